@@ -1,0 +1,53 @@
+// How a counter in a recording is changed. Two cases, and no third:
+//   own_add     the field has one writing thread. A signal handler of that thread may interrupt
+//               at any instruction and count too, so the add must be ONE instruction: x86-64 has
+//               `add mem, reg` (atomic against the own thread's signals, no bus lock, ~1 ns);
+//               arm64 uses the LSE `stadd` (plain load-add-store would lose the handler's count).
+//   shared_add  several threads write: a relaxed atomic add.
+// Nothing here calls libc, takes a lock or can fail.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+namespace lamprey::recording {
+
+template <class T>
+inline void own_add(T& field, std::type_identity_t<T> amount) {
+  static_assert(std::is_integral_v<T> && (sizeof(T) == 8 || sizeof(T) == 4));
+#if defined(__x86_64__)
+  if constexpr (sizeof(T) == 8) {
+    asm volatile("addq %1, %0" : "+m"(field) : "er"(amount) : "cc");
+  } else {
+    asm volatile("addl %1, %0" : "+m"(field) : "er"(amount) : "cc");
+  }
+#else
+  __atomic_fetch_add(&field, amount, __ATOMIC_RELAXED);
+#endif
+}
+
+template <class T>
+inline void shared_add(T& field, std::type_identity_t<T> amount) {
+  __atomic_fetch_add(&field, amount, __ATOMIC_RELAXED);
+}
+
+template <class T>
+inline T load(const T& field) {
+  return __atomic_load_n(&field, __ATOMIC_RELAXED);
+}
+
+template <class T>
+inline void store(T& field, std::type_identity_t<T> value) {
+  __atomic_store_n(&field, value, __ATOMIC_RELAXED);
+}
+
+// Raises `field` to `value` if it is lower; correct with any number of writers.
+template <class T>
+inline void raise_to(T& field, std::type_identity_t<T> value) {
+  T seen = load(field);
+  while (seen < value && !__atomic_compare_exchange_n(&field, &seen, value, true, __ATOMIC_RELAXED,
+                                                      __ATOMIC_RELAXED)) {
+  }
+}
+
+}  // namespace lamprey::recording

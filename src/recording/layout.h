@@ -1,0 +1,267 @@
+// The recording: every byte of /tmp/lamprey/<pid>.rec. This header is the whole contract between
+// the library inside somebody's process (the only writer) and the companion (a reader that trusts
+// nothing). Only plain data lives here: no function that reads or writes a recording.
+//
+// The file, in order, every section starting on a page:
+//
+//   Header        identity of the process, clock calibration, life-cycle marks, counters of loss
+//   Invocation[]  a ring, entry (sequence % kInvocations), newest kInvocations kept
+//   Boundary[]    a ring of totals, one written at the end of init and of each invocation
+//   ThreadSlot[]  slot 0 is shared by threads that got none (atomic adds); others have one writer
+//   CallRow[]     rows 0 .. kCallCount-1 are shared (atomic adds), row = call; the others belong
+//                 to one slot each and are handed out from the front, never given back
+//
+// Life of a file: created with its whole size by posix_fallocate semantics (so that a full disk is
+// an error at attach and never a SIGBUS later), mode 0600, in a directory of mode 0700; mapped
+// MAP_SHARED, so everything stored survives SIGKILL of the process; removed by the reader when
+// reported.
+//
+// Units: bytes; "ticks" of Header::clock; "mono_ns" is CLOCK_MONOTONIC, "real_ns" CLOCK_REALTIME.
+// A tick becomes nanoseconds through two (ticks, mono_ns) pairs: the pair at attach and the newest
+// other pair in the file. Integers are little-endian; text is UTF-8, NUL-terminated, cut to fit.
+//
+// Concurrency: 64-bit fields are written with single relaxed stores (or atomic adds in shared
+// slots), so a reader never sees half a number, but two fields may be from slightly different
+// moments. A record whose presence means something (Invocation::state, Boundary::sequence_*) is
+// stored last, with release order.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "recording/calls.h"
+
+namespace lamprey::recording {
+
+inline constexpr std::uint64_t kMagic = 0x0A594552504D414CULL;  // "LAMPREY\n"
+inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::size_t kPageBytes = 4096;
+
+inline constexpr std::uint32_t kInvocations = 128;
+inline constexpr std::uint32_t kBoundaries = 4;
+inline constexpr std::uint32_t kThreadSlots = 256;
+inline constexpr std::uint32_t kCallRows = 1536;
+
+inline constexpr const char* kDirectory = "/tmp/lamprey";
+inline constexpr const char* kSuffix = ".rec";
+
+// Latency histogram: log2-linear, 4 buckets an octave. Bucket 0 is everything below 2^4 ticks;
+// bucket b covers [2^(4+b/4) * (1+(b%4)/4), next): the geometric middle is off by at most 11.8 %.
+inline constexpr std::uint32_t kFirstOctave = 4;
+inline constexpr std::uint32_t kBucketsPerOctave = 4;
+inline constexpr std::uint32_t kBuckets = 160;  // up to 2^44 ticks: 97 minutes at 3 GHz
+
+// Which bucket a duration falls in. Pure arithmetic, shared by both sides so they cannot differ.
+constexpr std::uint32_t bucket_of(std::uint64_t ticks) {
+  if (ticks < (1U << kFirstOctave)) {
+    return 0;
+  }
+  const auto octave = static_cast<std::uint32_t>(63 - __builtin_clzll(ticks));
+  const auto quarter = static_cast<std::uint32_t>((ticks >> (octave - 2)) & 3U);
+  const std::uint32_t bucket = ((octave - kFirstOctave) * kBucketsPerOctave) + quarter;
+  return bucket < kBuckets ? bucket : kBuckets - 1;
+}
+
+// The smallest duration of a bucket, in ticks (bucket 0 starts at 0).
+constexpr std::uint64_t bucket_floor(std::uint32_t bucket) {
+  if (bucket == 0) {
+    return 0;
+  }
+  const std::uint32_t octave = kFirstOctave + (bucket / kBucketsPerOctave);
+  return (std::uint64_t{1} << octave) + (std::uint64_t{bucket % kBucketsPerOctave} << (octave - 2));
+}
+
+enum class Clock : std::uint32_t {
+  kMonotonic = 0,  // ticks are CLOCK_MONOTONIC nanoseconds
+  kTsc = 1,        // x86-64 time stamp counter, invariant
+  kCntvct = 2,     // arm64 virtual counter
+};
+
+// Why the process is recorded.
+enum class Role : std::uint32_t {
+  kRuntime = 0,  // the Lambda runtime that the wrapper started
+  kRun = 1,      // a program under `lamprey run`
+  kChild = 2,    // a child process, LAMPREY_FOLLOW_CHILDREN=on, or a forked runtime worker
+};
+
+// Bits of Header::flags.
+inline constexpr std::uint32_t kFlagUsableByHeader = 1;  // usable size read from glibc's chunk
+inline constexpr std::uint32_t kFlagExited = 2;          // exit handlers ran: a normal end
+inline constexpr std::uint32_t kFlagExec = 4;            // the process replaced itself by exec
+inline constexpr std::uint32_t kFlagFollowChildren = 8;
+inline constexpr std::uint32_t kFlagForeignAllocator = 16;  // malloc is not libc's own
+
+struct ClockPair {
+  std::uint64_t ticks;
+  std::uint64_t mono_ns;
+};
+
+struct Section {
+  std::uint64_t offset;  // bytes from the start of the file
+  std::uint32_t stride;  // bytes of one element
+  std::uint32_t count;
+};
+
+// Memory counters of one slot, or their sum. "Usable" is what malloc_usable_size() says.
+struct MemoryTotals {
+  std::uint64_t allocations;      // calls that gave a new block, realloc(NULL, n) included
+  std::uint64_t frees;            // of non-NULL, realloc(p, 0) that gave NULL included
+  std::uint64_t reallocations;    // of an existing block, successful
+  std::uint64_t allocated_bytes;  // requested: allocations, and the new size of reallocations
+  std::uint64_t freed_bytes;      // usable: frees, and the old size of reallocations
+  std::uint64_t failed;           // calls that returned NULL (or ENOMEM) for a size above zero
+  std::int64_t live_bytes;        // usable; negative in a slot that frees what others allocated
+};
+
+struct Header {
+  // -- written once at attach ------------------------------------------------------------------
+  std::uint64_t magic;  // stored last at attach: a file without it was never finished
+  std::uint32_t version;
+  std::uint32_t header_bytes;  // sizeof(Header)
+  std::uint64_t file_bytes;
+  Section invocations;
+  Section boundaries;
+  Section slots;
+  Section rows;
+  std::uint32_t call_count;
+  std::uint32_t bucket_count;
+
+  std::int32_t pid;
+  std::int32_t parent_pid;
+  std::uint64_t process_start;  // field 22 of /proc/<pid>/stat, clock ticks since boot; 0 unknown
+  Role role;
+  Clock clock;
+  ClockPair attach_begin;  // first instruction of the constructor
+  ClockPair attach_end;    // its last
+  std::uint64_t attach_real_ns;
+  std::uint64_t memory_limit_mb;  // AWS_LAMBDA_FUNCTION_MEMORY_SIZE, 0 unknown
+  char environment[96];           // AWS_LAMBDA_RUNTIME_API as the wrapper saw it
+  char runtime_api[96];           // AWS_LAMBDA_RUNTIME_API as the library saw it
+  char executable[256];           // /proc/self/exe
+  char function_name[80];
+  char function_version[16];
+  char handler[160];
+  char log_group[256];
+  char log_stream[256];
+  char initialization_type[40];
+
+  // -- written while running, by whichever thread reaches the moment ----------------------------
+  alignas(64) std::uint32_t wake;   // futex word: +1 at every mark
+  std::uint32_t flags;              // kFlag*
+  std::uint64_t started;            // invocations started so far = newest Invocation::sequence
+  std::uint64_t ended;              // invocations ended so far
+  ClockPair init_end;               // first GET .../invocation/next; 0 until then
+  ClockPair restored;               // GET .../restore/next answered (SnapStart); 0 if never
+  std::uint64_t idle_since;         // ticks; 0 while an invocation or init runs
+  std::uint64_t boundary_sequence;  // newest boundary written, +1 (0 none)
+
+  alignas(64) std::int64_t live_published;  // sum of ThreadSlot::published
+  std::int64_t peak_live;                   // highest published level since the last START
+
+  alignas(64) std::uint32_t slots_used;  // slots ever handed out, slot 0 included
+  std::uint32_t rows_used;               // rows ever handed out, the shared ones included
+  std::uint64_t threads_without_slot;
+  std::uint64_t rows_refused;       // (slot, call) pairs counted in shared rows for want of a row
+  std::uint64_t traffic_dropped;    // Runtime API bytes not understood or not followed
+  std::uint64_t boundaries_missed;  // totals not written: another thread was writing
+};
+
+// One request, from START (the 200 that hands it to the runtime) to END (the next request for
+// work).
+enum class InvocationState : std::uint32_t {
+  kEmpty = 0,
+  kStarted = 1,
+  kResponded = 2,  // POST .../response or .../error was begun
+  kEnded = 3,
+};
+
+inline constexpr std::uint32_t kInvocationError = 1;  // flags: it was POST .../error
+
+struct Invocation {
+  std::uint64_t sequence;  // 1, 2, ... in this process
+  InvocationState state;
+  std::uint32_t flags;
+  std::uint32_t slot;  // ThreadSlot that received the request (0 if it had none)
+  std::int32_t tid;
+  std::uint64_t deadline_ms;  // UNIX time, ms; 0 absent
+  ClockPair started;
+  std::uint64_t started_real_ns;
+  ClockPair responded;
+  ClockPair ended;
+  std::int64_t live_at_start;  // bytes, usable
+  char request_id[64];
+  char trace_id[128];
+  char function_arn[224];
+};
+
+struct CallTotals {
+  std::uint64_t calls;
+  std::uint64_t errors;
+  std::uint64_t bytes;  // moved by successful transfers
+  std::uint64_t ticks;  // without time in which no invocation ran; boundaries add calls in flight
+  std::uint64_t max_ticks;          // longest since the boundary before
+  std::uint32_t buckets[kBuckets];  // wraps at 2^32: compare modulo
+};
+
+// Totals of the whole process at the end of init (sequence 0) or of invocation `sequence`.
+// Valid when sequence_begin == sequence_end == sequence + 1.
+struct Boundary {
+  std::uint64_t sequence_begin;
+  ClockPair at;
+  MemoryTotals memory;
+  std::int64_t peak_live_bytes;  // highest since the START before
+  std::uint64_t cost_ticks;      // what writing these totals took
+  CallTotals calls[kCallCount];
+  std::uint64_t sequence_end;
+};
+
+// The call a thread has entered and not yet left.
+struct InFlight {
+  std::uint32_t call;           // Call + 1; 0: none
+  std::int32_t descriptor;      // first argument where it is a descriptor, else -1
+  std::uint64_t started;        // ticks
+  std::uint64_t stack_pointer;  // of the hook: stale when the thread's stack is above it
+};
+
+enum class SlotState : std::uint32_t { kFree = 0, kInUse = 1 };
+
+struct alignas(64) ThreadSlot {
+  SlotState state;
+  std::int32_t tid;
+  std::uint32_t generation;  // +1 each time a thread takes the slot
+  std::uint32_t reserved;
+  InFlight in_flight;
+  MemoryTotals memory;
+  std::int64_t published;            // part of memory.live_bytes already in Header::live_published
+  std::int64_t peak;                 // highest memory.live_bytes since it was last published
+  std::uint16_t row_of[kCallCount];  // row of a call; 0: none yet; kNoRow: refused
+};
+
+inline constexpr std::uint16_t kNoRow = 0xFFFF;
+
+struct alignas(64) CallRow {
+  std::uint16_t call;
+  std::uint16_t slot;
+  std::uint32_t reserved;
+  CallTotals totals;
+};
+
+// Where the sections lie. The writer uses these; the reader uses what the header says and checks.
+constexpr std::size_t page_up(std::size_t bytes) {
+  return (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
+}
+inline constexpr std::size_t kInvocationsOffset = page_up(sizeof(Header));
+inline constexpr std::size_t kBoundariesOffset =
+    page_up(kInvocationsOffset + (sizeof(Invocation) * kInvocations));
+inline constexpr std::size_t kSlotsOffset =
+    page_up(kBoundariesOffset + (sizeof(Boundary) * kBoundaries));
+inline constexpr std::size_t kRowsOffset =
+    page_up(kSlotsOffset + (sizeof(ThreadSlot) * kThreadSlots));
+inline constexpr std::size_t kFileBytes = page_up(kRowsOffset + (sizeof(CallRow) * kCallRows));
+
+static_assert(sizeof(Invocation) == 512);
+static_assert(kCallRows < kNoRow && kThreadSlots < 0xFFFF);
+static_assert(bucket_of(bucket_floor(kBuckets - 1)) == kBuckets - 1);
+static_assert(kFileBytes < std::size_t{2} << 20, "the budget for what is added to RSS is 4 MB");
+
+}  // namespace lamprey::recording

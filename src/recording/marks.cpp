@@ -1,0 +1,262 @@
+// Life-cycle marks (init end, START, RESPONSE, END, restore) and the totals written at boundaries.
+// They happen a few times an invocation, in the thread that talks to the Runtime API.
+#include "recording/writer.h"
+
+namespace lamprey::recording {
+namespace {
+
+// memset/strncpy are calls into libc that nothing here needs.
+template <std::size_t N>
+void copy_text(char (&to)[N], const char* from) {
+  std::size_t i = 0;
+  for (; from != nullptr && from[i] != '\0' && i + 1 < N; ++i) {
+    to[i] = from[i];
+  }
+  to[i] = '\0';
+}
+
+bool same_text(const char* a, const char* b) {
+  while (*a != '\0' && *a == *b) {
+    ++a;
+    ++b;
+  }
+  return *a == *b;
+}
+
+void store_pair(ClockPair& to, ClockPair now) {
+  store(to.mono_ns, now.mono_ns);
+  __atomic_store_n(&to.ticks, now.ticks, __ATOMIC_RELEASE);
+}
+
+}  // namespace
+
+void Writer::mark_init_end(ClockPair now) {
+  write_boundary(0, now);
+  store(header().idle_since, now.ticks);
+  store_pair(header().init_end, now);
+  __atomic_fetch_add(&header().wake, 1U, __ATOMIC_RELEASE);
+}
+
+void Writer::mark_restored(ClockPair now) {
+  store_pair(header().restored, now);
+  __atomic_fetch_add(&header().wake, 1U, __ATOMIC_RELEASE);
+}
+
+std::uint64_t Writer::mark_start(const RequestFacts& facts, const ThreadSlot* slot,
+                                 std::int32_t tid, ClockPair now, std::uint64_t real_ns) {
+  // Concurrent workers (Managed Instances) may start together: each takes a number of its own.
+  const std::uint64_t sequence = __atomic_add_fetch(&header().started, 1U, __ATOMIC_ACQ_REL);
+  Invocation& entry = invocation_at(sequence);
+  __atomic_store_n(&entry.state, InvocationState::kEmpty, __ATOMIC_RELEASE);
+  entry.flags = 0;
+  entry.slot = slot == nullptr ? 0 : static_cast<std::uint32_t>(slot - &slot_at(0));
+  entry.tid = tid;
+  entry.deadline_ms = facts.deadline_ms;
+  entry.started = now;
+  entry.started_real_ns = real_ns;
+  entry.responded = {};
+  entry.ended = {};
+  entry.live_at_start = live_bytes();
+  copy_text(entry.request_id, facts.request_id);
+  copy_text(entry.trace_id, facts.trace_id);
+  copy_text(entry.function_arn, facts.function_arn);
+  store(entry.sequence, sequence);
+  restart_peak();
+  const std::uint64_t idle_since = load(header().idle_since);
+  if (idle_since != 0) {
+    note_idle(idle_since, now.ticks);
+    store(header().idle_since, 0);
+  }
+  __atomic_store_n(&entry.state, InvocationState::kStarted, __ATOMIC_RELEASE);
+  __atomic_fetch_add(&header().wake, 1U, __ATOMIC_RELEASE);
+  return sequence;
+}
+
+void Writer::mark_response(const char* request_id, bool error, ClockPair now) {
+  const std::uint64_t newest = load(header().started);
+  for (std::uint64_t back = 0; back < kInvocations && back < newest; ++back) {
+    Invocation& entry = invocation_at(newest - back);
+    if (entry.state == InvocationState::kStarted && same_text(entry.request_id, request_id)) {
+      entry.flags |= error ? kInvocationError : 0;
+      entry.responded = now;
+      __atomic_store_n(&entry.state, InvocationState::kResponded, __ATOMIC_RELEASE);
+      __atomic_fetch_add(&header().wake, 1U, __ATOMIC_RELEASE);
+      return;
+    }
+  }
+}
+
+// Which invocation a request for more work ends: the one that came in on the same connection;
+// else (a connection per call: Ruby) the oldest that has been answered; else the only one open.
+Invocation* Writer::open_invocation(std::uint64_t preferred) const {
+  const std::uint64_t newest = load(header().started);
+  if (preferred != 0 && preferred <= newest && newest - preferred < kInvocations) {
+    Invocation& entry = invocation_at(preferred);
+    if (entry.sequence == preferred &&
+        (entry.state == InvocationState::kStarted || entry.state == InvocationState::kResponded)) {
+      return &entry;
+    }
+  }
+  Invocation* answered = nullptr;
+  Invocation* open = nullptr;
+  std::uint32_t open_count = 0;
+  for (std::uint64_t back = 0; back < kInvocations && back < newest; ++back) {
+    Invocation& entry = invocation_at(newest - back);
+    if (entry.state == InvocationState::kResponded) {
+      answered = &entry;
+    } else if (entry.state == InvocationState::kStarted) {
+      open = &entry;
+      ++open_count;
+    }
+  }
+  return answered != nullptr ? answered : (open_count == 1 ? open : nullptr);
+}
+
+bool Writer::mark_end(std::uint64_t preferred, ClockPair now) {
+  Invocation* entry = open_invocation(preferred);
+  if (entry == nullptr) {
+    return false;
+  }
+  write_boundary(entry->sequence, now);
+  entry->ended = now;
+  __atomic_store_n(&entry->state, InvocationState::kEnded, __ATOMIC_RELEASE);
+  if (__atomic_add_fetch(&header().ended, 1U, __ATOMIC_RELEASE) == load(header().started)) {
+    store(header().idle_since, now.ticks);
+  }
+  __atomic_fetch_add(&header().wake, 1U, __ATOMIC_RELEASE);
+  return true;
+}
+
+// -- idle time ------------------------------------------------------------------------------------
+
+void Writer::note_idle(std::uint64_t begin, std::uint64_t end) {
+  const std::uint64_t index = __atomic_fetch_add(&idle_count_, 1U, __ATOMIC_ACQ_REL);
+  store(idle_[index % kIdleIntervals].begin, begin);
+  store(idle_[index % kIdleIntervals].end, end);
+}
+
+std::uint64_t Writer::idle_between(std::uint64_t from, std::uint64_t to) const {
+  std::uint64_t idle = 0;
+  const std::uint64_t since = load(header().idle_since);
+  if (since != 0 && since < to) {
+    idle += to - (since > from ? since : from);
+  }
+  const std::uint64_t count = __atomic_load_n(&idle_count_, __ATOMIC_ACQUIRE);
+  for (std::uint64_t back = 1; back <= count && back <= kIdleIntervals; ++back) {
+    const Interval& interval = idle_[(count - back) % kIdleIntervals];
+    const std::uint64_t begin = load(interval.begin);
+    const std::uint64_t end = load(interval.end);
+    if (end <= from) {
+      break;
+    }
+    const std::uint64_t low = begin > from ? begin : from;
+    const std::uint64_t high = end < to ? end : to;
+    idle += high > low ? high - low : 0;
+  }
+  const std::uint64_t all = to > from ? to - from : 0;
+  return idle < all ? idle : all;
+}
+
+// -- totals ---------------------------------------------------------------------------------------
+
+void Writer::restart_peak() {
+  std::int64_t live = load(header().live_published);
+  const std::uint32_t used = slots_used();
+  for (std::uint32_t i = 1; i < used; ++i) {
+    ThreadSlot& slot = slot_at(i);
+    const std::int64_t now = load(slot.memory.live_bytes);
+    live += now - load(slot.published);
+    store(slot.peak, now);  // its owner may be raising it: then at most kPublishStep is off
+  }
+  store(header().peak_live, live);
+}
+
+std::int64_t Writer::peak_live() const {
+  const std::int64_t published = load(header().live_published);
+  std::int64_t peak = load(header().peak_live);
+  const std::uint32_t used = slots_used();
+  for (std::uint32_t i = 1; i < used; ++i) {
+    const ThreadSlot& slot = slot_at(i);
+    const std::int64_t candidate = published + load(slot.peak) - load(slot.published);
+    peak = candidate > peak ? candidate : peak;
+  }
+  return peak;
+}
+
+void Writer::write_boundary(std::uint64_t sequence, ClockPair now) {
+  if (__atomic_test_and_set(&boundary_busy_, __ATOMIC_ACQUIRE)) {
+    shared_add(header().boundaries_missed, 1);
+    return;
+  }
+  Boundary& boundary = boundary_at(sequence);
+  __atomic_store_n(&boundary.sequence_end, 0, __ATOMIC_RELEASE);
+  __atomic_store_n(&boundary.sequence_begin, sequence + 1, __ATOMIC_RELEASE);
+  boundary.at = now;
+  sum_memory(boundary.memory);
+  boundary.peak_live_bytes = peak_live();
+  sum_calls(boundary, now);
+  sum_in_flight(boundary, now);
+  __atomic_store_n(&boundary.sequence_end, sequence + 1, __ATOMIC_RELEASE);
+  __atomic_store_n(&header().boundary_sequence, sequence + 1, __ATOMIC_RELEASE);
+  __atomic_clear(&boundary_busy_, __ATOMIC_RELEASE);
+}
+
+void Writer::sum_memory(MemoryTotals& into) const {
+  MemoryTotals sum = {};
+  const std::uint32_t used = slots_used();
+  for (std::uint32_t i = 0; i < used; ++i) {
+    const MemoryTotals& memory = slot_at(i).memory;
+    sum.allocations += load(memory.allocations);
+    sum.frees += load(memory.frees);
+    sum.reallocations += load(memory.reallocations);
+    sum.allocated_bytes += load(memory.allocated_bytes);
+    sum.freed_bytes += load(memory.freed_bytes);
+    sum.failed += load(memory.failed);
+    sum.live_bytes += load(memory.live_bytes);
+  }
+  into = sum;
+}
+
+void Writer::sum_calls(Boundary& boundary, ClockPair) {
+  for (CallTotals& totals : boundary.calls) {
+    totals.calls = totals.errors = totals.bytes = totals.ticks = totals.max_ticks = 0;
+    for (std::uint32_t& bucket : totals.buckets) {
+      bucket = 0;
+    }
+  }
+  std::uint32_t used = load(header().rows_used);
+  used = used < kCallRows ? used : kCallRows;
+  for (std::uint32_t i = 0; i < used; ++i) {
+    CallRow& row = row_at(i);
+    if (load(row.totals.calls) == 0 || row.call >= kCallCount) {
+      continue;
+    }
+    CallTotals& into = boundary.calls[row.call];
+    into.calls += load(row.totals.calls);
+    into.errors += load(row.totals.errors);
+    into.bytes += load(row.totals.bytes);
+    into.ticks += load(row.totals.ticks);
+    const std::uint64_t max = load(row.totals.max_ticks);
+    into.max_ticks = max > into.max_ticks ? max : into.max_ticks;
+    store(row.totals.max_ticks, 0);  // the maximum is an invocation's own
+    for (std::uint32_t b = 0; b < kBuckets; ++b) {
+      into.buckets[b] += row.totals.buckets[b];
+    }
+  }
+}
+
+// A call that is still in flight has taken time, and none of it is in its row yet. Adding it here
+// gives each invocation the part that fell into it: when the call returns, its whole time enters
+// the row and this part drops out of the next boundary.
+void Writer::sum_in_flight(Boundary& boundary, ClockPair now) const {
+  const std::uint32_t used = slots_used();
+  for (std::uint32_t i = 1; i < used; ++i) {
+    const InFlight& flight = slot_at(i).in_flight;
+    const std::uint32_t call = load(flight.call);
+    if (call != 0 && call <= kCallCount) {
+      boundary.calls[call - 1].ticks += busy_between(load(flight.started), now.ticks);
+    }
+  }
+}
+
+}  // namespace lamprey::recording

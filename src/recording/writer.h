@@ -1,0 +1,175 @@
+// The writing side of a recording: memory in, memory out. Used by the preload library inside
+// somebody else's process, so nothing here allocates, locks, makes a system call, throws, or
+// touches errno; every function may run in a signal handler and in any thread at once.
+// Reading a recording is reader.h's work.
+//
+// The cost that matters: count_allocation/count_free are ~1 ns (three adds and a compare, all in
+// the thread's own slot), count_call ~3 ns. Everything else is rare.
+#pragma once
+
+#include <cstdint>
+
+#include "recording/counting.h"
+#include "recording/layout.h"
+
+namespace lamprey::recording {
+
+// A thread's live bytes reach Header::live_published when they have moved this far. With one
+// thread the process's peak is exact; each further thread may hide at most this much of it.
+inline constexpr std::int64_t kPublishStep = 8192;
+
+// A call shorter than this cannot have spanned a frozen environment: no need to look.
+inline constexpr std::uint64_t kLongCallTicks = 1U << 14;
+
+// What the 200 of GET .../invocation/next said. Pointers are NUL-terminated and borrowed.
+struct RequestFacts {
+  const char* request_id;
+  const char* trace_id;
+  const char* function_arn;
+  std::uint64_t deadline_ms;
+};
+
+class Writer {
+ public:
+  // `base` is a zeroed, page-aligned mapping of kFileBytes that outlives the writer. Fills in the
+  // geometry; identity is the caller's. Header::magic is left for the caller to store last.
+  void bind(std::byte* base);
+  void unbind() { base_ = nullptr; }
+  bool bound() const { return base_ != nullptr; }
+  Header& header() const { return *reinterpret_cast<Header*>(base_); }
+
+  // -- threads ----------------------------------------------------------------------------------
+  // A slot of one's own, or nullptr when all are in use (then count with the shared_* functions).
+  // A thread that already held a slot keeps that slot's rows and totals: they are the process's.
+  ThreadSlot* take_slot(std::int32_t tid);
+  void give_back(ThreadSlot& slot);
+
+  // -- memory -----------------------------------------------------------------------------------
+  void count_allocation(ThreadSlot& slot, std::uint64_t requested, std::uint64_t usable) {
+    own_add(slot.memory.allocations, 1);
+    own_add(slot.memory.allocated_bytes, requested);
+    grow(slot, static_cast<std::int64_t>(usable));
+  }
+  void count_free(ThreadSlot& slot, std::uint64_t usable) {
+    own_add(slot.memory.frees, 1);
+    own_add(slot.memory.freed_bytes, usable);
+    shrink(slot, static_cast<std::int64_t>(usable));
+  }
+  // The old block is counted out before the real realloc (another thread may get its address the
+  // moment it is gone) and back in when that failed; so the peak sees old and new never at once.
+  void count_reallocation(ThreadSlot& slot, std::uint64_t requested, std::uint64_t usable_before,
+                          std::uint64_t usable_after);
+  void count_failure(ThreadSlot& slot) { own_add(slot.memory.failed, 1); }
+  void shared_allocation(std::uint64_t requested, std::uint64_t usable);
+  void shared_free(std::uint64_t usable);
+  void shared_reallocation(std::uint64_t requested, std::uint64_t before, std::uint64_t after);
+  void shared_failure() { shared_add(slot_at(0).memory.failed, 1); }
+  // Live bytes that this recording starts with (a forked child inherits its parent's blocks).
+  void inherit_live(std::int64_t bytes);
+  std::int64_t live_bytes() const;
+
+  // -- calls ------------------------------------------------------------------------------------
+  // `slot` may be nullptr (shared rows). `ticks` is already without idle time.
+  void count_call(ThreadSlot* slot, Call call, std::uint64_t ticks, bool failed,
+                  std::uint64_t bytes) {
+    const auto index = static_cast<std::uint32_t>(call);
+    if (slot != nullptr) [[likely]] {
+      std::uint32_t row = slot->row_of[index];
+      if (row == 0) [[unlikely]] {
+        row = take_row(*slot, index);
+      }
+      if (row != kNoRow) [[likely]] {
+        count_in(row_at(row).totals, ticks, failed, bytes);
+        return;
+      }
+    }
+    count_shared(index, ticks, failed, bytes);
+  }
+  // The part of [from, to] in which no invocation ran and init was over, in ticks.
+  std::uint64_t idle_between(std::uint64_t from, std::uint64_t to) const;
+  std::uint64_t busy_between(std::uint64_t from, std::uint64_t to) const {
+    const std::uint64_t all = to > from ? to - from : 0;
+    return all < kLongCallTicks ? all : all - idle_between(from, to);
+  }
+
+  // -- marks ------------------------------------------------------------------------------------
+  void mark_init_end(ClockPair now);
+  // Returns the invocation's sequence.
+  std::uint64_t mark_start(const RequestFacts& facts, const ThreadSlot* slot, std::int32_t tid,
+                           ClockPair now, std::uint64_t real_ns);
+  void mark_response(const char* request_id, bool error, ClockPair now);
+  // `preferred`: the invocation that arrived on the same connection, 0 if unknown. False when
+  // nothing was open.
+  bool mark_end(std::uint64_t preferred, ClockPair now);
+  void mark_restored(ClockPair now);
+  bool init_ended() const { return load(header().init_end.ticks) != 0; }
+  bool has_open_invocation() const { return load(header().started) != load(header().ended); }
+
+ private:
+  ThreadSlot& slot_at(std::uint32_t index) const {
+    return reinterpret_cast<ThreadSlot*>(base_ + kSlotsOffset)[index];
+  }
+  CallRow& row_at(std::uint32_t index) const {
+    return reinterpret_cast<CallRow*>(base_ + kRowsOffset)[index];
+  }
+  Invocation& invocation_at(std::uint64_t sequence) const {
+    return reinterpret_cast<Invocation*>(base_ + kInvocationsOffset)[sequence % kInvocations];
+  }
+  Boundary& boundary_at(std::uint64_t sequence) const {
+    return reinterpret_cast<Boundary*>(base_ + kBoundariesOffset)[sequence % kBoundaries];
+  }
+  std::uint32_t slots_used() const;
+
+  void grow(ThreadSlot& slot, std::int64_t usable) {
+    own_add(slot.memory.live_bytes, usable);
+    const std::int64_t live = load(slot.memory.live_bytes);
+    if (live > load(slot.peak)) {
+      store(slot.peak, live);
+      if (live - load(slot.published) > kPublishStep) [[unlikely]] {
+        publish(slot);
+      }
+    }
+  }
+  void shrink(ThreadSlot& slot, std::int64_t usable) {
+    own_add(slot.memory.live_bytes, -usable);
+    if (load(slot.published) - load(slot.memory.live_bytes) > kPublishStep) [[unlikely]] {
+      publish(slot);
+    }
+  }
+  static void count_in(CallTotals& totals, std::uint64_t ticks, bool failed, std::uint64_t bytes) {
+    own_add(totals.calls, 1);
+    own_add(totals.errors, failed ? 1 : 0);
+    own_add(totals.bytes, bytes);
+    own_add(totals.ticks, ticks);
+    own_add(totals.buckets[bucket_of(ticks)], 1);
+    if (ticks > load(totals.max_ticks)) [[unlikely]] {
+      store(totals.max_ticks, ticks);
+    }
+  }
+  void publish(ThreadSlot& slot);
+  void shared_live(std::int64_t change);
+  std::uint32_t take_row(ThreadSlot& slot, std::uint32_t call);
+  void count_shared(std::uint32_t call, std::uint64_t ticks, bool failed, std::uint64_t bytes);
+  void write_boundary(std::uint64_t sequence, ClockPair now);
+  void sum_memory(MemoryTotals& into) const;
+  void sum_calls(Boundary& boundary, ClockPair now);
+  void sum_in_flight(Boundary& boundary, ClockPair now) const;
+  void restart_peak();
+  std::int64_t peak_live() const;
+  Invocation* open_invocation(std::uint64_t preferred) const;
+  void note_idle(std::uint64_t begin, std::uint64_t end);
+
+  // Finished idle intervals, newest last; private to the process (a reader has the marks).
+  struct Interval {
+    std::uint64_t begin;
+    std::uint64_t end;
+  };
+  static constexpr std::uint32_t kIdleIntervals = 64;
+
+  std::byte* base_ = nullptr;
+  Interval idle_[kIdleIntervals] = {};
+  std::uint64_t idle_count_ = 0;
+  bool boundary_busy_ = false;
+};
+
+}  // namespace lamprey::recording

@@ -1,0 +1,32 @@
+# Builds the C and C++ side of tests/: every unit/*_test.cpp into one program, every hazard/*.c(pp),
+# fuzz/*_fuzz.cpp and bench/*.c(pp) into a program of its own. tests/run drives them.
+find_package(GTest REQUIRED)
+include(GoogleTest)
+
+file(GLOB unit_sources CONFIGURE_DEPENDS tests/unit/*_test.cpp)
+if(unit_sources)
+  add_executable(unit_tests ${unit_sources})
+  target_include_directories(unit_tests PRIVATE . src)
+  target_link_libraries(unit_tests PRIVATE lamprey_cli GTest::gtest_main GTest::gmock lamprey_warnings)
+  target_compile_definitions(unit_tests PRIVATE
+    LAMPREY_SOURCE_DIR="${CMAKE_SOURCE_DIR}" LAMPREY_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  if(TARGET lamprey_preload)
+    add_dependencies(unit_tests lamprey_preload)
+  endif()
+  gtest_discover_tests(unit_tests DISCOVERY_TIMEOUT 60)
+endif()
+
+foreach(kind hazard fuzz bench)
+  file(GLOB programs CONFIGURE_DEPENDS tests/${kind}/*.c tests/${kind}/*.cpp)
+  foreach(source ${programs})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${kind}_${name} ${source})
+    set_target_properties(${kind}_${name} PROPERTIES OUTPUT_NAME ${name}
+                          RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/${kind})
+    target_include_directories(${kind}_${name} PRIVATE . src)
+    target_link_libraries(${kind}_${name} PRIVATE lamprey_warnings Threads::Threads ${CMAKE_DL_LIBS})
+    if(kind STREQUAL "fuzz")
+      target_link_libraries(${kind}_${name} PRIVATE lamprey_cli)
+    endif()
+  endforeach()
+endforeach()
