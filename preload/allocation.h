@@ -1,0 +1,33 @@
+// What attach needs to know of the malloc hooks: how usable size is obtained, and what was
+// allocated before it. The hooks themselves: allocation.cpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace lamprey::preload {
+
+// glibc keeps a chunk's size in the word before the block; the low three bits are flags, of which
+// 2 says that the chunk is a mapping of its own (malloc/malloc.c, "malloc_chunk details"). The
+// layout is that of every glibc from 2.26 to 2.41, yet it is used only after check at attach.
+inline std::size_t glibc_usable_size(const void* block) {
+  const std::size_t word = static_cast<const std::size_t*>(block)[-1];
+  const std::size_t overhead = (word & 2U) != 0 ? 2 * sizeof(std::size_t) : sizeof(std::size_t);
+  return (word & ~std::size_t{7}) - overhead;
+}
+
+// Set once at attach.
+extern bool g_usable_by_header;
+
+// Counters from before attach, shared by all threads. `open` until it is decided.
+struct EarlyAllocations {
+  bool open;
+  std::uint64_t allocations;
+  std::uint64_t frees;
+  std::uint64_t allocated_bytes;
+  std::uint64_t freed_bytes;
+  std::int64_t live_bytes;
+};
+extern EarlyAllocations g_early;
+
+}  // namespace lamprey::preload

@@ -1,0 +1,203 @@
+// The library's life in a process: attach (the constructor), fork, exit. The order inside attach
+// matters and is commented; whatever fails, the process goes on without us and one line on stderr
+// says why.
+#include <sys/mman.h>
+
+#include "preload/allocation.h"
+#include "preload/environment.h"
+#include "preload/file.h"
+#include "preload/raw_syscall.h"
+#include "preload/real.h"
+#include "preload/role.h"
+#include "preload/runtime_api.h"
+#include "preload/text.h"
+#include "preload/thread.h"
+#include "preload/ticks.h"
+
+// glibc only, and not declared in a header; weak, so that a musl program still loads us (and finds
+// us inert). pthread_atfork itself would be libpthread's before glibc 2.34.
+extern "C" __attribute__((weak)) int __register_atfork(void (*)(), void (*)(), void (*)(), void*);
+// The hook's own address, to see whether the program's malloc is ours.
+extern "C" void* lamprey_own_malloc(std::size_t) asm("malloc");
+
+namespace lamprey::preload {
+namespace {
+
+recording::Role g_role = recording::Role::kRuntime;
+bool g_follow_children = false;
+bool g_started_by_name = false;  // by _LAMPREY_TARGET, not by a function-wide LD_PRELOAD
+
+void complain(const FileResult& failure) {
+  char line[160];
+  char number[24];
+  write_number(number, static_cast<std::uint64_t>(failure.error));
+  std::size_t n = copy_text(line, "lamprey: not recording: ");
+  n += copy_text(line + n, sizeof(line) - n, failure.doing);
+  n += copy_text(line + n, sizeof(line) - n, " failed with errno ");
+  n += copy_text(line + n, sizeof(line) - n, number);
+  n += copy_text(line + n, sizeof(line) - n, "\n");
+  raw_syscall(SYS_write, 2, pointer_argument(line), static_cast<long>(n));
+}
+
+// Believes the chunk header only if it says what malloc_usable_size says for every kind of chunk:
+// smallest, odd, large, of a mapping of its own, and aligned ones. Any other allocator, a debug
+// malloc, memory tagging or a future glibc fails one of these.
+bool check_usable_by_header() {
+  if (g_real.malloc_usable_size == nullptr || g_real.memalign == nullptr) {
+    return false;
+  }
+  static constexpr std::size_t kSizes[] = {0, 1, 24, 25, 100, 1000, 1032, 5000, 70000, 300000};
+  bool good = true;
+  for (const std::size_t size : kSizes) {
+    void* plain = g_real.malloc(size);
+    void* aligned = g_real.memalign(256, size);
+    void* const blocks[] = {plain, aligned};
+    for (void* block : blocks) {
+      good =
+          good && block != nullptr && glibc_usable_size(block) == g_real.malloc_usable_size(block);
+      g_real.free(block);
+    }
+  }
+  return good;
+}
+
+void fill_identity(recording::Header& h, int pid, unsigned long start, const char* executable,
+                   recording::ClockPair begin) {
+  h.pid = pid;
+  h.parent_pid = static_cast<std::int32_t>(raw_syscall(SYS_getppid));
+  h.process_start = start;
+  h.role = g_role;
+  h.clock = g_clock;
+  h.attach_begin = begin;
+  h.attach_real_ns = read_clock(CLOCK_REALTIME);
+  copy_text(h.executable, executable);
+  const char* memory = environment_value("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
+  h.memory_limit_mb = memory != nullptr ? to_number(memory) : 0;
+  const char* api = environment_value("AWS_LAMBDA_RUNTIME_API");
+  const char* environment = environment_value(kEnvironmentVariable);
+  copy_text(h.runtime_api, api);
+  copy_text(h.environment, environment != nullptr ? environment : api);
+  copy_text(h.function_name, environment_value("AWS_LAMBDA_FUNCTION_NAME"));
+  copy_text(h.function_version, environment_value("AWS_LAMBDA_FUNCTION_VERSION"));
+  copy_text(h.handler, environment_value("_HANDLER"));
+  copy_text(h.log_group, environment_value("AWS_LAMBDA_LOG_GROUP_NAME"));
+  copy_text(h.log_stream, environment_value("AWS_LAMBDA_LOG_STREAM_NAME"));
+  copy_text(h.initialization_type, environment_value("AWS_LAMBDA_INITIALIZATION_TYPE"));
+  h.flags |= g_usable_by_header ? recording::kFlagUsableByHeader : 0;
+  h.flags |= g_follow_children ? recording::kFlagFollowChildren : 0;
+  // A program with an allocator linked in binds its calls to that: they never reach us.
+  h.flags |= g_real.default_malloc != lamprey_own_malloc ? recording::kFlagForeignAllocator : 0;
+}
+
+// What was allocated before attach belongs to the process's totals.
+void adopt_early() {
+  g_early.open = false;
+  recording::ThreadSlot* slot = register_thread();
+  if (slot == nullptr) {
+    return;
+  }
+  recording::own_add(slot->memory.allocations, g_early.allocations);
+  recording::own_add(slot->memory.frees, g_early.frees);
+  recording::own_add(slot->memory.allocated_bytes, g_early.allocated_bytes);
+  recording::own_add(slot->memory.freed_bytes, g_early.freed_bytes);
+  recording::own_add(slot->memory.live_bytes, g_early.live_bytes);
+  recording::store(slot->peak, slot->memory.live_bytes);
+}
+
+// From here on hooks record. The page of the flag is one that fork empties in the child.
+void open_recording(recording::Header& header) {
+  header.attach_end = clock_pair();
+  __atomic_store_n(&header.magic, recording::kMagic, __ATOMIC_RELEASE);
+  __atomic_store_n(&g_wiped.recording, std::uint8_t{1}, __ATOMIC_RELEASE);
+}
+
+// In a forked child, before the program goes on. Async-signal-safe: raw system calls and stores.
+void after_fork_in_child() {
+  std::byte* parent = g_writer.bound() ? reinterpret_cast<std::byte*>(&g_writer.header()) : nullptr;
+  if (parent == nullptr) {
+    return;
+  }
+  g_wiped.recording = 0;  // already so where the kernel wiped the page
+  forget_thread();
+  runtime_api::forget_all();
+  const std::int64_t inherited = g_writer.live_bytes();
+  const recording::Header before = g_writer.header();
+  g_writer.unbind();
+  raw_syscall(SYS_munmap, pointer_argument(parent), static_cast<long>(recording::kFileBytes));
+  if (!g_follow_children) {
+    return;
+  }
+  const recording::ClockPair begin = clock_pair();
+  const int pid = static_cast<int>(raw_syscall(SYS_getpid));
+  const unsigned long start = process_start_time();
+  const FileResult file = create_recording_file(pid, start);
+  if (file.base == nullptr) {
+    return;  // the child runs without a recording; the parent's says that children are followed
+  }
+  g_role = recording::Role::kChild;
+  g_writer.bind(file.base);
+  recording::Header& header = g_writer.header();
+  fill_identity(header, pid, start, before.executable, begin);
+  copy_text(header.environment, before.environment);
+  g_writer.inherit_live(inherited);
+  open_recording(header);
+}
+
+void __attribute__((constructor(101))) attach() {
+  choose_clock();
+  const recording::ClockPair begin = clock_pair();
+  resolve_real_functions();
+  char executable[256];
+  const long n =
+      raw_syscall(SYS_readlinkat, -100 /* AT_FDCWD */, pointer_argument("/proc/self/exe"),
+                  pointer_argument(executable), sizeof(executable) - 1);
+  executable[n > 0 ? n : 0] = '\0';
+  const int pid = static_cast<int>(raw_syscall(SYS_getpid));
+  const Decision decision = decide_role(executable, pid);
+  if (!decision.record) {
+    g_early.open = false;
+    return;
+  }
+  g_role = decision.role;
+  g_follow_children = decision.follow_children;
+  g_started_by_name = environment_value(kTargetVariable) != nullptr;
+  const unsigned long start = process_start_time();
+  const FileResult file = create_recording_file(pid, start);
+  if (file.base == nullptr) {
+    g_early.open = false;
+    leave_environment();
+    complain(file);
+    return;
+  }
+  g_usable_by_header = check_usable_by_header();
+  prepare_thread_exit();
+  g_writer.bind(file.base);
+  recording::Header& header = g_writer.header();
+  fill_identity(header, pid, start, executable, begin);
+  adopt_early();
+  if (__register_atfork != nullptr) {
+    __register_atfork(nullptr, nullptr, after_fork_in_child, nullptr);
+  }
+  raw_syscall(SYS_madvise, pointer_argument(&g_wiped), sizeof(g_wiped), MADV_WIPEONFORK);
+  // Only a child that is followed may inherit the preload.
+  if (!g_follow_children) {
+    leave_environment();
+  }
+  open_recording(header);
+}
+
+void __attribute__((destructor(101))) detach() {
+  if (!recording_here()) {
+    return;
+  }
+  recording::Header& header = g_writer.header();
+  __atomic_fetch_or(&header.flags, recording::kFlagExited, __ATOMIC_RELAXED);
+  // With LD_PRELOAD set for a whole function, every helper program that it starts attaches: those
+  // that never spoke to the Runtime API leave nothing behind.
+  if (!g_started_by_name && g_role == recording::Role::kRuntime && !g_writer.init_ended()) {
+    remove_recording_file(header.pid);
+  }
+}
+
+}  // namespace
+}  // namespace lamprey::preload

@@ -1,0 +1,171 @@
+// Creation of the recording's file, by raw system calls: nothing here is counted as the program's,
+// and libc's errno stays as it was. See file.h.
+#include "preload/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "preload/raw_syscall.h"
+#include "preload/text.h"
+#include "recording/layout.h"
+
+namespace lamprey::preload {
+namespace {
+
+using recording::kDirectory;
+using recording::kFileBytes;
+
+long open_at(int directory, const char* name, int flags, int mode = 0) {
+  return raw_syscall(SYS_openat, directory, pointer_argument(name), flags | O_CLOEXEC, mode);
+}
+
+void close_raw(long fd) { raw_syscall(SYS_close, fd); }
+
+void recording_name(char (&name)[48], int pid) {
+  const std::size_t n = write_number(name, static_cast<std::uint64_t>(pid));
+  copy_text(name + n, sizeof(name) - n, recording::kSuffix);
+}
+
+// A descriptor of /tmp/lamprey, ours and private; or -errno.
+long open_directory() {
+  const long made = raw_syscall(SYS_mkdirat, AT_FDCWD, pointer_argument(kDirectory), 0700);
+  if (made < 0 && made != -EEXIST) {
+    return made;
+  }
+  const long fd = open_at(AT_FDCWD, kDirectory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (fd < 0) {
+    return fd;  // ELOOP or ENOTDIR: somebody put a symlink or a file there
+  }
+  struct stat status = {};
+  long error = raw_syscall(SYS_fstat, fd, pointer_argument(&status));
+  if (error == 0 && status.st_uid != static_cast<uid_t>(raw_syscall(SYS_geteuid))) {
+    error = -EPERM;
+  }
+  if (error == 0 && (status.st_mode & 077) != 0) {
+    error = raw_syscall(SYS_fchmod, fd, 0700);
+  }
+  if (error != 0) {
+    close_raw(fd);
+    return error;
+  }
+  return fd;
+}
+
+// A file of our name is already there: ours from before an exec, or another process's whose pid
+// came round again. The second is kept for the companion under a name that cannot collide.
+void make_room(int directory, const char* name, unsigned long process_start) {
+  const long fd = open_at(directory, name, O_RDONLY | O_NOFOLLOW);
+  if (fd < 0) {
+    return;
+  }
+  recording::Header old = {};
+  const long got = raw_syscall(SYS_pread64, fd, pointer_argument(&old), sizeof(old), 0);
+  close_raw(fd);
+  const bool readable = got == static_cast<long>(sizeof(old)) && old.magic == recording::kMagic;
+  if (!readable || old.process_start == process_start) {
+    raw_syscall(SYS_unlinkat, directory, pointer_argument(name), 0);
+    return;
+  }
+  char kept[80];
+  std::size_t n = copy_text(kept, name);
+  n -= length_of(recording::kSuffix);
+  kept[n++] = '-';
+  n += write_number(kept + n, old.process_start);
+  copy_text(kept + n, sizeof(kept) - n, recording::kSuffix);
+  raw_syscall(SYS_renameat2, directory, pointer_argument(name), directory, pointer_argument(kept),
+              0);
+}
+
+// The whole size on the disk now, so that a full disk is an error here and never a SIGBUS at a
+// store later (memray #117).
+long allocate(long fd) {
+  long error = raw_syscall(SYS_fallocate, fd, 0, 0, static_cast<long>(kFileBytes));
+  if (error != -EOPNOTSUPP && error != -ENOSYS) {
+    return error;
+  }
+  static const char kZeros[recording::kPageBytes] = {};
+  for (std::size_t at = 0; at < kFileBytes; at += sizeof(kZeros)) {
+    error = raw_syscall(SYS_pwrite64, fd, pointer_argument(kZeros), sizeof(kZeros),
+                        static_cast<long>(at));
+    if (error != static_cast<long>(sizeof(kZeros))) {
+      return error < 0 ? error : -ENOSPC;
+    }
+  }
+  return 0;
+}
+
+FileResult map(int directory, const char* name) {
+  const long fd = open_at(directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+  if (fd < 0) {
+    return {nullptr, -fd, "creating a file in /tmp/lamprey"};
+  }
+  long error = raw_syscall(SYS_fchmod, fd, 0600);  // whatever the umask
+  error = error == 0 ? allocate(fd) : error;
+  if (error != 0) {
+    close_raw(fd);
+    raw_syscall(SYS_unlinkat, directory, pointer_argument(name), 0);
+    return {nullptr, -error, "reserving space in /tmp/lamprey"};
+  }
+  const long mapped = raw_syscall(SYS_mmap, 0, static_cast<long>(kFileBytes),
+                                  PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  close_raw(fd);  // no descriptor is held: the program may close all it finds
+  if (mapped < 0 && mapped > -4096) {
+    raw_syscall(SYS_unlinkat, directory, pointer_argument(name), 0);
+    return {nullptr, -mapped, "mapping a file in /tmp/lamprey"};
+  }
+  return {reinterpret_cast<std::byte*>(mapped), 0, ""};
+}
+
+}  // namespace
+
+FileResult create_recording_file(int pid, unsigned long process_start) {
+  const long directory = open_directory();
+  if (directory < 0) {
+    return {nullptr, -directory, "opening /tmp/lamprey"};
+  }
+  char name[48];
+  recording_name(name, pid);
+  make_room(static_cast<int>(directory), name, process_start);
+  const FileResult result = map(static_cast<int>(directory), name);
+  close_raw(directory);
+  return result;
+}
+
+unsigned long process_start_time() {
+  char text[1024];
+  const long fd = open_at(AT_FDCWD, "/proc/self/stat", O_RDONLY);
+  if (fd < 0) {
+    return 0;
+  }
+  const long got = raw_syscall(SYS_read, fd, pointer_argument(text), sizeof(text) - 1);
+  close_raw(fd);
+  if (got <= 0) {
+    return 0;
+  }
+  text[got] = '\0';
+  // proc(5): field 2 is the program's name in parentheses and may hold anything, ')' included.
+  const char* at = text;
+  for (const char* c = text; *c != '\0'; ++c) {
+    at = *c == ')' ? c + 1 : at;
+  }
+  for (int field = 3; *at != '\0'; ++at) {
+    if (*at == ' ' && field++ == 22) {
+      return to_number(at + 1);
+    }
+  }
+  return 0;
+}
+
+void remove_recording_file(int pid) {
+  char path[64];
+  const std::size_t n = copy_text(path, kDirectory);
+  path[n] = '/';
+  const std::size_t m = write_number(path + n + 1, static_cast<std::uint64_t>(pid));
+  copy_text(path + n + 1 + m, sizeof(path) - n - 1 - m, recording::kSuffix);
+  raw_syscall(SYS_unlinkat, AT_FDCWD, pointer_argument(path), 0);
+}
+
+}  // namespace lamprey::preload

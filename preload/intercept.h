@@ -1,0 +1,95 @@
+// The one way in which a hooked system-call wrapper behaves: note that the call is under way, take
+// the time, call the real function, take the time, count. Every row of symbols.def is an instance.
+//
+// Rules that keep the host whole:
+//   * The real function is called exactly once with exactly the caller's arguments, and its result
+//     is returned as it is. errno is neither read into nor written: nothing here changes it.
+//   * No object with a destructor lives across the real call. It is a cancellation point: a forced
+//     unwind, an exception of a callback, or a longjmp may leave through us, and a landing pad
+//     would need a personality routine, hence libgcc_s or libstdc++ in somebody's process. The
+//     price: the in-flight record of such a call stays behind. It is recognised by its stack
+//     pointer (a frame that the thread has already left) and overwritten by the next call.
+//   * A signal handler may interrupt anywhere and call hooked functions: the in-flight record of
+//     the interrupted call is put back when the handler's call returns.
+#pragma once
+
+#include <cerrno>
+
+#include "preload/policies.h"
+#include "preload/real.h"
+#include "preload/thread.h"
+#include "preload/ticks.h"
+#include "preload/tripwire.h"
+
+namespace lamprey::preload {
+
+using recording::Call;
+
+// The in-flight record of the calling thread, and what it held before.
+struct Entry {
+  recording::ThreadSlot* slot;
+  recording::InFlight outer;
+};
+
+inline Entry enter_call(Call call, int descriptor, std::uint64_t now) {
+  Entry entry = {current_slot(), {}};
+  if (entry.slot != nullptr) [[likely]] {
+    recording::InFlight& flight = entry.slot->in_flight;
+    const auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+    if (recording::load(flight.call) != 0) [[unlikely]] {
+      entry.outer = flight;
+      if (entry.outer.stack_pointer < frame) {
+        entry.outer.call = 0;  // that frame is gone: longjmp or unwinding left it
+      }
+    }
+    recording::store(flight.call, 0);  // a reader never sees the new call with the old moment
+    recording::store(flight.started, now);
+    recording::store(flight.stack_pointer, frame);
+    recording::store(flight.descriptor, descriptor);
+    __atomic_store_n(&flight.call, static_cast<std::uint32_t>(call) + 1, __ATOMIC_RELEASE);
+  }
+  return entry;
+}
+
+inline void leave_call(const Entry& entry) {
+  if (entry.slot != nullptr) [[likely]] {
+    if (entry.outer.call != 0) [[unlikely]] {
+      entry.slot->in_flight = entry.outer;
+    } else {
+      recording::store(entry.slot->in_flight.call, 0);
+    }
+  }
+}
+
+// `real_function` is the entry of g_real for `symbol`.
+template <Call kCall, class Policy, class Function, class... Arguments>
+inline auto intercept(const char* symbol, Function& real_function, const Policy& policy,
+                      Arguments... arguments) {
+  using R = decltype(real_function(arguments...));
+  tripwire::check(symbol);
+  if (!available(real_function)) [[unlikely]] {  // not in this libc
+    errno = ENOSYS;
+    return static_cast<R>(-1);
+  }
+  if (!recording_here()) [[unlikely]] {
+    return real_function(arguments...);
+  }
+  tripwire::enter();
+  policy.before();
+  const std::uint64_t begin = ticks();
+  const Entry entry = enter_call(kCall, policy.descriptor(), begin);
+  tripwire::leave();
+
+  const R result = real_function(arguments...);
+
+  tripwire::enter();
+  const std::uint64_t end = ticks();
+  leave_call(entry);
+  const bool failed = policy.failed(result);
+  const std::uint64_t bytes = failed ? 0 : policy.after(result);
+  g_writer.count_call(entry.slot, kCall, g_writer.busy_between(begin, end), failed, bytes);
+  tripwire::leave();
+  return result;
+}
+
+}  // namespace lamprey::preload

@@ -1,0 +1,249 @@
+// What a call tells us beyond its duration: one small type for each way of behaving, built from
+// the call's arguments in symbols.def and asked by intercept.h around the real call.
+//
+//   int descriptor() const         what the thread is blocked on, for the in-flight record; or -1
+//   void before() const            just before the real call
+//   bool failed(R) const           is this result an error?
+//   uint64_t after(R) const        just after a success; returns the bytes it moved
+//
+// All are trivially destructible: nothing may need clean-up across the real call, which is a
+// cancellation point and may be left by an exception or a longjmp. `after` and `before` must not
+// touch errno.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <cerrno>
+#include <cstdint>
+
+#include "preload/runtime_api.h"
+
+namespace lamprey::preload {
+
+// Nothing more to tell.
+struct Plain {
+  int fd;
+  explicit constexpr Plain(int on) : fd(on) {}
+  int descriptor() const { return fd; }
+  void before() const {}
+  template <class R>
+  static bool failed(R result) {
+    return result == static_cast<R>(-1);
+  }
+  template <class R>
+  static std::uint64_t after(R) {
+    return 0;
+  }
+};
+
+// The result is an error number, 0 for success (clock_nanosleep, getaddrinfo).
+struct ReturnsError : Plain {
+  constexpr ReturnsError() : Plain(-1) {}
+  static bool failed(int result) { return result != 0; }
+};
+
+struct NeverFails : Plain {
+  constexpr NeverFails() : Plain(-1) {}
+  template <class R>
+  static bool failed(R) {
+    return false;
+  }
+};
+
+// The result is a new descriptor.
+struct Opens : Plain {
+  constexpr Opens() : Plain(-1) {}
+  static std::uint64_t after(int result) {
+    runtime_api::forget(result);
+    return 0;
+  }
+};
+
+struct Accepts : Plain {
+  using Plain::Plain;
+  static std::uint64_t after(int result) {
+    runtime_api::forget(result);
+    return 0;
+  }
+};
+
+struct Closes : Plain {
+  using Plain::Plain;
+  // Before: the moment it is closed, another thread may be given the number.
+  void before() const { runtime_api::forget(fd); }
+};
+
+struct ClosesRange : Plain {
+  unsigned first;
+  unsigned last;
+  ClosesRange(unsigned from, unsigned to, int flags)
+      : Plain(-1), first(from), last((flags & 4) != 0 ? 0 : to) {  // 4: CLOSE_RANGE_CLOEXEC
+    if (last == 0 && from != 0) {
+      first = 1;  // an empty range: nothing is closed now
+    }
+  }
+  void before() const { runtime_api::forget_range(first, last); }
+};
+
+struct Replaces : Plain {  // dup2, dup3
+  int to;
+  Replaces(int from, int onto) : Plain(from), to(onto) {}
+  void before() const {
+    if (to != fd) {  // dup2(n, n) closes nothing
+      runtime_api::forget(to);
+    }
+  }
+};
+
+struct Connects : Plain {
+  using Plain::Plain;
+  bool failed(int result) const {
+    // A non-blocking connect under way is what was asked for, no error.
+    if (result == -1 && errno == EINPROGRESS) {
+      runtime_api::connected(fd);
+      return false;
+    }
+    return result == -1;
+  }
+  std::uint64_t after(int) const {
+    runtime_api::connected(fd);
+    return 0;
+  }
+};
+
+// Bytes at a position of a file: never the Runtime API.
+struct Moves : Plain {
+  using Plain::Plain;
+  static std::uint64_t after(ssize_t result) { return static_cast<std::uint64_t>(result); }
+};
+
+struct Receives : Plain {
+  const void* buffer;
+  int flags;
+  Receives(int from, const void* into, int how) : Plain(from), buffer(into), flags(how) {}
+  std::uint64_t after(ssize_t result) const {
+    if ((flags & (MSG_PEEK | MSG_ERRQUEUE)) != 0) {
+      return 0;  // the same bytes come again: counting both would double them
+    }
+    const auto size = static_cast<std::uint64_t>(result);
+    runtime_api::received(fd, buffer, size);
+    return size;
+  }
+};
+
+struct Sends : Plain {
+  const void* buffer;
+  std::size_t size;
+  Sends(int to, const void* from, std::size_t bytes) : Plain(to), buffer(from), size(bytes) {}
+  void before() const { runtime_api::sending(fd, buffer, size); }
+  std::uint64_t after(ssize_t result) const {
+    runtime_api::sent(fd, buffer, static_cast<std::size_t>(result));
+    return static_cast<std::uint64_t>(result);
+  }
+};
+
+// Hands the first `size` bytes of a vector to `each(data, bytes)`.
+template <class Each>
+void for_each_piece(const iovec* vectors, std::size_t count, std::uint64_t size, Each each) {
+  for (std::size_t i = 0; i < count && size > 0; ++i) {
+    const std::size_t piece = vectors[i].iov_len < size ? vectors[i].iov_len : size;
+    if (piece > 0) {
+      each(vectors[i].iov_base, piece);
+    }
+    size -= piece;
+  }
+}
+
+struct ReceivesVectors : Plain {
+  const iovec* vectors;
+  std::size_t count;
+  int flags;
+  ReceivesVectors(int from, const iovec* into, std::size_t pieces, int how)
+      : Plain(from), vectors(into), count(pieces), flags(how) {}
+  std::uint64_t after(ssize_t result) const {
+    if ((flags & (MSG_PEEK | MSG_ERRQUEUE)) != 0) {
+      return 0;
+    }
+    const auto size = static_cast<std::uint64_t>(result);
+    if (runtime_api::descriptor_state(fd) != runtime_api::kPlain) [[unlikely]] {
+      for_each_piece(vectors, count, size, [this](const void* data, std::size_t bytes) {
+        runtime_api::received(fd, data, bytes);
+      });
+    }
+    return size;
+  }
+};
+
+struct SendsVectors : Plain {
+  const iovec* vectors;
+  std::size_t count;
+  SendsVectors(int to, const iovec* from, std::size_t pieces)
+      : Plain(to), vectors(from), count(pieces) {}
+  void before() const {
+    if (count > 0 && vectors != nullptr) {
+      runtime_api::sending(fd, vectors[0].iov_base, vectors[0].iov_len);
+    }
+  }
+  std::uint64_t after(ssize_t result) const {
+    const auto size = static_cast<std::uint64_t>(result);
+    for_each_piece(vectors, count, size, [this](const void* data, std::size_t bytes) {
+      runtime_api::sent(fd, data, bytes);
+    });
+    return size;
+  }
+};
+
+struct ReceivesMessage : Plain {
+  const msghdr* message;
+  int flags;
+  ReceivesMessage(int from, const msghdr* into, int how) : Plain(from), message(into), flags(how) {}
+  std::uint64_t after(ssize_t result) const {
+    return ReceivesVectors(fd, message->msg_iov, message->msg_iovlen, flags).after(result);
+  }
+};
+
+// The message pointers are looked at only after the kernel has accepted them, or, before the
+// call, not at all: a bad pointer must give EFAULT, not a crash in here.
+struct SendsMessage : Plain {
+  const msghdr* message;
+  SendsMessage(int to, const msghdr* from) : Plain(to), message(from) {}
+  void before() const {
+    if (runtime_api::descriptor_state(fd) != runtime_api::kPlain && message != nullptr)
+        [[unlikely]] {
+      SendsVectors(fd, message->msg_iov, message->msg_iovlen).before();
+    }
+  }
+  std::uint64_t after(ssize_t result) const {
+    return SendsVectors(fd, message->msg_iov, message->msg_iovlen).after(result);
+  }
+};
+
+struct ReceivesMessages : Plain {  // recvmmsg: datagrams; the result counts messages
+  const mmsghdr* messages;
+  int flags;
+  ReceivesMessages(int from, const mmsghdr* into, int how)
+      : Plain(from), messages(into), flags(how) {}
+  std::uint64_t after(int result) const {
+    std::uint64_t bytes = 0;
+    for (int i = 0; i < result && (flags & MSG_PEEK) == 0; ++i) {
+      bytes += messages[i].msg_len;
+    }
+    return bytes;
+  }
+};
+
+struct SendsMessages : Plain {  // sendmmsg: the result counts messages
+  const mmsghdr* messages;
+  SendsMessages(int to, const mmsghdr* from) : Plain(to), messages(from) {}
+  std::uint64_t after(int result) const {
+    std::uint64_t bytes = 0;
+    for (int i = 0; i < result; ++i) {
+      bytes += messages[i].msg_len;
+    }
+    return bytes;
+  }
+};
+
+}  // namespace lamprey::preload

@@ -1,0 +1,55 @@
+// The functions that the hooks stand in front of: a table of pointers, one per row of
+// symbols.def, filled once. No hook lives here.
+//
+// The truth is dlsym(RTLD_NEXT): whatever would have been called without us, which may be
+// another preload's malloc. None of the hooked symbols has two versions in glibc, so the oldest-
+// version answer of dlsym before glibc 2.36 (BZ #14932) is the only one; a row for pthread_cond_*
+// or posix_spawn would need dlvsym.
+#pragma once
+
+#include <netdb.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <csignal>
+#include <cstddef>
+#include <ctime>
+
+namespace lamprey::preload {
+
+struct RealFunctions {
+#define HOOK(row, result, symbol, parameters, arguments, policy) result(*symbol) parameters;
+#define IRREGULAR(result, symbol, parameters) result(*symbol) parameters;
+#include "preload/symbols.def"
+#undef HOOK
+#undef IRREGULAR
+  std::size_t (*malloc_usable_size)(void*);  // called, never hooked
+  int (*pthread_key_create)(unsigned*, void (*)(void*));
+  int (*pthread_setspecific)(unsigned, const void*);
+  void* (*default_malloc)(
+      std::size_t);  // what RTLD_DEFAULT finds: ours, unless the program has its own
+  bool ready;
+};
+
+extern RealFunctions g_real;
+
+// Fills the table. Called by the constructor, or by the first hook that runs before it (another
+// library's constructor, the loader): then the process still has one thread. A call that comes in
+// while the table is being filled (dlsym may allocate for an error message) finds `ready` false
+// and is served by the bootstrap arena (allocation.cpp).
+void resolve_real_functions();
+
+// Whether `function`, an entry of g_real, can be called; looks all of them up if need be.
+template <class Function>
+inline bool available(Function& function) {
+  if (function == nullptr) [[unlikely]] {
+    resolve_real_functions();
+  }
+  return function != nullptr;
+}
+
+}  // namespace lamprey::preload

@@ -1,0 +1,45 @@
+// The clock of the hooks. Two readings a call, so it decides what a hooked call costs: the time
+// stamp counter (x86-64, when the CPU says it is invariant) or the virtual counter (arm64) is ~10
+// ns for both, the vDSO's CLOCK_MONOTONIC ~45 ns. Readers turn ticks into time with the pairs in
+// the recording; nothing here does.
+#pragma once
+
+#include <ctime>
+
+#include "recording/layout.h"
+
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
+namespace lamprey::preload {
+
+// What this machine offers; constant after attach.
+extern recording::Clock g_clock;
+void choose_clock();
+
+inline std::uint64_t read_clock(clockid_t id) {
+  timespec now = {};
+  ::clock_gettime(id, &now);  // vDSO: no lock, no allocation, async-signal-safe (POSIX)
+  return (static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U) +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+inline std::uint64_t ticks() {
+#if defined(LAMPREY_FORCE_MONOTONIC)  // benchmarks measure this path on machines with a good TSC
+  return read_clock(CLOCK_MONOTONIC);
+#elif defined(__x86_64__)
+  if (g_clock == recording::Clock::kTsc) [[likely]] {
+    return __rdtsc();
+  }
+  return read_clock(CLOCK_MONOTONIC);
+#else
+  std::uint64_t value = 0;
+  asm volatile("mrs %0, cntvct_el0" : "=r"(value));
+  return value;
+#endif
+}
+
+inline recording::ClockPair clock_pair() { return {ticks(), read_clock(CLOCK_MONOTONIC)}; }
+
+}  // namespace lamprey::preload
