@@ -17,7 +17,6 @@
 
 namespace lamprey::preload {
 
-bool g_usable_by_header = false;
 EarlyAllocations g_early = {true, 0, 0, 0, 0, 0};
 
 namespace {
@@ -46,7 +45,7 @@ void* take_from_arena(std::size_t size, std::size_t alignment = 16) {
 }
 
 inline std::size_t usable_size(void* block) {
-  if (g_usable_by_header) [[likely]] {
+  if (sizes_by_header() && !glibc_chunk_is_mapping(block)) [[likely]] {
     return glibc_usable_size(block);
   }
   return g_real.malloc_usable_size(block);
@@ -76,13 +75,16 @@ void count_early_free(void* block) {
   recording::shared_add(g_early.live_bytes, -static_cast<std::int64_t>(usable));
 }
 
-void __attribute__((noinline)) count_slow(void* block, std::size_t requested) {
+// Everything but the common case: no slot yet, a failure, another allocator, not recorded.
+// Returns `block`, so that the fast path ends in a tail call and saves no registers for it.
+void* __attribute__((noinline)) count_slow(void* block, std::size_t requested) {
   if (!recording_here()) {
     if (block != nullptr) {
       count_early(block, requested);
     }
-    return;
+    return block;
   }
+  tripwire::enter();
   recording::ThreadSlot* slot = current_slot();
   if (block == nullptr) {
     if (requested != 0) {
@@ -93,41 +95,36 @@ void __attribute__((noinline)) count_slow(void* block, std::size_t requested) {
   } else {
     g_writer.shared_allocation(requested, usable_size(block));
   }
-}
-
-inline void count(void* block, std::size_t requested) {
-  recording::ThreadSlot* slot = t_thread.slot;
-  tripwire::enter();
-  if (slot != nullptr && block != nullptr && recording_here()) [[likely]] {
-    g_writer.count_allocation(*slot, requested, usable_size(block));
-  } else {
-    count_slow(block, requested);
-  }
   tripwire::leave();
+  return block;
 }
 
-void __attribute__((noinline)) count_free_slow(void* block) {
+inline void* count(void* block, std::size_t requested) {
+  recording::ThreadSlot* slot = t_thread.slot;
+  if (slot != nullptr && block != nullptr && sizes_by_header() && !glibc_chunk_is_mapping(block))
+      [[likely]] {
+    tripwire::enter();
+    g_writer.count_allocation(*slot, requested, glibc_usable_size(block));
+    tripwire::leave();
+    return block;
+  }
+  return count_slow(block, requested);
+}
+
+void __attribute__((noinline)) free_slow(void* block) {
+  if (block == nullptr || in_arena(block) || !available(g_real.free)) {
+    return;  // while functions are looked up, only blocks of the arena exist
+  }
   if (!recording_here()) {
     count_early_free(block);
-    return;
-  }
-  recording::ThreadSlot* slot = current_slot();
-  if (slot != nullptr) {
-    g_writer.count_free(*slot, usable_size(block));
   } else {
-    g_writer.shared_free(usable_size(block));
+    tripwire::enter();
+    recording::ThreadSlot* slot = current_slot();
+    slot != nullptr ? g_writer.count_free(*slot, usable_size(block))
+                    : g_writer.shared_free(usable_size(block));
+    tripwire::leave();
   }
-}
-
-inline void count_free(void* block) {
-  recording::ThreadSlot* slot = t_thread.slot;
-  tripwire::enter();
-  if (slot != nullptr && recording_here()) [[likely]] {
-    g_writer.count_free(*slot, usable_size(block));
-  } else {
-    count_free_slow(block);
-  }
-  tripwire::leave();
+  g_real.free(block);
 }
 
 void count_reallocation(std::size_t requested, std::size_t before, void* block) {
@@ -158,14 +155,10 @@ void* move_out_of_arena(void* block, std::size_t size) {
 
 void* reallocate(void* block, std::size_t size) {
   if (block == nullptr) {
-    void* fresh = g_real.realloc(nullptr, size);
-    count(fresh, size);
-    return fresh;
+    return count(g_real.realloc(nullptr, size), size);
   }
   if (in_arena(block)) [[unlikely]] {
-    void* moved = move_out_of_arena(block, size);
-    count(moved, size);
-    return moved;
+    return count(move_out_of_arena(block, size), size);
   }
   // Read before the real call: afterwards the old block may be another thread's.
   const std::size_t before = usable_size(block);
@@ -198,21 +191,20 @@ LAMPREY_HOOK(void*, malloc, std::size_t size) {
   if (!available(g_real.malloc)) [[unlikely]] {
     return take_from_arena(size);
   }
-  void* block = g_real.malloc(size);
-  count(block, size);
-  return block;
+  return count(g_real.malloc(size), size);
 }
 
 LAMPREY_HOOK(void, free, void* block) {
   tripwire::check("free");
-  if (block == nullptr || in_arena(block)) [[unlikely]] {
-    return;
+  lamprey::recording::ThreadSlot* slot = t_thread.slot;
+  if (slot != nullptr && block != nullptr && !in_arena(block) && sizes_by_header() &&
+      !glibc_chunk_is_mapping(block)) [[likely]] {
+    tripwire::enter();
+    g_writer.count_free(*slot, glibc_usable_size(block));
+    tripwire::leave();
+    return g_real.free(block);
   }
-  if (!available(g_real.free)) [[unlikely]] {
-    return;  // lookup under way: only blocks of the arena exist
-  }
-  count_free(block);
-  g_real.free(block);
+  free_slow(block);
 }
 
 LAMPREY_HOOK(void*, calloc, std::size_t count_of, std::size_t size) {
@@ -222,9 +214,7 @@ LAMPREY_HOOK(void*, calloc, std::size_t count_of, std::size_t size) {
   if (!available(g_real.calloc)) [[unlikely]] {
     return overflow ? nullptr : take_from_arena(requested);
   }
-  void* block = g_real.calloc(count_of, size);
-  count(block, overflow ? SIZE_MAX : requested);
-  return block;
+  return count(g_real.calloc(count_of, size), overflow ? SIZE_MAX : requested);
 }
 
 LAMPREY_HOOK(void*, realloc, void* block, std::size_t size) {
@@ -264,9 +254,7 @@ LAMPREY_HOOK(void*, aligned_alloc, std::size_t alignment, std::size_t size) {
   if (!available(g_real.aligned_alloc)) [[unlikely]] {
     return take_from_arena(size, alignment);
   }
-  void* block = g_real.aligned_alloc(alignment, size);
-  count(block, size);
-  return block;
+  return count(g_real.aligned_alloc(alignment, size), size);
 }
 
 LAMPREY_HOOK(void*, memalign, std::size_t alignment, std::size_t size) {
@@ -274,9 +262,7 @@ LAMPREY_HOOK(void*, memalign, std::size_t alignment, std::size_t size) {
   if (!available(g_real.memalign)) [[unlikely]] {
     return take_from_arena(size, alignment);
   }
-  void* block = g_real.memalign(alignment, size);
-  count(block, size);
-  return block;
+  return count(g_real.memalign(alignment, size), size);
 }
 
 LAMPREY_HOOK(void*, valloc, std::size_t size) {
@@ -284,9 +270,7 @@ LAMPREY_HOOK(void*, valloc, std::size_t size) {
   if (!available(g_real.valloc)) [[unlikely]] {
     return take_from_arena(size, 4096);
   }
-  void* block = g_real.valloc(size);
-  count(block, size);
-  return block;
+  return count(g_real.valloc(size), size);
 }
 
 LAMPREY_HOOK(void*, pvalloc, std::size_t size) {
@@ -294,8 +278,6 @@ LAMPREY_HOOK(void*, pvalloc, std::size_t size) {
   if (!available(g_real.pvalloc)) [[unlikely]] {
     return take_from_arena(size, 4096);
   }
-  void* block = g_real.pvalloc(size);
-  count(block, size);
-  return block;
+  return count(g_real.pvalloc(size), size);
 }
 #undef LAMPREY_HOOK

@@ -7,17 +7,16 @@
 
 namespace lamprey::preload {
 
-// glibc keeps a chunk's size in the word before the block; the low three bits are flags, of which
-// 2 says that the chunk is a mapping of its own (malloc/malloc.c, "malloc_chunk details"). The
-// layout is that of every glibc from 2.26 to 2.41, yet it is used only after check at attach.
-inline std::size_t glibc_usable_size(const void* block) {
-  const std::size_t word = static_cast<const std::size_t*>(block)[-1];
-  const std::size_t overhead = (word & 2U) != 0 ? 2 * sizeof(std::size_t) : sizeof(std::size_t);
-  return (word & ~std::size_t{7}) - overhead;
+// glibc keeps a chunk's size in the word before the block; the low three bits are flags
+// (malloc/malloc.c, "malloc_chunk details"). The layout is that of every glibc from 2.26 to 2.41,
+// yet it is used only after check at attach. A chunk that is a mapping of its own has another
+// overhead; it is large, so asking malloc_usable_size costs nothing that shows.
+inline bool glibc_chunk_is_mapping(const void* block) {
+  return (static_cast<const std::size_t*>(block)[-1] & 2U) != 0;
 }
-
-// Set once at attach.
-extern bool g_usable_by_header;
+inline std::size_t glibc_usable_size(const void* block) {
+  return (static_cast<const std::size_t*>(block)[-1] & ~std::size_t{7}) - sizeof(std::size_t);
+}
 
 // Counters from before attach, shared by all threads. `open` until it is decided.
 struct EarlyAllocations {

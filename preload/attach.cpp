@@ -25,6 +25,7 @@ namespace {
 
 recording::Role g_role = recording::Role::kRuntime;
 bool g_follow_children = false;
+bool g_sizes_by_header = false;  // check_usable_by_header's answer
 bool g_started_by_name = false;  // by _LAMPREY_TARGET, not by a function-wide LD_PRELOAD
 
 void complain(const FileResult& failure) {
@@ -39,14 +40,15 @@ void complain(const FileResult& failure) {
   raw_syscall(SYS_write, 2, pointer_argument(line), static_cast<long>(n));
 }
 
-// Believes the chunk header only if it says what malloc_usable_size says for every kind of chunk:
-// smallest, odd, large, of a mapping of its own, and aligned ones. Any other allocator, a debug
-// malloc, memory tagging or a future glibc fails one of these.
+// Believes the chunk header only if it says what malloc_usable_size says, for small, odd, large and
+// aligned chunks. Any other allocator, a debug malloc, memory tagging or a future glibc fails one
+// of these. No size here reaches the mmap threshold: freeing such a block would raise the
+// threshold for the whole program (mallopt(3), M_MMAP_THRESHOLD).
 bool check_usable_by_header() {
   if (g_real.malloc_usable_size == nullptr || g_real.memalign == nullptr) {
     return false;
   }
-  static constexpr std::size_t kSizes[] = {0, 1, 24, 25, 100, 1000, 1032, 5000, 70000, 300000};
+  static constexpr std::size_t kSizes[] = {0, 1, 24, 25, 100, 1000, 1032, 5000, 20000};
   bool good = true;
   for (const std::size_t size : kSizes) {
     void* plain = g_real.malloc(size);
@@ -83,7 +85,7 @@ void fill_identity(recording::Header& h, int pid, unsigned long start, const cha
   copy_text(h.log_group, environment_value("AWS_LAMBDA_LOG_GROUP_NAME"));
   copy_text(h.log_stream, environment_value("AWS_LAMBDA_LOG_STREAM_NAME"));
   copy_text(h.initialization_type, environment_value("AWS_LAMBDA_INITIALIZATION_TYPE"));
-  h.flags |= g_usable_by_header ? recording::kFlagUsableByHeader : 0;
+  h.flags |= g_sizes_by_header ? recording::kFlagUsableByHeader : 0;
   h.flags |= g_follow_children ? recording::kFlagFollowChildren : 0;
   // A program with an allocator linked in binds its calls to that: they never reach us.
   h.flags |= g_real.default_malloc != lamprey_own_malloc ? recording::kFlagForeignAllocator : 0;
@@ -109,6 +111,7 @@ void open_recording(recording::Header& header) {
   header.attach_end = clock_pair();
   __atomic_store_n(&header.magic, recording::kMagic, __ATOMIC_RELEASE);
   __atomic_store_n(&g_wiped.recording, std::uint8_t{1}, __ATOMIC_RELEASE);
+  g_wiped.sizes_by_header = g_sizes_by_header ? 1 : 0;
 }
 
 // In a forked child, before the program goes on. Async-signal-safe: raw system calls and stores.
@@ -117,7 +120,7 @@ void after_fork_in_child() {
   if (parent == nullptr) {
     return;
   }
-  g_wiped.recording = 0;  // already so where the kernel wiped the page
+  g_wiped = {};  // already so where the kernel wipes the page
   forget_thread();
   runtime_api::forget_all();
   const std::int64_t inherited = g_writer.live_bytes();
@@ -169,7 +172,7 @@ void __attribute__((constructor(101))) attach() {
     complain(file);
     return;
   }
-  g_usable_by_header = check_usable_by_header();
+  g_sizes_by_header = check_usable_by_header();
   prepare_thread_exit();
   g_writer.bind(file.base);
   recording::Header& header = g_writer.header();

@@ -79,22 +79,30 @@ void make_room(int directory, const char* name, unsigned long process_start) {
               0);
 }
 
+// Writes zeros over [0, bytes) in few large calls. 0 or -errno.
+long write_zeros(long fd, std::size_t bytes) {
+  static const char kZeros[65536] = {};
+  for (std::size_t at = 0; at < bytes;) {
+    const std::size_t left = bytes - at;
+    const std::size_t size = left < sizeof(kZeros) ? left : sizeof(kZeros);
+    const long wrote = raw_syscall(SYS_pwrite64, fd, pointer_argument(kZeros),
+                                   static_cast<long>(size), static_cast<long>(at));
+    if (wrote <= 0) {
+      return wrote < 0 ? wrote : -ENOSPC;
+    }
+    at += static_cast<std::size_t>(wrote);
+  }
+  return 0;
+}
+
 // The whole size on the disk now, so that a full disk is an error here and never a SIGBUS at a
 // store later (memray #117).
 long allocate(long fd) {
-  long error = raw_syscall(SYS_fallocate, fd, 0, 0, static_cast<long>(kFileBytes));
-  if (error != -EOPNOTSUPP && error != -ENOSYS) {
-    return error;
+  const long error = raw_syscall(SYS_fallocate, fd, 0, 0, static_cast<long>(kFileBytes));
+  if (error == -EOPNOTSUPP || error == -ENOSYS) {
+    return write_zeros(fd, kFileBytes);
   }
-  static const char kZeros[recording::kPageBytes] = {};
-  for (std::size_t at = 0; at < kFileBytes; at += sizeof(kZeros)) {
-    error = raw_syscall(SYS_pwrite64, fd, pointer_argument(kZeros), sizeof(kZeros),
-                        static_cast<long>(at));
-    if (error != static_cast<long>(sizeof(kZeros))) {
-      return error < 0 ? error : -ENOSPC;
-    }
-  }
-  return 0;
+  return error != 0 ? error : write_zeros(fd, recording::kWrittenBytes);
 }
 
 FileResult map(int directory, const char* name) {

@@ -30,7 +30,7 @@ function(lamprey_add_preload target output)
   target_compile_options(${target} PRIVATE
     -fPIC -fvisibility=hidden -fvisibility-inlines-hidden -fno-rtti -fexceptions
     -fasynchronous-unwind-tables -fno-threadsafe-statics -ftls-model=initial-exec
-    -fno-stack-protector -U_FORTIFY_SOURCE -fno-omit-frame-pointer -fno-plt
+    -fno-stack-protector -U_FORTIFY_SOURCE -fomit-frame-pointer -fno-plt
     $<$<CONFIG:Debug>:-O1> $<$<CONFIG:Release>:-O2>)
   target_compile_definitions(${target} PRIVATE $<$<BOOL:${LAMPREY_TRIPWIRE}>:LAMPREY_TRIPWIRE>)
   target_link_options(${target} PRIVATE

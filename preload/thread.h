@@ -20,8 +20,9 @@ namespace lamprey::preload {
 inline constexpr std::size_t kWipedBytes = 4096;
 
 struct alignas(kWipedBytes) WipedOnFork {
-  std::uint8_t recording;  // 1: attached, and not a child of the attached process
-  std::uint8_t rest[kWipedBytes - 1];
+  std::uint8_t recording;        // 1: attached, and not a child of the attached process
+  std::uint8_t sizes_by_header;  // 1: and usable sizes may be read from glibc's chunk headers
+  std::uint8_t rest[kWipedBytes - 2];
 };
 
 extern WipedOnFork g_wiped;
@@ -44,6 +45,10 @@ struct Thread {
 static_assert(sizeof(Thread) == 16);
 
 extern __thread __attribute__((tls_model("initial-exec"))) Thread t_thread;
+
+inline bool sizes_by_header() {
+  return __atomic_load_n(&g_wiped.sizes_by_header, __ATOMIC_RELAXED) != 0;
+}
 
 inline bool recording_here() { return __atomic_load_n(&g_wiped.recording, __ATOMIC_RELAXED) != 0; }
 
