@@ -30,7 +30,8 @@ enum class Asked : std::uint8_t { kOther, kNext, kRestore };
 struct Conversation {
   bool busy;  // spin-free try-lock
   bool used;
-  bool known;  // its first request line was a Runtime API one
+  bool known;       // its first request line was a Runtime API one
+  bool end_marked;  // by sending(), for the request that is about to leave
   int fd;
   HttpFramer requests;
   HttpFramer responses;
@@ -89,6 +90,7 @@ Conversation* begin(int fd) {
     }
     c.used = true;
     c.known = false;
+    c.end_marked = false;
     c.fd = fd;
     c.requests.reset();
     c.responses.reset();
@@ -121,14 +123,17 @@ void wake_reader() {
   raw_syscall(SYS_futex, pointer_argument(&g_writer.header().wake), kFutexWake, 0x7FFFFFFF);
 }
 
-void ask_for_work(std::uint64_t delivered) {
+// More work is asked for on this connection: what was delivered on it has ended.
+void ask_for_work(Conversation& c) {
   const recording::ClockPair now = clock_pair();
+  current_slot();  // so that t_thread.tid is known
   if (!g_writer.init_ended()) {
     g_writer.mark_init_end(now);
     wake_reader();
-  } else if (g_writer.mark_end(delivered, now)) {
+  } else if (g_writer.mark_end(c.delivered, t_thread.tid, now)) {
     wake_reader();
   }
+  c.delivered = 0;
 }
 
 // -- what goes out --------------------------------------------------------------------------------
@@ -142,7 +147,10 @@ struct RequestSink {
     Asked asked = Asked::kOther;
     if (path != nullptr && starts_with(path, kNextPath)) {
       asked = Asked::kNext;
-      ask_for_work(c.delivered);
+      if (!c.end_marked) {
+        ask_for_work(c);
+      }
+      c.end_marked = false;
     } else if (path != nullptr && starts_with(path, kRestorePath)) {
       asked = Asked::kRestore;
     } else if (path != nullptr && starts_with(path, kInvocationPath)) {
@@ -272,9 +280,9 @@ void sending_slow(int fd, const char* data, std::size_t size) {
   if (asks_for_work(data, size) && descriptor_state(fd) != kPlain) {
     Conversation* c = outgoing(fd, data, size);
     if (c != nullptr) {
-      if (c->requests.at_message_start()) {
-        c->known = true;
-        ask_for_work(c->delivered);
+      if (c->requests.at_message_start() && !c->end_marked) {  // not the repeat of a failed send
+        c->known = c->end_marked = true;
+        ask_for_work(*c);
       }
       release(*c);
     }

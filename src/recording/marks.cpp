@@ -87,8 +87,9 @@ void Writer::mark_response(const char* request_id, bool error, ClockPair now) {
 }
 
 // Which invocation a request for more work ends: the one that came in on the same connection;
-// else (a connection per call: Ruby) the oldest that has been answered; else the only one open.
-Invocation* Writer::open_invocation(std::uint64_t preferred) const {
+// else (a connection per call: Ruby) the oldest that has been answered; else one that the same
+// thread took. A worker's very first request ends nobody else's invocation.
+Invocation* Writer::open_invocation(std::uint64_t preferred, std::int32_t tid) const {
   const std::uint64_t newest = load(header().started);
   if (preferred != 0 && preferred <= newest && newest - preferred < kInvocations) {
     Invocation& entry = invocation_at(preferred);
@@ -99,21 +100,19 @@ Invocation* Writer::open_invocation(std::uint64_t preferred) const {
   }
   Invocation* answered = nullptr;
   Invocation* open = nullptr;
-  std::uint32_t open_count = 0;
   for (std::uint64_t back = 0; back < kInvocations && back < newest; ++back) {
     Invocation& entry = invocation_at(newest - back);
     if (entry.state == InvocationState::kResponded) {
       answered = &entry;
-    } else if (entry.state == InvocationState::kStarted) {
+    } else if (entry.state == InvocationState::kStarted && entry.tid == tid) {
       open = &entry;
-      ++open_count;
     }
   }
-  return answered != nullptr ? answered : (open_count == 1 ? open : nullptr);
+  return answered != nullptr ? answered : open;
 }
 
-bool Writer::mark_end(std::uint64_t preferred, ClockPair now) {
-  Invocation* entry = open_invocation(preferred);
+bool Writer::mark_end(std::uint64_t preferred, std::int32_t tid, ClockPair now) {
+  Invocation* entry = open_invocation(preferred, tid);
   if (entry == nullptr) {
     return false;
   }

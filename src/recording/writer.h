@@ -98,9 +98,9 @@ class Writer {
   std::uint64_t mark_start(const RequestFacts& facts, const ThreadSlot* slot, std::int32_t tid,
                            ClockPair now, std::uint64_t real_ns);
   void mark_response(const char* request_id, bool error, ClockPair now);
-  // `preferred`: the invocation that arrived on the same connection, 0 if unknown. False when
-  // nothing was open.
-  bool mark_end(std::uint64_t preferred, ClockPair now);
+  // `preferred`: the invocation that arrived on the same connection, 0 if unknown; `tid`: who asks
+  // for more work. False when nothing was open that this can have ended.
+  bool mark_end(std::uint64_t preferred, std::int32_t tid, ClockPair now);
   void mark_restored(ClockPair now);
   bool init_ended() const { return load(header().init_end.ticks) != 0; }
   bool has_open_invocation() const { return load(header().started) != load(header().ended); }
@@ -156,7 +156,7 @@ class Writer {
   void sum_in_flight(Boundary& boundary, ClockPair now) const;
   void restart_peak();
   std::int64_t peak_live() const;
-  Invocation* open_invocation(std::uint64_t preferred) const;
+  Invocation* open_invocation(std::uint64_t preferred, std::int32_t tid) const;
   void note_idle(std::uint64_t begin, std::uint64_t end);
 
   // Finished idle intervals, newest last; private to the process (a reader has the marks).

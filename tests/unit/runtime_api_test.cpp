@@ -1,0 +1,258 @@
+// The recognition of Runtime API traffic: bytes in and out of descriptors become marks. The
+// descriptors here are numbers only, except where the kernel is asked what they are.
+#include "preload/runtime_api.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "preload/raw_syscall.h"
+#include "preload/thread.h"
+#include "preload/ticks.h"
+#include "tests/unit/recording_fixture.h"
+
+namespace lamprey::preload::runtime_api {
+namespace {
+
+using recording::InvocationState;
+
+const std::string kNext =
+    "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: 127.0.0.1:9001\r\n\r\n";
+
+std::string work(const std::string& id) {
+  return "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: " + id +
+         "\r\nLambda-Runtime-Deadline-Ms: 1700000000123\r\nLambda-Runtime-Trace-Id: Root=1-a-b\r\n"
+         "Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:f\r\nContent-Length: 2\r\n\r\n{}";
+}
+
+std::string answer(const std::string& id, const std::string& body, const char* what = "response") {
+  return "POST /2018-06-01/runtime/invocation/" + id + "/" + what +
+         " HTTP/1.1\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+const std::string kAccepted = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
+
+class RuntimeApiTest : public testing::Test {
+ protected:
+  RuntimeApiTest() {
+    choose_clock();
+    g_writer.bind(memory_.base());
+    const_cast<recording::Header&>(memory_.header()).pid = static_cast<std::int32_t>(::getpid());
+    g_wiped.recording = 1;
+    forget_thread();
+  }
+  ~RuntimeApiTest() override {
+    forget_all();
+    for (int fd = 0; fd < 200; ++fd) {
+      g_descriptor[fd] = kPlain;
+    }
+    g_wiped.recording = 0;
+    forget_thread();
+    g_writer.unbind();
+  }
+
+  static void send(int fd, const std::string& bytes, std::size_t piece = 1 << 20) {
+    for (std::size_t at = 0; at < bytes.size(); at += piece) {
+      const std::size_t n = std::min(piece, bytes.size() - at);
+      sending(fd, bytes.data() + at, n);
+      sent(fd, bytes.data() + at, n);
+    }
+  }
+  static void receive(int fd, const std::string& bytes, std::size_t piece = 1 << 20) {
+    for (std::size_t at = 0; at < bytes.size(); at += piece) {
+      received(fd, bytes.data() + at, std::min(piece, bytes.size() - at));
+    }
+  }
+  std::uint64_t started() { return memory_.header().started; }
+  std::uint64_t ended() { return memory_.header().ended; }
+
+  test::RecordingMemory memory_;
+};
+
+TEST_F(RuntimeApiTest, KeepAliveConnectionInPiecesOfAnySize) {
+  for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, std::size_t{100000}}) {
+    const std::uint64_t before = ended();
+    connected(50);
+    send(50, kNext, piece);
+    EXPECT_TRUE(g_writer.init_ended());
+    for (int i = 0; i < 3; ++i) {
+      const std::string id = "id-" + std::to_string(piece) + "-" + std::to_string(i);
+      receive(50, work(id), piece);
+      EXPECT_STREQ(memory_.invocation(started()).request_id, id.c_str());
+      EXPECT_EQ(memory_.invocation(started()).deadline_ms, 1700000000123U);
+      EXPECT_STREQ(memory_.invocation(started()).trace_id, "Root=1-a-b");
+      send(50, answer(id, "{\"ok\":1}"), piece);
+      EXPECT_EQ(memory_.invocation(started()).state, InvocationState::kResponded);
+      receive(50, kAccepted, piece);
+      send(50, kNext, piece);
+      EXPECT_EQ(memory_.invocation(started()).state, InvocationState::kEnded);
+    }
+    EXPECT_EQ(ended(), before + 3);
+  }
+}
+
+TEST_F(RuntimeApiTest, EndIsMarkedBeforeTheRequestLeaves) {
+  connected(50);
+  send(50, kNext);
+  receive(50, work("a"));
+  send(50, answer("a", "x"));
+  sending(50, kNext.data(), kNext.size());  // the real send has not happened yet
+  EXPECT_EQ(ended(), 1U);
+  sent(50, kNext.data(), kNext.size());
+  EXPECT_EQ(ended(), 1U);
+}
+
+TEST_F(RuntimeApiTest, TwoConnectionsEndOnlyTheirOwnInvocations) {
+  connected(50);
+  connected(51);
+  send(50, kNext);
+  send(51, kNext);
+  receive(50, work("a"));
+  receive(51, work("b"));
+  send(50, answer("a", "x") + kNext);
+  EXPECT_EQ(memory_.invocation(1).state, InvocationState::kEnded);
+  EXPECT_EQ(memory_.invocation(2).state, InvocationState::kStarted);
+}
+
+TEST_F(RuntimeApiTest, ConnectionPerCall) {
+  for (int i = 0; i < 5; ++i) {
+    connected(60);
+    send(60, kNext);
+    receive(60, work("r" + std::to_string(i)));
+    forget(60);
+    connected(61);
+    send(61, answer("r" + std::to_string(i), "body", i == 3 ? "error" : "response"));
+    receive(61, kAccepted);
+    forget(61);
+  }
+  connected(60);
+  send(60, kNext);
+  EXPECT_EQ(started(), 5U);
+  EXPECT_EQ(ended(), 5U);
+  EXPECT_EQ(memory_.invocation(4).flags & recording::kInvocationError, recording::kInvocationError);
+  EXPECT_EQ(memory_.invocation(5).flags, 0U);
+}
+
+TEST_F(RuntimeApiTest, PipelinedRequestsAndAnswersInOneRead) {
+  connected(50);
+  send(50, kNext);
+  receive(50, work("a"));
+  send(50, answer("a", "x") + kNext);
+  EXPECT_EQ(ended(), 1U);
+  receive(50, kAccepted + work("b"));
+  EXPECT_EQ(started(), 2U);
+  EXPECT_STREQ(memory_.invocation(2).request_id, "b");
+}
+
+TEST_F(RuntimeApiTest, BodyThatLooksLikeARequestIsABody) {
+  connected(50);
+  send(50, kNext);
+  receive(50, work("a"));
+  std::string body;
+  while (body.size() < 5'000'000) {
+    body += kNext;
+  }
+  send(50, answer("a", body), kNext.size());  // pieces that begin exactly with "GET /2018..."
+  EXPECT_EQ(ended(), 0U);
+  send(50, kNext);
+  EXPECT_EQ(ended(), 1U);
+}
+
+TEST_F(RuntimeApiTest, ChunkedStreamingAndContinue) {
+  connected(50);
+  send(50, kNext);
+  receive(50, work("a"));
+  send(50,
+       "POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\r\n"
+       "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n");
+  receive(50, "HTTP/1.1 100 Continue\r\n\r\n");
+  send(50, "5\r\nhello\r\n");
+  send(50, "0\r\n\r\n");
+  receive(50, kAccepted);
+  EXPECT_EQ(ended(), 0U);
+  send(50, kNext);
+  receive(50, work("b"));
+  EXPECT_EQ(ended(), 1U);
+  EXPECT_EQ(started(), 2U);
+}
+
+TEST_F(RuntimeApiTest, OtherTrafficLeavesNoMark) {
+  connected(50);
+  send(50, "GET /2018/other HTTP/1.1\r\n\r\n");
+  receive(50, work("not-ours"));
+  EXPECT_EQ(g_descriptor[50], kPlain);
+  connected(51);
+  send(51, "\x16\x03\x01 TLS");
+  EXPECT_EQ(g_descriptor[51], kPlain);
+  EXPECT_FALSE(g_writer.init_ended());
+  EXPECT_EQ(started(), 0U);
+}
+
+TEST_F(RuntimeApiTest, InheritedSocketIsRecognisedAndAFileIsNot) {
+  int pair[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+  send(pair[0], kNext);
+  EXPECT_TRUE(g_writer.init_ended());
+  receive(pair[0], work("a"));
+  EXPECT_EQ(started(), 1U);
+  FILE* log = std::tmpfile();
+  send(::fileno(log), kNext);  // an access log that quotes a request
+  EXPECT_EQ(ended(), 0U);
+  std::fclose(log);
+  ::close(pair[0]);
+  ::close(pair[1]);
+}
+
+TEST_F(RuntimeApiTest, ErrorsAndNonsenseFromTheServer) {
+  connected(50);
+  send(50, kNext);
+  receive(50, "HTTP/1.1 500 Oops\r\nContent-Length: 3\r\n\r\nbad");
+  EXPECT_EQ(started(), 0U);
+  send(50, kNext);
+  receive(50, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");  // no request id
+  EXPECT_EQ(started(), 0U);
+  send(50, kNext);
+  receive(50, "\x01\x02 nonsense\r\nmore nonsense\r\n\r\n");
+  EXPECT_EQ(started(), 0U);
+  EXPECT_GT(memory_.header().traffic_dropped, 0U);
+  forget(50);  // the client gives up and connects anew
+  connected(50);
+  send(50, kNext);
+  receive(50, work("a"));
+  EXPECT_EQ(started(), 1U);
+}
+
+TEST_F(RuntimeApiTest, ResponseCutMidHeaderThenNewConnection) {
+  connected(50);
+  send(50, kNext);
+  receive(50, work("a").substr(0, 60));
+  EXPECT_EQ(started(), 0U);
+  forget(50);
+  connected(50);
+  send(50, kNext);
+  receive(50, work("b"));
+  EXPECT_EQ(started(), 1U);
+  EXPECT_STREQ(memory_.invocation(1).request_id, "b");
+}
+
+TEST_F(RuntimeApiTest, RestoreIsMarked) {
+  connected(50);
+  send(50, "GET /2018-06-01/runtime/restore/next HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(memory_.header().restored.ticks, 0U);
+  receive(50, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_NE(memory_.header().restored.ticks, 0U);
+  EXPECT_FALSE(g_writer.init_ended());
+}
+
+TEST_F(RuntimeApiTest, MoreConversationsThanFitAreCountedNotFollowed) {
+  for (int fd = 20; fd < 120; ++fd) {
+    connected(fd);
+    send(fd, kNext.substr(0, 10));
+  }
+  EXPECT_GT(memory_.header().traffic_dropped, 0U);
+}
+
+}  // namespace
+}  // namespace lamprey::preload::runtime_api
