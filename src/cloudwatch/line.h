@@ -1,0 +1,32 @@
+// A report as the one line of JSON that CloudWatch gets: keys, order, detail, Embedded Metric
+// Format, and the limit of size. Computes no figure.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "report/report.h"
+
+namespace lamprey::cloudwatch {
+
+// CloudWatch was seen to cut raw lines at 64 KiB.
+inline constexpr std::size_t kMostBytes = 60 * 1024;
+
+enum class Detail : std::uint8_t { kAuto, kFull, kShort };
+
+struct LineOptions {
+  Detail detail = Detail::kAuto;
+  bool metrics = true;  // with an `_aws` member and the metrics at the root, on invocations
+  std::string metric_namespace = "Lamprey";
+  std::uint64_t now_ms = 0;  // the metrics' time where the report has none
+};
+
+// One line without the newline: valid JSON in valid UTF-8 (bytes that are not become U+FFFD), never
+// longer than kMostBytes: lists are dropped until it fits, and coverage.truncated names them.
+std::string to_line(const report::Report& report, const LineOptions& options);
+
+// Writes the line and a newline with one write(2); false when the descriptor does not take it.
+bool write_line(int descriptor, const std::string& line);
+
+}  // namespace lamprey::cloudwatch

@@ -1,0 +1,311 @@
+// The companion's main loop; see the header.
+#include "companion/companion.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <string_view>
+#include <thread>
+
+#include "companion/ending.h"
+#include "companion/wrapper_note.h"
+#include "recording/reader_directory.h"
+#include "report/at_rest.h"
+#include "report/headline.h"
+#include "report/process.h"
+
+namespace lamprey::companion {
+namespace {
+
+using recording::InvocationState;
+using recording::monotonic_ns;
+using recording::realtime_ns;
+using report::Report;
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+constexpr std::uint64_t kNsAMs = 1'000'000;
+// The runtime gets its request when we get ours: a START that has not come by then will not come
+// (its traffic is not visible to the library), and waiting on would eat the function's time.
+constexpr std::uint64_t kStartPatienceNs = 500 * kNsAMs;
+constexpr std::uint64_t kDeadlineUnknownMs = 1000;
+constexpr milliseconds kDrainEvery{1000};
+constexpr nanoseconds kNap = milliseconds{1};
+
+bool is_managed_instances(const Lookup& lookup) {
+  const char* type = lookup("AWS_LAMBDA_INITIALIZATION_TYPE");
+  return type != nullptr && std::string_view(type) == "lambda-managed-instances";
+}
+
+}  // namespace
+
+std::uint64_t patience_ms(std::uint64_t now_ms, std::uint64_t deadline_ms) {
+  const std::uint64_t left =
+      deadline_ms == 0 ? kDeadlineUnknownMs : deadline_ms - std::min(deadline_ms, now_ms);
+  const std::uint64_t margin = std::clamp<std::uint64_t>(left / 20, 50, 500);
+  return left - std::min(left, margin);
+}
+
+Companion::Companion(Surroundings surroundings)
+    : surroundings_(std::move(surroundings)),
+      client_({surroundings_.api, surroundings_.name,
+               [this](const std::string& text) { log(LogLevel::kError, text); }}),
+      recordings_(surroundings_.directory, surroundings_.api, surroundings_.started_real_ns),
+      managed_instances_(is_managed_instances(surroundings_.lookup)) {}
+
+int Companion::run() {
+  const bool off = is_off(surroundings_.lookup);
+  std::vector<std::string> events;
+  if (!off) {
+    events = managed_instances_ ? std::vector<std::string>{"SHUTDOWN"}
+                                : std::vector<std::string>{"INVOKE", "SHUTDOWN"};
+  }
+  registration_ = client_.register_for(events);
+  if (!off) {
+    guarded("settling in", [this] { settle(); });
+  }
+  const std::function<void()> idle = [this] {
+    guarded("looking at recordings", [this] {
+      look();
+      drain({});
+      bury_children();
+    });
+  };
+  while (true) {
+    if (ended_mono_ns_ != 0) {
+      flush_ns_ = monotonic_ns() - ended_mono_ns_;
+      ended_mono_ns_ = 0;
+    }
+    const lambda::Event event = managed_instances_ && !off ? client_.next(idle, kDrainEvery)
+                                                           : client_.next();
+    if (event.type == lambda::EventType::kShutdown) {
+      if (off) {
+        return 0;
+      }
+      guarded("the shutdown", [this, &event] { on_shutdown(event); });
+      return 0;
+    }
+    if (!off) {
+      guarded("an invocation", [this, &event] { on_invoke(event); });
+    }
+  }
+}
+
+// Whatever fails here, the next thing the platform sees of us is `next`: an extension that ends
+// takes the function's environment with it.
+void Companion::guarded(const char* what, const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const std::exception& error) {
+    log(LogLevel::kError, fmt::format("{} went wrong: {}", what, error.what()));
+  }
+}
+
+void Companion::settle() {
+  std::vector<std::string> complaints;
+  config_ = read_config(surroundings_.lookup, complaints);
+  for (const std::string& complaint : complaints) {
+    std::fprintf(stderr, "%s\n", complaint.c_str());
+  }
+  if (const std::string obstacle = recording::make_directory(surroundings_.directory);
+      !obstacle.empty()) {
+    log(LogLevel::kError, obstacle);
+  }
+}
+
+void Companion::look() {
+  std::vector<std::string> complaints;
+  recordings_.scan(complaints);
+  for (const std::string& complaint : complaints) {
+    std::fprintf(stderr, "%s\n", complaint.c_str());
+  }
+  for (const auto& orphan : recordings_.take_orphans()) {
+    report::give_orphan(*orphan, [this](Report& report) {
+      report.late = true;
+      print(report);
+    });
+  }
+}
+
+void Companion::drain(const std::string& current_request) {
+  for (const auto& followed : recordings_.live()) {
+    report::Ledger& ledger = followed->ledger();
+    if (!ledger.refresh()) {
+      continue;
+    }
+    ledger.give_init([this](Report& report) { print(report); });
+    ledger.give_ended([this, &current_request](Report& report) {
+      report.late = !managed_instances_ && report.request_id != current_request;
+      print(report);
+    });
+  }
+}
+
+// Children and workers end while the environment lives on: their recordings go when they went.
+void Companion::bury_children() {
+  std::vector<Followed*> ended;
+  for (const auto& followed : recordings_.live()) {
+    if ((followed->is_child() || followed->replaced) && followed->has_ended()) {
+      ended.push_back(followed.get());
+    }
+  }
+  for (Followed* followed : ended) {
+    report::give_orphan(followed->ledger(), [this](Report& report) { print(report); });
+    recordings_.remove(*followed);
+  }
+}
+
+bool Companion::any_boundaries() {
+  return std::any_of(recordings_.live().begin(), recordings_.live().end(),
+                     [](const auto& followed) { return followed->ledger().init_ended(); });
+}
+
+void Companion::on_invoke(const lambda::Event& event) {
+  log(LogLevel::kDebug, fmt::format("INVOKE {}", event.request_id));
+  gone_mono_ns_ = 0;
+  look();
+  drain(event.request_id);
+  bury_children();
+  if (!any_boundaries()) {
+    say_unrecorded();
+    return;
+  }
+  wait_for_end(event);
+  drain(event.request_id);
+}
+
+// One look at everything that is followed: where the invocation is, and the word to sleep on.
+Companion::Sight Companion::look_for(const std::string& request_id) {
+  Sight sight;
+  auto& live = recordings_.live();
+  for (const auto& followed : live) {
+    report::Ledger& ledger = followed->ledger();
+    const auto word = ledger.reader().wake();  // before the marks: no wake-up falls between
+    if (!word || !ledger.refresh()) {
+      continue;
+    }
+    sight.readable = true;
+    sight.entry = ledger.find(request_id);
+    if (sight.entry || live.size() == 1) {
+      sight.owner = followed.get();
+      sight.word = *word;
+    }
+    if (sight.entry) {
+      break;
+    }
+  }
+  return sight;
+}
+
+void Companion::wait_for_end(const lambda::Event& event) {
+  const std::uint64_t begin = monotonic_ns();
+  const std::uint64_t limit =
+      begin + (patience_ms(realtime_ns() / kNsAMs, event.deadline_ms) * kNsAMs);
+  for (bool first = true;; first = false) {
+    const Sight sight = look_for(event.request_id);
+    if (sight.entry && sight.entry->state == InvocationState::kEnded) {
+      ended_mono_ns_ = sight.entry->ended.mono_ns;
+      return;
+    }
+    const std::uint64_t now = monotonic_ns();
+    const std::uint64_t until = sight.entry ? limit : std::min(limit, begin + kStartPatienceNs);
+    if (now >= until || !sight.readable) {
+      log(LogLevel::kInfo, fmt::format("{}: {} when the time to wait was over", event.request_id,
+                                       sight.entry ? "still running" : "no START seen"));
+      return;
+    }
+    if (!first && sight.owner != nullptr && sight.owner->has_ended()) {
+      gone_mono_ns_ = now;  // the platform will say why, once it has our `next`
+      return;
+    }
+    const nanoseconds left{static_cast<std::int64_t>(until - now)};
+    if (sight.owner != nullptr) {
+      sight.owner->waiter().wait(sight.word, left);
+    } else {
+      std::this_thread::sleep_for(std::min(left, kNap));
+    }
+  }
+}
+
+void Companion::on_shutdown(const lambda::Event& event) {
+  log(LogLevel::kDebug, fmt::format("SHUTDOWN {}", event.reason_text));
+  look();
+  drain({});
+  const std::uint64_t now = monotonic_ns();
+  if (recordings_.live().empty()) {
+    Report report;
+    report.type = report::Type::kShutdown;
+    report.status = ending_of(event.reason, false, false).status;
+    report.coverage.unseen.push_back(
+        why_unrecorded(read_wrapper_note(surroundings_.directory + "/wrapper")));
+    report::add_headline(report);
+    print(report);
+    return;
+  }
+  while (!recordings_.live().empty()) {
+    Followed& followed = *recordings_.live().front();
+    report::Ledger& ledger = followed.ledger();
+    const bool exited = (ledger.header().flags & recording::kFlagExited) != 0;
+    report::End end = ending_of(event.reason, exited, followed.has_ended());
+    end.mono_ns = gone_mono_ns_ != 0 ? gone_mono_ns_ : now;
+    const report::Sink sink = [this](Report& report) { print(report); };
+    ledger.give_open(open_ending(end, exited), sink);
+    ledger.give_whole(report::Type::kShutdown, end, sink);
+    recordings_.remove(followed);
+  }
+}
+
+// Once: a function that cannot be recorded says why, and then runs as if we were not there.
+void Companion::say_unrecorded() {
+  if (unrecorded_said_) {
+    return;
+  }
+  unrecorded_said_ = true;
+  Report report;
+  report.type = report::Type::kInit;
+  auto note = read_wrapper_note(surroundings_.directory + "/wrapper");
+  const bool stale = note && note->started_ns != 0 &&
+                     note->started_ns < surroundings_.started_real_ns;
+  const bool foreign = note && !note->environment.empty() &&
+                       note->environment != surroundings_.api;
+  if (stale || foreign) {
+    note.reset();
+  }
+  report.coverage.unseen.push_back(
+      recordings_.live().empty()
+          ? why_unrecorded(note)
+          : std::string("invocations: the runtime's traffic with the Runtime API was not seen"));
+  report::add_headline(report);
+  print(report);
+}
+
+void Companion::print(Report& report) {
+  if (report.function_name.empty()) {
+    report.function_name = registration_.function_name;
+  }
+  if (report.function_version.empty()) {
+    report.function_version = registration_.function_version;
+  }
+  report.self.flush_ns = flush_ns_;
+  report.self.companion_rss_bytes = report::own_rss_bytes();
+  cloudwatch::LineOptions options;
+  options.detail = config_.detail;
+  options.metrics = config_.metrics;
+  options.metric_namespace = config_.metric_namespace;
+  options.now_ms = realtime_ns() / kNsAMs;
+  if (!cloudwatch::write_line(surroundings_.output, cloudwatch::to_line(report, options))) {
+    log(LogLevel::kError, "a line could not be written to standard output");
+  }
+}
+
+void Companion::log(LogLevel level, const std::string& text) {
+  if (level > config_.log || text == last_complaint_) {
+    return;  // the same trouble again and again is one line
+  }
+  last_complaint_ = text;
+  std::fprintf(stderr, "lamprey: %s\n", text.c_str());
+}
+
+}  // namespace lamprey::companion

@@ -1,0 +1,74 @@
+// The companion's life: register, answer each INVOKE with one line when the invocation has ended,
+// answer SHUTDOWN with what is left, and be back in `next` whatever happens. The order of things is
+// here; figures, files and traffic are elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "companion/config.h"
+#include "companion/recordings.h"
+#include "lambda/extensions_client.h"
+#include "report/report.h"
+
+namespace lamprey::companion {
+
+// Where a companion lives; tests put it somewhere else.
+struct Surroundings {
+  std::string api;        // AWS_LAMBDA_RUNTIME_API
+  std::string name;       // base name of the program
+  std::string directory;  // of the recordings
+  int output = 1;         // where lines go
+  Lookup lookup;          // the environment
+  std::uint64_t started_real_ns = 0;
+};
+
+class Companion {
+ public:
+  explicit Companion(Surroundings surroundings);
+
+  // Returns after SHUTDOWN: the exit status, always 0.
+  int run();
+
+ private:
+  // Where an invocation was found, and what to sleep on until that changes.
+  struct Sight {
+    std::optional<recording::Invocation> entry;
+    Followed* owner = nullptr;  // its recording, or the only one
+    std::uint32_t word = 0;     // the owner's futex word before the look
+    bool readable = false;      // any recording could be read at all
+  };
+
+  void settle();
+  void on_invoke(const lambda::Event& event);
+  void on_shutdown(const lambda::Event& event);
+  void look();  // new files, orphans, complaints
+  void drain(const std::string& current_request);
+  void bury_children();
+  Sight look_for(const std::string& request_id);
+  void wait_for_end(const lambda::Event& event);
+  bool any_boundaries();
+  void say_unrecorded();
+  void print(report::Report& report);
+  void log(LogLevel level, const std::string& text);
+  void guarded(const char* what, const std::function<void()>& work);
+
+  Surroundings surroundings_;
+  Config config_;
+  lambda::ExtensionsClient client_;
+  lambda::Registration registration_;
+  Recordings recordings_;
+  bool managed_instances_ = false;
+  bool unrecorded_said_ = false;
+  std::string last_complaint_;
+  std::uint64_t ended_mono_ns_ = 0;       // END of the invocation just reported; 0 none
+  std::uint64_t gone_mono_ns_ = 0;        // when the runtime was found dead
+  std::optional<std::uint64_t> flush_ns_;  // END → next, of the invocation before
+};
+
+// How long to wait for an invocation's end before giving `next` without it, in ms: up to the
+// deadline less 5 % (at least 50 ms, at most 500 ms). 0: not at all.
+std::uint64_t patience_ms(std::uint64_t now_ms, std::uint64_t deadline_ms);
+
+}  // namespace lamprey::companion

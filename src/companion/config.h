@@ -1,0 +1,35 @@
+// The LAMPREY_* settings: their values, their defaults, and one line for each that is not accepted.
+// Nothing else is read from the environment here.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cloudwatch/line.h"
+
+namespace lamprey::companion {
+
+enum class LogLevel : std::uint8_t { kError, kInfo, kDebug };
+
+struct Config {
+  cloudwatch::Detail detail = cloudwatch::Detail::kAuto;
+  std::uint64_t sample_bytes = 65536;
+  bool metrics = true;
+  std::string metric_namespace = "Lamprey";
+  bool follow_children = false;
+  bool trace_language = false;
+  LogLevel log = LogLevel::kError;
+};
+
+// How a variable is looked up: its value, or nullptr.
+using Lookup = std::function<const char*(const char* name)>;
+
+// Whether Lamprey is switched off: the only setting that matters before registering.
+bool is_off(const Lookup& lookup);
+
+// Reads all of them; complaints gets one line for each value that is not accepted.
+Config read_config(const Lookup& lookup, std::vector<std::string>& complaints);
+
+}  // namespace lamprey::companion

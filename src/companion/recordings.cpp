@@ -1,0 +1,168 @@
+// Finding and sorting recordings; see the header.
+#include "companion/recordings.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "recording/reader_directory.h"
+#include "report/process.h"
+
+namespace lamprey::companion {
+namespace {
+
+using recording::Failure;
+using recording::Header;
+using recording::OpenError;
+using recording::Reader;
+using recording::Role;
+
+constexpr std::size_t kMostIgnored = 2048;
+
+ino_t inode_of(const std::string& path) {
+  struct stat status {};
+  return lstat(path.c_str(), &status) == 0 ? status.st_ino : 0;
+}
+
+ino_t inode_of(int descriptor) {
+  struct stat status {};
+  return fstat(descriptor, &status) == 0 ? status.st_ino : 0;
+}
+
+bool older_than(const std::string& path, std::uint64_t real_ns) {
+  struct stat status {};
+  if (lstat(path.c_str(), &status) != 0) {
+    return false;
+  }
+  const auto changed = (static_cast<std::uint64_t>(status.st_ctim.tv_sec) * 1'000'000'000U) +
+                       static_cast<std::uint64_t>(status.st_ctim.tv_nsec);
+  return changed < real_ns;
+}
+
+}  // namespace
+
+Followed::Followed(Reader reader, ino_t inode)
+    : ledger_(std::move(reader)),
+      waiter_(ledger_.reader()),
+      inode_(inode),
+      seen_running_(ledger_.process_runs()) {}
+
+bool Followed::has_ended() {
+  if ((ledger_.header().flags & recording::kFlagExited) != 0 || replaced) {
+    return true;
+  }
+  const bool runs = ledger_.process_runs();
+  seen_running_ = seen_running_ || runs;
+  return seen_running_ && !runs;
+}
+
+Recordings::Recordings(std::string directory, std::string environment, std::uint64_t since_real_ns)
+    : directory_(std::move(directory)),
+      environment_(std::move(environment)),
+      since_real_ns_(since_real_ns) {}
+
+bool Recordings::followed_already(const std::string& path) {
+  for (const auto& followed : live_) {
+    if (followed->path() != path || followed->replaced) {
+      continue;
+    }
+    if (followed->inode() == inode_of(path)) {
+      return true;
+    }
+    followed->replaced = true;
+  }
+  return false;
+}
+
+bool Recordings::is_ours(const Header& header) const {
+  return header.role != Role::kRun &&
+         (header.environment[0] == '\0' || environment_ == header.environment);
+}
+
+bool Recordings::is_orphan(const Header& header) const {
+  return header.role != Role::kRun && header.attach_real_ns < since_real_ns_ &&
+         !report::is_running(header.pid, header.process_start);
+}
+
+void Recordings::scan(std::vector<std::string>& complaints) {
+  for (const std::string& path : recording::list_recordings(directory_)) {
+    if (!ignored_.contains(path) && !followed_already(path) &&
+        std::find(orphans_.begin(), orphans_.end(), path) == orphans_.end()) {
+      consider(path, complaints);
+    }
+  }
+}
+
+void Recordings::consider(const std::string& path, std::vector<std::string>& complaints) {
+  Failure failure;
+  auto reader = Reader::open(path, failure);
+  if (!reader) {
+    refuse(path, failure, complaints);
+    return;
+  }
+  if (is_orphan(reader->header())) {
+    orphans_.push_back(path);
+    return;
+  }
+  const Header& header = reader->header();
+  const bool older = header.attach_real_ns < since_real_ns_;
+  if (!is_ours(header) || (older && header.environment[0] == '\0')) {
+    // It may still become an orphan of a process that is just ending: not ignored for good.
+    return;
+  }
+  if (live_.size() >= kMostFollowed) {
+    ignored_.insert(path);
+    complaints.push_back(fmt::format("lamprey: recording {} is not followed: more than {} at once",
+                                     path, kMostFollowed));
+    return;
+  }
+  const ino_t inode = inode_of(reader->descriptor());
+  live_.push_back(std::make_unique<Followed>(std::move(*reader), inode));
+}
+
+void Recordings::refuse(const std::string& path, const Failure& failure,
+                        std::vector<std::string>& complaints) {
+  if (failure.error == OpenError::kMissing) {
+    return;
+  }
+  const bool old = older_than(path, since_real_ns_);
+  if (failure.error == OpenError::kUnfinished && !old) {
+    return;  // it is just being made
+  }
+  complaints.push_back("lamprey: " + failure.text);
+  // What nobody can read any more would be complained about for ever.
+  const bool useless =
+      failure.error == OpenError::kCorrupt || failure.error == OpenError::kUnfinished;
+  if (useless && old && unlink(path.c_str()) == 0) {
+    return;
+  }
+  if (ignored_.size() < kMostIgnored) {
+    ignored_.insert(path);
+  }
+}
+
+std::vector<std::unique_ptr<report::Ledger>> Recordings::take_orphans() {
+  std::vector<std::unique_ptr<report::Ledger>> found;
+  for (const std::string& path : orphans_) {
+    Failure failure;
+    auto reader = Reader::open(path, failure);
+    // Whoever removes the file has claimed it: another companion may have seen it as well.
+    if (reader && unlink(path.c_str()) == 0) {
+      found.push_back(std::make_unique<report::Ledger>(std::move(*reader)));
+    }
+  }
+  orphans_.clear();
+  return found;
+}
+
+void Recordings::remove(Followed& followed) {
+  if (inode_of(followed.path()) == followed.inode()) {
+    unlink(followed.path().c_str());
+  }
+  std::erase_if(live_, [&followed](const auto& entry) { return entry.get() == &followed; });
+}
+
+}  // namespace lamprey::companion

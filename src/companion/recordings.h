@@ -1,0 +1,75 @@
+// Which recordings there are: those of this environment's living processes, and orphans that a
+// former process left. Finds, sorts and removes files; what is in them is Ledger's.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "companion/waiter.h"
+#include "report/ledger.h"
+
+namespace lamprey::companion {
+
+// One recording that is being followed.
+class Followed {
+ public:
+  Followed(recording::Reader reader, ino_t inode);
+
+  report::Ledger& ledger() { return ledger_; }
+  Waiter& waiter() { return waiter_; }
+  const std::string& path() { return ledger_.reader().path(); }
+  ino_t inode() const { return inode_; }
+  bool is_child() { return ledger_.header().role == recording::Role::kChild; }
+
+  // Whether its process has certainly ended. A process that /proc never showed (another pid
+  // namespace) is not known to have.
+  bool has_ended();
+  // Its file was replaced by another recording (the process executed another program).
+  bool replaced = false;
+
+ private:
+  report::Ledger ledger_;
+  Waiter waiter_;
+  ino_t inode_;
+  bool seen_running_;
+};
+
+class Recordings {
+ public:
+  // `environment`: AWS_LAMBDA_RUNTIME_API; recordings of other environments are left alone.
+  // `since_real_ns`: what was recorded before belongs to former processes.
+  Recordings(std::string directory, std::string environment, std::uint64_t since_real_ns);
+
+  // Looks for new files. Complaints (one line each, once a file) are added to `complaints`.
+  void scan(std::vector<std::string>& complaints);
+
+  std::vector<std::unique_ptr<Followed>>& live() { return live_; }
+  // The orphans found since the last call; each file is already removed, which makes it ours.
+  std::vector<std::unique_ptr<report::Ledger>> take_orphans();
+  // Removes the file and stops following.
+  void remove(Followed& followed);
+
+  static constexpr std::size_t kMostFollowed = 64;
+
+ private:
+  void consider(const std::string& path, std::vector<std::string>& complaints);
+  void refuse(const std::string& path, const recording::Failure& failure,
+              std::vector<std::string>& complaints);
+  bool followed_already(const std::string& path);
+  bool is_orphan(const recording::Header& header) const;
+  bool is_ours(const recording::Header& header) const;
+
+  std::string directory_;
+  std::string environment_;
+  std::uint64_t since_real_ns_;
+  std::vector<std::unique_ptr<Followed>> live_;
+  std::vector<std::string> orphans_;
+  std::set<std::string> ignored_;  // paths that were looked at and are none of ours
+};
+
+}  // namespace lamprey::companion

@@ -1,0 +1,60 @@
+// A client of Lambda's Extensions API: register, and wait for the next event. It keeps one
+// connection alive, has no timeout on `next` (the environment is frozen inside it), and never gives
+// up: a broken connection, an error or nonsense is tried again after a pause that grows to a
+// second. What an event means is not known here.
+//
+// Blocking; one thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lambda/event.h"
+
+namespace lamprey::lambda {
+
+struct ClientOptions {
+  std::string api;   // "host:port", AWS_LAMBDA_RUNTIME_API
+  std::string name;  // base name of the extension's file
+  // Told of everything that went wrong, in words; may be empty.
+  std::function<void(const std::string&)> complain;
+};
+
+class ExtensionsClient {
+ public:
+  explicit ExtensionsClient(ClientOptions options);
+  ~ExtensionsClient();
+  ExtensionsClient(const ExtensionsClient&) = delete;
+  ExtensionsClient& operator=(const ExtensionsClient&) = delete;
+
+  // Returns when the platform has accepted it.
+  Registration register_for(const std::vector<std::string>& events);
+
+  // The next event, whenever it comes. While it waits, `idle` is called every `pace` when given.
+  Event next(const std::function<void()>& idle = {}, std::chrono::milliseconds pace = {});
+
+ private:
+  struct Connection;
+  struct Answer;
+
+  std::optional<Answer> exchange(bool is_register, const std::string& body,
+                                 const std::function<void()>& idle,
+                                 std::chrono::milliseconds pace);
+  void connect();
+  void pause();
+  void complain(const std::string& text) const;
+
+  ClientOptions options_;
+  std::string host_;
+  std::string port_;
+  std::string identifier_;
+  std::unique_ptr<Connection> connection_;
+  std::chrono::milliseconds pause_{0};
+};
+
+}  // namespace lamprey::lambda

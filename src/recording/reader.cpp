@@ -1,0 +1,327 @@
+// Reader: opening a recording and checking its header. The counters are read in
+// reader_totals.cpp.
+#include "recording/reader.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <utility>
+
+namespace lamprey::recording {
+namespace {
+
+// Above any count that version 1 writes; keeps a forged header from costing memory or minutes.
+constexpr std::uint32_t kMaxCount = 1U << 14;
+constexpr std::uint64_t kMostSequence = std::uint64_t{1} << 48;
+
+std::uint64_t clock_ns(clockid_t clock) {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return (static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U) +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+template <std::size_t kBytes>
+void terminate(char (&text)[kBytes]) {
+  text[kBytes - 1] = '\0';
+}
+
+std::uint64_t scaled(std::uint64_t value, std::uint64_t by, std::uint64_t over) {
+  const auto wide = static_cast<unsigned __int128>(value) * by / over;
+  const auto most = static_cast<unsigned __int128>(UINT64_MAX);
+  return wide > most ? UINT64_MAX : static_cast<std::uint64_t>(wide);
+}
+
+bool later(const ClockPair& a, const ClockPair& b) {
+  return a.ticks > b.ticks && a.mono_ns > b.mono_ns;
+}
+
+}  // namespace
+
+std::uint64_t monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
+std::uint64_t realtime_ns() { return clock_ns(CLOCK_REALTIME); }
+
+ClockScale::ClockScale(Clock clock, ClockPair first, ClockPair newest) : first_(first) {
+  if (clock == Clock::kMonotonic) {
+    first_.ticks = first.mono_ns;
+    return;
+  }
+  if (later(newest, first)) {
+    ticks_ = newest.ticks - first.ticks;
+    ns_ = newest.mono_ns - first.mono_ns;
+  }
+}
+
+std::uint64_t ClockScale::duration_ns(std::uint64_t ticks) const {
+  return scaled(ticks, ns_, ticks_);
+}
+
+std::uint64_t ClockScale::ticks_at(std::uint64_t mono_ns) const {
+  if (mono_ns <= first_.mono_ns) {
+    return first_.ticks;
+  }
+  return first_.ticks + scaled(mono_ns - first_.mono_ns, ticks_, ns_);
+}
+
+Reader::Reader(Reader&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      path_(std::move(other.path_)),
+      header_(std::move(other.header_)),
+      dropped_(std::move(other.dropped_)),
+      dropped_count_(other.dropped_count_) {}
+
+Reader& Reader::operator=(Reader&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(path_, other.path_);
+  std::swap(header_, other.header_);
+  std::swap(dropped_, other.dropped_);
+  std::swap(dropped_count_, other.dropped_count_);
+  return *this;
+}
+
+Reader::~Reader() {
+  if (descriptor_ >= 0) {
+    ::close(descriptor_);
+  }
+}
+
+std::optional<Reader> Reader::open(const std::string& path, Failure& failure) {
+  Reader reader;
+  reader.path_ = path;
+  // O_NONBLOCK: a FIFO in the directory must not hold us until somebody writes to it.
+  reader.descriptor_ = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  if (reader.descriptor_ < 0) {
+    const int error = errno;
+    failure = {error == ENOENT ? OpenError::kMissing : OpenError::kForeign,
+               fmt::format("recording {} cannot be opened: {}", path, std::strerror(error))};
+    return std::nullopt;
+  }
+  struct stat status {};
+  if (fstat(reader.descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
+    failure = {OpenError::kForeign, fmt::format("recording {} is not a regular file", path)};
+    return std::nullopt;
+  }
+  if (status.st_uid != geteuid()) {
+    failure = {OpenError::kForeign,
+               fmt::format("recording {} belongs to user {}, accepted are files of user {}", path,
+                           status.st_uid, geteuid())};
+    return std::nullopt;
+  }
+  if (!reader.check_header(static_cast<std::uint64_t>(status.st_size), failure)) {
+    return std::nullopt;
+  }
+  return reader;
+}
+
+bool Reader::read_at(std::uint64_t offset, void* into, std::size_t bytes) const {
+  auto* out = static_cast<char*>(into);
+  while (bytes > 0) {
+    const ssize_t got = pread(descriptor_, out, bytes, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    if (got <= 0) {
+      return false;
+    }
+    out += got;
+    offset += static_cast<std::uint64_t>(got);
+    bytes -= static_cast<std::size_t>(got);
+  }
+  return true;
+}
+
+bool Reader::check_header(std::uint64_t file_bytes, Failure& failure) {
+  struct Start {
+    std::uint64_t magic;
+    std::uint32_t version;
+    std::uint32_t header_bytes;
+  } start{};
+  if (!read_at(0, &start, sizeof(start))) {
+    failure = {OpenError::kCorrupt,
+               fmt::format("recording {} has {} bytes, too few for a header", path_, file_bytes)};
+    return false;
+  }
+  if (start.magic == 0) {
+    failure = {OpenError::kUnfinished,
+               fmt::format("recording {} was never finished: its attach did not complete", path_)};
+    return false;
+  }
+  if (start.magic != kMagic) {
+    failure = {OpenError::kCorrupt,
+               fmt::format("recording {} does not begin as a recording does", path_)};
+    return false;
+  }
+  if (start.version != kVersion) {
+    failure = {OpenError::kVersion, fmt::format("recording {} has version {}, this program reads {}",
+                                                path_, start.version, kVersion)};
+    return false;
+  }
+  header_ = std::make_unique<Header>();
+  if (start.header_bytes != sizeof(Header) || !read_at(0, header_.get(), sizeof(Header))) {
+    failure = {OpenError::kCorrupt, fmt::format("recording {} has a header of {} bytes, not {}",
+                                                path_, start.header_bytes, sizeof(Header))};
+    return false;
+  }
+  if (header_->call_count != kCallCount || header_->bucket_count != kBuckets) {
+    failure = {OpenError::kCorrupt,
+               fmt::format("recording {} counts {} calls in {} buckets, not {} in {}", path_,
+                           header_->call_count, header_->bucket_count, kCallCount, kBuckets)};
+    return false;
+  }
+  terminate_texts();
+  check_counts();
+  if (file_bytes < header_->file_bytes) {
+    drop(fmt::format("the file was cut to {} of {} bytes", file_bytes, header_->file_bytes));
+  }
+  Header& h = *header_;
+  return check_section(h.invocations, "invocations", sizeof(Invocation), file_bytes, failure) &&
+         check_section(h.boundaries, "boundaries", sizeof(Boundary), file_bytes, failure) &&
+         check_section(h.slots, "slots", sizeof(ThreadSlot), file_bytes, failure) &&
+         check_section(h.rows, "rows", sizeof(CallRow), file_bytes, failure);
+}
+
+bool Reader::check_section(Section& section, const char* name, std::size_t stride,
+                           std::uint64_t file_bytes, Failure& failure) {
+  if (section.stride != stride || section.count == 0 || section.count > kMaxCount ||
+      section.offset < sizeof(Header) || section.offset > (std::uint64_t{1} << 40)) {
+    failure = {OpenError::kCorrupt,
+               fmt::format("recording {} places {} x {} bytes of {} at {}, which cannot be", path_,
+                           section.count, section.stride, name, section.offset)};
+    return false;
+  }
+  const std::uint64_t room = file_bytes > section.offset ? file_bytes - section.offset : 0;
+  const auto whole = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(room / stride, std::uint64_t{section.count}));
+  if (whole < section.count) {
+    drop(fmt::format("{}: {} of {} lie beyond the end of the file", name, section.count - whole,
+                     section.count));
+    // The ring of invocations is indexed by its full length, so its count stays: reads of what is
+    // missing fail one by one.
+    if (&section != &header_->invocations) {
+      section.count = whole;
+    }
+  }
+  return true;
+}
+
+void Reader::terminate_texts() {
+  Header& h = *header_;
+  terminate(h.environment);
+  terminate(h.runtime_api);
+  terminate(h.executable);
+  terminate(h.function_name);
+  terminate(h.function_version);
+  terminate(h.handler);
+  terminate(h.log_group);
+  terminate(h.log_stream);
+  terminate(h.initialization_type);
+}
+
+// Numbers that no process can have reached must not make anybody count that far.
+void Reader::check_counts() {
+  if (header_->started > kMostSequence) {
+    drop(fmt::format("header: {} invocations cannot be", header_->started));
+    header_->started = 0;
+  }
+}
+
+bool Reader::refresh() {
+  // Only the part that the process writes while it runs is taken: where the sections lie was
+  // checked at open() and must not move under us.
+  constexpr std::size_t kFrom = offsetof(Header, wake);
+  char fresh[sizeof(Header) - kFrom];
+  if (!read_at(kFrom, fresh, sizeof(fresh))) {
+    return false;
+  }
+  std::memcpy(reinterpret_cast<char*>(header_.get()) + kFrom, fresh, sizeof(fresh));
+  check_counts();
+  return true;
+}
+
+std::optional<std::uint32_t> Reader::wake() const {
+  std::uint32_t word = 0;
+  if (!read_at(offsetof(Header, wake), &word, sizeof(word))) {
+    return std::nullopt;
+  }
+  return word;
+}
+
+std::optional<Invocation> Reader::invocation(std::uint64_t sequence) {
+  const Section& section = header_->invocations;
+  Invocation entry{};
+  const std::uint64_t index = sequence % section.count;
+  if (sequence == 0 ||
+      !read_at(section.offset + (index * sizeof(Invocation)), &entry, sizeof(entry)) ||
+      entry.sequence != sequence) {
+    return std::nullopt;
+  }
+  terminate(entry.request_id);
+  terminate(entry.trace_id);
+  terminate(entry.function_arn);
+  if (entry.state == InvocationState::kEmpty) {
+    return std::nullopt;
+  }
+  if (entry.state > InvocationState::kEnded) {
+    drop(fmt::format("invocation {}: state {} does not exist", sequence,
+                     static_cast<std::uint32_t>(entry.state)));
+    return std::nullopt;
+  }
+  return entry;
+}
+
+std::vector<Invocation> Reader::invocations() {
+  std::vector<Invocation> found;
+  const std::uint64_t newest = header_->started;
+  const std::uint64_t count = header_->invocations.count;
+  const std::uint64_t oldest = newest > count ? newest - count + 1 : 1;
+  for (std::uint64_t sequence = oldest; sequence <= newest; ++sequence) {
+    if (auto entry = invocation(sequence)) {
+      found.push_back(*entry);
+    }
+  }
+  return found;
+}
+
+ClockScale Reader::clock() {
+  // After a restore (SnapStart) both clocks may have jumped: pairs from before say nothing.
+  const bool restored = header_->restored.mono_ns != 0;
+  const ClockPair first = restored ? header_->restored : header_->attach_begin;
+  ClockPair newest = header_->attach_end;
+  const auto consider = [&newest](const ClockPair& pair) {
+    if (later(pair, newest)) {
+      newest = pair;
+    }
+  };
+  consider(header_->init_end);
+  for (const std::uint64_t sequence : {header_->started, header_->started - 1}) {
+    if (const auto entry = invocation(sequence)) {
+      consider(entry->started);
+      consider(entry->responded);
+      consider(entry->ended);
+    }
+  }
+  for (std::uint32_t index = 0; index < header_->boundaries.count; ++index) {
+    ClockPair at{};
+    if (read_at(header_->boundaries.offset + (index * sizeof(Boundary)) + offsetof(Boundary, at),
+                &at, sizeof(at))) {
+      consider(at);
+    }
+  }
+  return {header_->clock, first, newest};
+}
+
+void Reader::drop(std::string text) {
+  ++dropped_count_;
+  if (dropped_.size() < kMaxDropped &&
+      std::find(dropped_.begin(), dropped_.end(), text) == dropped_.end()) {
+    dropped_.push_back(std::move(text));
+  }
+}
+
+}  // namespace lamprey::recording

@@ -1,0 +1,133 @@
+// Reading a recording: the only place that turns the bytes of a .rec file into values. Nothing here
+// writes a recording, formats anything for people, or knows about Lambda's APIs.
+//
+// The content is hostile: it may be torn, cut, forged or of another version. Everything is copied
+// by pread(2) into buffers of this class and checked there; no mapped memory is ever dereferenced,
+// because a file cut short under a mapping would kill the reader with SIGBUS.
+//
+// Units: bytes; ticks of Header::clock; ns of CLOCK_MONOTONIC. Not thread-safe: one thread a
+// reader.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "recording/layout.h"
+
+namespace lamprey::recording {
+
+// The counters of a whole process at one moment. About 32 KB: keep it on the heap.
+struct Totals {
+  MemoryTotals memory{};
+  std::int64_t peak_live_bytes = 0;
+  ClockPair at{};
+  std::array<CallTotals, kCallCount> calls{};
+};
+
+// A call that a thread had entered and not left when it was looked at.
+struct OpenCall {
+  std::int32_t tid = 0;
+  Call call{};
+  std::int32_t descriptor = -1;
+  std::uint64_t started = 0;  // ticks
+};
+
+// Ticks ↔ nanoseconds, through two (ticks, ns) pairs of one recording. Integer arithmetic only.
+class ClockScale {
+ public:
+  ClockScale() = default;
+  // Pairs that cannot be a clock (not increasing, zero) give the identity.
+  ClockScale(Clock clock, ClockPair first, ClockPair newest);
+
+  std::uint64_t duration_ns(std::uint64_t ticks) const;
+  std::uint64_t ticks_at(std::uint64_t mono_ns) const;
+
+ private:
+  ClockPair first_{};
+  std::uint64_t ticks_ = 1;
+  std::uint64_t ns_ = 1;
+};
+
+enum class OpenError : std::uint8_t {
+  kMissing,     // no such file
+  kForeign,     // not a regular file, or somebody else's
+  kUnfinished,  // the attach was not, or is not yet, complete
+  kCorrupt,     // not a recording, or a header that contradicts itself
+  kVersion,     // a recording of another version
+};
+
+struct Failure {
+  OpenError error{};
+  std::string text;  // one line, names the file
+};
+
+class Reader {
+ public:
+  // Opens without following a symbolic link. On failure: nothing, and `failure` says why.
+  static std::optional<Reader> open(const std::string& path, Failure& failure);
+
+  Reader(Reader&&) noexcept;
+  Reader& operator=(Reader&&) noexcept;
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+  ~Reader();
+
+  const std::string& path() const { return path_; }
+  int descriptor() const { return descriptor_; }  // stays owned by the reader
+  // As of open() or the last refresh(); every text in it ends with NUL.
+  const Header& header() const { return *header_; }
+
+  // Reads again what changes while the process runs. False when the file cannot be read any more.
+  bool refresh();
+  // The futex word, read afresh; nothing when the file was cut.
+  std::optional<std::uint32_t> wake() const;
+
+  // Entry `sequence`, or nothing when it was never written, was overwritten or makes no sense.
+  std::optional<Invocation> invocation(std::uint64_t sequence);
+  // Every entry that makes sense, by sequence.
+  std::vector<Invocation> invocations();
+  // The totals at the end of `sequence` (0: init); null when absent, overwritten or torn.
+  std::unique_ptr<Totals> boundary(std::uint64_t sequence);
+  // The sum over all slots and rows as they are; calls in flight count up to `now`, without idle.
+  std::unique_ptr<Totals> live(std::uint64_t now_mono_ns);
+  std::vector<OpenCall> open_calls();
+
+  ClockScale clock();
+
+  // What had to be dropped so far, in words; at most kMaxDropped texts, then only counted.
+  const std::vector<std::string>& dropped() const { return dropped_; }
+  std::uint64_t dropped_count() const { return dropped_count_; }
+  static constexpr std::size_t kMaxDropped = 16;
+
+ private:
+  Reader() = default;
+  bool read_at(std::uint64_t offset, void* into, std::size_t bytes) const;
+  bool check_header(std::uint64_t file_bytes, Failure& failure);
+  bool check_section(Section& section, const char* name, std::size_t stride,
+                     std::uint64_t file_bytes, Failure& failure);
+  void terminate_texts();
+  void check_counts();
+  void drop(std::string text);
+  std::uint32_t slots_used();
+  std::uint32_t rows_used();
+  void add_slots(Totals& totals, std::vector<OpenCall>& open_calls);
+  void add_rows(Totals& totals);
+  std::uint64_t idle_ticks(std::uint64_t from, std::uint64_t to,
+                           const std::vector<Invocation>& marks) const;
+
+  int descriptor_ = -1;
+  std::string path_;
+  std::unique_ptr<Header> header_;
+  std::vector<std::string> dropped_;
+  std::uint64_t dropped_count_ = 0;
+};
+
+// Now on the clocks that recordings use, in ns.
+std::uint64_t monotonic_ns();
+std::uint64_t realtime_ns();
+
+}  // namespace lamprey::recording

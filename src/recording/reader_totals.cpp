@@ -1,0 +1,196 @@
+// Reader: the counters of a recording, from a boundary or summed over slots and rows. Nothing about
+// opening or the header lives here.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+
+#include "recording/reader.h"
+
+namespace lamprey::recording {
+namespace {
+
+constexpr std::size_t kRowsARead = 32;  // 22 KB: the buffer of one pread
+
+// Forged numbers may overflow: wrap like the counters themselves would, without undefined
+// behaviour.
+std::int64_t wrapping_add(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+
+std::int64_t wrapping_sub(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+}
+
+void add(MemoryTotals& sum, const MemoryTotals& part) {
+  sum.allocations += part.allocations;
+  sum.frees += part.frees;
+  sum.reallocations += part.reallocations;
+  sum.allocated_bytes += part.allocated_bytes;
+  sum.freed_bytes += part.freed_bytes;
+  sum.failed += part.failed;
+  sum.live_bytes = wrapping_add(sum.live_bytes, part.live_bytes);
+}
+
+void add(CallTotals& sum, const CallTotals& part) {
+  sum.calls += part.calls;
+  sum.errors += part.errors;
+  sum.bytes += part.bytes;
+  sum.ticks += part.ticks;
+  sum.max_ticks = std::max(sum.max_ticks, part.max_ticks);
+  for (std::uint32_t bucket = 0; bucket < kBuckets; ++bucket) {
+    sum.buckets[bucket] += part.buckets[bucket];
+  }
+}
+
+std::uint64_t overlap(std::uint64_t a_from, std::uint64_t a_to, std::uint64_t b_from,
+                      std::uint64_t b_to) {
+  const std::uint64_t from = std::max(a_from, b_from);
+  const std::uint64_t to = std::min(a_to, b_to);
+  return to > from ? to - from : 0;
+}
+
+}  // namespace
+
+std::unique_ptr<Totals> Reader::boundary(std::uint64_t sequence) {
+  const std::uint64_t mark = sequence + 1;
+  for (std::uint32_t index = 0; index < header_->boundaries.count; ++index) {
+    const std::uint64_t offset = header_->boundaries.offset + (index * sizeof(Boundary));
+    std::uint64_t begin = 0;
+    if (!read_at(offset, &begin, sizeof(begin)) || begin != mark) {
+      continue;
+    }
+    auto copy = std::make_unique<Boundary>();
+    // pread copies upwards and the writer also stores upwards: only a second look at the first
+    // word shows that a new boundary was begun over the one being copied.
+    if (!read_at(offset, copy.get(), sizeof(Boundary)) || copy->sequence_begin != mark ||
+        copy->sequence_end != mark || !read_at(offset, &begin, sizeof(begin)) || begin != mark) {
+      continue;
+    }
+    auto totals = std::make_unique<Totals>();
+    totals->memory = copy->memory;
+    totals->peak_live_bytes = copy->peak_live_bytes;
+    totals->at = copy->at;
+    std::copy(std::begin(copy->calls), std::end(copy->calls), totals->calls.begin());
+    return totals;
+  }
+  return nullptr;
+}
+
+std::uint32_t Reader::slots_used() {
+  const std::uint32_t count = header_->slots.count;
+  if (header_->slots_used > count) {
+    drop(fmt::format("slots: {} said to be used, {} there", header_->slots_used, count));
+  }
+  return std::min(header_->slots_used, count);
+}
+
+std::uint32_t Reader::rows_used() {
+  const std::uint32_t count = header_->rows.count;
+  if (header_->rows_used > count) {
+    drop(fmt::format("rows: {} said to be used, {} there", header_->rows_used, count));
+  }
+  return std::min(header_->rows_used, count);
+}
+
+void Reader::add_slots(Totals& totals, std::vector<OpenCall>& open_calls) {
+  std::int64_t peak = header_->live_published;
+  const std::uint32_t used = slots_used();
+  for (std::uint32_t index = 0; index < used; ++index) {
+    ThreadSlot slot{};
+    if (!read_at(header_->slots.offset + (index * sizeof(ThreadSlot)), &slot, sizeof(slot))) {
+      drop(fmt::format("slots: {} could not be read", used - index));
+      break;
+    }
+    add(totals.memory, slot.memory);
+    peak = std::max(peak, wrapping_add(header_->live_published,
+                                       wrapping_sub(slot.peak, slot.published)));
+    const std::uint32_t call = slot.in_flight.call;
+    // Slot 0 is shared by several threads: an entry there says nothing about one of them.
+    if (slot.state != SlotState::kInUse || call == 0 || index == 0) {
+      continue;
+    }
+    if (call > kCallCount) {
+      drop(fmt::format("slot {}: call {} does not exist", index, call));
+      continue;
+    }
+    open_calls.push_back({slot.tid, static_cast<Call>(call - 1), slot.in_flight.descriptor,
+                          slot.in_flight.started});
+  }
+  totals.peak_live_bytes = std::max({header_->peak_live, peak, totals.memory.live_bytes});
+}
+
+void Reader::add_rows(Totals& totals) {
+  const std::uint32_t used = rows_used();
+  std::vector<CallRow> rows(std::min<std::size_t>(used, kRowsARead));
+  for (std::uint32_t index = 0; index < used;) {
+    const std::size_t count = std::min<std::size_t>(used - index, kRowsARead);
+    if (!read_at(header_->rows.offset + (index * sizeof(CallRow)), rows.data(),
+                 count * sizeof(CallRow))) {
+      drop(fmt::format("rows: {} could not be read", used - index));
+      return;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      if (rows[i].call >= kCallCount) {
+        drop(fmt::format("row {}: call {} does not exist", index + i, rows[i].call));
+        continue;
+      }
+      add(totals.calls[rows[i].call], rows[i].totals);
+    }
+    index += static_cast<std::uint32_t>(count);
+  }
+}
+
+std::uint64_t Reader::idle_ticks(std::uint64_t from, std::uint64_t to,
+                                 const std::vector<Invocation>& marks) const {
+  std::uint64_t idle = 0;
+  // When the ring no longer reaches back to the first invocation, the idle time before its oldest
+  // entry is unknown and counts as busy.
+  const bool complete = !marks.empty() && marks.front().sequence == 1;
+  std::uint64_t idle_from = complete ? header_->init_end.ticks : 0;
+  for (const Invocation& mark : marks) {
+    if (idle_from != 0) {
+      idle += overlap(from, to, idle_from, mark.started.ticks);
+    }
+    idle_from = mark.state == InvocationState::kEnded ? mark.ended.ticks : 0;
+  }
+  if (header_->idle_since != 0) {
+    idle += overlap(from, to, header_->idle_since, to);
+  }
+  return idle;
+}
+
+std::unique_ptr<Totals> Reader::live(std::uint64_t now_mono_ns) {
+  auto totals = std::make_unique<Totals>();
+  std::vector<OpenCall> calls;
+  add_slots(*totals, calls);
+  add_rows(*totals);
+  const ClockScale scale = clock();
+  const std::uint64_t now = scale.ticks_at(now_mono_ns);
+  totals->at = {now, now_mono_ns};
+  if (calls.empty()) {
+    return totals;
+  }
+  const std::vector<Invocation> marks = invocations();
+  for (const OpenCall& call : calls) {
+    if (call.started == 0 || call.started >= now) {
+      continue;
+    }
+    const std::uint64_t since = now - call.started;
+    const std::uint64_t busy = since - std::min(since, idle_ticks(call.started, now, marks));
+    CallTotals& sum = totals->calls[static_cast<std::size_t>(call.call)];
+    sum.ticks += busy;
+    sum.max_ticks = std::max(sum.max_ticks, busy);
+  }
+  return totals;
+}
+
+std::vector<OpenCall> Reader::open_calls() {
+  Totals scratch;
+  std::vector<OpenCall> calls;
+  add_slots(scratch, calls);
+  return calls;
+}
+
+}  // namespace lamprey::recording

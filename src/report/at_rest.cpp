@@ -1,0 +1,65 @@
+// Reports of recordings at rest; see the header.
+#include "report/at_rest.h"
+
+#include <algorithm>
+
+namespace lamprey::report {
+namespace {
+
+using recording::InvocationState;
+
+End whole_end(const End& end) {
+  End whole = end;
+  if (end.status == Status::kExit) {
+    whole.status = Status::kOk;
+    whole.death.clear();
+  }
+  return whole;
+}
+
+}  // namespace
+
+End end_at_rest(Ledger& ledger) {
+  End end;
+  const std::uint64_t now = recording::monotonic_ns();
+  end.mono_ns = now;
+  const auto newest = ledger.reader().invocation(ledger.header().started);
+  if (newest && newest->state != InvocationState::kEnded) {
+    end.mono_ns = latest_end(*newest, now);
+  } else if (newest && newest->ended.mono_ns != 0) {
+    end.mono_ns = std::min(now, newest->ended.mono_ns);
+  }
+  if ((ledger.header().flags & recording::kFlagExited) != 0) {
+    end.status = Status::kExit;
+    end.death = "exit";
+  } else {
+    end.status = Status::kError;
+    end.death = "unknown: ended without exit handlers, and nobody was told why";
+  }
+  return end;
+}
+
+void give_orphan(Ledger& ledger, const Sink& sink) {
+  const End end = end_at_rest(ledger);
+  if (ledger.give_open(end, sink) == 0) {
+    ledger.give_whole(Type::kShutdown, whole_end(end), sink);
+  }
+}
+
+void give_everything(Ledger& ledger, const Sink& sink) {
+  if (ledger.header().role == recording::Role::kRun) {
+    End end = whole_end(end_at_rest(ledger));
+    ledger.give_whole(Type::kRun, end, sink);
+    return;
+  }
+  ledger.give_init(sink);
+  ledger.give_ended(sink);
+  if (ledger.process_runs()) {
+    return;  // what is open goes on
+  }
+  const End end = end_at_rest(ledger);
+  ledger.give_open(end, sink);
+  ledger.give_whole(Type::kShutdown, whole_end(end), sink);
+}
+
+}  // namespace lamprey::report

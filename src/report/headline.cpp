@@ -1,0 +1,90 @@
+// Headlines and certain findings; see the header.
+#include "report/headline.h"
+
+#include <fmt/format.h>
+
+#include "report/human.h"
+
+namespace lamprey::report {
+namespace {
+
+const char* name_of(recording::Call call) {
+  return recording::kCallTable[static_cast<std::size_t>(call)].name;
+}
+
+std::string subject(const Report& report) {
+  switch (report.type) {
+    case Type::kInit:
+      return report.init_ns ? fmt::format("Init took {}", human_duration(*report.init_ns))
+                            : std::string("Init was not recorded");
+    case Type::kRun:
+      return report.duration_ns ? fmt::format("Ran {}", human_duration(*report.duration_ns))
+                                : std::string("Ran");
+    case Type::kShutdown:
+      return "The process ended";
+    case Type::kInvoke:
+      break;
+  }
+  const std::string took =
+      report.duration_ns ? " " + human_duration(*report.duration_ns) : std::string();
+  switch (report.status) {
+    case Status::kOk:
+      return fmt::format("Took{}", took);
+    case Status::kError:
+      return report.duration_ns ? fmt::format("Failed after{}", took)
+                                : std::string("Never finished");
+    case Status::kTimeout:
+      return report.duration_ns ? fmt::format("Timed out after{}", took) : std::string("Timed out");
+    case Status::kOutOfMemory:
+      return "Ran out of memory";
+    case Status::kCrash:
+      return "The process was killed while it ran";
+    case Status::kExit:
+      return "The process exited while it ran";
+  }
+  return "Took";
+}
+
+}  // namespace
+
+void add_findings(Report& report) {
+  if (report.memory && report.memory->failed > 0) {
+    report.findings.push_back(
+        {"allocation_failed",
+         Severity::kWarning,
+         fmt::format("{} memory requests were refused by the allocator.",
+                     human_count(report.memory->failed)),
+         "Give the function more memory, or look for a size that cannot be meant.",
+         {{"failed", static_cast<std::int64_t>(report.memory->failed)}}});
+  }
+}
+
+void add_headline(Report& report) {
+  std::string text = subject(report);
+  if (report.memory) {
+    text += fmt::format("; allocated {} in {} blocks",
+                        human_bytes(static_cast<std::int64_t>(report.memory->allocated_bytes)),
+                        human_count(report.memory->allocations));
+    text += fmt::format(", {} live", human_bytes(report.memory->live_bytes));
+  }
+  if (!report.blocked.empty()) {
+    const Blocked& longest = report.blocked.front();
+    text += fmt::format("; thread {} had been in {} for {}", longest.tid, name_of(longest.call),
+                        human_duration(longest.for_ns));
+  } else if (report.calls && !report.calls->by_time.empty() &&
+             report.calls->by_time.front().total_ns > 0) {
+    const CallFigures& top = report.calls->by_time.front();
+    text += fmt::format("; most time in {}: {} in {} call{}", name_of(top.call),
+                        human_duration(top.total_ns), human_count(top.calls),
+                        top.calls == 1 ? "" : "s");
+  }
+  for (const Finding& finding : report.findings) {
+    if (finding.severity != Severity::kInfo) {
+      text += "; " + finding.code;
+      break;
+    }
+  }
+  report.headline = text + ".";
+}
+
+}  // namespace lamprey::report

@@ -1,0 +1,296 @@
+// Reports of one recording, each exactly once; see the header.
+#include "report/ledger.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "report/difference.h"
+#include "report/headline.h"
+#include "report/process.h"
+
+namespace lamprey::report {
+namespace {
+
+using recording::Invocation;
+using recording::InvocationState;
+using recording::kInvocations;
+using recording::Totals;
+
+std::optional<std::uint64_t> span(const recording::ClockPair& from, const recording::ClockPair& to) {
+  if (from.mono_ns == 0 || to.mono_ns < from.mono_ns) {
+    return std::nullopt;
+  }
+  return to.mono_ns - from.mono_ns;
+}
+
+}  // namespace
+
+std::uint64_t latest_end(const Invocation& entry, std::uint64_t now_mono_ns) {
+  constexpr std::uint64_t kNsAMs = 1'000'000;
+  const std::uint64_t deadline_ns = entry.deadline_ms * kNsAMs;
+  if (entry.deadline_ms == 0 || entry.deadline_ms > UINT64_MAX / kNsAMs ||
+      deadline_ns <= entry.started_real_ns || now_mono_ns <= entry.started.mono_ns) {
+    return now_mono_ns;
+  }
+  return entry.started.mono_ns +
+         std::min(deadline_ns - entry.started_real_ns, now_mono_ns - entry.started.mono_ns);
+}
+
+Ledger::Ledger(recording::Reader reader)
+    : reader_(std::move(reader)), base_(std::make_unique<Totals>()) {}
+
+ProcessFigures Ledger::process() const {
+  return read_process(header().pid, header().process_start);
+}
+
+bool Ledger::process_runs() const { return is_running(header().pid, header().process_start); }
+
+Report Ledger::begin(Type type) {
+  const recording::Header& h = header();
+  Report report;
+  report.type = type;
+  report.function_name = h.function_name;
+  report.function_version = h.function_version;
+  if (h.memory_limit_mb != 0) {
+    report.memory_limit_mb = h.memory_limit_mb;
+  }
+  report.coverage.mode = h.role == recording::Role::kRun ? "process" : "api";
+  report.coverage.threads_without_slot = h.threads_without_slot;
+  report.coverage.rows_refused = h.rows_refused;
+  report.coverage.traffic_dropped = h.traffic_dropped;
+  report.coverage.boundaries_missed = h.boundaries_missed;
+  report.coverage.invocations_lost = lost_;
+  report.self.attach_ns = span(h.attach_begin, h.attach_end);
+  report.self.recording_bytes = h.file_bytes;
+  if (reader_.dropped_count() != 0) {
+    for (const std::string& text : reader_.dropped()) {
+      report.coverage.unseen.push_back("recording: " + text);
+    }
+  }
+  return report;
+}
+
+void Ledger::fill(Report& report, const Totals& before, const Totals& after, bool peaks_known) {
+  const Peaks peaks = peaks_known ? Peaks::kOfSpan : Peaks::kUnknown;
+  report.memory = memory_between(before, after, peaks);
+  report.calls = calls_between(before, after, reader_.clock(), peaks);
+}
+
+void Ledger::finish(Report& report, const Sink& sink) {
+  report.self.dropped = reader_.dropped_count();
+  add_findings(report);
+  add_headline(report);
+  sink(report);
+}
+
+bool Ledger::give_init(const Sink& sink) {
+  if (init_given_ || !init_ended()) {
+    return false;
+  }
+  init_given_ = true;
+  Report report = begin(Type::kInit);
+  report.cold_start = true;
+  report.started_real_ns = header().attach_real_ns;
+  report.init_ns = span(header().attach_begin, header().init_end);
+  if (auto totals = reader_.boundary(0)) {
+    fill(report, *base_, *totals, true);
+    std::uint64_t opened = 0;
+    for (const CallFigures& call : report.calls->by_time) {
+      if (call.call == recording::Call::k_open || call.call == recording::Call::k_openat ||
+          call.call == recording::Call::k_creat) {
+        opened += call.calls - std::min(call.calls, call.errors);
+      }
+    }
+    report.files_opened = opened;
+    base_ = std::move(totals);
+    base_sequence_ = 0;
+  } else {
+    report.coverage.unseen.emplace_back("totals of init: overwritten before they were read");
+  }
+  const ProcessFigures now = process();
+  report.process = now;
+  last_process_ = now;
+  finish(report, sink);
+  return true;
+}
+
+bool Ledger::given(std::uint64_t sequence) const { return given_[sequence % kInvocations]; }
+
+void Ledger::mark_given(std::uint64_t sequence) {
+  given_[sequence % kInvocations] = true;
+  while (given_[next_ % kInvocations]) {
+    given_[next_ % kInvocations] = false;
+    ++next_;
+  }
+}
+
+// The ring keeps the newest invocations: older ones that were not given are gone, and counted.
+void Ledger::skip_overwritten() {
+  const std::uint64_t newest = header().started;
+  if (newest < next_ || newest - next_ < kInvocations) {
+    return;
+  }
+  const std::uint64_t oldest = newest - kInvocations + 1;
+  if (oldest - next_ > kInvocations) {  // far behind, or a forged number: no walk of 2^64 steps
+    lost_ += oldest - next_ - given_.count();
+    given_.reset();
+    next_ = oldest;
+    return;
+  }
+  while (next_ < oldest) {
+    lost_ += given_[next_ % kInvocations] ? 0 : 1;
+    given_[next_ % kInvocations] = false;
+    ++next_;
+  }
+}
+
+std::size_t Ledger::give_ended(const Sink& sink) {
+  skip_overwritten();
+  const std::uint64_t newest = std::min(header().started, next_ + kInvocations - 1);
+  std::vector<Invocation> ended;
+  for (std::uint64_t sequence = next_; sequence <= newest; ++sequence) {
+    if (given(sequence)) {
+      continue;
+    }
+    if (auto entry = reader_.invocation(sequence); entry && entry->state == InvocationState::kEnded) {
+      ended.push_back(*entry);
+    }
+  }
+  if (ended.empty()) {
+    return 0;
+  }
+  const ProcessFigures now = process();
+  for (const Invocation& entry : ended) {
+    Report report = begin(Type::kInvoke);
+    report.status =
+        (entry.flags & recording::kInvocationError) != 0 ? Status::kError : Status::kOk;
+    fill_invocation(report, entry);
+    report.duration_ns = span(entry.started, entry.ended);
+    fill_totals(report, entry.sequence);
+    if (ended.size() == 1) {  // else nobody knows which part of the growth is whose
+      report.process = since(last_process_, now);
+    }
+    mark_given(entry.sequence);
+    finish(report, sink);
+  }
+  last_process_ = now;
+  return ended.size();
+}
+
+void Ledger::fill_invocation(Report& report, const Invocation& entry) {
+  report.request_id = entry.request_id;
+  report.trace_id = entry.trace_id;
+  report.invocation = entry.sequence;
+  report.cold_start = entry.sequence == 1;
+  report.started_real_ns = entry.started_real_ns;
+  if (entry.responded.mono_ns != 0) {
+    report.response_ns = span(entry.started, entry.responded);
+  }
+}
+
+// Totals of an invocation: boundary(N) - boundary(N - 1) when both are there.
+void Ledger::fill_totals(Report& report, std::uint64_t sequence) {
+  auto after = reader_.boundary(sequence);
+  if (!after && sequence == header().started) {
+    after = reader_.live(recording::monotonic_ns());
+    report.coverage.unseen.emplace_back(
+        "totals at the end of this invocation were not written: taken from the running counters");
+  }
+  if (!after) {
+    report.coverage.unseen.emplace_back("memory and calls: totals were overwritten or not written");
+    return;
+  }
+  bool adjacent = base_sequence_ == sequence - 1;
+  if (!adjacent) {
+    if (auto before = reader_.boundary(sequence - 1)) {
+      base_ = std::move(before);
+      adjacent = true;
+    } else {
+      report.coverage.unseen.push_back(
+          base_sequence_ == kAttach
+              ? std::string("memory and calls count from the start of the process")
+              : fmt::format("memory and calls count from the end of invocation {}",
+                            base_sequence_));
+    }
+  }
+  fill(report, *base_, *after, adjacent);
+  base_ = std::move(after);
+  base_sequence_ = sequence;
+}
+
+void Ledger::add_blocked(Report& report, std::uint64_t now_mono_ns) {
+  const recording::ClockScale clock = reader_.clock();
+  const std::uint64_t now = clock.ticks_at(now_mono_ns);
+  for (const recording::OpenCall& call : reader_.open_calls()) {
+    if (call.started == 0 || call.started >= now) {
+      continue;
+    }
+    report.blocked.push_back({call.tid, call.call, clock.duration_ns(now - call.started)});
+  }
+  std::stable_sort(report.blocked.begin(), report.blocked.end(),
+                   [](const Blocked& a, const Blocked& b) { return a.for_ns > b.for_ns; });
+}
+
+std::size_t Ledger::give_open(const End& end, const Sink& sink) {
+  skip_overwritten();
+  const std::uint64_t newest = std::min(header().started, next_ + kInvocations - 1);
+  std::size_t count = 0;
+  for (std::uint64_t sequence = next_; sequence <= newest; ++sequence) {
+    const auto entry = given(sequence) ? std::nullopt : reader_.invocation(sequence);
+    if (!entry || entry->state == InvocationState::kEnded) {
+      continue;
+    }
+    Report report = begin(Type::kInvoke);
+    report.status = end.status;
+    report.death = end.death;
+    fill_invocation(report, *entry);
+    const std::uint64_t until = latest_end(*entry, end.mono_ns);
+    if (end.duration_known && until > entry->started.mono_ns) {
+      report.duration_ns = until - entry->started.mono_ns;
+    }
+    const auto totals = reader_.live(until);
+    if (base_sequence_ != sequence - 1) {
+      if (auto before = reader_.boundary(sequence - 1)) {
+        base_ = std::move(before);
+        base_sequence_ = sequence - 1;
+      }
+    }
+    fill(report, *base_, *totals, base_sequence_ == sequence - 1);
+    add_blocked(report, until);
+    mark_given(sequence);
+    finish(report, sink);
+    ++count;
+  }
+  return count;
+}
+
+void Ledger::give_whole(Type type, const End& end, const Sink& sink) {
+  Report report = begin(type);
+  report.status = end.status;
+  report.death = end.death;
+  report.started_real_ns = header().attach_real_ns;
+  if (end.duration_known && end.mono_ns > header().attach_begin.mono_ns) {
+    report.duration_ns = end.mono_ns - header().attach_begin.mono_ns;
+  }
+  const auto totals = reader_.live(end.mono_ns);
+  // Peaks start anew at every boundary: they are of the whole only where there was none.
+  fill(report, Totals{}, *totals, header().boundary_sequence == 0 && header().started == 0);
+  const ProcessFigures now = process();
+  report.process = now;
+  finish(report, sink);
+}
+
+std::optional<Invocation> Ledger::find(std::string_view request_id) {
+  const std::uint64_t newest = header().started;
+  for (std::uint64_t back = 0; back < kInvocations && back < newest; ++back) {
+    auto entry = reader_.invocation(newest - back);
+    if (entry && request_id == entry->request_id) {
+      return entry;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace lamprey::report

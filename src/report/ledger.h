@@ -1,0 +1,86 @@
+// One recording's reports, each exactly once: init, every invocation that ended, what was open when
+// the process ended, and the whole. Knows the order of things and what is missing; does not wait,
+// print, or decide when to look.
+//
+// Not thread-safe. Holds one set of totals (32 KB) however many invocations pass.
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "recording/reader.h"
+#include "report/report.h"
+
+namespace lamprey::report {
+
+// How a process is known to have ended.
+struct End {
+  Status status = Status::kError;
+  std::string death;           // in words; empty when it is not abnormal
+  std::uint64_t mono_ns = 0;   // at the latest; calls in flight count up to here
+  bool duration_known = false;  // mono_ns is when it ended, not only when it was noticed
+};
+
+// An open invocation cannot have run past its deadline by much, whenever that is noticed: the
+// earlier of `now` and its deadline, in ns of CLOCK_MONOTONIC.
+std::uint64_t latest_end(const recording::Invocation& entry, std::uint64_t now_mono_ns);
+
+using Sink = std::function<void(Report&)>;
+
+class Ledger {
+ public:
+  explicit Ledger(recording::Reader reader);
+
+  recording::Reader& reader() { return reader_; }
+  const recording::Header& header() const { return reader_.header(); }
+
+  // Looks at the recording again; false when it cannot be read any more.
+  bool refresh() { return reader_.refresh(); }
+
+  bool init_ended() const { return header().init_end.mono_ns != 0; }
+  // The report of the init phase: once, when it is over; then never again.
+  bool give_init(const Sink& sink);
+  // The reports of all invocations that ended and were not given yet, oldest first.
+  std::size_t give_ended(const Sink& sink);
+  // The invocations that had started and not ended when the process did.
+  std::size_t give_open(const End& end, const Sink& sink);
+  // Everything since attach.
+  void give_whole(Type type, const End& end, const Sink& sink);
+
+  // The state of the invocation with this request id; nothing while it has not been seen.
+  std::optional<recording::Invocation> find(std::string_view request_id);
+
+  // The process that wrote it, as it is now; empty when it is gone.
+  ProcessFigures process() const;
+  bool process_runs() const;
+
+ private:
+  Report begin(Type type);
+  void fill(Report& report, const recording::Totals& before, const recording::Totals& after,
+            bool peaks_known);
+  void fill_invocation(Report& report, const recording::Invocation& entry);
+  void fill_totals(Report& report, std::uint64_t sequence);
+  void add_blocked(Report& report, std::uint64_t now_mono_ns);
+  void finish(Report& report, const Sink& sink);
+  bool given(std::uint64_t sequence) const;
+  void mark_given(std::uint64_t sequence);
+  void skip_overwritten();
+
+  static constexpr std::uint64_t kAttach = UINT64_MAX;  // base_sequence_: totals of the attach
+
+  recording::Reader reader_;
+  std::unique_ptr<recording::Totals> base_;
+  std::uint64_t base_sequence_ = kAttach;
+  bool init_given_ = false;
+  std::uint64_t next_ = 1;  // every invocation below was given or lost
+  std::bitset<recording::kInvocations> given_;
+  std::uint64_t lost_ = 0;
+  ProcessFigures last_process_;
+};
+
+}  // namespace lamprey::report

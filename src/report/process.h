@@ -1,0 +1,30 @@
+// Figures about a process and its machine from /proc. Nothing from recordings lives here.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "report/report.h"
+
+namespace lamprey::report {
+
+// Field 22 of /proc/<pid>/stat (clock ticks since boot); nothing when there is no such process or
+// it is a zombie.
+std::optional<std::uint64_t> process_start(std::int32_t pid);
+
+// Whether that very process (not another one with its number) runs. `start` 0 means unknown and
+// gives false.
+bool is_running(std::int32_t pid, std::uint64_t start);
+
+// What can be read about the process right now: levels and counters since its start.
+// Empty when it is not that very process. tmp_* are of /tmp whoever asks.
+ProcessFigures read_process(std::int32_t pid, std::uint64_t start);
+
+// Counters (CPU, network) as the growth since `before`, levels as in `now`.
+ProcessFigures since(const ProcessFigures& before, const ProcessFigures& now);
+
+// Resident bytes of this process itself.
+std::optional<std::uint64_t> own_rss_bytes();
+
+}  // namespace lamprey::report

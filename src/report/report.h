@@ -1,0 +1,134 @@
+// What is said about one init, invocation, shutdown or run: plain values, ready to be printed by
+// any sink. No reading of recordings and no formatting lives here.
+//
+// Units: ns for durations, bytes, counts. A figure that could not be obtained is absent, never 0.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "recording/calls.h"
+
+namespace lamprey::report {
+
+enum class Type : std::uint8_t { kInit, kInvoke, kShutdown, kRun };
+enum class Status : std::uint8_t { kOk, kError, kTimeout, kOutOfMemory, kCrash, kExit };
+enum class Severity : std::uint8_t { kInfo, kWarning, kCritical };
+
+const char* name_of(Type type);
+const char* name_of(Status status);
+const char* name_of(Severity severity);
+
+struct Finding {
+  std::string code;
+  Severity severity = Severity::kInfo;
+  std::string text;
+  std::string advice;
+  std::vector<std::pair<std::string, std::int64_t>> evidence;
+};
+
+struct MemoryFigures {
+  std::uint64_t allocations = 0;
+  std::uint64_t frees = 0;
+  std::uint64_t reallocations = 0;
+  std::uint64_t allocated_bytes = 0;
+  std::uint64_t freed_bytes = 0;
+  std::uint64_t failed = 0;
+  std::int64_t live_bytes = 0;
+  std::int64_t live_delta_bytes = 0;
+  std::optional<std::int64_t> peak_live_bytes;
+};
+
+struct CallFigures {
+  recording::Call call{};
+  std::uint64_t calls = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t total_ns = 0;
+  std::uint64_t p50_ns = 0;
+  std::uint64_t p99_ns = 0;
+  std::optional<std::uint64_t> max_ns;
+};
+
+// All calls by total time, longest first; the totals are of all of them.
+struct CallsFigures {
+  std::uint64_t total = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t time_ns = 0;
+  std::vector<CallFigures> by_time;
+};
+
+// A call that a thread was in when the end came.
+struct Blocked {
+  std::int32_t tid = 0;
+  recording::Call call{};
+  std::uint64_t for_ns = 0;
+};
+
+// What /proc says about the process; every figure by itself may be absent.
+struct ProcessFigures {
+  std::optional<std::uint64_t> rss_bytes;
+  std::optional<std::uint64_t> peak_rss_bytes;
+  std::optional<std::uint64_t> cpu_user_ms;
+  std::optional<std::uint64_t> cpu_system_ms;
+  std::optional<std::uint64_t> threads;
+  std::optional<std::uint64_t> fd_use;
+  std::optional<std::uint64_t> fd_max;
+  std::optional<std::uint64_t> tmp_used;
+  std::optional<std::uint64_t> tmp_max;
+  std::optional<std::uint64_t> rx_bytes;
+  std::optional<std::uint64_t> tx_bytes;
+};
+
+struct Coverage {
+  const char* mode = "api";         // api: cut by Runtime API traffic; process: a whole run
+  std::vector<std::string> unseen;  // what could not be seen, and why
+  std::uint64_t threads_without_slot = 0;
+  std::uint64_t rows_refused = 0;
+  std::uint64_t traffic_dropped = 0;
+  std::uint64_t boundaries_missed = 0;
+  std::uint64_t invocations_lost = 0;
+};
+
+// The cost and the state of Lamprey itself.
+struct SelfFigures {
+  std::optional<std::uint64_t> flush_ns;  // of the line before this one
+  std::optional<std::uint64_t> attach_ns;
+  std::optional<std::uint64_t> companion_rss_bytes;
+  std::optional<std::uint64_t> recording_bytes;
+  std::uint64_t dropped = 0;  // parts of recordings that made no sense
+};
+
+struct Report {
+  Type type = Type::kInvoke;
+  Status status = Status::kOk;
+  bool late = false;  // printed after the moment it is about
+  std::string request_id;
+  std::string function_name;
+  std::string function_version;
+  std::string trace_id;
+  std::optional<bool> cold_start;
+  std::optional<std::uint64_t> invocation;
+  std::optional<std::uint64_t> started_real_ns;
+  std::optional<std::uint64_t> duration_ns;
+  std::optional<std::uint64_t> response_ns;
+  std::optional<std::uint64_t> init_ns;
+  std::optional<std::uint64_t> files_opened;  // during init
+  std::string headline;
+  std::vector<Finding> findings;
+  std::optional<MemoryFigures> memory;
+  std::optional<CallsFigures> calls;
+  std::optional<std::uint64_t> memory_limit_mb;
+  ProcessFigures process;
+  std::vector<Blocked> blocked;
+  std::string death;  // abnormal ends: why, as far as known
+  std::string death_signal;
+  std::optional<std::int64_t> exit_code;
+  Coverage coverage;
+  SelfFigures self;
+};
+
+}  // namespace lamprey::report
