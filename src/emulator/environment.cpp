@@ -1,0 +1,179 @@
+// One execution environment: what reaches it from outside. What follows from it stands in
+// environment_phases.cpp.
+#include "emulator/environment.h"
+
+#include <fmt/format.h>
+#include <sys/wait.h>
+
+#include <utility>
+
+#include "emulator/api_error.h"
+
+namespace lamprey::emulator {
+
+Environment::Environment(Shared shared, const std::string& label)
+    : shared_(shared),
+      timer_(shared.io),
+      runtime_({[this] { runtime_asked_next(); },
+                [this](FunctionResponse response) { runtime_responded(std::move(response)); },
+                [this](const std::string& type, const std::string& body) {
+                  runtime_init_failed(type, body);
+                }}),
+      extensions_({[this](const Extension&) { start_runtime_if_registered(); },
+                   [this](const Extension&) {
+                     finish_init_if_ready();
+                     finish_invoke_if_over();
+                   },
+                   [this](const Extension& extension, bool during_init) {
+                     extension_failed(extension.name,
+                                      during_init ? "Extension.InitError" : "Extension.ExitError",
+                                      extension.error_type);
+                   }}),
+      telemetry_(
+          shared.io,
+          [this](const TelemetrySettings& settings) { log_.telemetry_subscription(settings); }),
+      log_(shared.console, telemetry_),
+      server_(shared.io, 0,
+              [this](const HttpRequest& request, Respond respond) {
+                handle(request, std::move(respond));
+              }),
+      sandbox_(shared.io, shared.reaper, shared.mapping, shared.options, label,
+               {[this](bool from_extension, std::string_view line) {
+                  shared_.console.process_line(line);
+                  const char* category = from_extension ? "extension" : "function";
+                  telemetry_.publish(category, category, std::string(line));
+                },
+                [this](int status) { runtime_ended(status); },
+                [this](const std::string& name, int status) {
+                  extension_failed(
+                      name, "Extension.Crash",
+                      status == 0 ? std::string("exit code 0") : describe_exit(status));
+                }}),
+      shutdown_(shared.io, sandbox_, extensions_),
+      variables_(function_variables(shared.options, server_.port(), caller_variables())),
+      function_(identify(variables_)) {}
+
+void Environment::handle(const HttpRequest& request, Respond respond) {
+  if (RuntimeApi::owns(request.path)) {
+    runtime_.handle(request, std::move(respond));
+  } else if (ExtensionsApi::owns(request.path)) {
+    extensions_.handle(request, std::move(respond));
+  } else if (TelemetryApi::owns(request.path)) {
+    telemetry_.handle(request, extensions_, respond);
+  } else {
+    respond({404, "404 page not found\n", "text/plain", {}});
+  }
+}
+
+void Environment::invoke(Invocation invocation) {
+  current_ = std::move(invocation);
+  answered_ = false;
+  runtime_is_done_ = false;
+  response_.reset();
+  if (phase_ == Phase::kIdle) {
+    sandbox_.thaw();
+    telemetry_.resume();
+    start_invoke();
+  } else if (phase_ == Phase::kStopping) {
+    // A process ended while nothing ran; the invocation waits until the rest is gone too.
+    after_stop_ = [this] { repeat_init_in_invoke(); };
+  } else if (repeat_init_) {
+    repeat_init_in_invoke();
+  } else {
+    start_init("init");
+  }
+}
+
+void Environment::shutdown(std::function<void()> done) {
+  closing_ = true;
+  closed_ = std::move(done);
+  if (phase_ == Phase::kCold) {
+    stopped();
+    return;
+  }
+  if (phase_ == Phase::kStopping) {
+    return;  // stopped() will come
+  }
+  if (current_) {
+    answer({error_body("Sandbox.Interrupted", "The emulator was stopped"), "application/json",
+            "Unhandled"});
+  }
+  stop("spindown", {});
+}
+
+void Environment::kill_now() {
+  if (phase_ != Phase::kCold) {
+    sandbox_.kill_all();
+  }
+}
+
+void Environment::runtime_asked_next() {
+  if (phase_ == Phase::kInit) {
+    extensions_.close_registration();
+    log_.init_runtime_done(init_phase_, {});
+    finish_init_if_ready();
+  } else if (phase_ == Phase::kInvoke) {
+    finish_runtime();
+    finish_invoke_if_over();
+  }
+}
+
+void Environment::runtime_responded(FunctionResponse response) {
+  if (phase_ != Phase::kInvoke) {
+    return;  // it came while the environment was being stopped
+  }
+  response_ = std::move(response);
+  answer(response_->answer);
+}
+
+void Environment::runtime_init_failed(const std::string& error_type, const std::string& body) {
+  if (phase_ != Phase::kInit) {
+    return;
+  }
+  init_error_ = Answer{body, "application/json", "Unhandled"};
+  fail_init({"error", error_type}, "Runtime reported an error during init");
+}
+
+void Environment::runtime_ended(int wait_status) {
+  const std::string message = wait_status == 0
+                                  ? std::string("Runtime exited without providing a reason")
+                                  : "Runtime exited with error: " + describe_exit(wait_status);
+  switch (phase_) {
+    case Phase::kInit:
+      log_.init_runtime_done(init_phase_, {"error", "Runtime.ExitError"});
+      fail_init({"error", "Runtime.ExitError"}, message);
+      break;
+    case Phase::kInvoke:
+      fail_invoke({"error", "Runtime.ExitError"}, message);
+      break;
+    case Phase::kIdle:
+      stop("failure", {});
+      break;
+    case Phase::kStopping:
+    case Phase::kCold:
+      shutdown_.process_ended();
+      break;
+  }
+}
+
+void Environment::extension_failed(const std::string& name, const std::string& type,
+                                   const std::string& message) {
+  if (phase_ == Phase::kStopping || phase_ == Phase::kCold) {
+    shutdown_.process_ended();
+    return;
+  }
+  for (const auto& extension : extensions_.list()) {
+    if (extension->name == name) {
+      log_.extension(*extension, {"error", type});
+    }
+  }
+  if (phase_ == Phase::kInit) {
+    fail_init({"error", type}, message);
+  } else if (phase_ == Phase::kInvoke) {
+    fail_invoke({"error", type}, message);
+  } else {
+    stop("failure", {});
+  }
+}
+
+}  // namespace lamprey::emulator

@@ -1,0 +1,64 @@
+// What the platform itself says: each thing once as a CloudWatch line and once as a telemetry
+// event. It decides nothing about phases.
+//
+// Thread-safety: none; everything runs on the thread of the io_context.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "emulator/console.h"
+#include "emulator/extensions_api.h"
+#include "emulator/invocation.h"
+#include "emulator/telemetry_api.h"
+
+namespace lamprey::emulator {
+
+// How a phase ended, in Lambda's words.
+struct PhaseEnd {
+  std::string status = "success";  // success · error · failure · timeout
+  std::string error_type;          // empty = none
+};
+
+struct RuntimeDone {
+  PhaseEnd end;
+  Nanoseconds duration{0};
+  std::optional<Nanoseconds> response_latency;  // request handed over → first byte of the response
+  std::optional<Nanoseconds> response_duration;  // first byte → last byte
+  std::uint64_t produced_bytes = 0;
+};
+
+struct InvocationReport {
+  PhaseEnd end;
+  Nanoseconds duration{0};
+  std::optional<Nanoseconds> init_duration;  // cold starts only
+  std::uint64_t memory_size_mb = 0;
+  std::optional<std::uint64_t> peak_bytes;
+  std::optional<Nanoseconds> extension_overhead;
+};
+
+class PlatformLog {
+ public:
+  PlatformLog(Console& console, TelemetryApi& telemetry)
+      : console_(console), telemetry_(telemetry) {}
+
+  // `phase` is "init", or "invoke" for an init that is repeated inside an invocation.
+  void init_start(const std::string& phase, const FunctionIdentity& function);
+  void init_runtime_done(const std::string& phase, const PhaseEnd& end);
+  void init_report(const std::string& phase, const PhaseEnd& end, Nanoseconds duration);
+  void extension(const Extension& extension, const PhaseEnd& end);
+  void telemetry_subscription(const TelemetrySettings& settings);
+  void start(const Invocation& invocation, const std::string& version);
+  void runtime_done(const std::string& request_id, const RuntimeDone& done);
+  void timed_out(const std::string& request_id, Nanoseconds limit);
+  // "RequestId: ... Error: <message>" and the type, as one log event of two lines.
+  void fault(const std::string& request_id, const std::string& message, const std::string& type);
+  void end_and_report(const std::string& request_id, const InvocationReport& report);
+
+ private:
+  Console& console_;
+  TelemetryApi& telemetry_;
+};
+
+}  // namespace lamprey::emulator

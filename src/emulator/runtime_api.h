@@ -1,0 +1,63 @@
+// The Runtime API, version 2018-06-01: what the runtime process talks to. It keeps the runtime's
+// state and reports what the runtime did; phases, processes and time limits live elsewhere.
+//
+// Thread-safety: none; everything runs on the thread of the io_context.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+#include "emulator/http_server.h"
+#include "emulator/invocation.h"
+
+namespace lamprey::emulator {
+
+inline constexpr std::size_t kLargestPayload = 6U * 1024 * 1024 + 100;  // bytes, as RAPID has it
+inline constexpr std::size_t kLargestStream = 200U * 1024 * 1024;       // bytes
+
+// What the function answered: a response, an error, or a response that was too large.
+struct FunctionResponse {
+  Answer answer;
+  std::string error_type;  // empty = success
+  SteadyTime first_byte;
+  SteadyTime last_byte;
+};
+
+// What the runtime did. Called on the io_context's thread.
+struct RuntimeEvents {
+  std::function<void()> asked_next;
+  std::function<void(FunctionResponse)> responded;
+  std::function<void(const std::string& error_type, const std::string& body)> init_failed;
+};
+
+class RuntimeApi {
+ public:
+  explicit RuntimeApi(RuntimeEvents events);
+
+  static bool owns(const std::string& path);  // is this a request for the Runtime API?
+  void handle(const HttpRequest& request, Respond respond);
+
+  // Hands an invocation to the runtime, which must be waiting in `next`.
+  void deliver(const Invocation& invocation, WallTime deadline, const std::string& function_arn);
+  bool waiting() const { return state_ == State::kWaiting; }
+  bool has_responded() const { return state_ == State::kResponded; }
+  void reset();  // a new runtime process is about to start
+
+ private:
+  enum class State { kStarting, kWaiting, kRunning, kResponded, kInitFailed };
+
+  void next(Respond respond);
+  void init_error(const HttpRequest& request, const Respond& respond);
+  void invocation_request(const HttpRequest& request, const Respond& respond);
+  void response(const HttpRequest& request, const Respond& respond);
+  void error(const HttpRequest& request, const Respond& respond);
+  void refuse_state(const char* wanted, const Respond& respond) const;
+
+  RuntimeEvents events_;
+  State state_ = State::kStarting;
+  Respond waiting_;
+  std::string request_id_;
+};
+
+}  // namespace lamprey::emulator
