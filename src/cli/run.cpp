@@ -1,0 +1,276 @@
+// `lamprey run`: any program under the library, then its table and its record. How a program is run
+// and how figures are made is elsewhere.
+#include <elf.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/child_program.h"
+#include "cli/commands.h"
+#include "cli/program_words.h"
+#include "cli/tables.h"
+#include "cloudwatch/line.h"
+#include "recording/layout.h"
+#include "recording/reader.h"
+#include "recording/reader_directory.h"
+#include "report/at_rest.h"
+#include "report/human.h"
+
+namespace lamprey::cli {
+namespace {
+
+constexpr int kNotFound = 127;
+constexpr int kNotExecutable = 126;
+
+struct RunOptions {
+  std::string out;
+  bool quiet = false;
+  std::string sample_bytes;
+  std::vector<std::string> words;
+};
+
+void complain(const std::string& text) { std::fprintf(stderr, "lamprey: %s\n", text.c_str()); }
+
+// The library lies in ../lib beside the directory of this very program.
+std::string library_path() {
+  std::string path(4096, '\0');
+  const ssize_t length = readlink("/proc/self/exe", path.data(), path.size());
+  if (length <= 0) {
+    return {};
+  }
+  path.resize(static_cast<std::size_t>(length));
+  for (int level = 0; level < 2; ++level) {
+    path.resize(path.rfind('/') == std::string::npos ? 0 : path.rfind('/'));
+  }
+  return path + "/lib/liblamprey.so";
+}
+
+// Why the library cannot be used; empty when it can.
+std::string obstacle(const std::string& library) {
+  if (access(library.c_str(), R_OK) != 0) {
+    return fmt::format("library {} cannot be read: {}; nothing is recorded", library,
+                       std::strerror(errno));
+  }
+  if (library.find_first_of(" :") != std::string::npos) {
+    return fmt::format("library {} has a space or colon in its path, which LD_PRELOAD takes for "
+                       "the end of it; nothing is recorded",
+                       library);
+  }
+  const std::string directory = recording::make_directory(recording::kDirectory);
+  return directory.empty() ? directory : directory + "; nothing is recorded";
+}
+
+void prepare_child(const std::string& library, const RunOptions& options) {
+  if (!library.empty()) {
+    const char* existing = std::getenv("LD_PRELOAD");
+    const std::string preload =
+        existing == nullptr || *existing == '\0' ? library : library + ":" + existing;
+    setenv("LD_PRELOAD", preload.c_str(), 1);
+    setenv("_LAMPREY_TARGET", std::to_string(getpid()).c_str(), 1);
+    setenv("_LAMPREY_ROLE", "run", 1);
+  }
+  if (!options.sample_bytes.empty()) {
+    setenv("LAMPREY_SAMPLE_BYTES", options.sample_bytes.c_str(), 1);
+  }
+}
+
+std::string find_program(const std::string& word) {
+  if (word.find('/') != std::string::npos) {
+    return word;
+  }
+  const char* path = std::getenv("PATH");
+  std::string_view rest = path == nullptr ? "/usr/bin:/bin" : path;
+  while (true) {
+    const std::size_t colon = rest.find(':');
+    const std::string candidate = std::string(rest.substr(0, colon)) + "/" + word;
+    if (access(candidate.c_str(), X_OK) == 0) {
+      return candidate;
+    }
+    if (colon == std::string_view::npos) {
+      return word;
+    }
+    rest.remove_prefix(colon + 1);
+  }
+}
+
+// Whether the program asks for a dynamic linker at all; nothing when it is no ELF file.
+std::optional<bool> is_dynamic(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  Elf64_Ehdr header{};
+  if (!file.read(reinterpret_cast<char*>(&header), sizeof(header)) ||
+      std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_phentsize != sizeof(Elf64_Phdr)) {
+    return std::nullopt;
+  }
+  file.seekg(static_cast<std::streamoff>(header.e_phoff));
+  for (int index = 0; index < header.e_phnum; ++index) {
+    Elf64_Phdr segment{};
+    if (!file.read(reinterpret_cast<char*>(&segment), sizeof(segment))) {
+      return std::nullopt;
+    }
+    if (segment.p_type == PT_INTERP) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::string why_unrecorded(const std::string& word) {
+  const char* setting = std::getenv("LAMPREY");
+  if (setting != nullptr && std::strcmp(setting, "off") == 0) {
+    return "LAMPREY=off";
+  }
+  const std::string path = find_program(word);
+  struct stat status {};
+  if (stat(path.c_str(), &status) == 0 && (status.st_mode & (S_ISUID | S_ISGID)) != 0) {
+    return path + " is setuid or setgid, where the dynamic linker ignores LD_PRELOAD";
+  }
+  const auto dynamic = is_dynamic(path);
+  if (dynamic && !*dynamic) {
+    return path + " is statically linked: no library can be loaded into it";
+  }
+  return fmt::format("the library did not attach to {}: another C library, or no room in {}", path,
+                     recording::kDirectory);
+}
+
+std::string signal_name(int number) {
+  const char* name = sigabbrev_np(number);
+  return name == nullptr ? fmt::format("{}", number) : std::string("SIG") + name;
+}
+
+void add_end(report::Report& report, const ChildEnd& end) {
+  const auto ms = [](const timeval& time) {
+    return (static_cast<std::uint64_t>(time.tv_sec) * 1000) +
+           (static_cast<std::uint64_t>(time.tv_usec) / 1000);
+  };
+  report.process.cpu_user_ms = ms(end.usage.ru_utime);
+  report.process.cpu_system_ms = ms(end.usage.ru_stime);
+  report.process.peak_rss_bytes = static_cast<std::uint64_t>(end.usage.ru_maxrss) * 1024;
+  if (WIFSIGNALED(end.wait_status)) {
+    report.death = "signal";
+    report.death_signal = signal_name(WTERMSIG(end.wait_status));
+  } else if (WEXITSTATUS(end.wait_status) != 0) {
+    report.death = "exit";
+    report.exit_code = WEXITSTATUS(end.wait_status);
+  }
+}
+
+// False when the record could not be appended.
+bool append(const std::string& path, const report::Report& report) {
+  const int descriptor = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+  cloudwatch::LineOptions options;
+  options.detail = cloudwatch::Detail::kFull;
+  options.metrics = false;
+  const bool written =
+      descriptor >= 0 && cloudwatch::write_line(descriptor, cloudwatch::to_line(report, options));
+  if (!written) {
+    complain(fmt::format("--out {}: {}", path, std::strerror(errno)));
+  }
+  if (descriptor >= 0) {
+    close(descriptor);
+  }
+  return written;
+}
+
+void show(const RunOptions& options, const ChildEnd& end, std::uint64_t ended_mono_ns) {
+  const std::string path =
+      fmt::format("{}/{}{}", recording::kDirectory, end.pid, recording::kSuffix);
+  recording::Failure failure;
+  auto reader = recording::Reader::open(path, failure);
+  if (!reader) {
+    complain(failure.error == recording::OpenError::kMissing
+                 ? "no recording: " + why_unrecorded(options.words.front())
+                 : failure.text);
+    if (failure.error != recording::OpenError::kForeign) {
+      unlink(path.c_str());
+    }
+    return;
+  }
+  unlink(path.c_str());
+  report::Ledger ledger(std::move(*reader));
+  report::End how;
+  how.status = WIFSIGNALED(end.wait_status)            ? report::Status::kCrash
+               : WEXITSTATUS(end.wait_status) != 0 ? report::Status::kError
+                                                       : report::Status::kOk;
+  how.mono_ns = ended_mono_ns;
+  how.duration_known = true;
+  ledger.give_whole(report::Type::kRun, how, [&](report::Report& report) {
+    add_end(report, end);
+    if (!options.out.empty()) {
+      append(options.out, report);
+    }
+    if (!options.quiet) {
+      std::fprintf(stderr, "\nlamprey: %s\n\n%s", report.headline.c_str(),
+                   report_table(report).c_str());
+    }
+  });
+}
+
+int run(const RunOptions& options) {
+  if (!options.out.empty()) {
+    const int descriptor =
+        open(options.out.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+    if (descriptor < 0) {
+      complain(fmt::format("--out {} cannot be written: {}", options.out, std::strerror(errno)));
+      return 2;
+    }
+    close(descriptor);
+  }
+  std::string library = library_path();
+  const std::string trouble = obstacle(library);
+  if (!trouble.empty()) {
+    complain(trouble);
+    library.clear();
+  }
+  const ChildEnd end = run_program(options.words, [&] { prepare_child(library, options); });
+  const std::uint64_t ended_mono_ns = recording::monotonic_ns();
+  if (end.start_error != 0) {
+    complain(fmt::format("{} cannot be run: {}", options.words.front(),
+                         std::strerror(end.start_error)));
+    return end.start_error == ENOENT ? kNotFound : kNotExecutable;
+  }
+  if (!library.empty()) {
+    show(options, end, ended_mono_ns);
+  }
+  return follow_into_death(end.wait_status);
+}
+
+bool is_number(const std::string& text) {
+  return !text.empty() && text.size() <= 12 &&
+         text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, int& exit_status) {
+  CLI::App* command = app.add_subcommand("run", "Run any program under the library");
+  auto options = std::make_shared<RunOptions>();
+  command->add_option("--out", options->out, "Append the record, one JSON line, to this file");
+  command->add_flag("--quiet", options->quiet, "No table on stderr");
+  command->add_option("--sample-bytes", options->sample_bytes,
+                      "Mean bytes between two sampled stacks, 0: none");
+  command->add_option("PROGRAM", options->words, "After --: the program and its arguments")
+      ->required();
+  command->callback([options, &exit_status] {
+    options->words = program_words(options->words);
+    if (!options->sample_bytes.empty() && !is_number(options->sample_bytes)) {
+      complain(fmt::format("--sample-bytes is \"{}\": accepted is a number of bytes, 0 or more",
+                           options->sample_bytes));
+      exit_status = 2;
+      return;
+    }
+    exit_status = run(*options);
+  });
+}
+
+}  // namespace lamprey::cli

@@ -1,0 +1,18 @@
+// Aligned tables for people, and the table of one report. No files are read or written here.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "report/report.h"
+
+namespace lamprey::cli {
+
+// Rows of equal length, the first is the heading; the first column to the left, the others to the
+// right. Every line ends with a newline. Control characters become '?': names come from logs.
+std::string table(const std::vector<std::vector<std::string>>& rows);
+
+// What `lamprey run` shows: memory, then calls by time.
+std::string report_table(const report::Report& report);
+
+}  // namespace lamprey::cli
