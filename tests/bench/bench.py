@@ -1,0 +1,313 @@
+"""The benchmarks: what Lamprey adds, as differences and ratios within one run, against the budgets.
+
+Each benchmark alternates its variants and compares medians; counts (instructions, bytes) are exact.
+Only counts fail the run: times on shared machines are reported, with the budget beside them.
+Nothing but measuring may live here.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+RELEASE = ROOT / "build/release"
+LIBRARY = RELEASE / "lib/liblamprey.so"
+MONOTONIC = RELEASE / "tests/bench/liblamprey_monotonic.so"
+ROUNDS = 9
+
+
+def under(library, command):
+    """The command as `lamprey run` would start it, without the report afterwards."""
+    if library is None:
+        return command
+    script = 'export LD_PRELOAD="$0" _LAMPREY_TARGET=$$ _LAMPREY_ROLE=run; exec "$@"'
+    return ["bash", "-c", script, str(library), *command]
+
+
+def plain(command):
+    """The same number of process starts as under()."""
+    return ["bash", "-c", 'exec "$@"', "bash", *command]
+
+
+def output_of(command):
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        text = process.communicate()[0]
+    recording = pathlib.Path(f"/tmp/lamprey/{process.pid}.rec")
+    recording.unlink(missing_ok=True)
+    if process.returncode != 0:
+        raise RuntimeError(f"{command} ended with {process.returncode}")
+    return text
+
+
+def wall_ms(command):
+    begin = time.perf_counter_ns()
+    output_of(command)
+    return (time.perf_counter_ns() - begin) / 1e6
+
+
+def medians(variants, measure, rounds=ROUNDS):
+    """{name: median} of measure(variant), the variants taking turns."""
+    samples = {name: [] for name in variants}
+    for name, variant in variants.items():
+        measure(variant)  # warm
+    for _ in range(rounds):
+        for name, variant in variants.items():
+            samples[name].append(measure(variant))
+    return {name: statistics.median(values) for name, values in samples.items()}
+
+
+class Table:
+    def __init__(self, title, columns):
+        self.title, self.columns, self.rows, self.failed = title, columns, [], False
+
+    def add(self, *cells):
+        self.rows.append([str(cell) for cell in cells])
+
+    def text(self):
+        widths = [max(len(row[i]) for row in [self.columns, *self.rows])
+                  for i in range(len(self.columns))]
+        lines = [f"### {self.title}", ""]
+        for row in [self.columns, ["-" * w for w in widths], *self.rows]:
+            lines.append("| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths)) + " |")
+        return "\n".join(lines) + "\n"
+
+
+def verdict(value, budget):
+    return "within" if value <= budget else "OVER"
+
+
+# -- time --------------------------------------------------------------------------------------------
+
+
+def allocation():
+    table = Table("malloc(64)+free pair, ns of CPU time",
+                  ["threads", "without", "with Lamprey", "added", "budget", ""])
+    program = str(RELEASE / "tests/bench/malloc_pair")
+    for threads, pairs in ((1, 5_000_000), (8, 1_000_000)):
+        command = [program, str(threads), str(pairs)]
+        result = medians({"without": plain(command), "with": under(LIBRARY, command)},
+                         lambda c: float(output_of(c)))
+        added = result["with"] - result["without"]
+        table.add(threads, f"{result['without']:.2f}", f"{result['with']:.2f}", f"{added:+.2f}",
+                  "≤ +4", verdict(added, 4))
+    return table
+
+
+def read():
+    table = Table("read() of one byte, ns of CPU time", ["variant", "per call", "added", "budget", ""])
+    program = [str(RELEASE / "tests/bench/read_byte"), "1000000"]
+    variants = {"without": plain(program), "Lamprey, counter": under(LIBRARY, program),
+                "Lamprey, vDSO clock": under(MONOTONIC, program)}
+    result = medians(variants, lambda c: float(output_of(c)))
+    for name, budget in (("Lamprey, counter", 30), ("Lamprey, vDSO clock", 50)):
+        added = result[name] - result["without"]
+        table.add(name, f"{result[name]:.1f}", f"{added:+.1f}", f"≤ +{budget}", verdict(added, budget))
+    table.add("without", f"{result['without']:.1f}", "", "", "")
+    if shutil.which("strace"):
+        few = [str(RELEASE / "tests/bench/read_byte"), "5000"]
+        slow = medians({"strace -c": ["strace", "-f", "-c", "-o", "/dev/null", *few]},
+                       wall_ms, 3)["strace -c"]
+        per_call = slow * 1e6 / 5000
+        table.add("strace -f -c (peer)", f"{per_call:.0f}", f"{per_call - result['without']:+.0f}",
+                  "", "")
+    return table
+
+
+def start():
+    table = Table("process start, ms", ["program", "without", "with Lamprey", "added", "budget", ""])
+    python = os.path.realpath(subprocess.check_output(
+        [sys.executable, "-c", "import sys; print(sys.base_prefix + '/bin/python3')"],
+        text=True).strip())
+    for name, command in (("true", ["/bin/true"]), ("python3 -c pass", [python, "-c", "pass"])):
+        result = medians({"without": plain(command), "with": under(LIBRARY, command)}, wall_ms, 31)
+        added = result["with"] - result["without"]
+        table.add(name, f"{result['without']:.2f}", f"{result['with']:.2f}", f"{added:+.2f}", "≤ +3",
+                  verdict(added, 3))
+    environment = dict(os.environ, AWS_LAMBDA_RUNTIME_API="127.0.0.1:1", LAMPREY="on")
+    direct, wrapped = ["/bin/true"], [str(RELEASE / "lamprey"), "/bin/true"]
+
+    def timed(command):
+        begin = time.perf_counter_ns()
+        with subprocess.Popen(command, env=environment) as process:
+            process.wait()
+        pathlib.Path(f"/tmp/lamprey/{process.pid}.rec").unlink(missing_ok=True)
+        return (time.perf_counter_ns() - begin) / 1e6
+
+    result = medians({"without": direct, "with": wrapped}, timed, 31)
+    added = result["with"] - result["without"]
+    table.add("wrapper + attach, true", f"{result['without']:.2f}", f"{result['with']:.2f}",
+              f"{added:+.2f}", "≤ +5", verdict(added, 5))
+    return table
+
+
+# -- the companion -----------------------------------------------------------------------------------
+
+
+def layer_directory(where):
+    """The shipped layer for this machine, unpacked; the development build if none was built."""
+    archive = ROOT / f"dist/lamprey-{'arm64' if os.uname().machine == 'aarch64' else 'x86_64'}.zip"
+    if not archive.exists():
+        return RELEASE, "development build"
+    shutil.unpack_archive(archive, where)
+    for name in ("lamprey", "lib/liblamprey.so", "extensions/lamprey"):
+        os.chmod(pathlib.Path(where) / name, 0o755)
+    return pathlib.Path(where), "shipped layer"
+
+
+APP = """
+import time
+def handler(event, context):
+    block = [bytes(1000) for _ in range(1000)]
+    time.sleep(0.001)
+    return len(block)
+"""
+
+
+def flush():
+    table = Table("companion (300 invocations of a Python function)",
+                  ["what", "median", "p99", "budget", ""])
+    python = ROOT / "build/venv/bin/python"
+    with tempfile.TemporaryDirectory() as work:
+        layer, which = layer_directory(pathlib.Path(work) / "layer")
+        (pathlib.Path(work) / "app.py").write_text(APP)
+        records = pathlib.Path(work) / "records"
+        subprocess.run([RELEASE / "bin/lamprey", "local", "--layer", layer, "--invocations", "300",
+                        "--out", records, "--", python, "-m", "awslambdaric", "app.handler"],
+                       cwd=work, check=True, stdout=subprocess.DEVNULL)
+        lines = [json.loads(line) for line in records.read_text().splitlines()]
+    flushes = sorted(line["self"]["flush_ms"] for line in lines if "flush_ms" in line.get("self", {}))
+    p99 = flushes[int(len(flushes) * 0.99)]
+    middle = statistics.median(flushes)
+    table.add(f"END mark → next, ms ({which})", f"{middle:.3f}", f"{p99:.3f}", "≤ 1 / ≤ 2",
+              verdict(max(middle, p99 / 2), 1))
+    attach = [line["self"]["attach_ms"] for line in lines if "attach_ms" in line.get("self", {})]
+    table.add("attach of the library, ms", f"{attach[0]:.3f}", "", "≤ 1", verdict(attach[0], 1))
+    rss = max(line["self"]["companion_rss_bytes"] for line in lines
+              if "companion_rss_bytes" in line.get("self", {})) / 1e6
+    table.add("companion RSS, MB", f"{rss:.2f}", "", "≤ 2", verdict(rss, 2))
+    return table
+
+
+def register():
+    """Start of the companion's process to its POST /register arriving, against a listener here."""
+    import socket
+    table = Table("companion: start → registered, ms", ["median", "p99", "budget", ""])
+    with tempfile.TemporaryDirectory() as work, socket.create_server(("127.0.0.1", 0)) as server:
+        layer, which = layer_directory(pathlib.Path(work) / "layer")
+        environment = {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.getsockname()[1]}",
+                       "LAMPREY": "off", "PATH": os.environ["PATH"]}
+        samples = []
+        for _ in range(60):
+            begin = time.perf_counter_ns()
+            process = subprocess.Popen([layer / "extensions/lamprey"], env=environment)
+            connection = server.accept()[0]
+            request = b""
+            while b"\r\n\r\n" not in request:
+                request += connection.recv(4096)
+            samples.append((time.perf_counter_ns() - begin) / 1e6)
+            process.kill()
+            process.wait()
+            connection.close()
+            if b"/register" not in request:
+                raise RuntimeError(f"not a registration: {request[:80]!r}")
+    samples.sort()
+    middle = statistics.median(samples)
+    table.add(f"{middle:.2f} ({which})", f"{samples[-1]:.2f}", "≤ 5", verdict(middle, 5))
+    return table
+
+
+# -- counts: these fail the run ----------------------------------------------------------------------
+
+
+def slope(program, arguments, few, many, library):
+    """Instructions per iteration, by callgrind, from two lengths of the same loop."""
+    counts = []
+    for iterations in (few, many):
+        command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+                   str(RELEASE / "tests/bench" / program), *arguments, str(iterations)]
+        with subprocess.Popen(under(library, command) if library else command,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+            errors = process.communicate()[1]
+        pathlib.Path(f"/tmp/lamprey/{process.pid}.rec").unlink(missing_ok=True)
+        counts.append(int(re.search(r"Collected : (\d+)", errors)[1]))
+    return (counts[1] - counts[0]) / (many - few)
+
+
+def instructions():
+    table = Table("instructions (callgrind), exact", ["loop", "without", "with", "added", "limit", ""])
+    for name, program, arguments, limit in (("malloc+free", "malloc_pair", ["1"], 60),
+                                            ("read", "read_byte", [], 120)):
+        without = slope(program, arguments, 2000, 12000, None)
+        with_lamprey = slope(program, arguments, 2000, 12000, LIBRARY)
+        added = with_lamprey - without
+        table.add(name, f"{without:.1f}", f"{with_lamprey:.1f}", f"{added:+.1f}", f"≤ {limit}",
+                  verdict(added, limit))
+        table.failed |= added > limit or added < 5  # below 5 the library was not there at all
+    return table
+
+
+RSS = "import re; print(re.search(r'VmRSS:\\s+(\\d+)', open('/proc/self/status').read())[1])"
+
+
+def sizes():
+    table = Table("sizes", ["what", "bytes", "budget", ""])
+    for architecture in ("x86_64", "arm64"):
+        archive = ROOT / f"dist/lamprey-{architecture}.zip"
+        if not archive.exists():
+            table.add(f"layer {architecture}", "not built (layer/build)", "", "")
+            continue
+        import zipfile
+        with zipfile.ZipFile(archive) as layer:
+            companion = layer.getinfo("extensions/lamprey").file_size
+            library = layer.getinfo("lib/liblamprey.so").file_size
+        size = archive.stat().st_size
+        table.add(f"layer {architecture}, zipped", size, "≤ 1,000,000", verdict(size, 1_000_000))
+        table.add(f"companion {architecture}", companion, "≤ 800,000", verdict(companion, 800_000))
+        table.add(f"library {architecture}", library, "", "")
+        table.failed |= size > 1_000_000 or companion > 800_000
+    python = os.path.realpath(sys.executable)
+    result = medians({"without": plain([python, "-c", RSS]),
+                      "with": under(LIBRARY, [python, "-c", RSS])}, lambda c: int(output_of(c)), 5)
+    added = (result["with"] - result["without"]) * 1024
+    table.add("RSS added to python3", int(added), "≤ 4,000,000", verdict(added, 4_000_000))
+    table.failed |= added > 4_000_000
+    return table
+
+
+BENCHMARKS = {f.__name__: f for f in
+              (allocation, read, start, register, flush, instructions, sizes)}
+
+
+def main(words):
+    keep = "--keep" in words
+    names = [word for word in words if word != "--keep"] or list(BENCHMARKS)
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"tests/bench/run: unknown benchmark {unknown[0]}; accepted are {', '.join(BENCHMARKS)}",
+              file=sys.stderr)
+        return 2
+    tables = []
+    for name in names:
+        tables.append(BENCHMARKS[name]())
+        print(tables[-1].text(), flush=True)
+    results = ROOT / "build/results"
+    results.mkdir(parents=True, exist_ok=True)
+    (results / "bench.json").write_text(json.dumps(
+        [{"title": t.title, "columns": t.columns, "rows": t.rows} for t in tables], indent=1))
+    if keep:
+        head = ("# Benchmarks\n\nMade by `tests/bench/run --keep`. Figures are medians of alternating runs"
+                " on a shared machine with 2 cores:\nread the differences and ratios, not the absolute"
+                " times. Instructions and sizes are exact, and fail the run when over.\n\n")
+        (ROOT / "docs/benchmarks.md").write_text(head + "\n".join(t.text() for t in tables))
+    return 1 if any(table.failed for table in tables) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,183 @@
+// Prints a recording as one line of JSON, straight from layout.h: the tests' own reader, so that a
+// fault in src/recording/reader.cpp cannot hide one in the library. For trusted files only; no
+// arithmetic beyond sums may live here.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+
+#include "recording/layout.h"
+
+namespace {
+
+using namespace lamprey::recording;  // NOLINT(google-build-using-namespace): a reader of it all
+
+const std::byte* g_base = nullptr;
+
+const Header& header() { return *reinterpret_cast<const Header*>(g_base); }
+
+template <class T>
+const T& at(std::size_t offset, std::size_t index) {
+  return reinterpret_cast<const T*>(g_base + offset)[index];
+}
+
+void print_text(const char* name, const char* text, std::size_t capacity) {
+  std::printf("\"%s\":\"", name);
+  for (std::size_t i = 0; i < capacity && text[i] != '\0'; ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c < 0x20 || c == '"' || c == '\\' || c > 0x7E) {
+      std::printf("\\u%04x", static_cast<unsigned>(c));
+    } else {
+      std::putchar(c);
+    }
+  }
+  std::printf("\",");
+}
+
+void print_number(const char* name, std::uint64_t value) {
+  std::printf("\"%s\":%" PRIu64 ",", name, value);
+}
+
+void print_signed(const char* name, std::int64_t value) {
+  std::printf("\"%s\":%" PRId64 ",", name, value);
+}
+
+std::uint32_t slots_used() { return std::min(header().slots_used, kThreadSlots); }
+
+void print_memory() {
+  MemoryTotals sum = {};
+  std::int64_t peak = header().peak_live;
+  for (std::uint32_t i = 0; i < slots_used(); ++i) {
+    const auto& slot = at<ThreadSlot>(kSlotsOffset, i);
+    sum.allocations += slot.memory.allocations;
+    sum.frees += slot.memory.frees;
+    sum.reallocations += slot.memory.reallocations;
+    sum.allocated_bytes += slot.memory.allocated_bytes;
+    sum.freed_bytes += slot.memory.freed_bytes;
+    sum.failed += slot.memory.failed;
+    sum.live_bytes += slot.memory.live_bytes;
+    peak = std::max(peak, header().live_published + slot.peak - slot.published);
+  }
+  std::printf("\"memory\":{");
+  print_number("allocations", sum.allocations);
+  print_number("frees", sum.frees);
+  print_number("reallocations", sum.reallocations);
+  print_number("allocated_bytes", sum.allocated_bytes);
+  print_number("freed_bytes", sum.freed_bytes);
+  print_number("failed", sum.failed);
+  print_signed("peak_live_bytes", peak);
+  std::printf("\"live_bytes\":%" PRId64 "},", sum.live_bytes);
+}
+
+void print_calls() {
+  static CallTotals totals[kCallCount];
+  const std::uint32_t rows = std::min(header().rows_used, kCallRows);
+  for (std::uint32_t i = 0; i < rows; ++i) {
+    const auto& row = at<CallRow>(kRowsOffset, i);
+    if (row.call < kCallCount) {
+      totals[row.call].calls += row.totals.calls;
+      totals[row.call].errors += row.totals.errors;
+      totals[row.call].bytes += row.totals.bytes;
+      for (std::uint32_t bucket = 0; bucket < kBuckets; ++bucket) {
+        totals[row.call].buckets[0] += row.totals.buckets[bucket];
+      }
+    }
+  }
+  std::printf("\"calls\":{");
+  const char* comma = "";
+  for (std::uint32_t call = 0; call < kCallCount; ++call) {
+    if (totals[call].calls != 0) {
+      std::printf("%s\"%s\":{", comma, kCallTable[call].name);
+      print_number("calls", totals[call].calls);
+      print_number("errors", totals[call].errors);
+      print_number("in_histogram", totals[call].buckets[0]);
+      std::printf("\"bytes\":%" PRIu64 "}", totals[call].bytes);
+      comma = ",";
+    }
+  }
+  std::printf("},");
+}
+
+void print_threads() {
+  std::uint32_t in_use = 0;
+  std::uint32_t generations = 0;
+  std::printf("\"in_flight\":[");
+  const char* comma = "";
+  for (std::uint32_t i = 1; i < slots_used(); ++i) {
+    const auto& slot = at<ThreadSlot>(kSlotsOffset, i);
+    in_use += slot.state == SlotState::kInUse ? 1 : 0;
+    generations += slot.generation;
+    if (slot.in_flight.call != 0 && slot.in_flight.call <= kCallCount) {
+      std::printf("%s\"%s\"", comma, kCallTable[slot.in_flight.call - 1].name);
+      comma = ",";
+    }
+  }
+  std::printf("],");
+  print_number("slots_used", header().slots_used);
+  print_number("slots_in_use", in_use);
+  print_number("threads", generations);
+}
+
+void print_invocations() {
+  std::printf("\"invocations\":[");
+  const char* comma = "";
+  const std::uint64_t newest = header().started;
+  for (std::uint64_t n = newest > kInvocations ? newest - kInvocations + 1 : 1; n <= newest; ++n) {
+    const auto& entry = at<Invocation>(kInvocationsOffset, n % kInvocations);
+    std::printf("%s{", comma);
+    print_text("id", entry.request_id, sizeof(entry.request_id));
+    print_text("trace", entry.trace_id, sizeof(entry.trace_id));
+    print_text("arn", entry.function_arn, sizeof(entry.function_arn));
+    print_number("sequence", entry.sequence);
+    print_number("deadline_ms", entry.deadline_ms);
+    print_number("error", entry.flags & kInvocationError);
+    print_number("responded", entry.responded.mono_ns != 0 ? 1 : 0);
+    std::printf("\"state\":%u}", static_cast<unsigned>(entry.state));
+    comma = ",";
+  }
+  std::printf("],");
+}
+
+bool map_file(const char* path) {
+  const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+  struct stat status = {};
+  if (fd < 0 || ::fstat(fd, &status) != 0 ||
+      status.st_size != static_cast<off_t>(lamprey::recording::kFileBytes)) {
+    return false;
+  }
+  void* mapped = ::mmap(nullptr, kFileBytes, PROT_READ, MAP_SHARED, fd, 0);
+  g_base = static_cast<const std::byte*>(mapped);
+  return mapped != MAP_FAILED && header().magic == kMagic;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (count != 2 || !map_file(arguments[1])) {
+    std::fprintf(stderr, "recording_dump: no finished recording: %s\n",
+                 count == 2 ? arguments[1] : "(no file named)");
+    return 1;
+  }
+  const Header& h = header();
+  std::putchar('{');
+  print_text("executable", h.executable, sizeof(h.executable));
+  print_memory();
+  print_calls();
+  print_threads();
+  print_invocations();
+  print_signed("pid", h.pid);
+  print_number("flags", h.flags);
+  print_number("role", static_cast<std::uint64_t>(h.role));
+  print_number("threads_without_slot", h.threads_without_slot);
+  print_number("rows_refused", h.rows_refused);
+  print_number("traffic_dropped", h.traffic_dropped);
+  print_number("started", h.started);
+  print_number("ended", h.ended);
+  std::printf("\"init_ended\":%s}\n", h.init_end.ticks != 0 ? "true" : "false");
+  return 0;
+}

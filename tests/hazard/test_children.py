@@ -1,0 +1,171 @@
+"""fork, raw clone, vfork, posix_spawn, system, popen, exec: the parent's numbers stay true, children
+are inert unless followed, and the environment is as the program would have had it."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import RECORDINGS, difference, execute, program, read_recording
+
+NULL = {"calls": 0, "errors": 0, "bytes": 0, "in_histogram": 0}
+
+
+def recording_of(library, way, rounds=3000, *rest, **options):
+    run = execute([program("forks"), way, rounds, *rest], preload=library, **options)
+    assert (run.status, run.stderr) == (0, "")
+    return run.recording, run
+
+
+@pytest.mark.parametrize("way", ["fork", "clone", "exec", "spawn"])
+def test_children_do_not_show_in_the_parent(library, way):
+    quiet, _ = recording_of(library, way, 0)
+    busy, _ = recording_of(library, way, 3000)
+    added = difference(busy, quiet)
+    assert all(value == 0 for value in added["memory"].values()), added["memory"]
+    assert added["calls"]["read"] == NULL
+    assert busy["calls"]["read"]["calls"] == 200
+    assert busy["memory"]["allocations"] - busy["memory"]["frees"] >= 0
+    assert busy["in_flight"] == []
+
+
+@pytest.mark.parametrize("way", ["fork", "clone"])
+def test_child_leaves_no_recording(library, way):
+    before = set(os.listdir(RECORDINGS))
+    _, run = recording_of(library, way)
+    assert set(os.listdir(RECORDINGS)) - before == {run.path.name}
+
+
+def test_fork_while_others_allocate(library):
+    """The child must not hang on a lock, nor see a half-changed heap."""
+    recording, _ = recording_of(library, "threads", 50)
+    assert recording["calls"]["read"]["calls"] == 200
+    # Whatever the threads did, each malloc was freed again.
+    quiet, _ = recording_of(library, "none", 0)
+    assert recording["memory"]["allocations"] - recording["memory"]["frees"] == (
+        quiet["memory"]["allocations"] - quiet["memory"]["frees"]
+    ) + difference(recording, quiet)["memory"]["live_bytes"] * 0
+
+
+@pytest.mark.parametrize("way", ["vfork", "spawn", "system", "popen", "exec"])
+def test_children_run_and_carry_nothing(library, way):
+    recording, run = recording_of(library, way, 0, program("environment"))
+    children = {"spawn": 2, "exec": 7}.get(way, 1)
+    assert run.stdout == "mapped: no\nrecorded: no\n" * children
+    assert recording["calls"]["read"]["calls"] == 200
+
+
+def test_preloads_of_others_stay_in_order(library, compiled):
+    odd = compiled("libraries/odd_preload.c", "-shared", "-fPIC")
+    other = odd.with_name("liblamprey.so.other.so")  # a name that only begins like ours
+    shutil.copy(odd, other)
+    for order in (f"{library}:{odd}:{other}", f"{odd} {library}:{other}", f"{odd}:{other}:{library}"):
+        run = execute([program("forks"), "spawn", 0, program("environment")], preload=order)
+        expected = f"LD_PRELOAD={odd}:{other}\nmapped: yes\nrecorded: no\n"
+        # "mapped" looks for our name, which is part of the other's.
+        assert run.stdout == expected * 2, order
+
+
+HOWS = ["execve", "execv", "execvp", "execvpe", "execl", "execlp", "execle", "fexecve"]
+
+
+@pytest.mark.parametrize("how", [*HOWS, "empty"])
+def test_exec_in_place_takes_the_recording_along(library, how):
+    run = execute([program("environment"), how, program("environment")], preload=library)
+    assert (run.status, run.stdout) == (0, "mapped: yes\nrecorded: yes\n")
+    assert run.recording["executable"].endswith("/environment")
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_exec_that_fails_changes_nothing(library, how):
+    plain = execute([program("environment"), how, "/nonexistent/program"])
+    under = execute([program("environment"), how, "/nonexistent/program"], preload=library)
+    assert under.outcome() == plain.outcome() and plain.status == 1
+    assert under.recording["flags"] & 4 == 0  # kFlagExec
+
+
+def test_chain_of_programs_ends_recorded(library):
+    """A version manager's shim: a shell that becomes a Python that becomes the program."""
+    python = (
+        "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"  # clears nothing, adds nothing
+    )
+    run = execute(
+        ["bash", "-c", 'exec "$@"', "bash", sys.executable, "-c", python, program("calls"), "3",
+         "/tmp/lamprey-hazard-chain"],
+        preload=library,
+    )  # fmt: skip
+    os.unlink("/tmp/lamprey-hazard-chain")
+    assert run.status == 0, run.stderr
+    assert run.recording["executable"].endswith("/calls")
+    assert run.recording["calls"]["fsync"]["calls"] == 6
+
+
+def test_followed_children_have_recordings_of_their_own(library):
+    before = set(os.listdir(RECORDINGS))
+    quiet, _ = recording_of(library, "fork", 0)
+    before |= set(os.listdir(RECORDINGS))
+    busy, run = recording_of(library, "fork", 500, env={"LAMPREY_FOLLOW_CHILDREN": "on"})
+    assert busy["calls"]["read"]["calls"] == 200
+    assert busy["memory"]["allocations"] == quiet["memory"]["allocations"]
+    (child,) = set(os.listdir(RECORDINGS)) - before - {run.path.name}
+    recording = read_recording(RECORDINGS / child)
+    assert recording["role"] == 2
+    assert recording["calls"]["read"]["calls"] == 500
+    assert recording["memory"]["allocations"] == recording["memory"]["frees"] == 1000
+    assert recording["memory"]["reallocations"] == 500
+    # A child starts with its parent's live blocks.
+    assert recording["memory"]["live_bytes"] == quiet["memory"]["live_bytes"]
+
+
+@pytest.mark.parametrize("way", ["spawn", "vfork", "system", "exec"])
+def test_followed_programs_are_recorded(library, way):
+    run = execute(
+        [program("forks"), way, 0, program("environment")],
+        preload=library,
+        env={"LAMPREY_FOLLOW_CHILDREN": "on"},
+    )
+    assert run.status == 0, run.stderr
+    assert run.stdout.count("recorded: yes") == {"spawn": 2, "exec": 7}.get(way, 1)
+
+
+def test_python_subprocess_and_multiprocessing(library):
+    """CPython starts programs with vfork and closes all descriptors in the child."""
+    source = (
+        "import subprocess, multiprocessing, os, sys\n"
+        f"p = {program('environment')!r}\n"
+        "for close in (True, False):\n"
+        "    print(subprocess.run([p], capture_output=True, close_fds=close, check=True).stdout)\n"
+        "    print(subprocess.run([p], capture_output=True, check=True, preexec_fn=os.getpid).stdout)\n"
+        "with multiprocessing.get_context('fork').Pool(2) as pool:\n"
+        "    print(pool.map(len, ['a', 'bb', 'ccc']))\n"
+        "print(subprocess.check_output('echo $LD_PRELOAD; exit 0', shell=True))\n"
+    )
+    plain = execute([sys.executable, "-c", source])
+    under = execute([sys.executable, "-c", source], preload=library)
+    assert plain.status == 0, plain.stderr
+    assert under.outcome() == plain.outcome()
+    assert "mapped: no" in under.stdout
+    assert under.recording["calls"]["read"]["calls"] > 0
+
+
+def test_inert_where_it_should_not_attach(library):
+    """A process that merely inherits the preload: no target of ours, no handler."""
+    before = set(os.listdir(RECORDINGS))
+    env = {**os.environ, "LD_PRELOAD": str(library)}
+    done = subprocess.run(
+        [program("environment")], env=env, capture_output=True, text=True, check=True
+    )
+    assert "recorded: no" in done.stdout and done.stderr == ""
+    env["_LAMPREY_TARGET"] = "1"
+    done = subprocess.run(
+        [program("forks"), "fork", "100"], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    assert set(os.listdir(RECORDINGS)) == before
+
+
+def test_off_is_off(library):
+    run = execute([program("environment")], preload=library, env={"LAMPREY": "off"})
+    assert run.status == 0 and "recorded: no" in run.stdout
+    assert not run.path.exists()

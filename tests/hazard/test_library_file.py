@@ -1,0 +1,98 @@
+"""What the built library is: imports, exports, needs, TLS. Nothing is run here."""
+
+import re
+import subprocess
+
+import pytest
+from conftest import ROOT
+
+# All that may be imported. None of these allocates, locks or is interposed by us; dlsym runs only
+# while the table of real functions is filled.
+ALLOWED_IMPORTS = {
+    "__cxa_finalize", "__errno_location", "__gmon_start__", "__register_atfork",
+    "_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable", "clock_gettime", "dlsym",
+    "environ", "__environ", "memcpy", "memmove", "memset", "memcmp", "strlen",
+}  # fmt: skip
+TRIPWIRE_EXPORTS = {
+    "pthread_mutex_lock", "pthread_mutex_trylock", "pthread_rwlock_rdlock",
+    "pthread_rwlock_wrlock", "pthread_spin_lock",
+}  # fmt: skip
+
+
+def lines_of(*command):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def symbols(library, kind):
+    return {
+        line.split()[-1].split("@")[0] for line in lines_of("nm", "-D", kind, library) if line
+    }
+
+
+def symbols_of_the_table():
+    names = set()
+    for line in (ROOT / "preload/symbols.def").read_text().splitlines():
+        hook = re.match(r"HOOK\(\w+, [\w ]+, (\w+),", line)
+        irregular = re.match(r"IRREGULAR\([\w* ]+, (\w+),", line)
+        if hook or irregular:
+            names.add((hook or irregular)[1])
+    return names
+
+
+def test_imports_are_few_and_harmless(library):
+    assert symbols(library, "--undefined-only") <= ALLOWED_IMPORTS
+
+
+def test_exports_are_the_table_and_nothing_else(library):
+    table = symbols_of_the_table()
+    assert len(table) > 80
+    exported = symbols(library, "--defined-only")
+    assert exported - TRIPWIRE_EXPORTS == table
+    # A hook needs its unwind tables, never its own unwinder: exported, that would hijack exceptions.
+    assert not [name for name in exported if name.startswith("_Unwind")]
+
+
+def test_release_library_has_no_tripwire(release_library):
+    assert not symbols(release_library, "--defined-only") & TRIPWIRE_EXPORTS
+
+
+def test_needs_only_libc(library):
+    needed = {
+        re.search(r"\[(.*)\]", line)[1]
+        for line in lines_of("readelf", "-d", library)
+        if "(NEEDED)" in line
+    }
+    assert needed <= {"libc.so.6", "libdl.so.2", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
+
+
+def test_tls_is_static_and_small(library):
+    text = "\n".join(lines_of("readelf", "-lWd", library))
+    size = re.search(r"^\s*TLS\s+\S+\s+\S+\s+\S+\s+\S+\s+(0x[0-9a-f]+)", text, re.M)
+    assert size is not None and int(size[1], 16) < 64
+    assert "STATIC_TLS" in text
+    assert "__tls_get_addr" not in symbols(library, "--undefined-only")
+    relocations = "\n".join(lines_of("readelf", "-rW", library))
+    assert not re.search(r"DTPMOD|TLSDESC", relocations)
+
+
+@pytest.mark.parametrize("section", [".gcc_except_table"])
+def test_nothing_needs_a_landing_pad(library, section):
+    """A landing pad would need a personality routine, so libgcc_s or libstdc++ in the host."""
+    assert not [line for line in lines_of("readelf", "-SW", library) if section in line]
+
+
+def test_unwind_tables_cover_the_hooks(library):
+    """Forced unwinding (pthread_cancel) passes through the hooks by these."""
+    frames = "\n".join(lines_of("readelf", "--debug-dump=frames", "-W", library))
+    ranges = [
+        (int(a, 16), int(b, 16)) for a, b in re.findall(r"pc=([0-9a-f]+)\.\.([0-9a-f]+)", frames)
+    ]
+    for line in lines_of("nm", "-D", "--defined-only", library):
+        address = int(line.split()[0], 16)
+        assert any(low <= address < high for low, high in ranges), line
+
+
+def test_full_relro(library):
+    text = "\n".join(lines_of("readelf", "-lWd", library))
+    assert "GNU_RELRO" in text and re.search(r"BIND_NOW|FLAGS_1.*NOW", text)

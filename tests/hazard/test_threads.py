@@ -1,0 +1,75 @@
+"""Threads: slots are reused, totals stay, nothing is lost in overflow or in destructors that run
+after ours (allocation.md 2, "thread exit, TLS destructors")."""
+
+import json
+
+import pytest
+from conftest import difference, execute, program
+
+SLOTS = 256  # kThreadSlots of layout.h, the shared one included
+
+
+def counted(library, mode, count):
+    """(what COUNT threads add to the counters of their mode with 0, their own account, run)"""
+    none = execute([program("threads"), mode, 0], preload=library)
+    some = execute([program("threads"), mode, count], preload=library)
+    assert (none.status, none.stderr, some.status, some.stderr) == (0, "", 0, "")
+    added = difference(some.recording, none.recording)
+    return added, json.loads(some.stdout), some.recording
+
+
+def own_calls_agree(added, known):
+    """pthread_create allocates too, in the starting thread: only lower bounds for memory there;
+    frees and allocations must still differ by what is live."""
+    assert added["calls"].get("read", {}).get("calls", 0) == known["reads"]
+    assert added["calls"].get("close", {}).get("calls", 0) == known["closes"]
+    assert added["memory"]["allocations"] >= known["allocations"]
+    assert added["memory"]["frees"] >= known["frees"]
+
+
+def test_two_thousand_threads_come_and_go(library):
+    added, known, recording = counted(library, "churn", 2000)
+    own_calls_agree(added, known)
+    assert known["reads"] == 10000
+    assert recording["threads_without_slot"] == 0
+    assert recording["slots_used"] <= 4, "slots of threads that ended must be taken again"
+    assert recording["threads"] >= 2001
+    assert recording["slots_in_use"] == 1
+
+
+def test_five_thousand_threads_at_once_lose_nothing(release_library):
+    added, known, recording = counted(release_library, "crowd", 5000)
+    own_calls_agree(added, known)
+    assert known["reads"] == 10000
+    assert recording["threads_without_slot"] == 5000 - (SLOTS - 2)
+    assert recording["in_flight"] == []
+
+
+def test_counts_of_a_crowd_equal_the_shims(release_library, shim, tmp_path):
+    from test_allocation_counts import against_shim, without_peak
+
+    recorded, refereed = against_shim(
+        release_library, shim, tmp_path, [program("threads"), "crowd", 1500]
+    )
+    assert without_peak(recorded) == without_peak(refereed)
+
+
+@pytest.mark.parametrize("mode", ["endings", "churn"])
+def test_counts_of_thread_ends_equal_the_shims(library, shim, tmp_path, mode):
+    from test_allocation_counts import against_shim, without_peak
+
+    recorded, refereed = against_shim(library, shim, tmp_path, [program("threads"), mode, 300])
+    assert without_peak(recorded) == without_peak(refereed)
+
+
+def test_destructors_that_run_after_ours_are_counted(library):
+    added, known, recording = counted(library, "endings", 600)
+    own_calls_agree(added, known)
+    assert known["closes"] == 600 and known["reads"] == 600 * 6
+    assert recording["slots_in_use"] == 1, "each thread's slot was given back"
+
+
+def test_threads_that_do_nothing_take_no_slot_for_ever(library):
+    _, _, recording = counted(library, "idle", 400)
+    assert recording["slots_in_use"] <= 2
+    assert recording["threads_without_slot"] == 0

@@ -1,0 +1,185 @@
+// Threads that come, go and end in odd ways; prints, as JSON, what a counter must show for them.
+//
+//   threads churn N     N threads one after the other, each with known calls
+//   threads crowd N     N threads alive at once, each counting before and after the crowd is
+//   complete threads endings N   N threads whose thread_local objects and key destructors (all four
+//   rounds)
+//                       allocate, free, read and close after everybody else's destructors
+//   threads idle N      N detached threads that make no hooked call at all
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "tests/hazard/opaque.h"
+
+namespace {
+
+std::atomic<std::uint64_t> g_allocations{0};
+std::atomic<std::uint64_t> g_frees{0};
+std::atomic<std::uint64_t> g_bytes{0};
+std::atomic<std::uint64_t> g_reads{0};
+std::atomic<std::uint64_t> g_closes{0};
+std::atomic<int> g_arrived{0};
+pthread_rwlock_t g_gate = PTHREAD_RWLOCK_INITIALIZER;  // held by main until the crowd is complete
+int g_count = 0;
+int g_zero = -1;
+pthread_key_t g_key;
+
+void* take(std::size_t size) {
+  ++g_allocations;
+  g_bytes += size;
+  return opaque(std::malloc(size));
+}
+
+void give(void* block) {
+  ++g_frees;
+  std::free(opaque(block));
+}
+
+void read_one(int fd) {
+  char byte = 0;
+  if (::read(fd, &byte, 1) != 1) {
+    std::abort();
+  }
+  ++g_reads;
+}
+
+void* churn(void*) {
+  for (int i = 0; i < 5; ++i) {
+    give(take(100));
+    read_one(g_zero);
+  }
+  return nullptr;
+}
+
+void* crowd(void*) {
+  void* block = take(64);
+  read_one(g_zero);
+  ++g_arrived;
+  pthread_rwlock_rdlock(&g_gate);
+  pthread_rwlock_unlock(&g_gate);
+  give(block);
+  give(take(32));
+  read_one(g_zero);
+  return nullptr;
+}
+
+// Destroyed by libc before the keys' destructors; allocated lazily, as a C++ program's would be.
+struct Belongings {
+  int fd = ::dup(g_zero);
+  void* block = take(500);
+  ~Belongings() {
+    read_one(fd);
+    ::close(fd);
+    ++g_closes;
+    give(block);
+  }
+};
+
+void on_key(void* value) {
+  const auto round = reinterpret_cast<std::uintptr_t>(value);
+  give(take(200));
+  read_one(g_zero);
+  if (round < PTHREAD_DESTRUCTOR_ITERATIONS) {
+    pthread_setspecific(g_key, reinterpret_cast<void*>(round + 1));
+  }
+}
+
+void* endings(void*) {
+  static thread_local Belongings belongings;
+  read_one(belongings.fd);
+  pthread_setspecific(g_key, reinterpret_cast<void*>(std::uintptr_t{1}));
+  return nullptr;
+}
+
+std::atomic<int> g_gone{0};
+void* idle(void*) {
+  ++g_gone;
+  return nullptr;
+}
+
+bool start(pthread_t& thread, void* (*body)(void*), bool detached, std::size_t stack) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, stack);
+  pthread_attr_setdetachstate(&attributes,
+                              detached ? PTHREAD_CREATE_DETACHED : PTHREAD_CREATE_JOINABLE);
+  const int error = pthread_create(&thread, &attributes, body, nullptr);
+  pthread_attr_destroy(&attributes);
+  return error == 0;
+}
+
+bool one_after_the_other(void* (*body)(void*), bool detached) {
+  pthread_t thread{};
+  for (int i = 0; i < g_count; ++i) {
+    // Large stacks: libc keeps few of them, so it frees each thread's belongings as it goes.
+    if (!start(thread, body, detached, std::size_t{16} << 20)) {
+      return false;
+    }
+    if (!detached) {
+      pthread_join(thread, nullptr);
+    }
+    while (detached && g_gone.load() <= i) {
+      ::sched_yield();
+    }
+  }
+  return true;
+}
+
+bool all_at_once() {
+  std::vector<pthread_t> threads(static_cast<std::size_t>(g_count));
+  pthread_rwlock_wrlock(&g_gate);
+  for (pthread_t& thread : threads) {
+    if (!start(thread, crowd, false, 65536)) {
+      return false;
+    }
+  }
+  while (g_arrived.load() < g_count) {
+    ::usleep(1000);
+  }
+  pthread_rwlock_unlock(&g_gate);
+  for (const pthread_t thread : threads) {
+    pthread_join(thread, nullptr);
+  }
+  return true;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const char* mode = count == 3 ? arguments[1] : "";
+  g_count = count == 3 ? std::atoi(arguments[2]) : 0;
+  g_zero = ::open("/dev/zero", O_RDONLY);
+  pthread_key_create(&g_key, on_key);
+  bool done = false;
+  if (std::strcmp(mode, "churn") == 0) {
+    done = one_after_the_other(churn, false);
+  } else if (std::strcmp(mode, "crowd") == 0) {
+    done = all_at_once();
+  } else if (std::strcmp(mode, "endings") == 0) {
+    done = one_after_the_other(endings, false);
+  } else if (std::strcmp(mode, "idle") == 0) {
+    done = one_after_the_other(idle, true);
+  }
+  if (!done) {
+    std::fprintf(stderr, "threads: cannot do %s %d\n", mode, g_count);
+    return 2;
+  }
+  std::printf(
+      "{\"allocations\":%llu,\"frees\":%llu,\"allocated_bytes\":%llu,\"reads\":%llu,\"closes\":%"
+      "llu}\n",
+      static_cast<unsigned long long>(g_allocations.load()),
+      static_cast<unsigned long long>(g_frees.load()),
+      static_cast<unsigned long long>(g_bytes.load()),
+      static_cast<unsigned long long>(g_reads.load()),
+      static_cast<unsigned long long>(g_closes.load()));
+  return 0;
+}

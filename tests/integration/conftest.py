@@ -1,0 +1,52 @@
+"""What the integration tests share: where things are, and a /tmp of one's own.
+
+Fixtures that only one file needs belong into that file.
+"""
+
+import functools
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# Lamprey's files have fixed places below /tmp, so tests must not meet each other's there.
+_PRIVATE_TMP = 'mount -t tmpfs -o "$0" tmpfs /tmp && exec "$@"'
+
+
+@functools.cache
+def _unshare():
+    """The words that start a command with mounts of its own; None where that is forbidden."""
+    for words in (["unshare", "--mount"], ["unshare", "--map-root-user", "--mount"]):
+        probe = [*words, "sh", "-c", _PRIVATE_TMP, "mode=1777", "true"]
+        if shutil.which("unshare") and subprocess.run(probe, capture_output=True).returncode == 0:
+            return words
+    return None
+
+
+@pytest.fixture(scope="session")
+def root():
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def private_tmp():
+    """Turns a command into one that sees an empty /tmp; mount options may be given."""
+    if _unshare() is None:
+        pytest.skip("no mount namespace is allowed here (unshare --mount), so no private /tmp")
+    return lambda command, options="mode=1777": [
+        *_unshare(), "sh", "-c", _PRIVATE_TMP, options, *map(str, command)
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def workspace():
+    """A directory outside /tmp, so that it is seen beside a private /tmp."""
+    base = ROOT / "build" / "test-workspaces"
+    base.mkdir(parents=True, exist_ok=True)
+    path = pathlib.Path(tempfile.mkdtemp(dir=base))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)

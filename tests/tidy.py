@@ -1,0 +1,183 @@
+"""clang-tidy over everything that a build directory compiles, on all processors.
+
+Usage: tidy.py BUILD_DIRECTORY
+
+Most of the time goes into the headers of libraries, the same for every file. So files of one
+folder are looked at together, as one generated file that includes them, unless they define the
+same names; if they do not compile together, each is looked at alone.
+
+A file that was clean and has not changed since, nor any header it includes, is not looked at
+again: build/tidy-cache holds an empty file for each clean state seen. Which checks are on stands in
+.clang-tidy.
+"""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CACHE = ROOT / "build" / "tidy-cache"
+TOGETHER = ROOT / "build" / "tidy-together"
+FOLDERS = ("src", "preload", "tests")
+LARGEST_GROUP = 12
+# The included files are no headers, but only here are they included.
+TOGETHER_OPTIONS = (
+    "--header-filter=(src|preload|tests)/.*\\.(h|cpp)$",
+    "--checks=-bugprone-suspicious-include",
+)
+# What a file defines for itself begins in the first column, as clang-format lays it out.
+OWN_NAME = re.compile(
+    r"^(?:(?:struct|class|enum class|enum|using) (\w+)|TEST(?:_F|_P)?\((\w+)"
+    r"|[a-z][^=;(]*?\b(\w+) ?(?:\(|\{|=|\[\]|;))",
+    re.MULTILINE,
+)
+
+
+def ours(path):
+    path = pathlib.Path(path)
+    return path.is_relative_to(ROOT) and path.relative_to(ROOT).parts[0] in FOLDERS
+
+
+def headers_by_object(build):
+    """What ninja learned from the compiler; an object not yet built is not in it."""
+    listing = subprocess.run(
+        ["ninja", "-C", build, "-t", "deps"], capture_output=True, text=True, check=False
+    ).stdout
+    result, current = {}, None
+    for line in listing.splitlines():
+        if line.startswith("    "):
+            current.append((build / line.strip()).resolve())
+        elif ": #deps" in line:
+            current = result.setdefault(line.split(": #deps")[0], [])
+    return result
+
+
+class Fingerprints:
+    """Names the state of a source file, its headers and the checks with one hash."""
+
+    def __init__(self, build):
+        version = subprocess.run(
+            ["clang-tidy", "--version"], capture_output=True, check=True
+        ).stdout
+        self.common = version + (ROOT / ".clang-tidy").read_bytes()
+        self.headers = headers_by_object(build)
+        self.all_headers = [
+            h for f in FOLDERS for p in ("*.h", "*.def") for h in (ROOT / f).rglob(p)
+        ]
+
+    def stamp(self, entry):
+        state = hashlib.sha256(self.common)
+        state.update(entry["command"].encode())
+        headers = self.headers.get(entry.get("output"), self.all_headers)
+        for path in sorted({pathlib.Path(entry["file"]), *filter(ours, headers)}):
+            content = path.read_bytes() if path.exists() else b""
+            state.update(str(path).encode() + b"\0" + content)
+        return CACHE / state.hexdigest()
+
+
+def own_names(entry):
+    text = pathlib.Path(entry["file"]).read_text()
+    return {name for found in OWN_NAME.findall(text) for name in found if name}
+
+
+def flags(entry):
+    return entry["command"].split(" -o ")[0]
+
+
+def grouped(entries):
+    """Groups of files that can be looked at together."""
+    groups = []  # of (folder and flags, names, entries)
+    for entry in entries:
+        folder = pathlib.Path(entry["file"]).parent
+        alone = folder.name not in [p.name for p in (ROOT / "src").iterdir()] + ["unit"]
+        kind, names = (folder, flags(entry)), own_names(entry)
+        for group_kind, group_names, members in groups:
+            if (
+                not alone
+                and group_kind == kind
+                and len(members) < LARGEST_GROUP
+                and not group_names & names
+            ):
+                group_names |= names
+                members.append(entry)
+                break
+        else:
+            groups.append((kind, names, [entry]))
+    # The long ones first, so that no processor waits for one at the end.
+    return sorted((members for _, _, members in groups), key=len, reverse=True)
+
+
+def tidy(build, file, *options):
+    run = subprocess.run(
+        ["clang-tidy", "--quiet", *options, "-p", build, file],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # stderr counts warnings that were suppressed; it matters only when nothing else was said.
+    return run.returncode == 0, run.stdout.strip() or run.stderr.strip()
+
+
+def tidy_together(entries, number):
+    place = TOGETHER / str(number)
+    place.mkdir()
+    file = place / "together.cpp"
+    file.write_text("".join(f'#include "{entry["file"]}"\n' for entry in entries))
+    first = dict(entries[0])
+    first["command"] = first["command"].replace(first["file"], str(file))
+    first["file"] = str(file)
+    (place / "compile_commands.json").write_text(json.dumps([first]))
+    return tidy(place, file, *TOGETHER_OPTIONS)
+
+
+def look_at(build, entries, number, stamps):
+    """True if all are clean; says what is not."""
+    if len(entries) > 1:
+        clean, said = tidy_together(entries, number)
+        if not clean and "clang-diagnostic-error" in said:
+            names = ", ".join(pathlib.Path(e["file"]).name for e in entries)
+            print(f"tidy.py: do not compile together, so one by one: {names}", flush=True)
+            return all([look_at(build, [entry], number, stamps) for entry in entries])
+    else:
+        clean, said = tidy(build, entries[0]["file"])
+    if clean:
+        for entry in entries:
+            stamps[entry["file"]].touch()
+    else:
+        print(said, flush=True)
+    return clean
+
+
+def main(build):
+    build = pathlib.Path(build).resolve()
+    database = build / "compile_commands.json"
+    if not database.exists():
+        print(f"tidy.py: {database} is missing; accepted is a configured build directory")
+        return 2
+    entries = {e["file"]: e for e in json.loads(database.read_text()) if ours(e["file"])}
+    CACHE.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(TOGETHER, ignore_errors=True)
+    TOGETHER.mkdir(parents=True)
+    fingerprints = Fingerprints(build)
+    stamps = {file: fingerprints.stamp(entry) for file, entry in entries.items()}
+    changed = [entry for file, entry in entries.items() if not stamps[file].exists()]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        clean = list(
+            pool.map(
+                lambda numbered: look_at(build, numbered[1], numbered[0], stamps),
+                enumerate(grouped(changed)),
+            )
+        )
+    print(f"tidy.py: {len(entries)} files, {len(changed)} of them looked at")
+    return 0 if entries and all(clean) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "build/debug"))

@@ -1,0 +1,339 @@
+// The companion against a fake Extensions API and recordings written by the real writer.
+#include "companion/companion.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "tests/unit/fake_extensions_api.h"
+#include "tests/unit/recording_builder.h"
+
+namespace lamprey::companion {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
+using lamprey::testing::FakeExtensionsApi;
+using lamprey::testing::RecordingBuilder;
+using lamprey::testing::TemporaryDirectory;
+using Json = nlohmann::json;
+using Trouble = FakeExtensionsApi::Trouble;
+
+class CompanionTest : public ::testing::Test {
+ protected:
+  ~CompanionTest() override { stop("spindown"); }
+
+  void begin() {
+    Surroundings here;
+    here.api = api_.address();
+    here.name = "lamprey";
+    here.directory = directory();
+    here.output = open(lines_path().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    here.lookup = [this](const char* name) -> const char* {
+      const auto found = environment_.find(name);
+      return found == environment_.end() ? nullptr : found->second.c_str();
+    };
+    here.started_real_ns = recording::realtime_ns();
+    output_ = here.output;
+    thread_ = std::thread([here] { EXPECT_EQ(Companion(here).run(), 0); });
+    ASSERT_TRUE(api_.wait_for_next(1));
+  }
+  void stop(const std::string& reason) {
+    if (thread_.joinable()) {
+      api_.shut_down(reason);
+      thread_.join();
+      close(output_);
+    }
+  }
+  std::string directory() const { return temporary_.path() + "/lamprey"; }
+  std::string lines_path() const { return temporary_.path() + "/lines"; }
+  std::string recording_path(const char* name = "77.rec") {
+    mkdir(directory().c_str(), 0700);
+    return directory() + "/" + name;
+  }
+  std::vector<Json> lines() const {
+    std::ifstream file(lines_path());
+    std::vector<Json> found;
+    for (std::string line; std::getline(file, line);) {
+      found.push_back(Json::parse(line));
+    }
+    return found;
+  }
+  std::vector<std::string> words(const char* key) const {
+    std::vector<std::string> found;
+    for (const Json& line : lines()) {
+      found.push_back(line.value(key, "-"));
+    }
+    return found;
+  }
+
+  TemporaryDirectory temporary_;
+  FakeExtensionsApi api_;
+  std::map<std::string, std::string> environment_;
+  std::thread thread_;
+  int output_ = -1;
+};
+
+TEST_F(CompanionTest, RegistersForInvokeAndShutdownUnderItsName) {
+  begin();
+  EXPECT_THAT(api_.registrations(), ElementsAre(R"({"events":["INVOKE","SHUTDOWN"]})"));
+  EXPECT_EQ(api_.name_header(), "lamprey");
+}
+
+TEST_F(CompanionTest, OneLineForInitAndEachInvocation) {
+  begin();
+  RecordingBuilder process(recording_path(), api_.address().c_str());
+  process.end_init();
+  api_.invoke("one");
+  process.start("one");
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  EXPECT_EQ(api_.nexts(), 1U);  // held back until the end mark
+  process.writer().count_allocation(process.slot(), 100, 104);
+  process.respond("one");
+  process.end();
+  ASSERT_TRUE(api_.wait_for_next(2));
+  process.invoke("two", 5);  // its end comes before our INVOKE
+  api_.invoke("two");
+  ASSERT_TRUE(api_.wait_for_next(3));
+  const auto got = lines();
+  ASSERT_EQ(got.size(), 3U);
+  EXPECT_THAT(words("type"), ElementsAre("init", "invoke", "invoke"));
+  EXPECT_EQ(got[1]["request_id"], "one");
+  EXPECT_EQ(got[1]["memory"]["allocations"], 1);
+  EXPECT_EQ(got[2]["memory"]["allocations"], 5);
+  EXPECT_EQ(got[2]["function_name"], "orders");
+  EXPECT_EQ(got[2]["function_version"], "7");
+  EXPECT_FALSE(got[2].contains("late"));
+  EXPECT_TRUE(got[2]["self"].contains("flush_ms"));
+  stop("spindown");
+  EXPECT_THAT(words("type"), ElementsAre("init", "invoke", "invoke", "shutdown"));
+  EXPECT_NE(access(process.path().c_str(), F_OK), 0);
+}
+
+TEST_F(CompanionTest, AThousandInvocationsEachExactlyOnce) {
+  begin();
+  RecordingBuilder process(recording_path(), api_.address().c_str());
+  process.end_init();
+  for (std::size_t i = 1; i <= 1000; ++i) {
+    const std::string id = "r" + std::to_string(i);
+    api_.invoke(id);
+    process.invoke(id);
+    ASSERT_TRUE(api_.wait_for_next(i + 1)) << i;
+  }
+  const auto got = lines();
+  ASSERT_EQ(got.size(), 1001U);
+  for (std::size_t i = 1; i <= 1000; ++i) {
+    ASSERT_EQ(got[i]["request_id"], "r" + std::to_string(i));
+    ASSERT_EQ(got[i]["invocation"], i);
+    ASSERT_EQ(got[i]["memory"]["allocations"], 1);
+    ASSERT_FALSE(got[i]["coverage"].contains("unseen")) << got[i].dump();
+  }
+}
+
+TEST_F(CompanionTest, GivesNextBeforeTheDeadlineAndCatchesUp) {
+  begin();
+  RecordingBuilder process(recording_path(), api_.address().c_str());
+  process.end_init();
+  process.start("slow", 300);
+  const auto begun = std::chrono::steady_clock::now();
+  api_.invoke("slow", 300);
+  ASSERT_TRUE(api_.wait_for_next(2));
+  const auto took = std::chrono::steady_clock::now() - begun;
+  EXPECT_GT(took, std::chrono::milliseconds(150));
+  EXPECT_LT(took, std::chrono::milliseconds(300));
+  EXPECT_THAT(words("type"), ElementsAre("init"));
+  process.respond("slow");
+  process.end();
+  process.invoke("quick");
+  api_.invoke("quick");
+  ASSERT_TRUE(api_.wait_for_next(3));
+  const auto got = lines();
+  ASSERT_EQ(got.size(), 3U);
+  EXPECT_EQ(got[1]["request_id"], "slow");
+  EXPECT_EQ(got[1]["late"], true);
+  EXPECT_EQ(got[2]["request_id"], "quick");
+}
+
+TEST_F(CompanionTest, ATimeoutSaysWhereItStood) {
+  begin();
+  RecordingBuilder process(recording_path(), api_.address().c_str());
+  process.end_init();
+  process.start("stuck", 250);
+  process.slot().in_flight = {static_cast<std::uint32_t>(recording::Call::k_connect) + 1, 3,
+                              recording::monotonic_ns(), 0};
+  api_.invoke("stuck", 250);
+  ASSERT_TRUE(api_.wait_for_next(2));
+  stop("TIMEOUT");
+  const auto got = lines();
+  ASSERT_EQ(got.size(), 3U);
+  EXPECT_EQ(got[1]["type"], "invoke");
+  EXPECT_EQ(got[1]["status"], "timeout");
+  EXPECT_EQ(got[1]["request_id"], "stuck");
+  EXPECT_EQ(got[1]["blocked"][0]["call"], "connect");
+  EXPECT_EQ(got[1]["blocked"][0]["thread"], "4711");
+  EXPECT_EQ(got[2]["type"], "shutdown");
+  EXPECT_EQ(got[2]["status"], "timeout");
+  EXPECT_FALSE(got[2].contains("request_id"));
+}
+
+TEST_F(CompanionTest, ADeadRuntimeEndsTheWait) {
+  begin();
+  RecordingBuilder process(recording_path(), api_.address().c_str());
+  process.end_init();
+  process.start("dies", 5000);
+  api_.invoke("dies", 5000);
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  process.header().flags = recording::kFlagExited;
+  const auto begun = std::chrono::steady_clock::now();
+  ASSERT_TRUE(api_.wait_for_next(2));
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(500));
+  stop("failure");
+  EXPECT_THAT(words("status"), ElementsAre("ok", "exit", "exit"));
+}
+
+TEST_F(CompanionTest, AnOrphanIsReportedOnceAndAtTheFirstEvent) {
+  std::string path = recording_path("5.rec");
+  {
+    RecordingBuilder former(path, api_.address().c_str());
+    former.end_init();
+    former.start("lost");
+    former.orphan();
+  }
+  begin();
+  EXPECT_TRUE(lines().empty());
+  api_.invoke("a", 100);
+  ASSERT_TRUE(api_.wait_for_next(2));
+  auto got = lines();
+  ASSERT_GE(got.size(), 1U);
+  EXPECT_EQ(got[0]["request_id"], "lost");
+  EXPECT_EQ(got[0]["late"], true);
+  EXPECT_EQ(got[0]["status"], "error");
+  EXPECT_NE(access(path.c_str(), F_OK), 0);
+  api_.invoke("b", 100);
+  ASSERT_TRUE(api_.wait_for_next(3));
+  const auto ids = words("request_id");
+  EXPECT_EQ(std::count(ids.begin(), ids.end(), "lost"), 1);
+}
+
+TEST_F(CompanionTest, LeavesOthersRecordingsAlone) {
+  const std::string other = recording_path("6.rec");
+  RecordingBuilder alive(other, "10.0.0.1:9001");  // another environment, and it runs
+  alive.header().attach_real_ns -= 60'000'000'000U;
+  const std::string run = recording_path("8.rec");
+  RecordingBuilder tool(run);
+  tool.orphan();
+  tool.header().role = recording::Role::kRun;
+  begin();
+  api_.invoke("a", 100);
+  ASSERT_TRUE(api_.wait_for_next(2));
+  stop("spindown");
+  EXPECT_EQ(access(other.c_str(), F_OK), 0);
+  EXPECT_EQ(access(run.c_str(), F_OK), 0);
+}
+
+TEST_F(CompanionTest, WithoutARecordingItSaysSoOnceAndDoesNotWait) {
+  begin();
+  {
+    std::ofstream note(directory() + "/wrapper");
+    note << "environment=" << api_.address() << "\nlibrary=architecture\n";
+  }
+  const auto begun = std::chrono::steady_clock::now();
+  api_.invoke("a", 3000);
+  ASSERT_TRUE(api_.wait_for_next(2));
+  api_.invoke("b", 3000);
+  ASSERT_TRUE(api_.wait_for_next(3));
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(1000));
+  const auto got = lines();
+  ASSERT_EQ(got.size(), 1U);
+  EXPECT_EQ(got[0]["type"], "init");
+  EXPECT_THAT(got[0]["coverage"]["unseen"][0].get<std::string>(),
+              HasSubstr("another architecture"));
+}
+
+TEST_F(CompanionTest, AStartThatNeverComesCostsAtMostHalfASecond) {
+  begin();
+  RecordingBuilder process(recording_path(), api_.address().c_str());
+  process.end_init();
+  const auto begun = std::chrono::steady_clock::now();
+  api_.invoke("never seen", 60'000);
+  ASSERT_TRUE(api_.wait_for_next(2));
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(1500));
+}
+
+TEST_F(CompanionTest, SurvivesEveryTroubleOfTheApi) {
+  api_.misbehave(Trouble::kError500);
+  api_.misbehave(Trouble::kClose);
+  begin();
+  EXPECT_EQ(api_.registrations().size(), 3U);
+  std::size_t expected = 1;
+  for (const Trouble trouble : {Trouble::kClose, Trouble::kError500, Trouble::kGarbage,
+                                Trouble::kCutHeader, Trouble::kNoEvent}) {
+    api_.misbehave(trouble);
+    api_.invoke("x", 1);  // answers the `next` that is already waiting
+    expected += 2;        // one that fails, one that waits again
+    ASSERT_TRUE(api_.wait_for_next(expected)) << static_cast<int>(trouble);
+  }
+}
+
+TEST_F(CompanionTest, OffRegistersForNothingAndStaysInNext) {
+  environment_["LAMPREY"] = "off";
+  begin();
+  EXPECT_THAT(api_.registrations(), ElementsAre(R"({"events":[]})"));
+  EXPECT_NE(access(directory().c_str(), F_OK), 0);
+  stop("spindown");
+  EXPECT_TRUE(lines().empty());
+}
+
+TEST_F(CompanionTest, ManagedInstancesDrainWhileWaiting) {
+  environment_["AWS_LAMBDA_INITIALIZATION_TYPE"] = "lambda-managed-instances";
+  begin();
+  EXPECT_THAT(api_.registrations(), ElementsAre(R"({"events":["SHUTDOWN"]})"));
+  RecordingBuilder one(recording_path("1.rec"), api_.address().c_str());
+  RecordingBuilder two(recording_path("2.rec"), api_.address().c_str());
+  for (RecordingBuilder* worker : {&one, &two}) {
+    worker->end_init();
+    worker->invoke(worker == &one ? "a" : "b");
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  EXPECT_EQ(api_.nexts(), 1U);
+  EXPECT_THAT(words("request_id"), UnorderedElementsAre("-", "a", "-", "b"));
+  stop("spindown");
+  EXPECT_EQ(lines().size(), 6U);
+}
+
+TEST_F(CompanionTest, CorruptRecordingsCostALineAndNothingElse) {
+  std::ofstream(recording_path("9.rec")) << "not a recording";
+  RecordingBuilder future(recording_path("10.rec"), api_.address().c_str());
+  future.header().version = 9;
+  ::testing::internal::CaptureStderr();
+  begin();
+  api_.invoke("a", 100);
+  ASSERT_TRUE(api_.wait_for_next(2));
+  api_.invoke("b", 100);
+  ASSERT_TRUE(api_.wait_for_next(3));
+  stop("spindown");
+  const std::string told = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(told, HasSubstr("9.rec has 15 bytes"));
+  EXPECT_THAT(told, HasSubstr("has version 9, this program reads 1"));
+  EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 2) << told;
+}
+
+TEST(PatienceTest, EndsBeforeTheDeadline) {
+  EXPECT_EQ(patience_ms(1000, 1000), 0U);
+  EXPECT_EQ(patience_ms(1000, 1020), 0U);
+  EXPECT_EQ(patience_ms(1000, 1300), 250U);
+  EXPECT_EQ(patience_ms(1000, 4000), 2850U);
+  EXPECT_EQ(patience_ms(0, 900'000), 899'500U);
+  EXPECT_EQ(patience_ms(5000, 1000), 0U);
+  EXPECT_EQ(patience_ms(5000, 0), 950U);
+}
+
+}  // namespace
+}  // namespace lamprey::companion

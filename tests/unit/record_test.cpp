@@ -1,0 +1,178 @@
+// The line that CloudWatch gets: names, absence, size, UTF-8, metrics.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cloudwatch/line.h"
+#include "report/headline.h"
+
+namespace lamprey::cloudwatch {
+namespace {
+
+using ::testing::HasSubstr;
+using Json = nlohmann::json;
+using report::Report;
+
+Report typical() {
+  Report report;
+  report.request_id = "8f5…";
+  report.function_name = "orders";
+  report.function_version = "$LATEST";
+  report.cold_start = false;
+  report.invocation = 7;
+  report.started_real_ns = 1'700'000'000'123'456'789U;
+  report.duration_ns = 412'345'678;
+  report.response_ns = 400'000'000;
+  report.memory = report::MemoryFigures{};
+  report.memory->allocations = 12;
+  report.memory->allocated_bytes = 3400;
+  report.memory->live_bytes = 77;
+  report.memory->peak_live_bytes = 99;
+  report.memory_limit_mb = 256;
+  report.calls = report::CallsFigures{};
+  report.calls->total = 30;
+  for (std::uint32_t i = 0; i < 30; ++i) {
+    report.calls->by_time.push_back(
+        {static_cast<recording::Call>(i), 1, 0, 5, 1'234'567, 1000, 2500, 3000});
+  }
+  report.process.rss_bytes = 1000;
+  report.process.peak_rss_bytes = 2U << 20;
+  report.process.cpu_user_ms = 20;
+  report.process.cpu_system_ms = 10;
+  report.coverage.traffic_dropped = 3;
+  report::add_findings(report);
+  report::add_headline(report);
+  return report;
+}
+
+TEST(LineTest, HasTheFixedNamesAndUnits) {
+  const Json line = Json::parse(to_line(typical(), {}));
+  EXPECT_EQ(line["lamprey"], "1");
+  EXPECT_EQ(line["type"], "invoke");
+  EXPECT_EQ(line["status"], "ok");
+  EXPECT_EQ(line["started"], "2023-11-14T22:13:20.123Z");
+  EXPECT_EQ(line["duration_ms"], 412.346);
+  EXPECT_EQ(line["response_ms"], 400.0);
+  EXPECT_EQ(line["cold_start"], false);
+  EXPECT_EQ(line["memory"]["limit_bytes"], 268435456);
+  EXPECT_EQ(line["memory"]["peak_live_bytes"], 99);
+  EXPECT_EQ(line["calls"]["total"], 30);
+  EXPECT_EQ(line["calls"]["top"][0]["name"], "open");
+  EXPECT_EQ(line["calls"]["top"][0]["total_ms"], 1.235);
+  EXPECT_EQ(line["calls"]["top"][0]["p99_us"], 2.5);
+  EXPECT_EQ(line["system"]["cpu_total_time"], 30);
+  EXPECT_EQ(line["system"]["used_memory_max"], 2);
+  EXPECT_EQ(line["coverage"]["mode"], "api");
+  EXPECT_EQ(line["coverage"]["lost"]["traffic_dropped"], 3);
+  EXPECT_TRUE(line["self"].contains("version"));
+  EXPECT_THAT(line["headline"].get<std::string>(), HasSubstr("412 ms"));
+}
+
+TEST(LineTest, WhatIsUnknownIsAbsent) {
+  Report report;
+  const Json line = Json::parse(to_line(report, {}));
+  for (const char* key : {"wall", "network", "files", "memory", "calls", "system", "duration_ms",
+                          "request_id", "findings", "blocked", "death", "_aws", "cold_start"}) {
+    EXPECT_FALSE(line.contains(key)) << key;
+  }
+  EXPECT_FALSE(line["self"].contains("flush_ms"));
+}
+
+TEST(LineTest, DetailDecidesTheLists) {
+  Report report = typical();
+  const auto top = [&report](Detail detail) {
+    LineOptions options;
+    options.detail = detail;
+    return Json::parse(to_line(report, options))["calls"]["top"].size();
+  };
+  EXPECT_EQ(top(Detail::kShort), 3U);
+  EXPECT_EQ(top(Detail::kFull), 20U);
+  EXPECT_EQ(top(Detail::kAuto), 3U);
+  report.invocation = 200;
+  EXPECT_EQ(top(Detail::kAuto), 20U);
+  report.invocation = 7;
+  report.cold_start = true;
+  EXPECT_EQ(top(Detail::kAuto), 20U);
+  report.cold_start = false;
+  report.status = report::Status::kTimeout;
+  EXPECT_EQ(top(Detail::kAuto), 20U);
+  report.status = report::Status::kOk;
+  report.memory->failed = 1;
+  report::add_findings(report);
+  EXPECT_EQ(top(Detail::kAuto), 20U);
+}
+
+TEST(LineTest, EmbeddedMetricsNameOnlyWhatIsThere) {
+  Report report = typical();
+  LineOptions options;
+  options.metric_namespace = "Mine";
+  Json line = Json::parse(to_line(report, options));
+  const Json& directive = line["_aws"]["CloudWatchMetrics"][0];
+  EXPECT_EQ(line["_aws"]["Timestamp"], 1'700'000'000'123U);
+  EXPECT_EQ(directive["Namespace"], "Mine");
+  EXPECT_EQ(directive["Dimensions"], Json::parse(R"([["function_name"]])"));
+  EXPECT_EQ(directive["Metrics"].size(), 6U);  // no flush_ms, cpu_ms, network_ms
+  for (const Json& metric : directive["Metrics"]) {
+    EXPECT_TRUE(line[metric["Name"].get<std::string>()].is_number()) << metric;
+    EXPECT_TRUE(metric["Unit"].is_string());
+  }
+  options.metrics = false;
+  line = Json::parse(to_line(report, options));
+  EXPECT_FALSE(line.contains("_aws"));
+  EXPECT_FALSE(line.contains("syscalls"));
+}
+
+TEST(LineTest, NeverLongerThanAllowedAndSaysWhatItCut) {
+  Report report = typical();
+  report.status = report::Status::kCrash;
+  const std::string ugly(100'000, '\x01');
+  report.headline = ugly;
+  report.request_id = ugly;
+  report.death = ugly;
+  report.trace_id = ugly;
+  for (int i = 0; i < 500; ++i) {
+    report.coverage.unseen.push_back(ugly);
+    report.findings.push_back({ugly, report::Severity::kWarning, ugly, ugly, {}});
+    report.blocked.push_back({i, recording::Call::k_poll, 5});
+  }
+  report.findings.resize(1);
+  report.findings[0].code = "x";
+  const std::string text = to_line(report, {});
+  EXPECT_LE(text.size(), kMostBytes);
+  EXPECT_EQ(text.find('\n'), std::string::npos);
+  const Json line = Json::parse(text);
+  EXPECT_FALSE(line["coverage"]["truncated"].empty());
+  EXPECT_EQ(line["calls"]["total"], 30);
+}
+
+TEST(LineTest, IsUtf8WhateverCameIn) {
+  Report report = typical();
+  report.request_id = "a\xFF\xC3(z";
+  report.function_name = std::string(511, 'x') + "é tail";  // the cut falls into a character
+  const std::string text = to_line(report, {});
+  const Json line = Json::parse(text);
+  EXPECT_EQ(line["request_id"], "a\xEF\xBF\xBD\xEF\xBF\xBD(z");
+}
+
+TEST(LineTest, FewerFieldsThanLogsInsightsDiscovers) {
+  const Json line = Json::parse(to_line(typical(), {}));
+  EXPECT_LT(line.flatten().size(), 100U);
+}
+
+TEST(WriteLineTest, GoesOutWhole) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  EXPECT_TRUE(write_line(ends[1], "abc"));
+  char buffer[8] = {};
+  EXPECT_EQ(read(ends[0], buffer, sizeof(buffer)), 4);
+  EXPECT_STREQ(buffer, "abc\n");
+  close(ends[0]);
+  close(ends[1]);
+  EXPECT_FALSE(write_line(ends[1], "abc"));
+}
+
+}  // namespace
+}  // namespace lamprey::cloudwatch
