@@ -17,7 +17,7 @@
 
 namespace lamprey::preload {
 
-EarlyAllocations g_early = {true, 0, 0, 0, 0, 0};
+EarlyAllocations g_early = {true, 0, 0, 0, 0, 0, 0, 0, 0};
 
 namespace {
 
@@ -55,33 +55,49 @@ inline std::size_t usable_size(void* block) {
 
 // Before the constructor has decided, blocks are counted aside; it adds them to the recording or
 // forgets them. (Without this, freeing them later would make live bytes too low for ever.)
+void change_early_live(std::int64_t change) {
+  recording::raise_to(g_early.peak,
+                      __atomic_add_fetch(&g_early.live_bytes, change, __ATOMIC_RELAXED));
+}
+
 void count_early(void* block, std::size_t requested) {
   if (!g_early.open || g_real.malloc_usable_size == nullptr) {
     return;
   }
-  recording::shared_add(g_early.allocations, 1);
-  recording::shared_add(g_early.allocated_bytes, requested);
-  recording::shared_add(g_early.live_bytes,
-                        static_cast<std::int64_t>(g_real.malloc_usable_size(block)));
-}
-
-void count_early_free(void* block) {
-  if (!g_early.open || g_real.malloc_usable_size == nullptr) {
+  if (block == nullptr) {
+    recording::shared_add(g_early.failed, requested != 0 ? 1 : 0);
     return;
   }
-  const std::size_t usable = g_real.malloc_usable_size(block);
+  recording::shared_add(g_early.allocations, 1);
+  recording::shared_add(g_early.allocated_bytes, requested);
+  change_early_live(static_cast<std::int64_t>(g_real.malloc_usable_size(block)));
+}
+
+// `usable`: read before the block was given back.
+void count_early_free(std::size_t usable) {
+  if (!g_early.open) {
+    return;
+  }
   recording::shared_add(g_early.frees, 1);
   recording::shared_add(g_early.freed_bytes, usable);
-  recording::shared_add(g_early.live_bytes, -static_cast<std::int64_t>(usable));
+  change_early_live(-static_cast<std::int64_t>(usable));
+}
+
+void count_early_reallocation(std::size_t requested, std::size_t before, std::size_t after) {
+  if (!g_early.open) {
+    return;
+  }
+  recording::shared_add(g_early.reallocations, 1);
+  recording::shared_add(g_early.allocated_bytes, requested);
+  recording::shared_add(g_early.freed_bytes, before);
+  change_early_live(static_cast<std::int64_t>(after) - static_cast<std::int64_t>(before));
 }
 
 // Everything but the common case: no slot yet, a failure, another allocator, not recorded.
 // Returns `block`, so that the fast path ends in a tail call and saves no registers for it.
 void* __attribute__((noinline)) count_slow(void* block, std::size_t requested) {
   if (!recording_here()) {
-    if (block != nullptr) {
-      count_early(block, requested);
-    }
+    count_early(block, requested);
     return block;
   }
   tripwire::enter();
@@ -111,12 +127,20 @@ inline void* count(void* block, std::size_t requested) {
   return count_slow(block, requested);
 }
 
+// For calloc, posix_memalign, memalign and valloc: musl's call malloc or aligned_alloc through the
+// symbol (src/malloc/calloc.c, posix_memalign.c of musl 1.2), so that hook has counted already.
+inline void* count_outer(void* block, std::size_t requested) {
+  return g_real.gnu_get_libc_version != nullptr ? count(block, requested) : block;
+}
+
 void __attribute__((noinline)) free_slow(void* block) {
   if (block == nullptr || in_arena(block) || !available(g_real.free)) {
     return;  // while functions are looked up, only blocks of the arena exist
   }
   if (!recording_here()) {
-    count_early_free(block);
+    if (g_early.open && g_real.malloc_usable_size != nullptr) {
+      count_early_free(g_real.malloc_usable_size(block));
+    }
   } else {
     tripwire::enter();
     recording::ThreadSlot* slot = current_slot();
@@ -129,10 +153,7 @@ void __attribute__((noinline)) free_slow(void* block) {
 
 void count_reallocation(std::size_t requested, std::size_t before, void* block) {
   if (!recording_here()) {
-    if (g_early.open) {
-      recording::shared_add(g_early.live_bytes, static_cast<std::int64_t>(usable_size(block)) -
-                                                    static_cast<std::int64_t>(before));
-    }
+    count_early_reallocation(requested, before, usable_size(block));
     return;
   }
   tripwire::enter();
@@ -169,6 +190,8 @@ void* reallocate(void* block, std::size_t size) {
     if (recording_here()) {
       recording::ThreadSlot* slot = current_slot();
       slot != nullptr ? g_writer.count_free(*slot, before) : g_writer.shared_free(before);
+    } else {
+      count_early_free(before);
     }
   } else {
     count(nullptr, size);
@@ -214,7 +237,10 @@ LAMPREY_HOOK(void*, calloc, std::size_t count_of, std::size_t size) {
   if (!available(g_real.calloc)) [[unlikely]] {
     return overflow ? nullptr : take_from_arena(requested);
   }
-  return count(g_real.calloc(count_of, size), overflow ? SIZE_MAX : requested);
+  if (overflow) {
+    return count(g_real.calloc(count_of, size), SIZE_MAX);
+  }
+  return count_outer(g_real.calloc(count_of, size), requested);
 }
 
 LAMPREY_HOOK(void*, realloc, void* block, std::size_t size) {
@@ -244,7 +270,7 @@ LAMPREY_HOOK(int, posix_memalign, void** into, std::size_t alignment, std::size_
   }
   const int error = g_real.posix_memalign(into, alignment, size);
   if (error != EINVAL) {  // EINVAL: not an allocation that failed but no allocation at all
-    count(error == 0 ? *into : nullptr, size);
+    count_outer(error == 0 ? *into : nullptr, size);
   }
   return error;
 }
@@ -262,7 +288,7 @@ LAMPREY_HOOK(void*, memalign, std::size_t alignment, std::size_t size) {
   if (!available(g_real.memalign)) [[unlikely]] {
     return take_from_arena(size, alignment);
   }
-  return count(g_real.memalign(alignment, size), size);
+  return count_outer(g_real.memalign(alignment, size), size);
 }
 
 LAMPREY_HOOK(void*, valloc, std::size_t size) {
@@ -270,7 +296,7 @@ LAMPREY_HOOK(void*, valloc, std::size_t size) {
   if (!available(g_real.valloc)) [[unlikely]] {
     return take_from_arena(size, 4096);
   }
-  return count(g_real.valloc(size), size);
+  return count_outer(g_real.valloc(size), size);
 }
 
 LAMPREY_HOOK(void*, pvalloc, std::size_t size) {
@@ -281,3 +307,11 @@ LAMPREY_HOOK(void*, pvalloc, std::size_t size) {
   return count(g_real.pvalloc(size), size);
 }
 #undef LAMPREY_HOOK
+
+// A second, hidden name, because the address of an exported function is the dynamic linker's to
+// say.
+extern "C" __attribute__((alias("malloc"), visibility("hidden"))) void* hidden_malloc(std::size_t);
+
+namespace lamprey::preload {
+MallocFunction lamprey_own_malloc() { return hidden_malloc; }
+}  // namespace lamprey::preload

@@ -23,10 +23,18 @@ struct EarlyAllocations {
   bool open;
   std::uint64_t allocations;
   std::uint64_t frees;
+  std::uint64_t reallocations;
   std::uint64_t allocated_bytes;
   std::uint64_t freed_bytes;
+  std::uint64_t failed;
   std::int64_t live_bytes;
+  std::int64_t peak;
 };
 extern EarlyAllocations g_early;
+
+// The malloc hook itself. (The symbol malloc, even in here, is whatever the process resolves it
+// to.)
+using MallocFunction = void* (*)(std::size_t);
+MallocFunction lamprey_own_malloc();
 
 }  // namespace lamprey::preload

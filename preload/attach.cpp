@@ -17,8 +17,6 @@
 // glibc only, and not declared in a header; weak, so that a musl program still loads us (and finds
 // us inert). pthread_atfork itself would be libpthread's before glibc 2.34.
 extern "C" __attribute__((weak)) int __register_atfork(void (*)(), void (*)(), void (*)(), void*);
-// The hook's own address, to see whether the program's malloc is ours.
-extern "C" void* lamprey_own_malloc(std::size_t) asm("malloc");
 
 namespace lamprey::preload {
 namespace {
@@ -40,12 +38,14 @@ void complain(const FileResult& failure) {
   raw_syscall(SYS_write, 2, pointer_argument(line), static_cast<long>(n));
 }
 
-// Believes the chunk header only if it says what malloc_usable_size says, for small, odd, large and
-// aligned chunks. Any other allocator, a debug malloc, memory tagging or a future glibc fails one
-// of these. No size here reaches the mmap threshold: freeing such a block would raise the
+// Believes the chunk header only if malloc is glibc's own (before a block of another allocator
+// there may be no readable byte) and if it says what malloc_usable_size says, for small, odd, large
+// and aligned chunks. Any other allocator, a debug malloc, memory tagging or a future glibc fails
+// one of these. No size here reaches the mmap threshold: freeing such a block would raise the
 // threshold for the whole program (mallopt(3), M_MMAP_THRESHOLD).
 bool check_usable_by_header() {
-  if (g_real.malloc_usable_size == nullptr || g_real.memalign == nullptr) {
+  if (g_real.malloc_usable_size == nullptr || g_real.memalign == nullptr ||
+      g_real.malloc != g_real.libc_malloc) {
     return false;
   }
   static constexpr std::size_t kSizes[] = {0, 1, 24, 25, 100, 1000, 1032, 5000, 20000};
@@ -88,7 +88,7 @@ void fill_identity(recording::Header& h, int pid, unsigned long start, const cha
   h.flags |= g_sizes_by_header ? recording::kFlagUsableByHeader : 0;
   h.flags |= g_follow_children ? recording::kFlagFollowChildren : 0;
   // A program with an allocator linked in binds its calls to that: they never reach us.
-  h.flags |= g_real.default_malloc != lamprey_own_malloc ? recording::kFlagForeignAllocator : 0;
+  h.flags |= g_real.default_malloc != lamprey_own_malloc() ? recording::kFlagForeignAllocator : 0;
 }
 
 // What was allocated before attach belongs to the process's totals.
@@ -100,10 +100,12 @@ void adopt_early() {
   }
   recording::own_add(slot->memory.allocations, g_early.allocations);
   recording::own_add(slot->memory.frees, g_early.frees);
+  recording::own_add(slot->memory.reallocations, g_early.reallocations);
+  recording::own_add(slot->memory.failed, g_early.failed);
   recording::own_add(slot->memory.allocated_bytes, g_early.allocated_bytes);
   recording::own_add(slot->memory.freed_bytes, g_early.freed_bytes);
   recording::own_add(slot->memory.live_bytes, g_early.live_bytes);
-  recording::store(slot->peak, slot->memory.live_bytes);
+  recording::store(slot->peak, g_early.peak);
 }
 
 // From here on hooks record. The page of the flag is one that fork empties in the child.

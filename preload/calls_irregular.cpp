@@ -61,7 +61,7 @@ void hook_closefrom(int first) {
     g_real.closefrom(first);
     return;
   }
-  runtime_api::forget_range(first < 0 ? 0U : static_cast<unsigned>(first), ~0U);
+  forget_descriptors(first < 0 ? 0U : static_cast<unsigned>(first), ~0U);
   const std::uint64_t begin = ticks();
   const Entry entry = enter_call(Call::k_closefrom, first, begin);
   g_real.closefrom(first);

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -57,7 +58,7 @@ long open_directory() {
 // A file of our name is already there: ours from before an exec, or another process's whose pid
 // came round again. The second is kept for the companion under a name that cannot collide.
 void make_room(int directory, const char* name, unsigned long process_start) {
-  const long fd = open_at(directory, name, O_RDONLY | O_NOFOLLOW);
+  const long fd = open_at(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);  // even a FIFO
   if (fd < 0) {
     return;
   }
@@ -98,6 +99,13 @@ long write_zeros(long fd, std::size_t bytes) {
 // The whole size on the disk now, so that a full disk is an error here and never a SIGBUS at a
 // store later (memray #117).
 long allocate(long fd) {
+  // Beyond RLIMIT_FSIZE the kernel does not only refuse, it sends SIGXFSZ, whose default is death
+  // (setrlimit(2)): so the limit is asked first.
+  rlimit limit = {};
+  if (raw_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, pointer_argument(&limit)) == 0 &&
+      limit.rlim_cur < kFileBytes) {
+    return -EFBIG;
+  }
   const long error = raw_syscall(SYS_fallocate, fd, 0, 0, static_cast<long>(kFileBytes));
   if (error == -EOPNOTSUPP || error == -ENOSYS) {
     return write_zeros(fd, kFileBytes);

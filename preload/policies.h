@@ -18,6 +18,8 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "preload/peers.h"
+#include "preload/raw_syscall.h"
 #include "preload/runtime_api.h"
 
 namespace lamprey::preload {
@@ -52,11 +54,29 @@ struct NeverFails : Plain {
   }
 };
 
+// Whatever was known of the descriptor no longer holds: closed, or given out anew.
+inline void forget_descriptor(int fd) {
+  runtime_api::forget(fd);
+  peers::forget(fd);
+}
+
+// getaddrinfo: names for addresses.
+struct Resolves : ReturnsError {
+  const char* host;
+  addrinfo* const* results;
+  Resolves(const char* asked, addrinfo* const* into) : host(asked), results(into) {}
+  void before() const { peers::resolving(host); }
+  std::uint64_t after(int) const {
+    peers::resolved(host, *results);
+    return 0;
+  }
+};
+
 // The result is a new descriptor.
 struct Opens : Plain {
   constexpr Opens() : Plain(-1) {}
   static std::uint64_t after(int result) {
-    runtime_api::forget(result);
+    forget_descriptor(result);
     return 0;
   }
 };
@@ -64,7 +84,7 @@ struct Opens : Plain {
 struct Accepts : Plain {
   using Plain::Plain;
   static std::uint64_t after(int result) {
-    runtime_api::forget(result);
+    forget_descriptor(result);
     return 0;
   }
 };
@@ -72,8 +92,15 @@ struct Accepts : Plain {
 struct Closes : Plain {
   using Plain::Plain;
   // Before: the moment it is closed, another thread may be given the number.
-  void before() const { runtime_api::forget(fd); }
+  void before() const { forget_descriptor(fd); }
 };
+
+inline void forget_descriptors(unsigned first, unsigned last) {
+  runtime_api::forget_range(first, last);
+  for (unsigned fd = first; fd <= last && fd < recording::kPeers; ++fd) {
+    peers::forget(static_cast<int>(fd));
+  }
+}
 
 struct ClosesRange : Plain {
   unsigned first;
@@ -84,7 +111,7 @@ struct ClosesRange : Plain {
       first = 1;  // an empty range: nothing is closed now
     }
   }
-  void before() const { runtime_api::forget_range(first, last); }
+  void before() const { forget_descriptors(first, last); }
 };
 
 struct Replaces : Plain {  // dup2, dup3
@@ -92,13 +119,17 @@ struct Replaces : Plain {  // dup2, dup3
   Replaces(int from, int onto) : Plain(from), to(onto) {}
   void before() const {
     if (to != fd) {  // dup2(n, n) closes nothing
-      runtime_api::forget(to);
+      forget_descriptor(to);
     }
   }
 };
 
 struct Connects : Plain {
-  using Plain::Plain;
+  const sockaddr* peer;
+  socklen_t size;
+  Connects(int on, const sockaddr* address, socklen_t bytes)
+      : Plain(on), peer(address), size(bytes) {}
+  void before() const { peers::connecting(fd, peer, size); }
   bool failed(int result) const {
     // A non-blocking connect under way is what was asked for, no error.
     if (result == -1 && errno == EINPROGRESS) {
@@ -119,6 +150,16 @@ struct Moves : Plain {
   static std::uint64_t after(ssize_t result) { return static_cast<std::uint64_t>(result); }
 };
 
+// With MSG_TRUNC (recv(2), tcp(7)) the result counts bytes that were thrown away, and the buffer
+// may be NULL: what was said is not there to be read, so the conversation is given up.
+inline bool bytes_are_there(int fd, int flags) {
+  if ((flags & MSG_TRUNC) != 0) [[unlikely]] {
+    runtime_api::forget(fd);
+    return false;
+  }
+  return true;
+}
+
 struct Receives : Plain {
   const void* buffer;
   int flags;
@@ -128,7 +169,9 @@ struct Receives : Plain {
       return 0;  // the same bytes come again: counting both would double them
     }
     const auto size = static_cast<std::uint64_t>(result);
-    runtime_api::received(fd, buffer, size);
+    if (bytes_are_there(fd, flags)) {
+      runtime_api::received(fd, buffer, size);
+    }
     return size;
   }
 };
@@ -167,7 +210,8 @@ struct ReceivesVectors : Plain {
       return 0;
     }
     const auto size = static_cast<std::uint64_t>(result);
-    if (runtime_api::descriptor_state(fd) != runtime_api::kPlain) [[unlikely]] {
+    if (runtime_api::descriptor_state(fd) != runtime_api::kPlain && bytes_are_there(fd, flags))
+        [[unlikely]] {
       for_each_piece(vectors, count, size, [this](const void* data, std::size_t bytes) {
         runtime_api::received(fd, data, bytes);
       });
@@ -182,8 +226,12 @@ struct SendsVectors : Plain {
   SendsVectors(int to, const iovec* from, std::size_t pieces)
       : Plain(to), vectors(from), count(pieces) {}
   void before() const {
-    if (count > 0 && vectors != nullptr) {
-      runtime_api::sending(fd, vectors[0].iov_base, vectors[0].iov_len);
+    if (runtime_api::descriptor_state(fd) == runtime_api::kPlain || count == 0) [[likely]] {
+      return;
+    }
+    iovec first = {};
+    if (copy_from_caller(&first, vectors, sizeof(first)) == sizeof(first)) {
+      runtime_api::sending(fd, first.iov_base, first.iov_len);
     }
   }
   std::uint64_t after(ssize_t result) const {
@@ -204,15 +252,18 @@ struct ReceivesMessage : Plain {
   }
 };
 
-// The message pointers are looked at only after the kernel has accepted them, or, before the
-// call, not at all: a bad pointer must give EFAULT, not a crash in here.
+// Pointers are followed only after the kernel has accepted them, and before the call through
+// copy_from_caller: a bad one must give EFAULT, not a crash in here.
 struct SendsMessage : Plain {
   const msghdr* message;
   SendsMessage(int to, const msghdr* from) : Plain(to), message(from) {}
   void before() const {
-    if (runtime_api::descriptor_state(fd) != runtime_api::kPlain && message != nullptr)
-        [[unlikely]] {
-      SendsVectors(fd, message->msg_iov, message->msg_iovlen).before();
+    if (runtime_api::descriptor_state(fd) == runtime_api::kPlain) [[likely]] {
+      return;
+    }
+    msghdr copy = {};
+    if (copy_from_caller(&copy, message, sizeof(copy)) == sizeof(copy)) {
+      SendsVectors(fd, copy.msg_iov, copy.msg_iovlen).before();
     }
   }
   std::uint64_t after(ssize_t result) const {

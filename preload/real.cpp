@@ -36,6 +36,8 @@ void resolve_real_functions() {
   // needs libpthread would turn every single-threaded program into one with locks that lock.
   find(g_real.pthread_key_create, RTLD_DEFAULT, "pthread_key_create");
   find(g_real.pthread_setspecific, RTLD_DEFAULT, "pthread_setspecific");
+  find(g_real.gnu_get_libc_version, RTLD_DEFAULT, "gnu_get_libc_version");
+  find(g_real.libc_malloc, RTLD_DEFAULT, "__libc_malloc");
   find(g_real.default_malloc, RTLD_DEFAULT, "malloc");
   g_real.ready = true;
   busy = false;

@@ -30,6 +30,8 @@ struct RealFunctions {
   std::size_t (*malloc_usable_size)(void*);  // called, never hooked
   int (*pthread_key_create)(unsigned*, void (*)(void*));
   int (*pthread_setspecific)(unsigned, const void*);
+  const char* (*gnu_get_libc_version)();  // only asked whether it exists: musl has none
+  void* (*libc_malloc)(std::size_t);      // glibc's own, under the name that nobody interposes
   void* (*default_malloc)(
       std::size_t);  // what RTLD_DEFAULT finds: ours, unless the program has its own
   bool ready;

@@ -2,6 +2,7 @@
 // runtime_api.h for what is recognised; http_framer.h finds the messages.
 #include "preload/runtime_api.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "preload/http_framer.h"
@@ -123,14 +124,34 @@ void wake_reader() {
   raw_syscall(SYS_futex, pointer_argument(&g_writer.header().wake), kFutexWake, 0x7FFFFFFF);
 }
 
+// One system call at the two boundaries where the runtime is about to wait for the network anyway:
+// CPU time to the microsecond, where /proc/<pid>/stat has 10 ms and may be out of sight.
+recording::ResourceUse resource_use() {
+  rusage usage = {};
+  if (raw_syscall(SYS_getrusage, RUSAGE_SELF, pointer_argument(&usage)) != 0) {
+    return {};
+  }
+  auto nanoseconds = [](const timeval& time) {
+    return (static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U) +
+           (static_cast<std::uint64_t>(time.tv_usec) * 1000U);
+  };
+  return {nanoseconds(usage.ru_utime),
+          nanoseconds(usage.ru_stime),
+          static_cast<std::uint64_t>(usage.ru_maxrss) * 1024,
+          static_cast<std::uint64_t>(usage.ru_minflt),
+          static_cast<std::uint64_t>(usage.ru_majflt),
+          static_cast<std::uint64_t>(usage.ru_nvcsw),
+          static_cast<std::uint64_t>(usage.ru_nivcsw)};
+}
+
 // More work is asked for on this connection: what was delivered on it has ended.
 void ask_for_work(Conversation& c) {
   const recording::ClockPair now = clock_pair();
   current_slot();  // so that t_thread.tid is known
   if (!g_writer.init_ended()) {
-    g_writer.mark_init_end(now);
+    g_writer.mark_init_end(now, resource_use());
     wake_reader();
-  } else if (g_writer.mark_end(c.delivered, t_thread.tid, now)) {
+  } else if (g_writer.mark_end(c.delivered, t_thread.tid, now, resource_use())) {
     wake_reader();
   }
   c.delivered = 0;
@@ -251,6 +272,23 @@ bool whole_prefix(const char* data, std::size_t size) {
   return runtime_path(head) != nullptr;
 }
 
+// The first bytes of a connection, however few, do not contradict a Runtime API request line. (To
+// wait for the line's end instead would let 64 connections of another protocol, whose first byte
+// happens to be a G or P, take every conversation there is.)
+bool may_become_request(const char* data, std::size_t size) {
+  static constexpr const char* kPrefixes[] = {kGetPrefix, kPostPrefix};
+  for (const char* prefix : kPrefixes) {
+    std::size_t n = 0;
+    while (n < size && prefix[n] != '\0' && data[n] == prefix[n]) {
+      ++n;
+    }
+    if (n == size || prefix[n] == '\0') {
+      return true;
+    }
+  }
+  return false;
+}
+
 // The conversation that these outgoing bytes belong to, held; nullptr: they are no business of
 // ours.
 Conversation* outgoing(int fd, const char* data, std::size_t size) {
@@ -259,7 +297,7 @@ Conversation* outgoing(int fd, const char* data, std::size_t size) {
   }
   const std::uint8_t state = g_descriptor[fd];
   if (state == kFresh) {
-    if (data[0] != 'G' && data[0] != 'P') {
+    if (!may_become_request(data, size)) {
       g_descriptor[fd] = kPlain;
       return nullptr;
     }
@@ -277,8 +315,10 @@ Conversation* outgoing(int fd, const char* data, std::size_t size) {
 
 void sending_slow(int fd, const char* data, std::size_t size) {
   tripwire::enter();
-  if (asks_for_work(data, size) && descriptor_state(fd) != kPlain) {
-    Conversation* c = outgoing(fd, data, size);
+  char head[64];
+  const std::size_t n = copy_from_caller(head, data, size < sizeof(head) ? size : sizeof(head));
+  if (asks_for_work(head, n) && descriptor_state(fd) != kPlain) {
+    Conversation* c = outgoing(fd, head, n);
     if (c != nullptr) {
       if (c->requests.at_message_start() && !c->end_marked) {  // not the repeat of a failed send
         c->known = c->end_marked = true;

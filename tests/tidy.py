@@ -4,7 +4,7 @@ Usage: tidy.py BUILD_DIRECTORY
 
 Most of the time goes into the headers of libraries, the same for every file. So files of one
 folder are looked at together, as one generated file that includes them, unless they define the
-same names; if they do not compile together, each is looked at alone.
+same names; if they do not compile together, each half is tried.
 
 A file that was clean and has not changed since, nor any header it includes, is not looked at
 again: build/tidy-cache holds an empty file for each clean state seen. Which checks are on stands in
@@ -34,7 +34,7 @@ TOGETHER_OPTIONS = (
 # What a file defines for itself begins in the first column, as clang-format lays it out.
 OWN_NAME = re.compile(
     r"^(?:(?:struct|class|enum class|enum|using) (\w+)|TEST(?:_F|_P)?\((\w+)"
-    r"|[a-z][^=;(]*?\b(\w+) ?(?:\(|\{|=|\[\]|;))",
+    r"|(?!namespace|using|return|extern)[a-zA-Z][^=;({]*?(?<![:\w])(\w+) ?[({=;\[])",
     re.MULTILINE,
 )
 
@@ -142,9 +142,9 @@ def look_at(build, entries, number, stamps):
     if len(entries) > 1:
         clean, said = tidy_together(entries, number)
         if not clean and "clang-diagnostic-error" in said:
-            names = ", ".join(pathlib.Path(e["file"]).name for e in entries)
-            print(f"tidy.py: do not compile together, so one by one: {names}", flush=True)
-            return all([look_at(build, [entry], number, stamps) for entry in entries])
+            half = len(entries) // 2
+            parts = ((entries[:half], f"{number}a"), (entries[half:], f"{number}b"))
+            return all([look_at(build, part, name, stamps) for part, name in parts])
     else:
         clean, said = tidy(build, entries[0]["file"])
     if clean:

@@ -40,8 +40,9 @@ void install_forwarding() {
   }
 }
 
-[[noreturn]] void become(const std::vector<std::string>& words, const std::function<void()>& prepare,
-                         const sigset_t& mask, int report_to) {
+[[noreturn]] void become(const std::vector<std::string>& words,
+                         const std::function<void()>& prepare, const sigset_t& mask,
+                         int report_to) {
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
   for (const std::string& word : words) {

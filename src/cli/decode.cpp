@@ -26,8 +26,8 @@ int decode(const std::string& path) {
   options.metrics = false;
   bool written = true;
   report::give_everything(ledger, [&](report::Report& report) {
-    written = written &&
-              cloudwatch::write_line(STDOUT_FILENO, cloudwatch::to_line(report, options));
+    written =
+        written && cloudwatch::write_line(STDOUT_FILENO, cloudwatch::to_line(report, options));
   });
   if (!written) {
     std::fprintf(stderr, "lamprey: standard output cannot be written\n");

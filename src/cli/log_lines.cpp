@@ -18,7 +18,7 @@ class Finder {
   // A message or line: a record stands at its end, whatever time stamps come before.
   void text(std::string_view line) {
     const std::size_t start = line.find("{\"");
-    if (start != std::string_view::npos && line.find("\"lamprey\"") != std::string_view::npos) {
+    if (start != std::string_view::npos && line.find("lamprey") != std::string_view::npos) {
       const Json json = Json::parse(line.substr(start), nullptr, false);
       if (json.is_object()) {
         if (record(json)) {

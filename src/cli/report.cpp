@@ -25,6 +25,7 @@ using report::human_count;
 using report::human_duration;
 
 constexpr std::size_t kTopCalls = 10;
+constexpr std::uint64_t kNsAMs = 1'000'000;
 
 struct CallSum {
   std::uint64_t calls = 0;
@@ -51,8 +52,9 @@ std::optional<std::uint64_t> number(const Json& object, const char* key, std::ui
     return std::nullopt;
   }
   const double value = found->get<double>() * static_cast<double>(by);
-  return value >= 0 && value < 9e18 ? std::optional<std::uint64_t>(static_cast<std::uint64_t>(value))
-                                    : std::nullopt;
+  return value >= 0 && value < 9e18
+             ? std::optional<std::uint64_t>(static_cast<std::uint64_t>(value))
+             : std::nullopt;
 }
 
 std::string text(const Json& object, const char* key) {
@@ -61,9 +63,9 @@ std::string text(const Json& object, const char* key) {
 }
 
 const Json& member(const Json& object, const char* key) {
-  static const Json kNothing;
+  static const Json nothing;
   const auto found = object.is_object() ? object.find(key) : object.end();
-  return object.is_object() && found != object.end() ? *found : kNothing;
+  return object.is_object() && found != object.end() ? *found : nothing;
 }
 
 void keep(std::vector<std::uint64_t>& list, const std::optional<std::uint64_t>& value) {
@@ -73,7 +75,6 @@ void keep(std::vector<std::uint64_t>& list, const std::optional<std::uint64_t>& 
 }
 
 void add(FunctionSum& sum, const Json& record) {
-  constexpr std::uint64_t kNsAMs = 1'000'000;
   const std::string type = text(record, "type");
   if (type == "init") {
     keep(sum.inits_ns, number(member(record, "init"), "total_ms", kNsAMs));
@@ -127,21 +128,22 @@ std::string statuses(const FunctionSum& sum) {
 }
 
 std::string function_tables(const std::string& name, FunctionSum& sum) {
-  std::string out = table(
-      {{"function " + name, ""},
-       {"invocations", fmt::format("{} ({})", human_count(sum.invocations), statuses(sum))},
-       {"cold starts", human_count(std::max<std::uint64_t>(sum.cold_starts, sum.inits_ns.size()))}});
+  std::string out =
+      table({{"function " + name, ""},
+             {"invocations", fmt::format("{} ({})", human_count(sum.invocations), statuses(sum))},
+             {"cold starts",
+              human_count(std::max<std::uint64_t>(sum.cold_starts, sum.inits_ns.size()))}});
   out += "\n";
-  out += table({{"", "p50", "p99", "max"},
-                {"init", duration(percentile(sum.inits_ns, 50)),
-                 duration(percentile(sum.inits_ns, 99)), duration(percentile(sum.inits_ns, 100))},
-                {"duration", duration(percentile(sum.durations_ns, 50)),
-                 duration(percentile(sum.durations_ns, 99)),
-                 duration(percentile(sum.durations_ns, 100))},
-                {"allocated", bytes(percentile(sum.allocated, 50)),
-                 bytes(percentile(sum.allocated, 99)), bytes(percentile(sum.allocated, 100))},
-                {"live", bytes(percentile(sum.live, 50)), bytes(percentile(sum.live, 99)),
-                 bytes(percentile(sum.live, 100))}});
+  out += table(
+      {{"", "p50", "p99", "max"},
+       {"init", duration(percentile(sum.inits_ns, 50)), duration(percentile(sum.inits_ns, 99)),
+        duration(percentile(sum.inits_ns, 100))},
+       {"duration", duration(percentile(sum.durations_ns, 50)),
+        duration(percentile(sum.durations_ns, 99)), duration(percentile(sum.durations_ns, 100))},
+       {"allocated", bytes(percentile(sum.allocated, 50)), bytes(percentile(sum.allocated, 99)),
+        bytes(percentile(sum.allocated, 100))},
+       {"live", bytes(percentile(sum.live, 50)), bytes(percentile(sum.live, 99)),
+        bytes(percentile(sum.live, 100))}});
   std::vector<std::pair<std::string, CallSum>> calls(sum.calls.begin(), sum.calls.end());
   std::sort(calls.begin(), calls.end(),
             [](const auto& a, const auto& b) { return a.second.total_ns > b.second.total_ns; });

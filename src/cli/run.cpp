@@ -63,9 +63,10 @@ std::string obstacle(const std::string& library) {
                        std::strerror(errno));
   }
   if (library.find_first_of(" :") != std::string::npos) {
-    return fmt::format("library {} has a space or colon in its path, which LD_PRELOAD takes for "
-                       "the end of it; nothing is recorded",
-                       library);
+    return fmt::format(
+        "library {} has a space or colon in its path, which LD_PRELOAD takes for "
+        "the end of it; nothing is recorded",
+        library);
   }
   const std::string directory = recording::make_directory(recording::kDirectory);
   return directory.empty() ? directory : directory + "; nothing is recorded";
@@ -109,7 +110,8 @@ std::optional<bool> is_dynamic(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   Elf64_Ehdr header{};
   if (!file.read(reinterpret_cast<char*>(&header), sizeof(header)) ||
-      std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_phentsize != sizeof(Elf64_Phdr)) {
+      std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+      header.e_phentsize != sizeof(Elf64_Phdr)) {
     return std::nullopt;
   }
   file.seekg(static_cast<std::streamoff>(header.e_phoff));
@@ -149,12 +151,12 @@ std::string signal_name(int number) {
 }
 
 void add_end(report::Report& report, const ChildEnd& end) {
-  const auto ms = [](const timeval& time) {
-    return (static_cast<std::uint64_t>(time.tv_sec) * 1000) +
-           (static_cast<std::uint64_t>(time.tv_usec) / 1000);
+  const auto ns = [](const timeval& time) {
+    return (static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U) +
+           (static_cast<std::uint64_t>(time.tv_usec) * 1000U);
   };
-  report.process.cpu_user_ms = ms(end.usage.ru_utime);
-  report.process.cpu_system_ms = ms(end.usage.ru_stime);
+  report.process.cpu_user_ns = ns(end.usage.ru_utime);
+  report.process.cpu_system_ns = ns(end.usage.ru_stime);
   report.process.peak_rss_bytes = static_cast<std::uint64_t>(end.usage.ru_maxrss) * 1024;
   if (WIFSIGNALED(end.wait_status)) {
     report.death = "signal";
@@ -199,9 +201,9 @@ void show(const RunOptions& options, const ChildEnd& end, std::uint64_t ended_mo
   unlink(path.c_str());
   report::Ledger ledger(std::move(*reader));
   report::End how;
-  how.status = WIFSIGNALED(end.wait_status)            ? report::Status::kCrash
+  how.status = WIFSIGNALED(end.wait_status)        ? report::Status::kCrash
                : WEXITSTATUS(end.wait_status) != 0 ? report::Status::kError
-                                                       : report::Status::kOk;
+                                                   : report::Status::kOk;
   how.mono_ns = ended_mono_ns;
   how.duration_known = true;
   ledger.give_whole(report::Type::kRun, how, [&](report::Report& report) {
@@ -235,8 +237,8 @@ int run(const RunOptions& options) {
   const ChildEnd end = run_program(options.words, [&] { prepare_child(library, options); });
   const std::uint64_t ended_mono_ns = recording::monotonic_ns();
   if (end.start_error != 0) {
-    complain(fmt::format("{} cannot be run: {}", options.words.front(),
-                         std::strerror(end.start_error)));
+    complain(
+        fmt::format("{} cannot be run: {}", options.words.front(), std::strerror(end.start_error)));
     return end.start_error == ENOENT ? kNotFound : kNotExecutable;
   }
   if (!library.empty()) {

@@ -16,8 +16,9 @@ using report::human_duration;
 
 // Columns on a screen, for the text that occurs here: code points.
 std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
 }
 
 std::string printable(const std::string& text) {
@@ -63,8 +64,7 @@ std::string report_table(const report::Report& report) {
   std::string text;
   if (report.memory) {
     const report::MemoryFigures& m = *report.memory;
-    const std::string peak =
-        m.peak_live_bytes ? human_bytes(*m.peak_live_bytes) : std::string("-");
+    const std::string peak = m.peak_live_bytes ? human_bytes(*m.peak_live_bytes) : std::string("-");
     text += table({{"memory", "count", "bytes"},
                    {"allocations", human_count(m.allocations), signed_bytes(m.allocated_bytes)},
                    {"frees", human_count(m.frees), signed_bytes(m.freed_bytes)},

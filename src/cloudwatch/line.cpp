@@ -38,7 +38,10 @@ struct Amount {
 
 // Milliseconds with µs resolution. A double holds every such number up to 285 years exactly enough
 // to print it back.
-double ms(std::uint64_t ns) { return static_cast<double>((ns + 500) / 1000) / 1000.0; }
+double ms(std::uint64_t ns) {
+  const std::uint64_t us = (ns + 500) / 1000;
+  return static_cast<double>(us) / 1000.0;
+}
 double us(std::uint64_t ns) { return static_cast<double>(ns) / 1000.0; }
 
 std::string cut(const std::string& text) {
@@ -114,14 +117,14 @@ Json memory_json(const Report& report) {
 Json system_json(const Report& report) {
   const report::ProcessFigures& p = report.process;
   Json system;
-  put(system, "cpu_user_time", p.cpu_user_ms);
-  put(system, "cpu_system_time", p.cpu_system_ms);
-  if (p.cpu_user_ms && p.cpu_system_ms) {
-    system["cpu_total_time"] = *p.cpu_user_ms + *p.cpu_system_ms;
+  put_ms(system, "cpu_user_time", p.cpu_user_ns);
+  put_ms(system, "cpu_system_time", p.cpu_system_ns);
+  if (p.cpu_user_ns && p.cpu_system_ns) {
+    system["cpu_total_time"] = ms(*p.cpu_user_ns + *p.cpu_system_ns);
   }
   put(system, "total_memory", report.memory_limit_mb);
   if (p.peak_rss_bytes) {
-    const std::uint64_t used_mb = *p.peak_rss_bytes / (1024 * 1024);
+    const std::uint64_t used_mb = *p.peak_rss_bytes >> 20U;
     system["used_memory_max"] = used_mb;
     if (report.memory_limit_mb && *report.memory_limit_mb != 0) {
       system["memory_utilization"] = used_mb * 100 / *report.memory_limit_mb;
@@ -178,9 +181,13 @@ Json blocked_json(const Report& report, std::size_t most) {
     if (list.size() == most) {
       break;
     }
-    list.push_back({{"thread", fmt::format("{}", blocked.tid)},
-                    {"call", recording::kCallTable[static_cast<std::size_t>(blocked.call)].name},
-                    {"for_ms", ms(blocked.for_ns)}});
+    Json entry = {{"thread", fmt::format("{}", blocked.tid)},
+                  {"call", recording::kCallTable[static_cast<std::size_t>(blocked.call)].name}};
+    if (!blocked.target.empty()) {
+      entry["target"] = cut(blocked.target);
+    }
+    entry["for_ms"] = ms(blocked.for_ns);
+    list.push_back(std::move(entry));
   }
   return list;
 }
@@ -265,9 +272,9 @@ void add_metrics(Json& line, const Report& report, const LineOptions& options) {
   if (report.calls) {
     line["syscalls"] = report.calls->total;
   }
-  line["warnings"] = std::count_if(
-      report.findings.begin(), report.findings.end(),
-      [](const report::Finding& f) { return f.severity != report::Severity::kInfo; });
+  line["warnings"] =
+      std::count_if(report.findings.begin(), report.findings.end(),
+                    [](const report::Finding& f) { return f.severity != report::Severity::kInfo; });
   put_ms(line, "flush_ms", report.self.flush_ns);
   metric("duration_ms", "Milliseconds");
   metric("allocated_bytes", "Bytes");
@@ -331,25 +338,24 @@ std::string render(const Report& report, const LineOptions& options, const Amoun
   return line.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+// What is cut, in this order, until the line fits.
+struct Step {
+  std::size_t Amount::*list;
+  std::size_t to;
+  const char* name;
+};
+constexpr Step kSteps[] = {
+    {&Amount::top, kTopShort, "calls.top"},  {&Amount::blocked, 5, "blocked"},
+    {&Amount::unseen, 5, "coverage.unseen"}, {&Amount::findings, 5, "findings"},
+    {&Amount::top, 0, "calls.top"},          {&Amount::blocked, 1, "blocked"},
+    {&Amount::unseen, 1, "coverage.unseen"}, {&Amount::findings, 1, "findings"}};
+
 }  // namespace
 
 std::string to_line(const Report& report, const LineOptions& options) {
   Amount amount;
   amount.top = is_full(report, options.detail) ? kTopFull : kTopShort;
   std::string line = render(report, options, amount);
-  struct Step {
-    std::size_t Amount::*list;
-    std::size_t to;
-    const char* name;
-  };
-  constexpr Step kSteps[] = {{&Amount::top, kTopShort, "calls.top"},
-                             {&Amount::blocked, 5, "blocked"},
-                             {&Amount::unseen, 5, "coverage.unseen"},
-                             {&Amount::findings, 5, "findings"},
-                             {&Amount::top, 0, "calls.top"},
-                             {&Amount::blocked, 1, "blocked"},
-                             {&Amount::unseen, 1, "coverage.unseen"},
-                             {&Amount::findings, 1, "findings"}};
   for (const Step& step : kSteps) {
     if (line.size() <= kMostBytes) {
       break;

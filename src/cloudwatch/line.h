@@ -11,7 +11,7 @@
 namespace lamprey::cloudwatch {
 
 // CloudWatch was seen to cut raw lines at 64 KiB.
-inline constexpr std::size_t kMostBytes = 60 * 1024;
+inline constexpr std::size_t kMostBytes = std::size_t{60} * 1024;
 
 enum class Detail : std::uint8_t { kAuto, kFull, kShort };
 

@@ -78,8 +78,8 @@ int Companion::run() {
       flush_ns_ = monotonic_ns() - ended_mono_ns_;
       ended_mono_ns_ = 0;
     }
-    const lambda::Event event = managed_instances_ && !off ? client_.next(idle, kDrainEvery)
-                                                           : client_.next();
+    const lambda::Event event =
+        managed_instances_ && !off ? client_.next(idle, kDrainEvery) : client_.next();
     if (event.type == lambda::EventType::kShutdown) {
       if (off) {
         return 0;
@@ -266,10 +266,9 @@ void Companion::say_unrecorded() {
   Report report;
   report.type = report::Type::kInit;
   auto note = read_wrapper_note(surroundings_.directory + "/wrapper");
-  const bool stale = note && note->started_ns != 0 &&
-                     note->started_ns < surroundings_.started_real_ns;
-  const bool foreign = note && !note->environment.empty() &&
-                       note->environment != surroundings_.api;
+  const bool stale =
+      note && note->started_ns != 0 && note->started_ns < surroundings_.started_real_ns;
+  const bool foreign = note && !note->environment.empty() && note->environment != surroundings_.api;
   if (stale || foreign) {
     note.reset();
   }

@@ -62,8 +62,8 @@ class Companion {
   bool managed_instances_ = false;
   bool unrecorded_said_ = false;
   std::string last_complaint_;
-  std::uint64_t ended_mono_ns_ = 0;       // END of the invocation just reported; 0 none
-  std::uint64_t gone_mono_ns_ = 0;        // when the runtime was found dead
+  std::uint64_t ended_mono_ns_ = 0;        // END of the invocation just reported; 0 none
+  std::uint64_t gone_mono_ns_ = 0;         // when the runtime was found dead
   std::optional<std::uint64_t> flush_ns_;  // END → next, of the invocation before
 };
 

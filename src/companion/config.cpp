@@ -13,6 +13,9 @@ namespace {
 
 constexpr std::size_t kMostShown = 80;
 constexpr std::size_t kMostNamespace = 255;
+constexpr std::uint64_t kMostSampleBytes = std::uint64_t{1} << 40;
+constexpr const char* kLetters =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_/#: ";
 
 struct Choice {
   const char* word;
@@ -60,14 +63,13 @@ class Settings {
     if (value == nullptr || *value == '\0') {
       return otherwise;
     }
-    constexpr std::uint64_t kMost = std::uint64_t{1} << 40;
     std::uint64_t parsed = 0;
     const char* end = value + std::strlen(value);
     const auto result = std::from_chars(value, end, parsed);
-    if (result.ec == std::errc{} && result.ptr == end && parsed <= kMost) {
+    if (result.ec == std::errc{} && result.ptr == end && parsed <= kMostSampleBytes) {
       return parsed;
     }
-    refuse(name, value, fmt::format("a number of bytes from 0 to {}", kMost),
+    refuse(name, value, fmt::format("a number of bytes from 0 to {}", kMostSampleBytes),
            fmt::format("{}", otherwise));
     return otherwise;
   }
@@ -78,8 +80,6 @@ class Settings {
     if (value == nullptr || *value == '\0') {
       return otherwise;
     }
-    constexpr const char* kLetters =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_/#: ";
     if (std::strspn(value, kLetters) == std::strlen(value) &&
         std::strlen(value) <= kMostNamespace && *value != ':' &&
         std::strspn(value, " ") != std::strlen(value)) {

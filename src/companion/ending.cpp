@@ -19,7 +19,7 @@ report::End ending_of(lambda::ShutdownReason reason, bool exited, bool gone) {
     case ShutdownReason::kFailure:
       end.status = exited ? Status::kExit : (gone ? Status::kCrash : Status::kError);
       end.death = exited ? "exit: the process ended by itself"
-                         : (gone ? "killed: the process ended without its exit handlers"
+                         : (gone ? "ended without exit handlers: a signal, out of memory, or _exit"
                                  : "failure: the environment was ended by the platform");
       break;
   }

@@ -93,7 +93,7 @@ std::string own_folder(const std::string& controller) {
     const std::string below =
         root != "/" && path.starts_with(root) ? path.substr(root.size()) : path;
     std::error_code error;
-    const fs::path folder = fs::path(point + "/" + below).lexically_normal();
+    const fs::path folder = fs::path(fmt::format("{}/{}", point, below)).lexically_normal();
     return fs::is_directory(folder, error) ? folder.string() : point;
   }
   return {};
@@ -119,7 +119,7 @@ std::string make_group(const std::string& parent, const std::string& name) {
     return {};
   }
   remove_leftovers(parent);
-  const std::string folder = fmt::format("{}/{}{}-{}", parent, kPrefix, getpid(), name);
+  std::string folder = fmt::format("{}/{}{}-{}", parent, kPrefix, getpid(), name);
   if (mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) {
     return {};
   }

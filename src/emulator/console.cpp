@@ -48,7 +48,7 @@ bool is_record(std::string_view line) {
 
 }  // namespace
 
-Console::Console(std::string out, Sink sink) : sink_(std::move(sink)) {
+Console::Console(const std::string& out, Sink sink) : sink_(std::move(sink)) {
   if (!out.empty()) {
     out_ = open(out.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   }

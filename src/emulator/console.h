@@ -15,7 +15,7 @@ class Console {
   using Sink = std::function<void(std::string_view line)>;
 
   // `out` may be empty. Without `sink`, lines are written whole to stdout.
-  explicit Console(std::string out, Sink sink = {});
+  explicit Console(const std::string& out, Sink sink = {});
   ~Console();
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;

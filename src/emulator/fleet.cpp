@@ -1,6 +1,8 @@
 // All environments of one emulator and the queue before them.
 #include "emulator/fleet.h"
 
+#include <unistd.h>
+
 #include <boost/asio/post.hpp>
 #include <string>
 #include <utility>
@@ -20,6 +22,14 @@ Fleet::Fleet(boost::asio::io_context& io, const Options& options, Console& conso
         "the layer cannot be mounted on /opt here (no mount namespace, or no /opt);"
         " paths below /opt/ are replaced by " +
         options.layer);
+  } else if (mapping_.kind != OptMapping::Kind::kNone) {
+    mapping_.hosts = write_hosts_file();
+  }
+}
+
+Fleet::~Fleet() {
+  if (!mapping_.hosts.empty()) {
+    unlink(mapping_.hosts.c_str());
   }
 }
 

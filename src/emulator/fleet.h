@@ -23,6 +23,9 @@ class Fleet {
  public:
   // `options` and `console` must outlive the fleet.
   Fleet(boost::asio::io_context& io, const Options& options, Console& console);
+  ~Fleet();
+  Fleet(const Fleet&) = delete;
+  Fleet& operator=(const Fleet&) = delete;
 
   // Runs in a warm environment, else in a new one up to the concurrency, else waits.
   void submit(Invocation invocation);

@@ -120,9 +120,10 @@ int run_local(const Options& options) {
     LocalRun run(options);
     return run.run();
   } catch (const boost::system::system_error& error) {
-    Console("").complain(options.serve_port
-                             ? fmt::format("--serve {}: {}", *options.serve_port, error.what())
-                             : fmt::format("no port on 127.0.0.1: {}", error.what()));
+    Console("").complain(
+        options.serve_port
+            ? fmt::format("--serve {}: {}", *options.serve_port, error.code().message())
+            : fmt::format("no port on 127.0.0.1: {}", error.code().message()));
     return 2;
   }
 }

@@ -4,17 +4,23 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string_view>
 
 namespace lamprey::emulator {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr std::string_view kOpt = "/opt/";
 
@@ -47,7 +53,7 @@ bool works(const OptMapping& mapping) {
 // Would `program`, or what its links lead to, vanish under a layer mounted on /opt?
 bool lives_in_opt(const std::string& program) {
   std::error_code error;
-  const std::string target = std::filesystem::canonical(program, error).string();
+  const std::string target = fs::canonical(program, error).string();
   return program.starts_with(kOpt) || target.starts_with(kOpt);
 }
 
@@ -85,7 +91,33 @@ int enter_mapping(const OptMapping& mapping) {
   const int result = mapping.kind == OptMapping::Kind::kBind
                          ? mount(mapping.layer.c_str(), "/opt", nullptr, MS_BIND | MS_REC, nullptr)
                          : mount("overlay", "/opt", "overlay", MS_RDONLY, mapping.overlay.c_str());
-  return result == 0 ? 0 : errno;
+  if (result != 0) {
+    return errno;
+  }
+  if (!mapping.hosts.empty()) {
+    // Best effort: an extension may as well listen on 127.0.0.1.
+    mount(mapping.hosts.c_str(), "/etc/hosts", nullptr, MS_BIND, nullptr);
+  }
+  return 0;
+}
+
+std::string write_hosts_file() {
+  std::error_code error;
+  std::string path = fs::temp_directory_path(error) / "lamprey-hosts-XXXXXX";
+  const int file = error ? -1 : mkostemp(path.data(), O_CLOEXEC);
+  if (file < 0) {
+    return {};
+  }
+  std::ifstream hosts("/etc/hosts");
+  std::string text{std::istreambuf_iterator<char>(hosts), {}};
+  text += "\n127.0.0.1 sandbox.localdomain sandbox\n";
+  const bool good = write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                    fchmod(file, 0644) == 0;
+  close(file);
+  if (!good) {
+    unlink(path.c_str());
+  }
+  return good ? path : std::string();
 }
 
 OptMapping choose_mapping(const std::string& layer, const std::string& program) {

@@ -18,6 +18,7 @@ struct OptMapping {
   std::string overlay;  // mount options of kOverlay
   std::string uid_map;  // "uid uid 1\n"; empty when no user namespace is needed
   std::string gid_map;
+  std::string hosts;  // a file mounted on /etc/hosts, or empty
 
   // The path as a child has to use it: unchanged, or below the layer with kRewrite.
   std::string path(const std::string& opt_path) const;
@@ -25,6 +26,11 @@ struct OptMapping {
 
 // Tries out in a short-lived child what this machine allows.
 OptMapping choose_mapping(const std::string& layer, const std::string& program);
+
+// Writes a copy of /etc/hosts that knows sandbox and sandbox.localdomain, the names below which
+// subscribers of the Telemetry API listen. Returns its path, to be removed by the caller, or
+// nothing when it could not be written.
+std::string write_hosts_file();
 
 // Between fork and exec: only async-signal-safe calls, no allocation. Returns 0 or an errno.
 int enter_mapping(const OptMapping& mapping);

@@ -77,7 +77,7 @@ ChildPlan prepare(const ProcessPlan& plan, const OptMapping& mapping) {
   }
   child.arguments.push_back(nullptr);
   for (const auto& [name, value] : plan.variables) {
-    child.variable_texts.push_back(name + "=" + value);
+    child.variable_texts.push_back(fmt::format("{}={}", name, value));
   }
   for (std::string& text : child.variable_texts) {
     child.variables.push_back(text.data());

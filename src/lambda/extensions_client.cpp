@@ -28,7 +28,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kFirstPause{5};
 constexpr milliseconds kLongestPause{1000};
-constexpr std::uint64_t kMostBody = 64 * 1024;  // events are a few hundred bytes
+constexpr std::uint64_t kMostBody = std::uint64_t{64} * 1024;  // events are a few hundred bytes
 
 }  // namespace
 

@@ -43,8 +43,7 @@ class ExtensionsClient {
   struct Answer;
 
   std::optional<Answer> exchange(bool is_register, const std::string& body,
-                                 const std::function<void()>& idle,
-                                 std::chrono::milliseconds pace);
+                                 const std::function<void()>& idle, std::chrono::milliseconds pace);
   void connect();
   void pause();
   void complain(const std::string& text) const;

@@ -33,12 +33,28 @@ inline void shared_add(T& field, std::type_identity_t<T> amount) {
 
 template <class T>
 inline T load(const T& field) {
-  return __atomic_load_n(&field, __ATOMIC_RELAXED);
+  T value;
+  __atomic_load(&field, &value, __ATOMIC_RELAXED);
+  return value;
 }
 
 template <class T>
 inline void store(T& field, std::type_identity_t<T> value) {
-  __atomic_store_n(&field, value, __ATOMIC_RELAXED);
+  __atomic_store(&field, &value, __ATOMIC_RELAXED);
+}
+
+// Stores `value` so that whoever sees it sees everything stored before. Also for enumerations
+// (the __atomic_*_n builtins take none in clang).
+template <class T>
+inline void publish(T& field, std::type_identity_t<T> value) {
+  __atomic_store(&field, &value, __ATOMIC_RELEASE);
+}
+
+// Changes `field` from `expected` to `value`; false when it was something else.
+template <class T>
+inline bool exchange_if(T& field, std::type_identity_t<T> expected, std::type_identity_t<T> value) {
+  return __atomic_compare_exchange(&field, &expected, &value, false, __ATOMIC_ACQ_REL,
+                                   __ATOMIC_RELAXED);
 }
 
 // Raises `field` to `value` if it is lower; correct with any number of writers.

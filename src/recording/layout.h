@@ -8,6 +8,7 @@
 //   Boundary[]    a ring of totals, one written at the end of init and of each invocation
 //   ThreadSlot[]  slot 0 is shared by threads that got none (atomic adds); others have one writer
 //   Invocation[]  a ring, entry (sequence % kInvocations), newest kInvocations kept
+//   Peer[]        where the socket with that descriptor number leads
 //   CallRow[]     rows 0 .. kCallCount-1 are shared (atomic adds), row = call; the others belong
 //                 to one slot each and are handed out from the front, never given back
 //
@@ -41,6 +42,7 @@ inline constexpr std::uint32_t kInvocations = 128;
 inline constexpr std::uint32_t kBoundaries = 4;
 inline constexpr std::uint32_t kThreadSlots = 256;
 inline constexpr std::uint32_t kCallRows = 1536;
+inline constexpr std::uint32_t kPeers = 512;  // descriptors from there on have none
 
 inline constexpr const char* kDirectory = "/tmp/lamprey";
 inline constexpr const char* kSuffix = ".rec";
@@ -123,6 +125,7 @@ struct Header {
   Section boundaries;
   Section slots;
   Section rows;
+  Section peers;
   std::uint32_t call_count;
   std::uint32_t bucket_count;
 
@@ -203,6 +206,17 @@ struct CallTotals {
   std::uint32_t buckets[kBuckets];  // wraps at 2^32: compare modulo
 };
 
+// What the kernel says of the process (getrusage(2), RUSAGE_SELF), since its start.
+struct ResourceUse {
+  std::uint64_t cpu_user_ns;
+  std::uint64_t cpu_system_ns;
+  std::uint64_t max_rss_bytes;
+  std::uint64_t minor_faults;
+  std::uint64_t major_faults;
+  std::uint64_t voluntary_switches;
+  std::uint64_t involuntary_switches;
+};
+
 // Totals of the whole process at the end of init (sequence 0) or of invocation `sequence`.
 // Valid when sequence_begin == sequence_end == sequence + 1.
 struct Boundary {
@@ -210,7 +224,7 @@ struct Boundary {
   ClockPair at;
   MemoryTotals memory;
   std::int64_t peak_live_bytes;  // highest since the START before
-  std::uint64_t cost_ticks;      // what writing these totals took
+  ResourceUse use;               // all zero: not to be had
   CallTotals calls[kCallCount];
   std::uint64_t sequence_end;
 };
@@ -235,9 +249,25 @@ struct alignas(64) ThreadSlot {
   std::int64_t published;            // part of memory.live_bytes already in Header::live_published
   std::int64_t peak;                 // highest memory.live_bytes since it was last published
   std::uint16_t row_of[kCallCount];  // row of a call; 0: none yet; kNoRow: refused
+  char resolving[64];                // what getaddrinfo was last asked for by this thread
 };
 
 inline constexpr std::uint16_t kNoRow = 0xFFFF;
+
+// The far end of a connected, or connecting, socket. Written by the thread that connects: `state`
+// goes to kPeerNone first and to its new value last.
+inline constexpr std::uint32_t kPeerNone = 0;
+inline constexpr std::uint32_t kPeerIp4 = 4;
+inline constexpr std::uint32_t kPeerIp6 = 6;
+inline constexpr std::uint32_t kPeerUnix = 1;
+
+struct Peer {
+  std::uint32_t state;  // kPeer*
+  std::uint16_t port;   // host byte order
+  std::uint16_t reserved;
+  std::uint8_t address[16];  // network byte order; the first 4 for IPv4
+  char name[104];            // host name if DNS gave this address; the path for kPeerUnix
+};
 
 struct alignas(64) CallRow {
   std::uint16_t call;
@@ -255,8 +285,9 @@ inline constexpr std::size_t kSlotsOffset =
     page_up(kBoundariesOffset + (sizeof(Boundary) * kBoundaries));
 inline constexpr std::size_t kInvocationsOffset =
     page_up(kSlotsOffset + (sizeof(ThreadSlot) * kThreadSlots));
-inline constexpr std::size_t kRowsOffset =
+inline constexpr std::size_t kPeersOffset =
     page_up(kInvocationsOffset + (sizeof(Invocation) * kInvocations));
+inline constexpr std::size_t kRowsOffset = page_up(kPeersOffset + (sizeof(Peer) * kPeers));
 inline constexpr std::size_t kFileBytes = page_up(kRowsOffset + (sizeof(CallRow) * kCallRows));
 
 // Everything before the rows, and the rows that a few threads need, is written with zeros at
@@ -265,6 +296,7 @@ inline constexpr std::size_t kFileBytes = page_up(kRowsOffset + (sizeof(CallRow)
 inline constexpr std::size_t kWrittenBytes = page_up(kRowsOffset + (sizeof(CallRow) * 96));
 
 static_assert(sizeof(Invocation) == 512);
+static_assert(sizeof(Peer) == 128);
 static_assert(kCallRows < kNoRow && kThreadSlots < 0xFFFF);
 static_assert(bucket_of(bucket_floor(kBuckets - 1)) == kBuckets - 1);
 static_assert(kFileBytes < std::size_t{2} << 20, "the budget for what is added to RSS is 4 MB");

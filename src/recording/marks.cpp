@@ -30,8 +30,8 @@ void store_pair(ClockPair& to, ClockPair now) {
 
 }  // namespace
 
-void Writer::mark_init_end(ClockPair now) {
-  write_boundary(0, now);
+void Writer::mark_init_end(ClockPair now, const ResourceUse& use) {
+  write_boundary(0, now, use);
   store(header().idle_since, now.ticks);
   store_pair(header().init_end, now);
   __atomic_fetch_add(&header().wake, 1U, __ATOMIC_RELEASE);
@@ -47,7 +47,7 @@ std::uint64_t Writer::mark_start(const RequestFacts& facts, const ThreadSlot* sl
   // Concurrent workers (Managed Instances) may start together: each takes a number of its own.
   const std::uint64_t sequence = __atomic_add_fetch(&header().started, 1U, __ATOMIC_ACQ_REL);
   Invocation& entry = invocation_at(sequence);
-  __atomic_store_n(&entry.state, InvocationState::kEmpty, __ATOMIC_RELEASE);
+  recording::publish(entry.state, InvocationState::kEmpty);
   entry.flags = 0;
   entry.slot = slot == nullptr ? 0 : static_cast<std::uint32_t>(slot - &slot_at(0));
   entry.tid = tid;
@@ -67,7 +67,7 @@ std::uint64_t Writer::mark_start(const RequestFacts& facts, const ThreadSlot* sl
     note_idle(idle_since, now.ticks);
     store(header().idle_since, 0);
   }
-  __atomic_store_n(&entry.state, InvocationState::kStarted, __ATOMIC_RELEASE);
+  recording::publish(entry.state, InvocationState::kStarted);
   __atomic_fetch_add(&header().wake, 1U, __ATOMIC_RELEASE);
   return sequence;
 }
@@ -79,7 +79,7 @@ void Writer::mark_response(const char* request_id, bool error, ClockPair now) {
     if (entry.state == InvocationState::kStarted && same_text(entry.request_id, request_id)) {
       entry.flags |= error ? kInvocationError : 0;
       entry.responded = now;
-      __atomic_store_n(&entry.state, InvocationState::kResponded, __ATOMIC_RELEASE);
+      recording::publish(entry.state, InvocationState::kResponded);
       __atomic_fetch_add(&header().wake, 1U, __ATOMIC_RELEASE);
       return;
     }
@@ -111,14 +111,15 @@ Invocation* Writer::open_invocation(std::uint64_t preferred, std::int32_t tid) c
   return answered != nullptr ? answered : open;
 }
 
-bool Writer::mark_end(std::uint64_t preferred, std::int32_t tid, ClockPair now) {
+bool Writer::mark_end(std::uint64_t preferred, std::int32_t tid, ClockPair now,
+                      const ResourceUse& use) {
   Invocation* entry = open_invocation(preferred, tid);
   if (entry == nullptr) {
     return false;
   }
-  write_boundary(entry->sequence, now);
+  write_boundary(entry->sequence, now, use);
   entry->ended = now;
-  __atomic_store_n(&entry->state, InvocationState::kEnded, __ATOMIC_RELEASE);
+  recording::publish(entry->state, InvocationState::kEnded);
   if (__atomic_add_fetch(&header().ended, 1U, __ATOMIC_RELEASE) == load(header().started)) {
     store(header().idle_since, now.ticks);
   }
@@ -182,7 +183,7 @@ std::int64_t Writer::peak_live() const {
   return peak;
 }
 
-void Writer::write_boundary(std::uint64_t sequence, ClockPair now) {
+void Writer::write_boundary(std::uint64_t sequence, ClockPair now, const ResourceUse& use) {
   if (__atomic_test_and_set(&boundary_busy_, __ATOMIC_ACQUIRE)) {
     shared_add(header().boundaries_missed, 1);
     return;
@@ -191,9 +192,10 @@ void Writer::write_boundary(std::uint64_t sequence, ClockPair now) {
   __atomic_store_n(&boundary.sequence_end, 0, __ATOMIC_RELEASE);
   __atomic_store_n(&boundary.sequence_begin, sequence + 1, __ATOMIC_RELEASE);
   boundary.at = now;
+  boundary.use = use;
   sum_memory(boundary.memory);
   boundary.peak_live_bytes = peak_live();
-  sum_calls(boundary, now);
+  sum_calls(boundary);
   sum_in_flight(boundary, now);
   __atomic_store_n(&boundary.sequence_end, sequence + 1, __ATOMIC_RELEASE);
   __atomic_store_n(&header().boundary_sequence, sequence + 1, __ATOMIC_RELEASE);
@@ -216,7 +218,7 @@ void Writer::sum_memory(MemoryTotals& into) const {
   into = sum;
 }
 
-void Writer::sum_calls(Boundary& boundary, ClockPair) {
+void Writer::sum_calls(Boundary& boundary) {
   for (CallTotals& totals : boundary.calls) {
     totals.calls = totals.errors = totals.bytes = totals.ticks = totals.max_ticks = 0;
     for (std::uint32_t& bucket : totals.buckets) {

@@ -19,6 +19,7 @@ namespace {
 // Above any count that version 1 writes; keeps a forged header from costing memory or minutes.
 constexpr std::uint32_t kMaxCount = 1U << 14;
 constexpr std::uint64_t kMostSequence = std::uint64_t{1} << 48;
+constexpr std::size_t kFrom = offsetof(Header, wake);
 
 std::uint64_t clock_ns(clockid_t clock) {
   timespec now{};
@@ -158,8 +159,9 @@ bool Reader::check_header(std::uint64_t file_bytes, Failure& failure) {
     return false;
   }
   if (start.version != kVersion) {
-    failure = {OpenError::kVersion, fmt::format("recording {} has version {}, this program reads {}",
-                                                path_, start.version, kVersion)};
+    failure = {OpenError::kVersion,
+               fmt::format("recording {} has version {}, this program reads {}", path_,
+                           start.version, kVersion)};
     return false;
   }
   header_ = std::make_unique<Header>();
@@ -183,7 +185,8 @@ bool Reader::check_header(std::uint64_t file_bytes, Failure& failure) {
   return check_section(h.invocations, "invocations", sizeof(Invocation), file_bytes, failure) &&
          check_section(h.boundaries, "boundaries", sizeof(Boundary), file_bytes, failure) &&
          check_section(h.slots, "slots", sizeof(ThreadSlot), file_bytes, failure) &&
-         check_section(h.rows, "rows", sizeof(CallRow), file_bytes, failure);
+         check_section(h.rows, "rows", sizeof(CallRow), file_bytes, failure) &&
+         check_section(h.peers, "peers", sizeof(Peer), file_bytes, failure);
 }
 
 bool Reader::check_section(Section& section, const char* name, std::size_t stride,
@@ -234,7 +237,6 @@ void Reader::check_counts() {
 bool Reader::refresh() {
   // Only the part that the process writes while it runs is taken: where the sections lie was
   // checked at open() and must not move under us.
-  constexpr std::size_t kFrom = offsetof(Header, wake);
   char fresh[sizeof(Header) - kFrom];
   if (!read_at(kFrom, fresh, sizeof(fresh))) {
     return false;

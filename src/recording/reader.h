@@ -25,6 +25,7 @@ struct Totals {
   MemoryTotals memory{};
   std::int64_t peak_live_bytes = 0;
   ClockPair at{};
+  ResourceUse use{};  // of boundaries only; all zero: not to be had
   std::array<CallTotals, kCallCount> calls{};
 };
 
@@ -32,8 +33,8 @@ struct Totals {
 struct OpenCall {
   std::int32_t tid = 0;
   Call call{};
-  std::int32_t descriptor = -1;
   std::uint64_t started = 0;  // ticks
+  std::string target;         // what it waits for, in words; empty: unknown
 };
 
 // Ticks ↔ nanoseconds, through two (ticks, ns) pairs of one recording. Integer arithmetic only.
@@ -115,6 +116,7 @@ class Reader {
   std::uint32_t slots_used();
   std::uint32_t rows_used();
   void add_slots(Totals& totals, std::vector<OpenCall>& open_calls);
+  std::string target_of(const ThreadSlot& slot, Call call);
   void add_rows(Totals& totals);
   std::uint64_t idle_ticks(std::uint64_t from, std::uint64_t to,
                            const std::vector<Invocation>& marks) const;

@@ -72,6 +72,7 @@ std::unique_ptr<Totals> Reader::boundary(std::uint64_t sequence) {
     totals->memory = copy->memory;
     totals->peak_live_bytes = copy->peak_live_bytes;
     totals->at = copy->at;
+    totals->use = copy->use;
     std::copy(std::begin(copy->calls), std::end(copy->calls), totals->calls.begin());
     return totals;
   }
@@ -104,8 +105,8 @@ void Reader::add_slots(Totals& totals, std::vector<OpenCall>& open_calls) {
       break;
     }
     add(totals.memory, slot.memory);
-    peak = std::max(peak, wrapping_add(header_->live_published,
-                                       wrapping_sub(slot.peak, slot.published)));
+    peak = std::max(peak,
+                    wrapping_add(header_->live_published, wrapping_sub(slot.peak, slot.published)));
     const std::uint32_t call = slot.in_flight.call;
     // Slot 0 is shared by several threads: an entry there says nothing about one of them.
     if (slot.state != SlotState::kInUse || call == 0 || index == 0) {
@@ -115,8 +116,8 @@ void Reader::add_slots(Totals& totals, std::vector<OpenCall>& open_calls) {
       drop(fmt::format("slot {}: call {} does not exist", index, call));
       continue;
     }
-    open_calls.push_back({slot.tid, static_cast<Call>(call - 1), slot.in_flight.descriptor,
-                          slot.in_flight.started});
+    const auto known = static_cast<Call>(call - 1);
+    open_calls.push_back({slot.tid, known, slot.in_flight.started, target_of(slot, known)});
   }
   totals.peak_live_bytes = std::max({header_->peak_live, peak, totals.memory.live_bytes});
 }

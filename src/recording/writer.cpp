@@ -15,6 +15,7 @@ void Writer::bind(std::byte* base) {
   h.boundaries = {kBoundariesOffset, sizeof(Boundary), kBoundaries};
   h.slots = {kSlotsOffset, sizeof(ThreadSlot), kThreadSlots};
   h.rows = {kRowsOffset, sizeof(CallRow), kCallRows};
+  h.peers = {kPeersOffset, sizeof(Peer), kPeers};
   h.call_count = kCallCount;
   h.bucket_count = kBuckets;
   h.slots_used = 1;  // slot 0: the threads that got none
@@ -31,9 +32,7 @@ std::uint32_t Writer::slots_used() const {
 
 ThreadSlot* Writer::take_slot(std::int32_t tid) {
   auto claim = [tid](ThreadSlot& slot) {
-    SlotState expected = SlotState::kFree;
-    if (!__atomic_compare_exchange_n(&slot.state, &expected, SlotState::kInUse, false,
-                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+    if (!exchange_if(slot.state, SlotState::kFree, SlotState::kInUse)) {
       return false;
     }
     store(slot.tid, tid);
@@ -42,8 +41,7 @@ ThreadSlot* Writer::take_slot(std::int32_t tid) {
   };
   const std::uint32_t used = slots_used();
   for (std::uint32_t i = 1; i < used; ++i) {  // slots of threads that ended come first
-    if (__atomic_load_n(&slot_at(i).state, __ATOMIC_RELAXED) == SlotState::kFree &&
-        claim(slot_at(i))) {
+    if (load(slot_at(i).state) == SlotState::kFree && claim(slot_at(i))) {
       return &slot_at(i);
     }
   }
@@ -64,7 +62,7 @@ void Writer::give_back(ThreadSlot& slot) {
   publish(slot);
   store(slot.in_flight.call, 0);
   store(slot.tid, 0);
-  __atomic_store_n(&slot.state, SlotState::kFree, __ATOMIC_RELEASE);
+  recording::publish(slot.state, SlotState::kFree);
 }
 
 void Writer::publish(ThreadSlot& slot) {

@@ -44,6 +44,9 @@ class Writer {
   ThreadSlot* take_slot(std::int32_t tid);
   void give_back(ThreadSlot& slot);
 
+  // The entry of a descriptor below kPeers. Whoever connects it writes it.
+  Peer& peer(int fd) const { return reinterpret_cast<Peer*>(base_ + kPeersOffset)[fd]; }
+
   // -- memory -----------------------------------------------------------------------------------
   void count_allocation(ThreadSlot& slot, std::uint64_t requested, std::uint64_t usable) {
     own_add(slot.memory.allocations, 1);
@@ -93,14 +96,15 @@ class Writer {
   }
 
   // -- marks ------------------------------------------------------------------------------------
-  void mark_init_end(ClockPair now);
+  void mark_init_end(ClockPair now, const ResourceUse& use = {});
   // Returns the invocation's sequence.
   std::uint64_t mark_start(const RequestFacts& facts, const ThreadSlot* slot, std::int32_t tid,
                            ClockPair now, std::uint64_t real_ns);
   void mark_response(const char* request_id, bool error, ClockPair now);
   // `preferred`: the invocation that arrived on the same connection, 0 if unknown; `tid`: who asks
   // for more work. False when nothing was open that this can have ended.
-  bool mark_end(std::uint64_t preferred, std::int32_t tid, ClockPair now);
+  bool mark_end(std::uint64_t preferred, std::int32_t tid, ClockPair now,
+                const ResourceUse& use = {});
   void mark_restored(ClockPair now);
   bool init_ended() const { return load(header().init_end.ticks) != 0; }
   bool has_open_invocation() const { return load(header().started) != load(header().ended); }
@@ -150,9 +154,9 @@ class Writer {
   void shared_live(std::int64_t change);
   std::uint32_t take_row(ThreadSlot& slot, std::uint32_t call);
   void count_shared(std::uint32_t call, std::uint64_t ticks, bool failed, std::uint64_t bytes);
-  void write_boundary(std::uint64_t sequence, ClockPair now);
+  void write_boundary(std::uint64_t sequence, ClockPair now, const ResourceUse& use);
   void sum_memory(MemoryTotals& into) const;
-  void sum_calls(Boundary& boundary, ClockPair now);
+  void sum_calls(Boundary& boundary);
   void sum_in_flight(Boundary& boundary, ClockPair now) const;
   void restart_peak();
   std::int64_t peak_live() const;

@@ -12,6 +12,11 @@ const char* name_of(recording::Call call) {
   return recording::kCallTable[static_cast<std::size_t>(call)].name;
 }
 
+std::string to_target(const Blocked& blocked) {
+  const char* link = blocked.call == recording::Call::k_getaddrinfo ? "of" : "to";
+  return fmt::format(" {} {}", link, blocked.target);
+}
+
 std::string subject(const Report& report) {
   switch (report.type) {
     case Type::kInit:
@@ -21,12 +26,14 @@ std::string subject(const Report& report) {
       return report.duration_ns ? fmt::format("Ran {}", human_duration(*report.duration_ns))
                                 : std::string("Ran");
     case Type::kShutdown:
-      return "The process ended";
+      return report.status == Status::kOk
+                 ? std::string("The process ended")
+                 : fmt::format("The process ended ({})", name_of(report.status));
     case Type::kInvoke:
       break;
   }
   const std::string took =
-      report.duration_ns ? " " + human_duration(*report.duration_ns) : std::string();
+      report.duration_ns ? fmt::format(" {}", human_duration(*report.duration_ns)) : std::string();
   switch (report.status) {
     case Status::kOk:
       return fmt::format("Took{}", took);
@@ -38,7 +45,7 @@ std::string subject(const Report& report) {
     case Status::kOutOfMemory:
       return "Ran out of memory";
     case Status::kCrash:
-      return "The process was killed while it ran";
+      return "The process died while it ran";
     case Status::kExit:
       return "The process exited while it ran";
   }
@@ -69,18 +76,21 @@ void add_headline(Report& report) {
   }
   if (!report.blocked.empty()) {
     const Blocked& longest = report.blocked.front();
-    text += fmt::format("; thread {} had been in {} for {}", longest.tid, name_of(longest.call),
+    text += fmt::format("; thread {} had been in {}{} for {}", longest.tid, name_of(longest.call),
+                        longest.target.empty() ? std::string() : to_target(longest),
                         human_duration(longest.for_ns));
   } else if (report.calls && !report.calls->by_time.empty() &&
              report.calls->by_time.front().total_ns > 0) {
     const CallFigures& top = report.calls->by_time.front();
-    text += fmt::format("; most time in {}: {} in {} call{}", name_of(top.call),
-                        human_duration(top.total_ns), human_count(top.calls),
-                        top.calls == 1 ? "" : "s");
+    text +=
+        fmt::format("; most time in {}: {} in {}", name_of(top.call), human_duration(top.total_ns),
+                    top.calls == 0   ? std::string("a call that did not return")
+                    : top.calls == 1 ? std::string("1 call")
+                                     : fmt::format("{} calls", human_count(top.calls)));
   }
   for (const Finding& finding : report.findings) {
     if (finding.severity != Severity::kInfo) {
-      text += "; " + finding.code;
+      text += fmt::format("; {}", finding.code);
       break;
     }
   }

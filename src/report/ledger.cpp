@@ -18,17 +18,34 @@ using recording::InvocationState;
 using recording::kInvocations;
 using recording::Totals;
 
-std::optional<std::uint64_t> span(const recording::ClockPair& from, const recording::ClockPair& to) {
+constexpr std::uint64_t kNsAMs = 1'000'000;
+
+std::optional<std::uint64_t> span(const recording::ClockPair& from,
+                                  const recording::ClockPair& to) {
   if (from.mono_ns == 0 || to.mono_ns < from.mono_ns) {
     return std::nullopt;
   }
   return to.mono_ns - from.mono_ns;
 }
 
+// What the process itself has used. The network's counters are the machine's, from before it.
+ProcessFigures since_start(ProcessFigures now) {
+  now.rx_bytes.reset();
+  now.tx_bytes.reset();
+  return now;
+}
+
+void fill_cpu(Report& report, const recording::ResourceUse& before,
+              const recording::ResourceUse& after) {
+  if (after.cpu_user_ns >= before.cpu_user_ns && after.cpu_system_ns >= before.cpu_system_ns) {
+    report.process.cpu_user_ns = after.cpu_user_ns - before.cpu_user_ns;
+    report.process.cpu_system_ns = after.cpu_system_ns - before.cpu_system_ns;
+  }
+}
+
 }  // namespace
 
 std::uint64_t latest_end(const Invocation& entry, std::uint64_t now_mono_ns) {
-  constexpr std::uint64_t kNsAMs = 1'000'000;
   const std::uint64_t deadline_ns = entry.deadline_ms * kNsAMs;
   if (entry.deadline_ms == 0 || entry.deadline_ms > UINT64_MAX / kNsAMs ||
       deadline_ns <= entry.started_real_ns || now_mono_ns <= entry.started.mono_ns) {
@@ -76,6 +93,14 @@ void Ledger::fill(Report& report, const Totals& before, const Totals& after, boo
   const Peaks peaks = peaks_known ? Peaks::kOfSpan : Peaks::kUnknown;
   report.memory = memory_between(before, after, peaks);
   report.calls = calls_between(before, after, reader_.clock(), peaks);
+  // The process's own account at the mark is finer than /proc's ticks and exact to the moment; it
+  // goes before what /proc says now.
+  if (after.use.max_rss_bytes != 0) {
+    report.process.peak_rss_bytes = after.use.max_rss_bytes;
+    if (before.use.max_rss_bytes != 0 || before.at.mono_ns == 0) {  // or from the start
+      fill_cpu(report, before.use, after.use);
+    }
+  }
 }
 
 void Ledger::finish(Report& report, const Sink& sink) {
@@ -94,6 +119,9 @@ bool Ledger::give_init(const Sink& sink) {
   report.cold_start = true;
   report.started_real_ns = header().attach_real_ns;
   report.init_ns = span(header().attach_begin, header().init_end);
+  const ProcessFigures now = process();
+  report.process = since_start(now);
+  last_process_ = now;
   if (auto totals = reader_.boundary(0)) {
     fill(report, *base_, *totals, true);
     std::uint64_t opened = 0;
@@ -109,9 +137,6 @@ bool Ledger::give_init(const Sink& sink) {
   } else {
     report.coverage.unseen.emplace_back("totals of init: overwritten before they were read");
   }
-  const ProcessFigures now = process();
-  report.process = now;
-  last_process_ = now;
   finish(report, sink);
   return true;
 }
@@ -154,7 +179,8 @@ std::size_t Ledger::give_ended(const Sink& sink) {
     if (given(sequence)) {
       continue;
     }
-    if (auto entry = reader_.invocation(sequence); entry && entry->state == InvocationState::kEnded) {
+    if (auto entry = reader_.invocation(sequence);
+        entry && entry->state == InvocationState::kEnded) {
       ended.push_back(*entry);
     }
   }
@@ -164,14 +190,13 @@ std::size_t Ledger::give_ended(const Sink& sink) {
   const ProcessFigures now = process();
   for (const Invocation& entry : ended) {
     Report report = begin(Type::kInvoke);
-    report.status =
-        (entry.flags & recording::kInvocationError) != 0 ? Status::kError : Status::kOk;
+    report.status = (entry.flags & recording::kInvocationError) != 0 ? Status::kError : Status::kOk;
     fill_invocation(report, entry);
     report.duration_ns = span(entry.started, entry.ended);
-    fill_totals(report, entry.sequence);
     if (ended.size() == 1) {  // else nobody knows which part of the growth is whose
       report.process = since(last_process_, now);
     }
+    fill_totals(report, entry.sequence);
     mark_given(entry.sequence);
     finish(report, sink);
   }
@@ -227,7 +252,8 @@ void Ledger::add_blocked(Report& report, std::uint64_t now_mono_ns) {
     if (call.started == 0 || call.started >= now) {
       continue;
     }
-    report.blocked.push_back({call.tid, call.call, clock.duration_ns(now - call.started)});
+    report.blocked.push_back(
+        {call.tid, call.call, clock.duration_ns(now - call.started), call.target});
   }
   std::stable_sort(report.blocked.begin(), report.blocked.end(),
                    [](const Blocked& a, const Blocked& b) { return a.for_ns > b.for_ns; });
@@ -277,8 +303,7 @@ void Ledger::give_whole(Type type, const End& end, const Sink& sink) {
   const auto totals = reader_.live(end.mono_ns);
   // Peaks start anew at every boundary: they are of the whole only where there was none.
   fill(report, Totals{}, *totals, header().boundary_sequence == 0 && header().started == 0);
-  const ProcessFigures now = process();
-  report.process = now;
+  report.process = since_start(process());
   finish(report, sink);
 }
 

@@ -21,8 +21,8 @@ namespace lamprey::report {
 // How a process is known to have ended.
 struct End {
   Status status = Status::kError;
-  std::string death;           // in words; empty when it is not abnormal
-  std::uint64_t mono_ns = 0;   // at the latest; calls in flight count up to here
+  std::string death;            // in words; empty when it is not abnormal
+  std::uint64_t mono_ns = 0;    // at the latest; calls in flight count up to here
   bool duration_known = false;  // mono_ns is when it ended, not only when it was noticed
 };
 

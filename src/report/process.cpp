@@ -15,7 +15,7 @@
 namespace lamprey::report {
 namespace {
 
-constexpr std::size_t kMostText = 16 * 1024;
+constexpr std::size_t kMostText = std::size_t{16} * 1024;
 
 bool read_text(const std::string& path, std::string& text) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -164,9 +164,9 @@ ProcessFigures read_process(std::int32_t pid, std::uint64_t start) {
   if (number(word(fields, 19)) != start) {
     return figures;
   }
-  const auto ms_a_tick = static_cast<std::uint64_t>(1000 / sysconf(_SC_CLK_TCK));
-  figures.cpu_user_ms = times(number(word(fields, 11)), ms_a_tick);
-  figures.cpu_system_ms = times(number(word(fields, 12)), ms_a_tick);
+  const auto ns_a_tick = static_cast<std::uint64_t>(1'000'000'000 / sysconf(_SC_CLK_TCK));
+  figures.cpu_user_ns = times(number(word(fields, 11)), ns_a_tick);
+  figures.cpu_system_ns = times(number(word(fields, 12)), ns_a_tick);
   if (read_text(fmt::format("/proc/{}/status", pid), text)) {
     figures.rss_bytes = times(line_number(text, "VmRSS:"), 1024);
     figures.peak_rss_bytes = times(line_number(text, "VmHWM:"), 1024);
@@ -189,8 +189,8 @@ ProcessFigures read_process(std::int32_t pid, std::uint64_t start) {
 
 ProcessFigures since(const ProcessFigures& before, const ProcessFigures& now) {
   ProcessFigures figures = now;
-  figures.cpu_user_ms = grown(before.cpu_user_ms, now.cpu_user_ms);
-  figures.cpu_system_ms = grown(before.cpu_system_ms, now.cpu_system_ms);
+  figures.cpu_user_ns = grown(before.cpu_user_ns, now.cpu_user_ns);
+  figures.cpu_system_ns = grown(before.cpu_system_ns, now.cpu_system_ns);
   figures.rx_bytes = grown(before.rx_bytes, now.rx_bytes);
   figures.tx_bytes = grown(before.tx_bytes, now.tx_bytes);
   return figures;

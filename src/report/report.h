@@ -66,14 +66,16 @@ struct Blocked {
   std::int32_t tid = 0;
   recording::Call call{};
   std::uint64_t for_ns = 0;
+  std::string target;  // host and port, or host name; empty: unknown
 };
 
-// What /proc says about the process; every figure by itself may be absent.
+// What the system says about the process, in its recording or in /proc; every figure by itself may
+// be absent.
 struct ProcessFigures {
   std::optional<std::uint64_t> rss_bytes;
   std::optional<std::uint64_t> peak_rss_bytes;
-  std::optional<std::uint64_t> cpu_user_ms;
-  std::optional<std::uint64_t> cpu_system_ms;
+  std::optional<std::uint64_t> cpu_user_ns;
+  std::optional<std::uint64_t> cpu_system_ns;
   std::optional<std::uint64_t> threads;
   std::optional<std::uint64_t> fd_use;
   std::optional<std::uint64_t> fd_max;

@@ -93,19 +93,24 @@ std::vector<std::uint8_t> valid_recording() {
 // Interesting places get most of the hits: a random byte of 1.5 MB would hardly ever matter.
 std::size_t place(std::mt19937_64& random) {
   using namespace lamprey::recording;
-  const std::size_t starts[] = {0, kInvocationsOffset, kBoundariesOffset, kSlotsOffset, kRowsOffset,
+  const std::size_t starts[] = {0,
+                                kInvocationsOffset,
+                                kBoundariesOffset,
+                                kSlotsOffset,
+                                kRowsOffset,
                                 kRowsOffset + (kCallCount * sizeof(CallRow))};
-  const std::size_t widths[] = {sizeof(Header),         sizeof(Invocation) * 8,
-                                sizeof(Boundary) * 4,   sizeof(ThreadSlot) * 4,
-                                sizeof(CallRow) * 8,    sizeof(CallRow) * 8};
+  const std::size_t widths[] = {sizeof(Header),       sizeof(Invocation) * 8,
+                                sizeof(Boundary) * 4, sizeof(ThreadSlot) * 4,
+                                sizeof(CallRow) * 8,  sizeof(CallRow) * 8};
   const std::size_t which = random() % 6;
   return starts[which] + (random() % widths[which]);
 }
 
+constexpr std::uint64_t kOdd[] = {0,         1,          0x7F,       0xFF,
+                                  0xFFFF,    0x7FFFFFFF, 0x80000000, 0xFFFFFFFF,
+                                  INT64_MAX, 1ULL << 63, UINT64_MAX, 4096};
+
 void mutate(std::vector<std::uint8_t>& bytes, std::mt19937_64& random) {
-  static constexpr std::uint64_t kOdd[] = {0,          1,          0x7F,       0xFF,
-                                           0xFFFF,     0x7FFFFFFF, 0x80000000, 0xFFFFFFFF,
-                                           INT64_MAX,  1ULL << 63, UINT64_MAX, 4096};
   const std::size_t hits = 1 + (random() % 8);
   for (std::size_t i = 0; i < hits; ++i) {
     std::size_t at = place(random);

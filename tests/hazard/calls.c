@@ -20,21 +20,20 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROWS(ROW)                                                                                \
-  ROW(open)                                                                                      \
-  ROW(openat)                                                                                    \
-  ROW(creat)                                                                                     \
-  ROW(close) ROW(read) ROW(write) ROW(readv) ROW(writev) ROW(pread) ROW(pwrite) ROW(preadv)      \
-      ROW(pwritev) ROW(preadv2) ROW(pwritev2) ROW(fsync) ROW(fdatasync) ROW(close_range)         \
-          ROW(closefrom) ROW(dup2) ROW(dup3) ROW(socket) ROW(connect) ROW(accept) ROW(accept4)   \
-              ROW(send) ROW(sendto) ROW(sendmsg) ROW(sendmmsg) ROW(recv) ROW(recvfrom)           \
-                  ROW(recvmsg) ROW(recvmmsg) ROW(poll) ROW(ppoll) ROW(select) ROW(pselect)       \
-                      ROW(epoll_create) ROW(epoll_create1) ROW(epoll_ctl) ROW(epoll_wait)        \
-                          ROW(epoll_pwait) ROW(epoll_pwait2) ROW(nanosleep) ROW(clock_nanosleep) \
-                              ROW(usleep) ROW(sleep) ROW(getaddrinfo)
+// clang-format off
+#define ROWS(ROW)                                                                           \
+  ROW(open) ROW(openat) ROW(creat) ROW(close) ROW(read) ROW(write) ROW(readv) ROW(writev)   \
+  ROW(pread) ROW(pwrite) ROW(preadv) ROW(pwritev) ROW(preadv2) ROW(pwritev2) ROW(fsync)     \
+  ROW(fdatasync) ROW(close_range) ROW(closefrom) ROW(dup2) ROW(dup3) ROW(socket)            \
+  ROW(connect) ROW(accept) ROW(accept4) ROW(send) ROW(sendto) ROW(sendmsg) ROW(sendmmsg)    \
+  ROW(recv) ROW(recvfrom) ROW(recvmsg) ROW(recvmmsg) ROW(poll) ROW(ppoll) ROW(select)       \
+  ROW(pselect) ROW(epoll_create) ROW(epoll_create1) ROW(epoll_ctl) ROW(epoll_wait)          \
+  ROW(epoll_pwait) ROW(epoll_pwait2) ROW(nanosleep) ROW(clock_nanosleep) ROW(usleep)        \
+  ROW(sleep) ROW(getaddrinfo)
+// clang-format on
 
 #define ROW(name) k_##name,
-enum row { ROWS(ROW) kRows };
+enum Row { ROWS(ROW) kRows };
 #undef ROW
 #define ROW(name) #name,
 static const char* const kNames[] = {ROWS(ROW)};
@@ -42,14 +41,14 @@ static const char* const kNames[] = {ROWS(ROW)};
 
 static struct { unsigned long calls, errors, bytes; } g_counts[kRows];
 
-static long note(enum row row, long result, int moves) {
+static long note(enum Row row, long result, int moves) {
   ++g_counts[row].calls;
   g_counts[row].errors += result < 0 ? 1 : 0;
   g_counts[row].bytes += moves && result > 0 ? (unsigned long)result : 0;
   return result;
 }
 
-static int note_int(enum row row, long result) { return (int)note(row, result, 0); }
+static int note_int(enum Row row, long result) { return (int)note(row, result, 0); }
 
 #define CALL(name, ...) note_int(k_##name, name(__VA_ARGS__))
 #define MOVE(name, ...) note(k_##name, name(__VA_ARGS__), 1)

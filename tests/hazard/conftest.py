@@ -22,7 +22,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 RELEASE = pathlib.Path(os.environ.get("LAMPREY_BUILD", ROOT / "build/release")).resolve()
 DEBUG = pathlib.Path(os.environ.get("LAMPREY_DEBUG_BUILD", ROOT / "build/debug")).resolve()
 RECORDINGS = pathlib.Path("/tmp/lamprey")
-LIMIT_S = 60
+LIMIT_S = int(os.environ.get("HAZARD_LIMIT_S", "60"))
 
 # The process that is to be recorded is known by its pid, which only exec in place keeps.
 LAUNCH = 'export LD_PRELOAD="$0" _LAMPREY_TARGET=$$ _LAMPREY_ROLE=run; exec "$@"'

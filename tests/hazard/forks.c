@@ -173,17 +173,17 @@ int main(int count, char** arguments) {
   static const struct {
     const char* name;
     void (*run)(void);
-  } kWays[] = {{"fork", by_fork},   {"clone", by_clone}, {"threads", by_fork_among_threads},
-               {"vfork", by_vfork}, {"spawn", by_spawn}, {"system", by_system},
-               {"popen", by_popen}, {"exec", by_exec},   {"none", NULL}};
+  } ways[] = {{"fork", by_fork},   {"clone", by_clone}, {"threads", by_fork_among_threads},
+              {"vfork", by_vfork}, {"spawn", by_spawn}, {"system", by_system},
+              {"popen", by_popen}, {"exec", by_exec},   {"none", NULL}};
   g_child_rounds = count > 2 ? atoi(arguments[2]) : 0;
   g_program = count > 3 ? arguments[3] : g_program;
   g_zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
   work(100);
-  for (size_t i = 0; i < sizeof(kWays) / sizeof(kWays[0]); ++i) {
-    if (count > 1 && strcmp(arguments[1], kWays[i].name) == 0) {
-      if (kWays[i].run != NULL) {
-        kWays[i].run();
+  for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); ++i) {
+    if (count > 1 && strcmp(arguments[1], ways[i].name) == 0) {
+      if (ways[i].run != NULL) {
+        ways[i].run();
       }
       work(100);
       return 0;

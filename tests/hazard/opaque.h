@@ -13,3 +13,8 @@ static inline size_t opaque_size(size_t size) {
   __asm__ volatile("" : "+r"(size));
   return size;
 }
+
+static inline int opaque_int(int number) {
+  __asm__ volatile("" : "+r"(number));
+  return number;
+}

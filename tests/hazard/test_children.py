@@ -41,11 +41,9 @@ def test_fork_while_others_allocate(library):
     """The child must not hang on a lock, nor see a half-changed heap."""
     recording, _ = recording_of(library, "threads", 50)
     assert recording["calls"]["read"]["calls"] == 200
-    # Whatever the threads did, each malloc was freed again.
-    quiet, _ = recording_of(library, "none", 0)
-    assert recording["memory"]["allocations"] - recording["memory"]["frees"] == (
-        quiet["memory"]["allocations"] - quiet["memory"]["frees"]
-    ) + difference(recording, quiet)["memory"]["live_bytes"] * 0
+    # Whatever the threads did, each malloc was freed again; libc keeps four threads' vectors of TLS.
+    assert 0 <= recording["memory"]["allocations"] - recording["memory"]["frees"] <= 4
+    assert recording["memory"]["allocations"] > 10000
 
 
 @pytest.mark.parametrize("way", ["vfork", "spawn", "system", "popen", "exec"])

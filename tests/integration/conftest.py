@@ -4,12 +4,14 @@ Fixtures that only one file needs belong into that file.
 """
 
 import functools
+import os
 import pathlib
 import shutil
 import subprocess
 import tempfile
 
 import pytest
+from local_lambda import LocalLambda
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -27,6 +29,10 @@ def _unshare():
     return None
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes ten seconds or more; leave out with -m 'not slow'")
+
+
 @pytest.fixture(scope="session")
 def root():
     return ROOT
@@ -40,6 +46,21 @@ def private_tmp():
     return lambda command, options="mode=1777": [
         *_unshare(), "sh", "-c", _PRIVATE_TMP, options, *map(str, command)
     ]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def build(root):
+    """The build under test; another one may be named, for instance one with sanitizers."""
+    path = pathlib.Path(os.environ.get("LAMPREY_BUILD", root / "build" / "release"))
+    assert (path / "bin" / "lamprey").exists(), f"{path} is not built: cmake --build --preset release"
+    return path
+
+
+@pytest.fixture(scope="session")
+def local_lambda(root, build):
+    """A local Lambda for the functions in handlers/, where it is allowed with a /tmp of its own."""
+    words = [*_unshare(), "sh", "-c", _PRIVATE_TMP, "mode=1777"] if _unshare() else []
+    return LocalLambda(build, root / "tests" / "integration" / "handlers", lambda c: [*words, *c])
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 
 START = re.compile(r"^START RequestId: (\S+) Version: \S+$")
 REPORT = re.compile(r"^REPORT RequestId: (\S+)\tDuration: ([0-9.]+) ms\t")
@@ -99,8 +100,17 @@ class Serving:
             text = json.loads(text)
         return text, answer.headers.get("X-Amz-Function-Error") is not None
 
+    def _wait_for_reports(self):
+        """The answer comes before the extensions are done: stopping then would cut the last one."""
+        for _ in range(200):
+            log = Log(0, list(self._lines), "")
+            if len(log.started_ids) == len(log.durations_ms):
+                return
+            time.sleep(0.02)
+
     def stop(self, sent=signal.SIGTERM):
         if self._process.poll() is None:
+            self._wait_for_reports()
             self._process.send_signal(sent)
         try:
             status = self._process.wait(30)

@@ -20,7 +20,7 @@ mask = os.umask(0)
 handed = "/tmp/lamprey/wrapper"
 json.dump({
     "arguments": sys.argv[1:], "environment": dict(os.environ), "umask": mask, "pid": os.getpid(),
-    "handed": open(handed).read() if os.path.exists(handed) else None,
+    "handed": open(handed).read() if os.path.isfile(handed) else None,
     "modes": [oct(os.stat(p).st_mode & 0o7777) for p in ("/tmp/lamprey", handed)
               if os.path.exists(p)],
 }, open(os.environ["PROBE_OUT"], "w"))
@@ -135,7 +135,8 @@ def test_our_own_preload_is_not_doubled(layer):
 
 
 def test_works_through_a_link_and_a_relative_path(layer, workspace):
-    link = workspace / "elsewhere"
+    link = workspace / "elsewhere" / "wrapper"
+    link.parent.mkdir()
     link.symlink_to(layer.wrapper)
     layer.wrapper = link
     assert layer.probe()[0]["environment"]["LD_PRELOAD"] == str(layer.library)
@@ -278,8 +279,9 @@ def test_hands_over_what_extensions_cannot_see(layer):
         AWS_EXECUTION_ENV="AWS_Lambda_python3.12",
     )
     handed = handed_over(seen)
-    started = int(handed.pop("started_ns", before))  # bash before 5 has no such clock
-    assert before - 10**9 < started <= time.time_ns()
+    clock = subprocess.run(["bash", "-c", "echo $EPOCHREALTIME"], capture_output=True, check=True)
+    if clock.stdout.strip():  # bash before 5 has none
+        assert before - 10**9 < int(handed.pop("started_ns")) <= time.time_ns()
     assert handed == {
         "environment": "127.0.0.1:9001",
         "pid": str(seen["pid"]),
@@ -318,11 +320,13 @@ def test_a_suspicious_directory_is_not_written(layer, prelude):
     assert seen["environment"]["LD_PRELOAD"] == str(layer.library)
 
 
-def test_survives_shell_options_from_outside(layer):
-    prelude = "touch /tmp/lamprey; set -o errexit -o nounset -o noclobber; export SHELLOPTS"
-    seen, stderr = layer.probe("x", prelude=prelude)
+@pytest.mark.parametrize("there", ["touch /tmp/lamprey/wrapper", "mkdir /tmp/lamprey/wrapper"])
+def test_survives_shell_options_from_outside(layer, there):
+    options = "set -o errexit -o nounset -o noclobber; export SHELLOPTS"
+    seen, stderr = layer.probe("x", prelude=f"mkdir -m 700 /tmp/lamprey; {there}; {options}")
     assert seen["arguments"] == ["x"] and stderr == ""
     assert seen["environment"]["LD_PRELOAD"] == str(layer.library)
+    assert "mkdir" in there or handed_over(seen)["library"] == "ok"
 
 
 def test_costs_at_most_5_ms(layer):
@@ -337,9 +341,11 @@ def test_costs_at_most_5_ms(layer):
         pairs = [
             (start_ms([layer.wrapper, "/bin/true"]), start_ms(["/bin/true"])) for _ in range(40)
         ]
-        return statistics.median(with_it - without for with_it, without in pairs)
+        # The lower quartile: other work on the machine only ever adds.
+        with_it, without = (statistics.quantiles(series, n=4)[0] for series in zip(*pairs))
+        return round(with_it - without, 2)
 
     tries = []
-    while len(tries) < 4 and min(tries, default=99) > 5:  # other work on the machine disturbs
-        tries.append(round(added_ms(), 2))
-    assert min(tries) <= 5, f"medians of each try, ms: {tries}"
+    while len(tries) < 5 and min(tries, default=99) > 5:
+        tries.append(added_ms())
+    assert min(tries) <= 5, f"lower quartiles of each try, ms: {tries}"

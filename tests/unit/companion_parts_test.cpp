@@ -16,11 +16,11 @@
 namespace lamprey {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using companion::Config;
 using lamprey::testing::RecordingBuilder;
 using lamprey::testing::TemporaryDirectory;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 class ConfigTest : public ::testing::Test {
  protected:

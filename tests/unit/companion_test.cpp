@@ -17,12 +17,12 @@
 namespace lamprey::companion {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::UnorderedElementsAre;
 using lamprey::testing::FakeExtensionsApi;
 using lamprey::testing::RecordingBuilder;
 using lamprey::testing::TemporaryDirectory;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
 using Json = nlohmann::json;
 using Trouble = FakeExtensionsApi::Trouble;
 

@@ -144,7 +144,8 @@ class FakeExtensionsApi {
       case Trouble::kError500:
         return send(socket, 500, R"({"errorType":"x"})");
       case Trouble::kGarbage:
-        boost::asio::write(socket, boost::asio::buffer(std::string("\x01\x02 what?\r\n\r\n")), error);
+        boost::asio::write(socket, boost::asio::buffer(std::string("\x01\x02 what?\r\n\r\n")),
+                           error);
         break;
       case Trouble::kCutHeader:
         boost::asio::write(socket, boost::asio::buffer(std::string("HTTP/1.1 200 OK\r\nConte")),

@@ -11,9 +11,9 @@
 namespace lamprey::recording {
 namespace {
 
-using ::testing::HasSubstr;
 using lamprey::testing::RecordingBuilder;
 using lamprey::testing::TemporaryDirectory;
+using ::testing::HasSubstr;
 
 class ReaderTest : public ::testing::Test {
  protected:

@@ -40,8 +40,8 @@ Report typical() {
   }
   report.process.rss_bytes = 1000;
   report.process.peak_rss_bytes = 2U << 20;
-  report.process.cpu_user_ms = 20;
-  report.process.cpu_system_ms = 10;
+  report.process.cpu_user_ns = 20'000'000;
+  report.process.cpu_system_ns = 10'000'000;
   report.coverage.traffic_dropped = 3;
   report::add_findings(report);
   report::add_headline(report);
@@ -136,7 +136,7 @@ TEST(LineTest, NeverLongerThanAllowedAndSaysWhatItCut) {
   for (int i = 0; i < 500; ++i) {
     report.coverage.unseen.push_back(ugly);
     report.findings.push_back({ugly, report::Severity::kWarning, ugly, ugly, {}});
-    report.blocked.push_back({i, recording::Call::k_poll, 5});
+    report.blocked.push_back({i, recording::Call::k_poll, 5, "10.0.0.1:5432"});
   }
   report.findings.resize(1);
   report.findings[0].code = "x";

@@ -42,12 +42,11 @@ class TemporaryDirectory {
 // running) unless told otherwise.
 class RecordingBuilder {
  public:
-  explicit RecordingBuilder(const std::string& path, const char* environment = "")
-      : path_(path) {
+  explicit RecordingBuilder(const std::string& path, const char* environment = "") : path_(path) {
     const int file = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     [[maybe_unused]] const int status = ftruncate(file, recording::kFileBytes);
-    base_ = static_cast<std::byte*>(mmap(nullptr, recording::kFileBytes, PROT_READ | PROT_WRITE,
-                                         MAP_SHARED, file, 0));
+    base_ = static_cast<std::byte*>(
+        mmap(nullptr, recording::kFileBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0));
     close(file);
     writer_.bind(base_);
     recording::Header& h = header();
@@ -88,9 +87,7 @@ class RecordingBuilder {
     const std::uint64_t ns = recording::monotonic_ns();
     return {ns, ns};
   }
-  void wake() {
-    syscall(SYS_futex, &header().wake, FUTEX_WAKE, 0x7FFFFFFF, nullptr, nullptr, 0);
-  }
+  void wake() { syscall(SYS_futex, &header().wake, FUTEX_WAKE, 0x7FFFFFFF, nullptr, nullptr, 0); }
 
   void end_init() {
     writer_.mark_init_end(now());

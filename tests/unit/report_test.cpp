@@ -11,12 +11,12 @@
 namespace lamprey::report {
 namespace {
 
-using ::testing::HasSubstr;
 using lamprey::testing::RecordingBuilder;
 using lamprey::testing::TemporaryDirectory;
 using recording::Call;
 using recording::monotonic_ns;
 using recording::Totals;
+using ::testing::HasSubstr;
 
 recording::CallTotals& totals_of(Totals& totals, Call call) {
   return totals.calls[static_cast<std::size_t>(call)];
@@ -120,6 +120,23 @@ TEST_F(LedgerTest, InitOnceAndInvocationsAsDifferences) {
   EXPECT_EQ(reports_[1].status, Status::kOk);
   EXPECT_TRUE(reports_[1].duration_ns && reports_[1].response_ns);
   EXPECT_LE(*reports_[1].response_ns, *reports_[1].duration_ns);
+}
+
+TEST_F(LedgerTest, TheProcessesOwnAccountGoesBeforeProc) {
+  builder_.writer().mark_init_end(RecordingBuilder::now(),
+                                  {5'000'000, 1'000'000, 1U << 20, 0, 0, 0, 0});
+  builder_.start("one");
+  builder_.writer().mark_end(0, 4711, RecordingBuilder::now(),
+                             {7'500'000, 1'250'000, 3U << 20, 0, 0, 0, 0});
+  Ledger book = ledger();
+  book.give_init(keep());
+  book.give_ended(keep());
+  ASSERT_EQ(reports_.size(), 2U);
+  EXPECT_EQ(reports_[0].process.cpu_user_ns, 5'000'000U);
+  EXPECT_EQ(reports_[0].process.peak_rss_bytes, 1U << 20);
+  EXPECT_EQ(reports_[1].process.cpu_user_ns, 2'500'000U);
+  EXPECT_EQ(reports_[1].process.cpu_system_ns, 250'000U);
+  EXPECT_EQ(reports_[1].process.peak_rss_bytes, 3U << 20);
 }
 
 TEST_F(LedgerTest, AnErrorIsAnError) {
@@ -291,7 +308,7 @@ TEST_F(LedgerTest, ProcIsTrustedOnlyForTheVeryProcess) {
   EXPECT_TRUE(book.process_runs());
   EXPECT_TRUE(book.process().rss_bytes);
   EXPECT_TRUE(book.process().fd_use);
-  EXPECT_TRUE(book.process().cpu_user_ms);
+  EXPECT_TRUE(book.process().cpu_user_ns);
   builder_.header().process_start += 1;
   Ledger other = ledger();
   EXPECT_FALSE(other.process_runs());

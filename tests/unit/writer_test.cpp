@@ -81,12 +81,12 @@ TEST_F(WriterTest, PeakStartsAnewWithEachInvocation) {
   writer_.count_free(*slot, 100000);
   writer_.count_allocation(*slot, 500, 512);
   EXPECT_EQ(peak(), 100000);
-  writer_.mark_init_end({10, 10});
+  writer_.mark_init_end({10, 10}, {});
   start("a", 20);
   EXPECT_EQ(peak(), 512);
   writer_.count_allocation(*slot, 1000, 1008);
   writer_.count_free(*slot, 1008);
-  writer_.mark_end(1, 7, {30, 30});
+  writer_.mark_end(1, 7, {30, 30}, {});
   EXPECT_EQ(memory_.boundary(1).peak_live_bytes, 1520);
 }
 
@@ -169,7 +169,7 @@ TEST_F(WriterTest, BoundaryHoldsTotalsAndForgetsTheMaximum) {
   ThreadSlot* slot = writer_.take_slot(1);
   writer_.count_call(slot, Call::k_recv, 5000, false, 10);
   writer_.count_call(slot, Call::k_recv, 100, true, 0);
-  writer_.mark_init_end({10, 10});
+  writer_.mark_init_end({10, 10}, {});
   const CallTotals& recv = memory_.boundary(0).calls[static_cast<int>(Call::k_recv)];
   EXPECT_EQ(recv.calls, 2U);
   EXPECT_EQ(recv.errors, 1U);
@@ -179,7 +179,7 @@ TEST_F(WriterTest, BoundaryHoldsTotalsAndForgetsTheMaximum) {
   EXPECT_EQ(recv.buckets[bucket_of(5000)], 1U);
   start("a", 20);
   writer_.count_call(slot, Call::k_recv, 300, false, 1);
-  ASSERT_TRUE(writer_.mark_end(1, 7, {40, 40}));
+  ASSERT_TRUE(writer_.mark_end(1, 7, {40, 40}, {}));
   const CallTotals& later = memory_.boundary(1).calls[static_cast<int>(Call::k_recv)];
   EXPECT_EQ(later.calls, 3U);
   EXPECT_EQ(later.max_ticks, 300U);
@@ -187,7 +187,7 @@ TEST_F(WriterTest, BoundaryHoldsTotalsAndForgetsTheMaximum) {
 }
 
 TEST_F(WriterTest, MarksMakeAnInvocation) {
-  writer_.mark_init_end({10, 11});
+  writer_.mark_init_end({10, 11}, {});
   EXPECT_EQ(start("req-1", 20), 1U);
   const Invocation& entry = memory_.invocation(1);
   EXPECT_EQ(entry.state, InvocationState::kStarted);
@@ -199,33 +199,33 @@ TEST_F(WriterTest, MarksMakeAnInvocation) {
   EXPECT_EQ(entry.state, InvocationState::kResponded);
   EXPECT_EQ(entry.flags & kInvocationError, kInvocationError);
   const std::uint32_t wake = memory_.header().wake;
-  EXPECT_TRUE(writer_.mark_end(1, 7, {40, 40}));
+  EXPECT_TRUE(writer_.mark_end(1, 7, {40, 40}, {}));
   EXPECT_EQ(entry.state, InvocationState::kEnded);
   EXPECT_GT(memory_.header().wake, wake);
-  EXPECT_FALSE(writer_.mark_end(1, 7, {50, 50}));  // nothing is open
+  EXPECT_FALSE(writer_.mark_end(1, 7, {50, 50}, {}));  // nothing is open
   EXPECT_EQ(memory_.header().ended, 1U);
 }
 
 TEST_F(WriterTest, EndFindsTheAnsweredInvocationWithoutAConnection) {
-  writer_.mark_init_end({10, 10});
+  writer_.mark_init_end({10, 10}, {});
   start("a", 20);
   start("b", 21);
   writer_.mark_response("a", false, {30, 30});
-  EXPECT_TRUE(writer_.mark_end(0, 7, {40, 40}));
+  EXPECT_TRUE(writer_.mark_end(0, 7, {40, 40}, {}));
   EXPECT_EQ(memory_.invocation(1).state, InvocationState::kEnded);
   EXPECT_EQ(memory_.invocation(2).state, InvocationState::kStarted);
 }
 
 TEST_F(WriterTest, FirstRequestOfAnotherWorkerEndsNothing) {
-  writer_.mark_init_end({10, 10});
+  writer_.mark_init_end({10, 10}, {});
   start("a", 20);  // taken by thread 7
-  EXPECT_FALSE(writer_.mark_end(0, 8, {30, 30}));
+  EXPECT_FALSE(writer_.mark_end(0, 8, {30, 30}, {}));
   EXPECT_EQ(memory_.invocation(1).state, InvocationState::kStarted);
-  EXPECT_TRUE(writer_.mark_end(0, 7, {40, 40}));
+  EXPECT_TRUE(writer_.mark_end(0, 7, {40, 40}, {}));
 }
 
 TEST_F(WriterTest, RequestIdsLongerThanTheFieldAreCut) {
-  writer_.mark_init_end({10, 10});
+  writer_.mark_init_end({10, 10}, {});
   const std::string long_id(500, 'x');
   start(long_id.c_str(), 20);
   EXPECT_EQ(std::string(memory_.invocation(1).request_id).size(),
@@ -234,10 +234,10 @@ TEST_F(WriterTest, RequestIdsLongerThanTheFieldAreCut) {
 
 TEST_F(WriterTest, IdleTimeIsNobodys) {
   constexpr std::uint64_t kMillion = 1'000'000;
-  writer_.mark_init_end({1 * kMillion, 1});
+  writer_.mark_init_end({1 * kMillion, 1}, {});
   EXPECT_EQ(writer_.busy_between(kMillion / 2, 5 * kMillion), kMillion / 2);  // still idle
   start("a", 3 * kMillion);
-  writer_.mark_end(1, 7, {4 * kMillion, 4});
+  writer_.mark_end(1, 7, {4 * kMillion, 4}, {});
   start("b", 9 * kMillion);
   // A background call over two idle intervals: 0.5 of init, 1 of a, 1 of b.
   EXPECT_EQ(writer_.busy_between(kMillion / 2, 10 * kMillion), 5 * kMillion / 2);
@@ -248,28 +248,28 @@ TEST_F(WriterTest, IdleTimeIsNobodys) {
 TEST_F(WriterTest, CallInFlightIsSharedBetweenInvocations) {
   constexpr std::uint64_t kMillion = 1'000'000;
   ThreadSlot* slot = writer_.take_slot(1);
-  writer_.mark_init_end({kMillion, 1});
+  writer_.mark_init_end({kMillion, 1}, {});
   start("a", 2 * kMillion);
   slot->in_flight.started = 2 * kMillion;
   slot->in_flight.call = static_cast<std::uint32_t>(Call::k_poll) + 1;
-  writer_.mark_end(1, 7, {5 * kMillion, 5});
+  writer_.mark_end(1, 7, {5 * kMillion, 5}, {});
   EXPECT_EQ(memory_.boundary(1).calls[static_cast<int>(Call::k_poll)].ticks, 3 * kMillion);
   start("b", 9 * kMillion);
   slot->in_flight.call = 0;
   writer_.count_call(slot, Call::k_poll, writer_.busy_between(2 * kMillion, 10 * kMillion), false,
                      0);
-  writer_.mark_end(2, 7, {11 * kMillion, 11});
+  writer_.mark_end(2, 7, {11 * kMillion, 11}, {});
   const std::uint64_t second = memory_.boundary(2).calls[static_cast<int>(Call::k_poll)].ticks -
                                memory_.boundary(1).calls[static_cast<int>(Call::k_poll)].ticks;
   EXPECT_EQ(second, kMillion);  // from the start of b to its return
 }
 
 TEST_F(WriterTest, RingKeepsTheNewestInvocations) {
-  writer_.mark_init_end({10, 10});
+  writer_.mark_init_end({10, 10}, {});
   for (std::uint64_t i = 1; i <= 3 * kInvocations; ++i) {
     const std::string id = "id-" + std::to_string(i);
     EXPECT_EQ(start(id.c_str(), 100 * i), i);
-    writer_.mark_end(i, 7, {(100 * i) + 50, 1});
+    writer_.mark_end(i, 7, {(100 * i) + 50, 1}, {});
   }
   EXPECT_EQ(memory_.header().ended, 3U * kInvocations);
   EXPECT_STREQ(memory_.invocation(3 * kInvocations).request_id, "id-384");

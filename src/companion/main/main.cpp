@@ -15,8 +15,9 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   const char* api = std::getenv("AWS_LAMBDA_RUNTIME_API");
   if (api == nullptr || *api == '\0') {
-    std::fprintf(stderr, "lamprey: AWS_LAMBDA_RUNTIME_API is not set: this program is a Lambda "
-                         "extension and started by Lambda\n");
+    std::fprintf(stderr,
+                 "lamprey: AWS_LAMBDA_RUNTIME_API is not set: this program is a Lambda "
+                 "extension and started by Lambda\n");
     return 2;
   }
   const char* path = argc > 0 ? argv[0] : "lamprey";

@@ -2,7 +2,8 @@
 
 {"malloc": {"blocks": 1000, "bytes": 1000}, "sleep": 0.2} does these two, in this order, and answers
 with what it measured itself. Amounts of nothing take the same path as amounts of something, so that
-two invocations differ by the work alone.
+two invocations differ by the work alone; "pad" makes two events equally long, and answers of one kind
+are equally long too.
 """
 
 import ctypes
@@ -44,12 +45,10 @@ def read(amount):
     total = 0
     if amount["path"]:
         file = os.open(amount["path"], os.O_RDONLY)
-        while got := os.readv(file, [memoryview(_BUFFER)[: amount["piece"]]]) if amount.get(
-            "vector"
-        ) else len(os.read(file, amount["piece"])):
+        while got := len(os.read(file, amount["piece"])):
             total += got
         os.close(file)
-    return total
+    return f"{total:012d}"
 
 
 def get(address):
@@ -63,14 +62,14 @@ def get(address):
         while got := connection.recv_into(_BUFFER):
             received += got
         connection.close()
-    return received
+    return f"{received:012d}"
 
 
 def sleep(seconds):
     start = time.perf_counter_ns()
     if seconds:
         time.sleep(seconds)
-    return time.perf_counter_ns() - start
+    return f"{time.perf_counter_ns() - start:012d}"
 
 
 def grow(mb):
@@ -131,6 +130,7 @@ def environment(names):
 
 
 ACTIONS = {
+    "pad": lambda _: None,
     "malloc": allocate,
     "free": free,
     "read": read,
@@ -156,3 +156,19 @@ def handler(event, context):
 
 def echo(event, context):
     return event
+
+
+class _Mallinfo2(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+    ]
+
+
+def used_bytes(event, context):
+    """What glibc itself says is in use."""
+    if not hasattr(_LIBC, "mallinfo2"):  # before glibc 2.33
+        return None
+    _LIBC.mallinfo2.restype = _Mallinfo2
+    now = _LIBC.mallinfo2()
+    return now.uordblks + now.hblkhd

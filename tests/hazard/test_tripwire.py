@@ -1,0 +1,78 @@
+"""Proof that the tripwire works: a library into which an allocation, or a lock, was put where our own
+code runs, stops the first program that reaches it and names the function. (google/tcmalloc's
+allocation_guard.h is the model; every other test here runs under it and so proves its absence.)"""
+
+import re
+import shutil
+import signal
+import subprocess
+
+import pytest
+from conftest import ROOT, execute, program
+
+FLAGS = "-std=c++20 -O1 -fPIC -shared -fno-rtti -fno-threadsafe-statics -w -Wl,-z,now".split()
+
+# file, what our code says there, what is put after it
+FAULTS = {
+    "malloc": (
+        "preload/intercept.h",
+        "  policy.before();\n",
+        '  asm volatile("" : : "r"(::malloc(8)));\n',
+    ),
+    "free": (
+        "src/recording/writer.h",
+        "    own_add(slot.memory.frees, 1);\n",
+            '    { void* none = nullptr; asm volatile("" : "+r"(none)); ::free(none); }\n',
+    ),
+    "pthread_mutex_lock": (
+        "preload/intercept.h",
+        "  const std::uint64_t end = ticks();\n",
+        "  { static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; ::pthread_mutex_lock(&lock); }\n",
+    ),
+    "write": (
+        "preload/allocation.cpp",
+        "    g_writer.count_allocation(*slot, requested, glibc_usable_size(block));\n",
+        "    ::write(-1, nullptr, 0);\n",
+    ),
+}
+INCLUDES = "#include <pthread.h>\n#include <stdlib.h>\n#include <unistd.h>\n"
+
+
+def build(folder, fault, *extra):
+    shutil.copytree(ROOT / "preload", folder / "preload")
+    shutil.copytree(ROOT / "src/recording", folder / "src/recording")
+    if fault is not None:
+        path, after, injected = FAULTS[fault]
+        text = (folder / path).read_text()
+        assert text.count(after) == 1, f"{path} has changed: say anew where to put the fault"
+        text = text.replace(after, after + injected)
+        (folder / path).write_text(text)
+    library = folder / "liblamprey.so"
+    sources = sorted((folder / "preload").glob("*.cpp"))
+    sources += [folder / "src/recording/writer.cpp", folder / "src/recording/marks.cpp"]
+    # All in one unit: half the time, and names of our own stay apart by their namespaces.
+    unit = folder / "unit.cpp"
+    unit.write_text(INCLUDES + "".join(f'#include "{source}"\n' for source in sources))
+    command = ["gcc", *FLAGS, *extra, "-I", folder, "-I", folder / "src", unit, "-o", library]
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[:3000]
+    return library
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+def test_fault_is_caught_and_named(tmp_path, fault):
+    library = build(tmp_path, fault, "-DLAMPREY_TRIPWIRE")
+    run = execute([program("allocations"), 1, 5], preload=library)
+    if run.status == 0:  # its faults are in calls, not in allocations
+        run = execute([program("calls"), 1, tmp_path / "f"], preload=library)
+    assert run.status in (-signal.SIGILL, -signal.SIGTRAP), (run.status, run.stderr)
+    assert re.search(rf"^lamprey tripwire: a hook called {fault}$", run.stderr, re.M)
+
+
+def test_library_without_a_fault_does_not_fire(tmp_path):
+    """The same way of building, so that it is the fault that fires above."""
+    library = build(tmp_path, None, "-DLAMPREY_TRIPWIRE")
+    for command in ([program("allocations"), 1, 5], [program("calls"), 1, tmp_path / "f"]):
+        run = execute(command, preload=library)
+        assert (run.status, run.stderr) == (0, "")
+        assert run.recording["memory"]["allocations"] > 0

@@ -1,0 +1,5 @@
+"""A Lambda function that ends the process while it is imported."""
+
+import os
+
+os._exit(7)

@@ -1,0 +1,112 @@
+"""CPython's own tests give the same results with the library as without it.
+
+The parts that are about system calls, processes, threads, signals and sockets. Each part runs twice
+at the same time; a test that differs is tried again, in both, before it counts.
+"""
+
+import pathlib
+import subprocess
+import xml.etree.ElementTree
+
+import pytest
+from test_python_runtime import VERSIONS
+
+SECONDS = 280
+TRIES = 3
+LEFT_OUT = [
+    # Pure Python and slow; the parts about sockets, pipes and child processes stay.
+    *[f"test.test_asyncio.{name}.*" for name in ("test_tasks", "test_futures", "test_taskgroups")],
+    *[f"test.test_asyncio.{name}.*" for name in ("test_ssl", "test_sslproto")],
+    "*NoPoll*",  # test_subprocess once more, with another way of waiting
+    "*VSOCK*",  # sockets to the machine's host, on one fixed port: two at once are in each other's way
+]
+PARTS = [
+    "test_os",
+    "test_mmap",
+    "test_fork1",
+    "test_threading",
+    "test_socket",
+    "test_signal",
+    "test_subprocess",
+    "test_asyncio",
+]
+
+
+def has_tests(python):
+    code = "import test.regrtest, test.test_os, test.test_fork1"
+    return subprocess.run([python, "-c", code], capture_output=True).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def python():
+    """A Python that brings its tests along."""
+    for version in reversed(VERSIONS):
+        if has_tests(VERSIONS[version]):
+            return pathlib.Path(VERSIONS[version])
+    pytest.skip("no Python here brings its own tests (the module `test`)")
+
+
+def outcomes(path):
+    """What became of each test, by its name."""
+    found = {}
+    for case in xml.etree.ElementTree.parse(path).iter("testcase"):
+        kinds = {child.tag for child in case} & {"failure", "error", "skipped"}
+        found[case.get("name")] = kinds.pop() if kinds else "ok"
+    return found
+
+
+class Both:
+    """Runs a part of the tests without and with the library, side by side."""
+
+    def __init__(self, python, build, workspace, wrap):
+        self.workspace = workspace
+        self.wrap = wrap
+        self.record = workspace / "records.jsonl"
+        under = [build / "bin" / "lamprey", "run", "--quiet", "--out", self.record, "--"]
+        self.prefixes = {"plain": [python], "recorded": [*under, python]}
+
+    def run(self, part, *options):
+        running = {}
+        for name, prefix in self.prefixes.items():
+            folder = self.workspace / name
+            folder.mkdir(exist_ok=True)
+            (folder / "result.xml").unlink(missing_ok=True)
+            words = ["-m", "test", "--junit-xml", "result.xml", *options, part]
+            log = (folder / "log").open("wb")
+            running[name] = subprocess.Popen(
+                self.wrap(list(map(str, [*prefix, *words]))),
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        for name, process in running.items():
+            try:
+                process.wait(SECONDS)
+            except subprocess.TimeoutExpired:
+                for other in running.values():
+                    other.kill()
+                pytest.fail(f"{part} ({name}) does not end within {SECONDS} s")
+        return [outcomes(self.workspace / name / "result.xml") for name in running]
+
+
+@pytest.fixture
+def both(python, build, workspace, local_lambda):
+    return Both(python, build, workspace, local_lambda.wrap)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", PARTS)
+def test_same_results_as_without(both, part):
+    options = [word for pattern in LEFT_OUT for word in ("-i", pattern)]
+    plain, recorded = both.run(part, *options)
+    assert len(plain) > 1 and any(outcome == "ok" for outcome in plain.values())
+    assert both.record.read_text().count('"type":"run"') == 1, "it was recorded"
+    differing = {name for name in plain | recorded if plain.get(name) != recorded.get(name)}
+    for _ in range(TRIES):
+        for name in sorted(differing):
+            again = [result.get(name) for result in both.run(part, "-m", name)]
+            if again[0] == again[1]:
+                differing.discard(name)
+    said = {name: (plain.get(name), recorded.get(name)) for name in differing}
+    assert not said, "each test: what it gives without, what with the library"
