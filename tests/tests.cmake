@@ -1,10 +1,12 @@
 # Builds the C and C++ side of tests/: every unit/*_test.cpp into one program, every hazard/*.c(pp),
-# fuzz/*_fuzz.cpp and bench/*.c(pp) into a program of its own. tests/run drives them.
+# fuzz/*_fuzz.cpp and bench/*.c(pp) into a program of its own. tests/run drives them. A release
+# build has only the programs that are run under the library: the unit tests take minutes to compile
+# and are run from debug and sanitizer builds.
 find_package(GTest REQUIRED)
 include(GoogleTest)
 
 file(GLOB unit_sources CONFIGURE_DEPENDS tests/unit/*_test.cpp)
-if(unit_sources)
+if(unit_sources AND NOT CMAKE_BUILD_TYPE STREQUAL "Release")
   # The parts of the library that can be tried without being preloaded: no hook is among them.
   set(preload_parts preload/environment.cpp preload/real.cpp preload/role.cpp
       preload/runtime_api.cpp preload/thread.cpp preload/ticks.cpp preload/tripwire.cpp)
@@ -19,7 +21,11 @@ if(unit_sources)
   gtest_discover_tests(unit_tests DISCOVERY_TIMEOUT 60)
 endif()
 
-foreach(kind hazard fuzz bench)
+set(kinds hazard bench)
+if(NOT CMAKE_BUILD_TYPE STREQUAL "Release")
+  list(APPEND kinds fuzz)
+endif()
+foreach(kind IN LISTS kinds)
   file(GLOB programs CONFIGURE_DEPENDS tests/${kind}/*.c tests/${kind}/*.cpp)
   foreach(source ${programs})
     get_filename_component(name ${source} NAME_WE)
