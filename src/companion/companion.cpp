@@ -109,9 +109,9 @@ void Companion::settle() {
   for (const std::string& complaint : complaints) {
     std::fprintf(stderr, "%s\n", complaint.c_str());
   }
-  if (const std::string obstacle = recording::make_directory(surroundings_.directory);
-      !obstacle.empty()) {
-    log(LogLevel::kError, obstacle);
+  obstacle_ = recording::make_directory(surroundings_.directory);
+  if (!obstacle_.empty()) {
+    log(LogLevel::kError, obstacle_);
   }
 }
 
@@ -168,12 +168,17 @@ void Companion::on_invoke(const lambda::Event& event) {
   look();
   drain(event.request_id);
   bury_children();
-  if (!any_boundaries()) {
+  if (recordings_.live().empty() || (unrecorded_said_ && !any_boundaries())) {
     say_unrecorded();
     return;
   }
+  // Also when no request was seen yet: the mark of one that left in pieces comes after its last
+  // piece, and the platform may have told us by then.
   wait_for_end(event);
   drain(event.request_id);
+  if (!any_boundaries()) {
+    say_unrecorded();
+  }
 }
 
 // One look at everything that is followed: where the invocation is, and the word to sleep on.
@@ -238,8 +243,7 @@ void Companion::on_shutdown(const lambda::Event& event) {
     Report report;
     report.type = report::Type::kShutdown;
     report.status = ending_of(event.reason, false, false).status;
-    report.coverage.unseen.push_back(
-        why_unrecorded(read_wrapper_note(surroundings_.directory + "/wrapper")));
+    report.coverage.unseen.push_back(why_nothing());
     report::add_headline(report);
     print(report);
     return;
@@ -257,6 +261,20 @@ void Companion::on_shutdown(const lambda::Event& event) {
   }
 }
 
+std::string Companion::why_nothing() const {
+  if (!obstacle_.empty()) {
+    return "nothing recorded: " + obstacle_;
+  }
+  auto note = read_wrapper_note(surroundings_.directory + "/wrapper");
+  const bool stale =
+      note && note->started_ns != 0 && note->started_ns < surroundings_.started_real_ns;
+  const bool foreign = note && !note->environment.empty() && note->environment != surroundings_.api;
+  if (stale || foreign) {
+    note.reset();
+  }
+  return why_unrecorded(note);
+}
+
 // Once: a function that cannot be recorded says why, and then runs as if we were not there.
 void Companion::say_unrecorded() {
   if (unrecorded_said_) {
@@ -265,16 +283,9 @@ void Companion::say_unrecorded() {
   unrecorded_said_ = true;
   Report report;
   report.type = report::Type::kInit;
-  auto note = read_wrapper_note(surroundings_.directory + "/wrapper");
-  const bool stale =
-      note && note->started_ns != 0 && note->started_ns < surroundings_.started_real_ns;
-  const bool foreign = note && !note->environment.empty() && note->environment != surroundings_.api;
-  if (stale || foreign) {
-    note.reset();
-  }
   report.coverage.unseen.push_back(
       recordings_.live().empty()
-          ? why_unrecorded(note)
+          ? why_nothing()
           : std::string("invocations: the runtime's traffic with the Runtime API was not seen"));
   report::add_headline(report);
   print(report);

@@ -49,6 +49,7 @@ class Companion {
   Sight look_for(const std::string& request_id);
   void wait_for_end(const lambda::Event& event);
   bool any_boundaries();
+  std::string why_nothing() const;
   void say_unrecorded();
   void print(report::Report& report);
   void log(LogLevel level, const std::string& text);
@@ -61,6 +62,7 @@ class Companion {
   Recordings recordings_;
   bool managed_instances_ = false;
   bool unrecorded_said_ = false;
+  std::string obstacle_;  // why there is no directory of recordings; empty when there is one
   std::string last_complaint_;
   std::uint64_t ended_mono_ns_ = 0;        // END of the invocation just reported; 0 none
   std::uint64_t gone_mono_ns_ = 0;         // when the runtime was found dead

@@ -64,8 +64,9 @@ std::optional<WrapperNote> read_wrapper_note(const std::string& path) {
 
 std::string why_unrecorded(const std::optional<WrapperNote>& note) {
   if (!note) {
-    return "nothing recorded: the wrapper was not used (set AWS_LAMBDA_EXEC_WRAPPER=/opt/lamprey, "
-           "on provided.* runtimes LD_PRELOAD=/opt/lib/liblamprey.so)";
+    return "nothing recorded: no word from the wrapper: it was not used (set "
+           "AWS_LAMBDA_EXEC_WRAPPER=/opt/lamprey, on provided.* runtimes "
+           "LD_PRELOAD=/opt/lib/liblamprey.so), or /tmp is full";
   }
   if (note->library == "missing") {
     return "nothing recorded: the wrapper found no liblamprey.so beside it";

@@ -43,6 +43,35 @@ bool later(const ClockPair& a, const ClockPair& b) {
   return a.ticks > b.ticks && a.mono_ns > b.mono_ns;
 }
 
+// What every version's header begins with.
+struct Start {
+  std::uint64_t magic;
+  std::uint32_t version;
+  std::uint32_t header_bytes;
+};
+
+std::optional<Failure> check_start(const std::string& path, const Start& start) {
+  if (start.magic == 0) {
+    return Failure{
+        OpenError::kUnfinished,
+        fmt::format("recording {} was never finished: its attach did not complete", path)};
+  }
+  if (start.magic != kMagic) {
+    return Failure{OpenError::kCorrupt,
+                   fmt::format("recording {} does not begin as a recording does", path)};
+  }
+  if (start.version != kVersion) {
+    return Failure{OpenError::kVersion,
+                   fmt::format("recording {} has version {}, this program reads {}", path,
+                               start.version, kVersion)};
+  }
+  if (start.header_bytes != sizeof(Header)) {
+    return Failure{OpenError::kCorrupt, fmt::format("recording {} has a header of {} bytes, not {}",
+                                                    path, start.header_bytes, sizeof(Header))};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::uint64_t monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
@@ -138,36 +167,22 @@ bool Reader::read_at(std::uint64_t offset, void* into, std::size_t bytes) const 
 }
 
 bool Reader::check_header(std::uint64_t file_bytes, Failure& failure) {
-  struct Start {
-    std::uint64_t magic;
-    std::uint32_t version;
-    std::uint32_t header_bytes;
-  } start{};
+  Start start{};
   if (!read_at(0, &start, sizeof(start))) {
-    failure = {OpenError::kCorrupt,
+    // Empty is every recording for the moment between its creation and its allocation.
+    failure = {file_bytes == 0 ? OpenError::kUnfinished : OpenError::kCorrupt,
                fmt::format("recording {} has {} bytes, too few for a header", path_, file_bytes)};
     return false;
   }
-  if (start.magic == 0) {
-    failure = {OpenError::kUnfinished,
-               fmt::format("recording {} was never finished: its attach did not complete", path_)};
-    return false;
-  }
-  if (start.magic != kMagic) {
-    failure = {OpenError::kCorrupt,
-               fmt::format("recording {} does not begin as a recording does", path_)};
-    return false;
-  }
-  if (start.version != kVersion) {
-    failure = {OpenError::kVersion,
-               fmt::format("recording {} has version {}, this program reads {}", path_,
-                           start.version, kVersion)};
+  if (auto wrong = check_start(path_, start)) {
+    failure = *wrong;
     return false;
   }
   header_ = std::make_unique<Header>();
-  if (start.header_bytes != sizeof(Header) || !read_at(0, header_.get(), sizeof(Header))) {
-    failure = {OpenError::kCorrupt, fmt::format("recording {} has a header of {} bytes, not {}",
-                                                path_, start.header_bytes, sizeof(Header))};
+  if (!read_at(0, header_.get(), sizeof(Header))) {
+    failure = {
+        OpenError::kCorrupt,
+        fmt::format("recording {} was cut to {} bytes, inside its header", path_, file_bytes)};
     return false;
   }
   if (header_->call_count != kCallCount || header_->bucket_count != kBuckets) {

@@ -141,6 +141,25 @@ def test_other_traffic_is_none_of_our_business(library, tmp_path):
     assert run.recording["started"] == 0 and not run.recording["init_ended"]
 
 
+def test_a_closed_connections_number_is_forgotten(library):
+    """The number is given out anew by a call that is not hooked, and carries the same text."""
+    server = FakeRuntimeApi(1)
+    script = (
+        "import os, socket\n"
+        "line = b'GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\n\\r\\n'\n"
+        f"s = socket.create_connection(('127.0.0.1', {server.port})); number = s.fileno()\n"
+        "s.sendall(line); s.recv(10000); s.close()\n"
+        "again = os.memfd_create('x'); assert again == number\n"
+        "[os.write(again, line) for _ in range(2)]\n"
+    )
+    for close in ("s.close()", "os.close(s.detach())", "os.closerange(number, number + 1)"):
+        server.ids.clear()
+        run = execute(["python3", "-c", script.replace("s.close()", close)], preload=library)
+        assert (run.status, run.stderr) == (0, ""), close
+        assert [i["state"] for i in run.recording["invocations"]] == [STARTED], close
+    server.close()
+
+
 def test_many_connections_that_only_begin_like_it(library):
     """More of them than conversations can be followed (64), and none ends its first line: other
     protocols whose first bytes look alike. The Runtime API must be recognised beside them."""

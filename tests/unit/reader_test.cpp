@@ -177,7 +177,11 @@ TEST_F(ReaderTest, SaysWhatACutFileLost) {
   EXPECT_FALSE(reader.invocation(1));
   EXPECT_EQ(reader.live(monotonic_ns())->memory.allocations, 0U);
   EXPECT_GT(reader.dropped_count(), 0U);
-  EXPECT_EQ(fails(path()).error, OpenError::kCorrupt);
+  const Failure cut = fails(path());
+  EXPECT_EQ(cut.error, OpenError::kCorrupt);
+  EXPECT_EQ(cut.text, "recording " + path() + " was cut to 100 bytes, inside its header");
+  ASSERT_EQ(truncate(path().c_str(), 0), 0);  // as it is for a moment while it is made
+  EXPECT_EQ(fails(path()).error, OpenError::kUnfinished);
 }
 
 TEST_F(ReaderTest, DropsForgedEntries) {
