@@ -16,6 +16,7 @@
 
 // glibc only, and not declared in a header; weak, so that a musl program still loads us (and finds
 // us inert). pthread_atfork itself would be libpthread's before glibc 2.34.
+// NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" __attribute__((weak)) int __register_atfork(void (*)(), void (*)(), void (*)(), void*);
 
 namespace lamprey::preload {

@@ -156,15 +156,21 @@ class HttpFramer {
     }
   }
 
+  // -1: none.
+  static int hex_digit(char c) {
+    if (c >= '0' && c <= '9') {
+      return c - '0';
+    }
+    const char lower = static_cast<char>(c | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+  }
+
   void handle_chunk_size(std::size_t n) {
     std::uint64_t value = 0;
     std::size_t i = 0;
     for (; i < n && i < 15; ++i) {
       const char c = text_[i];
-      const int digit = (c >= '0' && c <= '9')   ? c - '0'
-                        : (c >= 'a' && c <= 'f') ? c - 'a' + 10
-                        : (c >= 'A' && c <= 'F') ? c - 'A' + 10
-                                                 : -1;
+      const int digit = hex_digit(c);
       if (digit < 0) {
         break;  // a chunk extension
       }

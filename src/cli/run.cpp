@@ -94,7 +94,7 @@ std::string find_program(const std::string& word) {
   std::string_view rest = path == nullptr ? "/usr/bin:/bin" : path;
   while (true) {
     const std::size_t colon = rest.find(':');
-    const std::string candidate = std::string(rest.substr(0, colon)) + "/" + word;
+    std::string candidate = std::string(rest.substr(0, colon)) + "/" + word;
     if (access(candidate.c_str(), X_OK) == 0) {
       return candidate;
     }

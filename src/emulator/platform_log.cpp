@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kInitType = "on-demand";
-constexpr std::uint64_t kBytesPerMb = 1024 * 1024;
+constexpr std::uint64_t kBytesPerMb = std::uint64_t{1} << 20;
 
 std::int64_t whole_milliseconds(Nanoseconds duration) {
   return (duration.count() + 999'999) / 1'000'000;

@@ -13,8 +13,9 @@
 
 namespace lamprey::emulator {
 
-inline constexpr std::size_t kLargestPayload = 6U * 1024 * 1024 + 100;  // bytes, as RAPID has it
-inline constexpr std::size_t kLargestStream = 200U * 1024 * 1024;       // bytes
+inline constexpr std::size_t kLargestPayload =
+    (std::size_t{6} << 20) + 100;                                      // bytes, as RAPID has it
+inline constexpr std::size_t kLargestStream = std::size_t{200} << 20;  // bytes
 
 // What the function answered: a response, an error, or a response that was too large.
 struct FunctionResponse {

@@ -39,8 +39,8 @@ def has_tests(python):
 
 @pytest.fixture(scope="module")
 def python():
-    """A Python that brings its tests along."""
-    for version in reversed(VERSIONS):
+    """The newest Python that brings its tests along."""
+    for version in sorted(VERSIONS, key=lambda text: tuple(map(int, text.split("."))), reverse=True):
         if has_tests(VERSIONS[version]):
             return pathlib.Path(VERSIONS[version])
     pytest.skip("no Python here brings its own tests (the module `test`)")

@@ -146,7 +146,7 @@ class EmulatorTelemetryApi : public EmulatorExtensionsApi {
  protected:
   EmulatorTelemetryApi()
       : telemetry_(io_, [this](const TelemetrySettings& s) { settings_.push_back(s); }),
-        listener_(io_, 0, [this](HttpRequest message, const Respond& respond) {
+        listener_(io_, 0, [this](const HttpRequest& message, const Respond& respond) {
           batches_.push_back(json::parse(message.body));
           paths_.push_back(message.path);
           respond({200, "", "text/plain", {}});

@@ -147,6 +147,7 @@ TEST_F(EmulatorInvokeEndpoint, ConcurrentInvocationsGetEnvironmentsOfTheirOwnUpT
   options_.concurrency = 2;
   serve([&](std::uint16_t port) {
     std::vector<std::future<std::string>> answers;
+    answers.reserve(4);
     for (int i = 0; i < 4; ++i) {
       answers.push_back(std::async(
           std::launch::async, [port] { return post(port, "{\"do\":\"sleep\",\"seconds\":0.3}"); }));

@@ -266,13 +266,14 @@ TEST_F(WriterTest, CallInFlightIsSharedBetweenInvocations) {
 
 TEST_F(WriterTest, RingKeepsTheNewestInvocations) {
   writer_.mark_init_end({10, 10}, {});
-  for (std::uint64_t i = 1; i <= 3 * kInvocations; ++i) {
+  constexpr std::uint64_t kCount = 3 * std::uint64_t{kInvocations};
+  for (std::uint64_t i = 1; i <= kCount; ++i) {
     const std::string id = "id-" + std::to_string(i);
     EXPECT_EQ(start(id.c_str(), 100 * i), i);
     writer_.mark_end(i, 7, {(100 * i) + 50, 1}, {});
   }
-  EXPECT_EQ(memory_.header().ended, 3U * kInvocations);
-  EXPECT_STREQ(memory_.invocation(3 * kInvocations).request_id, "id-384");
+  EXPECT_EQ(memory_.header().ended, kCount);
+  EXPECT_STREQ(memory_.invocation(kCount).request_id, "id-384");
 }
 
 }  // namespace
