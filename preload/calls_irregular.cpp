@@ -18,6 +18,7 @@ bool has_mode(int flags) { return (flags & kCreate) != 0 || (flags & kTemporary)
 
 using namespace lamprey::preload;  // NOLINT(google-build-using-namespace): this file is hooks only
 
+// NOLINTBEGIN(clang-analyzer-valist.Uninitialized): the analyzer does not follow va_start here
 #define LAMPREY_READ_MODE(flags)                   \
   mode_t mode = 0;                                 \
   if (has_mode(flags)) {                           \
@@ -49,6 +50,7 @@ LAMPREY_OPENAT(openat)
 LAMPREY_OPENAT(openat64)
 #undef LAMPREY_OPENAT
 #undef LAMPREY_READ_MODE
+// NOLINTEND(clang-analyzer-valist.Uninitialized)
 
 // No result to judge. glibc 2.34 brought it; no program reaches it on an older one.
 extern "C" __attribute__((visibility("default"))) void hook_closefrom(int first) asm("closefrom");

@@ -82,7 +82,7 @@ void make_room(int directory, const char* name, unsigned long process_start) {
 
 // Writes zeros over [0, bytes) in few large calls. 0 or -errno.
 long write_zeros(long fd, std::size_t bytes) {
-  static const char kZeros[65536] = {};
+  static constexpr char kZeros[65536] = {};
   for (std::size_t at = 0; at < bytes;) {
     const std::size_t left = bytes - at;
     const std::size_t size = left < sizeof(kZeros) ? left : sizeof(kZeros);

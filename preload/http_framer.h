@@ -141,15 +141,12 @@ class HttpFramer {
   template <class Sink>
   void end_head(Sink& sink) {
     const bool may_have_body = sink.head_end();
-    if (!may_have_body) {
-      end_message(sink);
-    } else if (chunked_) {
-      in_chunks_ = true;
+    in_chunks_ = chunked_;
+    if (may_have_body && chunked_) {
       state_ = State::kChunkSize;
-    } else if (has_length_ && body_left_ > 0) {
-      in_chunks_ = false;
+    } else if (may_have_body && has_length_ && body_left_ > 0) {
       state_ = State::kBody;
-    } else if (!has_length_ && is_response_) {
+    } else if (may_have_body && !has_length_ && is_response_) {
       state_ = State::kBodyUntilClose;
     } else {
       end_message(sink);

@@ -315,7 +315,7 @@ Conversation* outgoing(int fd, const char* data, std::size_t size) {
 
 void sending_slow(int fd, const char* data, std::size_t size) {
   tripwire::enter();
-  char head[64];
+  char head[64] = {};
   const std::size_t n = copy_from_caller(head, data, size < sizeof(head) ? size : sizeof(head));
   if (asks_for_work(head, n) && descriptor_state(fd) != kPlain) {
     Conversation* c = outgoing(fd, head, n);

@@ -30,7 +30,7 @@ def _unshare():
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: takes ten seconds or more; leave out with -m 'not slow'")
+    config.addinivalue_line("markers", "slow: ten seconds or more; leave out with -m 'not slow'")
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +52,8 @@ def private_tmp():
 def build(root):
     """The build under test; another one may be named, for instance one with sanitizers."""
     path = pathlib.Path(os.environ.get("LAMPREY_BUILD", root / "build" / "release"))
-    assert (path / "bin" / "lamprey").exists(), f"{path} is not built: cmake --build --preset release"
+    program = path / "bin" / "lamprey"
+    assert program.exists(), f"{program} is not built: cmake --build --preset release"
     return path
 
 

@@ -18,7 +18,7 @@ LEFT_OUT = [
     *[f"test.test_asyncio.{name}.*" for name in ("test_tasks", "test_futures", "test_taskgroups")],
     *[f"test.test_asyncio.{name}.*" for name in ("test_ssl", "test_sslproto")],
     "*NoPoll*",  # test_subprocess once more, with another way of waiting
-    "*VSOCK*",  # sockets to the machine's host, on one fixed port: two at once are in each other's way
+    "*VSOCK*",  # to the machine's host, on one fixed port: two at once are in each other's way
 ]
 PARTS = [
     "test_os",
@@ -40,7 +40,7 @@ def has_tests(python):
 @pytest.fixture(scope="module")
 def python():
     """The newest Python that brings its tests along."""
-    for version in sorted(VERSIONS, key=lambda text: tuple(map(int, text.split("."))), reverse=True):
+    for version in sorted(VERSIONS, key=lambda v: [int(n) for n in v.split(".")], reverse=True):
         if has_tests(VERSIONS[version]):
             return pathlib.Path(VERSIONS[version])
     pytest.skip("no Python here brings its own tests (the module `test`)")

@@ -159,7 +159,8 @@ def test_records_say_whose_they_are(session):
     assert [record["invocation"] for record in records] == list(range(1, len(records) + 1))
     assert [record["cold_start"] for record in records] == [True] + [False] * (len(records) - 1)
     assert {record["function_name"] for record in records} == {"function"}
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", r["started"]) for r in records)
+    moment = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+    assert all(moment.fullmatch(record["started"]) for record in records)
     assert all(record["trace_id"].startswith("Root=1-") for record in records)
     assert all(record["headline"] for record in session.log.records)
 
@@ -185,7 +186,7 @@ def test_allocations_are_exact(session):
 
 def test_live_bytes_follow_what_is_kept(session):
     def is_near(name, expected):
-        # Live bytes go by usable size, and malloc leaves up to 24 bytes of a chunk it found unsplit.
+        # Live bytes go by usable size, and malloc leaves up to 24 bytes of a chunk unsplit.
         slack = abs(expected) * 24 // BLOCK_BYTES + 1024
         return abs(added(session, name, "memory", "live_delta_bytes") - expected) <= slack
 
@@ -278,7 +279,7 @@ def test_metrics_stand_at_the_root(session):
     assert record["allocated_bytes"] == record["memory"]["allocated_bytes"]
 
 
-# ---- one Python is enough for what follows ---------------------------------------------------------
+# ---- one Python is enough for what follows ------------------------------------------------------
 
 
 COMMAND = [sys.executable, "-m", "awslambdaric"]
@@ -328,7 +329,7 @@ def test_a_thousand_invocations_in_a_row(local_lambda):
 
 
 def test_growth_is_what_the_allocator_says_too(local_lambda):
-    """The referee is mallinfo2, asked inside the function; its figures hold 8 bytes a block more."""
+    """The referee is mallinfo2, asked inside the function; it counts 8 bytes a block more."""
     with local_lambda.serve(*COMMAND, "app.used_bytes") as serving:
         used = [serving.invoke()[0] for _ in range(200)]
         log = serving.stop()

@@ -213,9 +213,11 @@ public class Main {
     for (int i = 0; i < 100; i++) { int n = i; results.add(pool.submit(() -> n * n)); }
     int sum = 0; for (Future<Integer> f : results) sum += f.get();
     pool.shutdown();
-    Files.writeString(Path.of("f"), "content"); System.out.println(sum + Files.readString(Path.of("f")));
+    Files.writeString(Path.of("f"), "content");
+    System.out.println(sum + Files.readString(Path.of("f")));
     Process p = new ProcessBuilder("echo", "child").inheritIO().start(); p.waitFor();
-    try { ((Object) null).toString(); } catch (NullPointerException e) { System.out.println("caught"); }
+    try { ((Object) null).toString(); }
+    catch (NullPointerException e) { System.out.println("caught"); }
     System.exit(9);
   }
 }
