@@ -57,7 +57,7 @@ std::string subject(const Report& report) {
 void add_findings(Report& report) {
   if (report.memory && report.memory->failed > 0) {
     report.findings.push_back(
-        {"allocation_failed",
+        {"memory.refused",
          Severity::kWarning,
          fmt::format("{} memory requests were refused by the allocator.",
                      human_count(report.memory->failed)),

@@ -93,6 +93,12 @@ void Ledger::fill(Report& report, const Totals& before, const Totals& after, boo
   const Peaks peaks = peaks_known ? Peaks::kOfSpan : Peaks::kUnknown;
   report.memory = memory_between(before, after, peaks);
   report.calls = calls_between(before, after, reader_.clock(), peaks);
+  // An allocator linked into the program takes its calls before they reach us: nothing counted is
+  // then no figure at all.
+  if ((header().flags & recording::kFlagForeignAllocator) != 0 && after.memory.allocations == 0) {
+    report.memory.reset();
+    report.coverage.unseen.emplace_back("memory: the program has an allocator of its own");
+  }
   // The process's own account at the mark is finer than /proc's ticks and exact to the moment; it
   // goes before what /proc says now.
   if (after.use.max_rss_bytes != 0) {

@@ -127,11 +127,13 @@ def test_children_are_followed_when_asked(local_lambda):
 def test_a_preload_of_somebody_else_is_kept(local_lambda, workspace):
     other = workspace / "libother.so"
     subprocess.run(
-        ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", other], input=b"int other_layer;", check=True
+        ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", other],
+        input=b"int other_layer;",
+        check=True,
     )
     answers, log = invoke_all(
         local_lambda,
-        [{"environment": ["LD_PRELOAD"], "child": ["grep", "-c", "libother.so", "/proc/self/maps"]}],
+        [{"environment": ["LD_PRELOAD"], "child": ["grep", "-c", other.name, "/proc/self/maps"]}],
         env={"LD_PRELOAD": other},
     )
     assert answers[0]["environment"] == {"LD_PRELOAD": str(other)}, "only ours left the list"

@@ -116,6 +116,18 @@ TEST_F(RuntimeApiTest, TwoConnectionsEndOnlyTheirOwnInvocations) {
   EXPECT_EQ(memory_.invocation(2).state, InvocationState::kStarted);
 }
 
+TEST_F(RuntimeApiTest, FirstRequestOfAFurtherConnectionEndsNothing) {
+  connected(50);
+  send(50, kNext);
+  receive(50, work("a"));
+  send(50, answer("a", "x"));
+  connected(51);
+  send(51, kNext);  // the same thread, while 50 has yet to ask for more
+  EXPECT_EQ(ended(), 0U);
+  send(50, kNext);
+  EXPECT_EQ(ended(), 1U);
+}
+
 TEST_F(RuntimeApiTest, ConnectionPerCall) {
   for (int i = 0; i < 5; ++i) {
     connected(60);

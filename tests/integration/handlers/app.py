@@ -2,8 +2,8 @@
 
 {"malloc": {"blocks": 1000, "bytes": 1000}, "sleep": 0.2} does these two, in this order, and answers
 with what it measured itself. Amounts of nothing take the same path as amounts of something, so that
-two invocations differ by the work alone; "pad" makes two events equally long, and answers of one kind
-are equally long too.
+two invocations differ by the work alone; "pad" makes two events equally long, and answers of one
+kind are equally long too.
 """
 
 import ctypes
@@ -161,7 +161,9 @@ def echo(event, context):
 class _Mallinfo2(ctypes.Structure):
     _fields_ = [
         (name, ctypes.c_size_t)
-        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+        for name in (
+            "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+        )
     ]
 
 

@@ -1,4 +1,4 @@
-"""A Lambda function whose first start takes longer than Lambda allows an init; later ones do not."""
+"""A Lambda function whose first start takes longer than Lambda allows an init."""
 
 import os
 import time
