@@ -186,7 +186,7 @@ Json blocked_json(const Report& report, std::size_t most) {
     if (!blocked.target.empty()) {
       entry["target"] = cut(blocked.target);
     }
-    entry["for_ms"] = ms(blocked.for_ns);
+    put_ms(entry, "for_ms", blocked.for_ns);
     list.push_back(std::move(entry));
   }
   return list;
@@ -264,6 +264,9 @@ void add_metrics(Json& line, const Report& report, const LineOptions& options) {
       metrics.push_back({{"Name", name}, {"Unit", unit}});
     }
   };
+  if (report.process.cpu_user_ns && report.process.cpu_system_ns) {
+    line["cpu_ms"] = ms(*report.process.cpu_user_ns + *report.process.cpu_system_ns);
+  }
   if (report.memory) {
     line["allocated_bytes"] = report.memory->allocated_bytes;
     line["live_bytes"] = report.memory->live_bytes;
@@ -277,6 +280,7 @@ void add_metrics(Json& line, const Report& report, const LineOptions& options) {
                     [](const report::Finding& f) { return f.severity != report::Severity::kInfo; });
   put_ms(line, "flush_ms", report.self.flush_ns);
   metric("duration_ms", "Milliseconds");
+  metric("cpu_ms", "Milliseconds");
   metric("allocated_bytes", "Bytes");
   metric("live_bytes", "Bytes");
   metric("peak_rss_bytes", "Bytes");

@@ -21,6 +21,7 @@ End whole_end(const End& end) {
 
 End end_at_rest(Ledger& ledger) {
   End end;
+  end.found_later = true;
   const std::uint64_t now = recording::monotonic_ns();
   end.mono_ns = now;
   const auto newest = ledger.reader().invocation(ledger.header().started);

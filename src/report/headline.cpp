@@ -76,9 +76,11 @@ void add_headline(Report& report) {
   }
   if (!report.blocked.empty()) {
     const Blocked& longest = report.blocked.front();
-    text += fmt::format("; thread {} had been in {}{} for {}", longest.tid, name_of(longest.call),
-                        longest.target.empty() ? std::string() : to_target(longest),
-                        human_duration(longest.for_ns));
+    text += fmt::format("; thread {} had been in {}{}", longest.tid, name_of(longest.call),
+                        longest.target.empty() ? std::string() : to_target(longest));
+    if (longest.for_ns) {
+      text += fmt::format(" for {}", human_duration(*longest.for_ns));
+    }
   } else if (report.calls && !report.calls->by_time.empty() &&
              report.calls->by_time.front().total_ns > 0) {
     const CallFigures& top = report.calls->by_time.front();

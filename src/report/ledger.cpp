@@ -102,7 +102,10 @@ void Ledger::fill(Report& report, const Totals& before, const Totals& after, boo
   // The process's own account at the mark is finer than /proc's ticks and exact to the moment; it
   // goes before what /proc says now.
   if (after.use.max_rss_bytes != 0) {
-    report.process.peak_rss_bytes = after.use.max_rss_bytes;
+    // The kernel keeps both figures in per-thread pieces that it adds up now and then: the present
+    // one may have overtaken the highest.
+    report.process.peak_rss_bytes =
+        std::max(after.use.max_rss_bytes, report.process.rss_bytes.value_or(0));
     if (before.use.max_rss_bytes != 0 || before.at.mono_ns == 0) {  // or from the start
       fill_cpu(report, before.use, after.use);
     }
@@ -282,7 +285,7 @@ std::size_t Ledger::give_open(const End& end, const Sink& sink) {
     if (end.duration_known && until > entry->started.mono_ns) {
       report.duration_ns = until - entry->started.mono_ns;
     }
-    const auto totals = reader_.live(until);
+    const auto totals = reader_.live(end.found_later ? entry->started.mono_ns : until);
     if (base_sequence_ != sequence - 1) {
       if (auto before = reader_.boundary(sequence - 1)) {
         base_ = std::move(before);
@@ -291,6 +294,9 @@ std::size_t Ledger::give_open(const End& end, const Sink& sink) {
     }
     fill(report, *base_, *totals, base_sequence_ == sequence - 1);
     add_blocked(report, until);
+    for (Blocked& blocked : report.blocked) {
+      blocked.for_ns = end.found_later ? std::nullopt : blocked.for_ns;
+    }
     mark_given(sequence);
     finish(report, sink);
     ++count;

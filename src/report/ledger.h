@@ -24,6 +24,7 @@ struct End {
   std::string death;            // in words; empty when it is not abnormal
   std::uint64_t mono_ns = 0;    // at the latest; calls in flight count up to here
   bool duration_known = false;  // mono_ns is when it ended, not only when it was noticed
+  bool found_later = false;     // nobody was there: how long a call was in flight is unknown
 };
 
 // An open invocation cannot have run past its deadline by much, whenever that is noticed: the

@@ -65,8 +65,8 @@ struct CallsFigures {
 struct Blocked {
   std::int32_t tid = 0;
   recording::Call call{};
-  std::uint64_t for_ns = 0;
-  std::string target;  // host and port, or host name; empty: unknown
+  std::optional<std::uint64_t> for_ns;  // absent when nobody saw the end
+  std::string target;                   // host and port, or host name; empty: unknown
 };
 
 // What the system says about the process, in its recording or in /proc; every figure by itself may

@@ -114,7 +114,7 @@ TEST(LineTest, EmbeddedMetricsNameOnlyWhatIsThere) {
   EXPECT_EQ(line["_aws"]["Timestamp"], 1'700'000'000'123U);
   EXPECT_EQ(directive["Namespace"], "Mine");
   EXPECT_EQ(directive["Dimensions"], Json::parse(R"([["function_name"]])"));
-  EXPECT_EQ(directive["Metrics"].size(), 6U);  // no flush_ms, cpu_ms, network_ms
+  EXPECT_EQ(directive["Metrics"].size(), 7U);  // no flush_ms, network_ms
   for (const Json& metric : directive["Metrics"]) {
     EXPECT_TRUE(line[metric["Name"].get<std::string>()].is_number()) << metric;
     EXPECT_TRUE(metric["Unit"].is_string());

@@ -260,7 +260,7 @@ TEST_F(LedgerTest, AnOpenInvocationSaysWhereItStood) {
   EXPECT_NEAR(static_cast<double>(*reports_[0].duration_ns), 2e9, 5e6);
   ASSERT_EQ(reports_[0].blocked.size(), 1U);
   EXPECT_EQ(reports_[0].blocked[0].tid, 4711);
-  EXPECT_NEAR(static_cast<double>(reports_[0].blocked[0].for_ns), 2e9, 5e6);
+  EXPECT_NEAR(static_cast<double>(reports_[0].blocked[0].for_ns.value_or(0)), 2e9, 5e6);
   EXPECT_EQ(reports_[0].memory->allocations, 1U);
   EXPECT_THAT(reports_[0].headline, HasSubstr("Timed out"));
   EXPECT_THAT(reports_[0].headline, HasSubstr("connect"));
