@@ -144,18 +144,6 @@ recording::ResourceUse resource_use() {
           static_cast<std::uint64_t>(usage.ru_nivcsw)};
 }
 
-// Another open connection has work that it has not asked beyond: then a request on a connection
-// that delivered nothing is a further worker's first, and ends nobody's invocation. (A runtime with
-// a connection per call closes the one before.)
-bool delivered_elsewhere(const Conversation& c) {
-  for (const Conversation& other : g_conversations) {
-    if (&other != &c && other.used && other.delivered != 0) {
-      return true;
-    }
-  }
-  return false;
-}
-
 // More work is asked for on this connection: what was delivered on it has ended.
 void ask_for_work(Conversation& c) {
   const recording::ClockPair now = clock_pair();
@@ -163,8 +151,7 @@ void ask_for_work(Conversation& c) {
   if (!g_writer.init_ended()) {
     g_writer.mark_init_end(now, resource_use());
     wake_reader();
-  } else if ((c.delivered != 0 || !delivered_elsewhere(c)) &&
-             g_writer.mark_end(c.delivered, t_thread.tid, now, resource_use())) {
+  } else if (g_writer.mark_end(c.delivered, t_thread.tid, now, resource_use())) {
     wake_reader();
   }
   c.delivered = 0;

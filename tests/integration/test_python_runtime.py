@@ -337,7 +337,7 @@ def test_growth_is_what_the_allocator_says_too(local_lambda):
         pytest.skip("mallinfo2 came with glibc 2.33: no referee")
     live = [record["memory"]["live_bytes"] for record in log.invokes]
     grown, referee = live[-1] - live[50], used[-1] - used[50]
-    assert 0.8 * referee <= grown <= referee
+    assert 0.7 * referee <= grown <= referee
     # Within an invocation some blocks are alive that are gone at its end, when we look.
     assert abs(used[-1] - live[-1]) < 0.1 * used[-1]
 

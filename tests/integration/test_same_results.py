@@ -234,7 +234,7 @@ def test_java_program(pair, workspace):
 
 
 RUBY = """
-require "socket"; require "digest"
+require "socket"; require "digest/sha2"; Digest::SHA256  # its autoload is no matter for threads
 r, w = IO.pipe
 pid = fork { r.close; w.puts "from the child"; exit! 3 }
 w.close; puts r.read; Process.wait pid; puts $?.exitstatus

@@ -124,19 +124,19 @@ TEST_F(LedgerTest, InitOnceAndInvocationsAsDifferences) {
 
 TEST_F(LedgerTest, TheProcessesOwnAccountGoesBeforeProc) {
   builder_.writer().mark_init_end(RecordingBuilder::now(),
-                                  {5'000'000, 1'000'000, 1U << 20, 0, 0, 0, 0});
+                                  {5'000'000, 1'000'000, 1U << 30, 0, 0, 0, 0});
   builder_.start("one");
   builder_.writer().mark_end(0, 4711, RecordingBuilder::now(),
-                             {7'500'000, 1'250'000, 3U << 20, 0, 0, 0, 0});
+                             {7'500'000, 1'250'000, 3U << 30, 0, 0, 0, 0});
   Ledger book = ledger();
   book.give_init(keep());
   book.give_ended(keep());
   ASSERT_EQ(reports_.size(), 2U);
   EXPECT_EQ(reports_[0].process.cpu_user_ns, 5'000'000U);
-  EXPECT_EQ(reports_[0].process.peak_rss_bytes, 1U << 20);
+  EXPECT_EQ(reports_[0].process.peak_rss_bytes, 1U << 30);
   EXPECT_EQ(reports_[1].process.cpu_user_ns, 2'500'000U);
   EXPECT_EQ(reports_[1].process.cpu_system_ns, 250'000U);
-  EXPECT_EQ(reports_[1].process.peak_rss_bytes, 3U << 20);
+  EXPECT_EQ(reports_[1].process.peak_rss_bytes, 3U << 30);
 }
 
 TEST_F(LedgerTest, AnErrorIsAnError) {
