@@ -22,7 +22,7 @@ root=$1; shift
 case $root in
 /tmp/*)
   mount --bind "$root" /mnt && mount -t tmpfs tmpfs /tmp && mkdir -p "$root" &&
-  mount --move /mnt "$root" && mount -o "remount,$0" /tmp ;;
+  mount --move /mnt "$root" && mount -o "remount,$0" /tmp && { cd "$PWD" || cd /; } ;;
 *) mount -t tmpfs -o "$0" tmpfs /tmp ;;
 esac && exec "$@"
 """
