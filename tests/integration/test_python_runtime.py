@@ -337,7 +337,10 @@ def test_growth_is_what_the_allocator_says_too(local_lambda):
         pytest.skip("mallinfo2 came with glibc 2.33: no referee")
     live = [record["memory"]["live_bytes"] for record in log.invokes]
     grown, referee = live[-1] - live[50], used[-1] - used[50]
-    assert 0.7 * referee <= grown <= referee
+    # mallinfo2 counts 8 bytes a block more, and is asked within an invocation, where blocks are alive
+    # that are gone at its end: a page of those, not a share of the growth.
+    blocks = sum(r["memory"]["allocations"] - r["memory"]["frees"] for r in log.invokes[51:])
+    assert grown <= referee <= grown + 8 * blocks + 4096
     # Within an invocation some blocks are alive that are gone at its end, when we look.
     assert abs(used[-1] - live[-1]) < 0.1 * used[-1]
 
