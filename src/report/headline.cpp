@@ -1,4 +1,4 @@
-// Headlines and certain findings; see the header.
+// Headlines; see the header.
 #include "report/headline.h"
 
 #include <fmt/format.h>
@@ -53,18 +53,6 @@ std::string subject(const Report& report) {
 }
 
 }  // namespace
-
-void add_findings(Report& report) {
-  if (report.memory && report.memory->failed > 0) {
-    report.findings.push_back(
-        {"memory.refused",
-         Severity::kWarning,
-         fmt::format("{} memory requests were refused by the allocator.",
-                     human_count(report.memory->failed)),
-         "Give the function more memory, or look for a size that cannot be meant.",
-         {{"failed", static_cast<std::int64_t>(report.memory->failed)}}});
-  }
-}
 
 void add_headline(Report& report) {
   std::string text = subject(report);

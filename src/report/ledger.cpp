@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "report/difference.h"
+#include "report/findings.h"
 #include "report/headline.h"
 #include "report/process.h"
 

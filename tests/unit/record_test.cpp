@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cloudwatch/line.h"
+#include "report/findings.h"
 #include "report/headline.h"
 
 namespace lamprey::cloudwatch {

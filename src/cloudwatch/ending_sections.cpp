@@ -1,0 +1,35 @@
+// `blocked` and `death`: what an abnormal end left behind; see docs/record.md.
+#include "cloudwatch/sections.h"
+
+#include <fmt/format.h>
+
+namespace lamprey::cloudwatch {
+
+using report::Report;
+
+Json blocked_json(const Report& report, std::size_t most) {
+  Json list = Json::array();
+  for (const report::Blocked& blocked : report.blocked) {
+    if (list.size() == most) {
+      break;
+    }
+    Json entry = {{"thread", fmt::format("{}", blocked.tid)},
+                  {"call", recording::kCallTable[static_cast<std::size_t>(blocked.call)].name}};
+    if (!blocked.target.empty()) {
+      entry["target"] = cut(blocked.target);
+    }
+    put_ms(entry, "for_ms", blocked.for_ns);
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+Json death_json(const Report& report) {
+  Json death;
+  put_text(death, "reason", report.death);
+  put_text(death, "signal", report.death_signal);
+  put(death, "exit_code", report.exit_code);
+  return death;
+}
+
+}  // namespace lamprey::cloudwatch

@@ -1,0 +1,30 @@
+// `memory`: what was allocated, what is live, what the kernel holds; see docs/record.md.
+#include "cloudwatch/sections.h"
+
+namespace lamprey::cloudwatch {
+
+using report::Report;
+
+Json memory_json(const Report& report) {
+  Json memory;
+  if (report.memory) {
+    const report::MemoryFigures& m = *report.memory;
+    memory["allocations"] = m.allocations;
+    memory["frees"] = m.frees;
+    memory["reallocations"] = m.reallocations;
+    memory["allocated_bytes"] = m.allocated_bytes;
+    memory["freed_bytes"] = m.freed_bytes;
+    memory["live_bytes"] = m.live_bytes;
+    memory["live_delta_bytes"] = m.live_delta_bytes;
+    put(memory, "peak_live_bytes", m.peak_live_bytes);
+    memory["failed"] = m.failed;
+  }
+  put(memory, "rss_bytes", report.process.rss_bytes);
+  put(memory, "peak_rss_bytes", report.process.peak_rss_bytes);
+  if (report.memory_limit_mb) {
+    memory["limit_bytes"] = *report.memory_limit_mb * 1024 * 1024;
+  }
+  return memory;
+}
+
+}  // namespace lamprey::cloudwatch

@@ -1,0 +1,35 @@
+// The sections of a line, one function each: a report in, the value of one key of the record out
+// (docs/record.md has the keys). An empty value is left out of the line. Private to this folder.
+#pragma once
+
+#include <cstddef>
+
+#include "cloudwatch/values.h"
+#include "report/report.h"
+
+namespace lamprey::cloudwatch {
+
+inline constexpr std::size_t kTopShort = 3;
+inline constexpr std::size_t kTopFull = 20;
+inline constexpr std::size_t kMostBlocked = 20;
+
+// How much of the lists is printed; each step down is taken only when the line is too long.
+struct Amount {
+  std::size_t top = kTopFull;
+  std::size_t blocked = kMostBlocked;
+  std::size_t findings = 20;
+  std::size_t unseen = 20;
+  Json truncated = Json::array();
+};
+
+Json init_json(const report::Report& report);
+Json memory_json(const report::Report& report);
+Json calls_json(const report::Report& report, std::size_t top);
+Json blocked_json(const report::Report& report, std::size_t most);
+Json death_json(const report::Report& report);
+Json findings_json(const report::Report& report, std::size_t most);
+Json system_json(const report::Report& report);
+Json coverage_json(const report::Report& report, const Amount& amount);
+Json self_json(const report::Report& report);
+
+}  // namespace lamprey::cloudwatch

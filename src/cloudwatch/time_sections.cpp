@@ -1,0 +1,49 @@
+// `calls` and `init`: where time went; see docs/record.md.
+#include "cloudwatch/sections.h"
+
+namespace lamprey::cloudwatch {
+
+using report::Report;
+
+Json init_json(const Report& report) {
+  Json init;
+  if (report.type == report::Type::kInit) {
+    put_ms(init, "total_ms", report.init_ns);
+    put(init, "files_opened", report.files_opened);
+  }
+  return init;
+}
+
+Json calls_json(const Report& report, std::size_t top) {
+  Json calls;
+  if (!report.calls) {
+    return calls;
+  }
+  calls["total"] = report.calls->total;
+  calls["errors"] = report.calls->errors;
+  calls["time_ms"] = ms(report.calls->time_ns);
+  Json list = Json::array();
+  for (const report::CallFigures& call : report.calls->by_time) {
+    if (list.size() == top) {
+      break;
+    }
+    Json entry;
+    entry["name"] = recording::kCallTable[static_cast<std::size_t>(call.call)].name;
+    entry["calls"] = call.calls;
+    entry["errors"] = call.errors;
+    entry["total_ms"] = ms(call.total_ns);
+    if (call.p50_ns != 0) {
+      entry["p50_us"] = us(call.p50_ns);
+      entry["p99_us"] = us(call.p99_ns);
+    }
+    if (call.max_ns) {
+      entry["max_us"] = us(*call.max_ns);
+    }
+    entry["bytes"] = call.bytes;
+    list.push_back(std::move(entry));
+  }
+  put_object(calls, "top", std::move(list));
+  return calls;
+}
+
+}  // namespace lamprey::cloudwatch

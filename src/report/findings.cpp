@@ -1,0 +1,14 @@
+// Which findings there are, and their order; see the header.
+#include "report/findings.h"
+
+#include <algorithm>
+
+namespace lamprey::report {
+
+void add_findings(Report& report) {
+  add_memory_findings(report);
+  std::stable_sort(report.findings.begin(), report.findings.end(),
+                   [](const Finding& a, const Finding& b) { return a.severity > b.severity; });
+}
+
+}  // namespace lamprey::report
