@@ -30,6 +30,25 @@ struct Finding {
   std::vector<std::pair<std::string, std::int64_t>> evidence;
 };
 
+// One frame of a stack: where a call will return to, less one byte (so that it lies in the call).
+struct Frame {
+  std::uint64_t address = 0;  // in the process
+  std::string module;         // path of the mapped file; empty: none (code made at run time)
+  std::string build_id;       // hexadecimal; empty: the module has none
+  std::uint64_t offset = 0;   // address - load bias: the address that symbol tables speak of
+};
+using Stack = std::vector<Frame>;  // innermost first
+
+// What one call site (a whole stack) allocated. Sampled: estimates, each unbiased by itself.
+struct MemorySite {
+  std::int64_t live_bytes = 0;
+  std::int64_t live_delta_bytes = 0;
+  std::uint64_t allocated_bytes = 0;
+  std::uint64_t allocations = 0;
+  Stack stack;
+  std::string stack_text;  // "function (module:line or +offset)", innermost first, joined by "; "
+};
+
 struct MemoryFigures {
   std::uint64_t allocations = 0;
   std::uint64_t frees = 0;
@@ -40,6 +59,7 @@ struct MemoryFigures {
   std::int64_t live_bytes = 0;
   std::int64_t live_delta_bytes = 0;
   std::optional<std::int64_t> peak_live_bytes;
+  std::vector<MemorySite> sites;  // most live first
 };
 
 struct CallFigures {
