@@ -1,7 +1,8 @@
 """How the hazard tests find the library and run a program with and without it.
 
 LAMPREY_BUILD names the build whose programs and library are used (default build/release),
-LAMPREY_DEBUG_BUILD the one whose library has the tripwire (default build/debug). As root the whole
+LAMPREY_DEBUG_BUILD the one whose library has the tripwire (default build/debug), LAMPREY_SHIPPED the
+library that layer/build made for this machine: another compiler's, and what users get. As root the whole
 run gets a /tmp/lamprey of its own in a private mount namespace, so that nobody else's companion
 reports our recordings away; without root the shared directory is used.
 """
@@ -21,6 +22,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
 RELEASE = pathlib.Path(os.environ.get("LAMPREY_BUILD", ROOT / "build/release")).resolve()
 DEBUG = pathlib.Path(os.environ.get("LAMPREY_DEBUG_BUILD", ROOT / "build/debug")).resolve()
+ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}.get(os.uname().machine, "unknown")
+SHIPPED = pathlib.Path(
+    os.environ.get(
+        "LAMPREY_SHIPPED", ROOT / f"build/shipped/{ARCHITECTURE}-preload/lib/liblamprey.so"
+    )
+).resolve()
 RECORDINGS = pathlib.Path("/tmp/lamprey")
 LIMIT_S = int(os.environ.get("HAZARD_LIMIT_S", "60"))
 
@@ -129,7 +136,7 @@ def difference(more, less):
 
 
 def library_of(build):
-    path = build / "lib/liblamprey.so"
+    path = build if build == SHIPPED else build / "lib/liblamprey.so"
     if not path.exists():
         pytest.fail(f"{path} is not built")
     return path
@@ -145,9 +152,9 @@ def tripwire_library():
     return library_of(DEBUG)
 
 
-@pytest.fixture(params=["tripwire", "release"])
+@pytest.fixture(params=["tripwire", "release", "shipped"])
 def library(request):
-    return library_of(DEBUG if request.param == "tripwire" else RELEASE)
+    return library_of({"tripwire": DEBUG, "release": RELEASE, "shipped": SHIPPED}[request.param])
 
 
 @pytest.fixture(scope="session")
