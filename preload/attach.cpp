@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 
 #include "preload/allocation.h"
+#include "preload/deadly_signals.h"
+#include "preload/death.h"
 #include "preload/environment.h"
 #include "preload/file.h"
 #include "preload/raw_syscall.h"
@@ -189,7 +191,9 @@ void __attribute__((constructor(101))) attach() {
   if (!g_follow_children) {
     leave_environment();
   }
+  death::attach();
   open_recording(header);
+  watch_deadly_signals();
 }
 
 void __attribute__((destructor(101))) detach() {

@@ -34,6 +34,7 @@ void resolve_real_functions() {
   find(g_real.malloc_usable_size, RTLD_NEXT, "malloc_usable_size");
   // By name, not by linking: on glibc before 2.34 they are libpthread's, and a library that
   // needs libpthread would turn every single-threaded program into one with locks that lock.
+  find(g_real.getauxval, RTLD_DEFAULT, "getauxval");
   find(g_real.pthread_key_create, RTLD_DEFAULT, "pthread_key_create");
   find(g_real.pthread_setspecific, RTLD_DEFAULT, "pthread_setspecific");
   find(g_real.gnu_get_libc_version, RTLD_DEFAULT, "gnu_get_libc_version");

@@ -28,6 +28,7 @@ struct RealFunctions {
 #undef HOOK
 #undef IRREGULAR
   std::size_t (*malloc_usable_size)(void*);  // called, never hooked
+  unsigned long (*getauxval)(unsigned long);
   int (*pthread_key_create)(unsigned*, void (*)(void*));
   int (*pthread_setspecific)(unsigned, const void*);
   const char* (*gnu_get_libc_version)();  // only asked whether it exists: musl has none

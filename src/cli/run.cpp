@@ -145,9 +145,26 @@ std::string why_unrecorded(const std::string& word) {
                      recording::kDirectory);
 }
 
-std::string signal_name(int number) {
-  const char* name = sigabbrev_np(number);
-  return name == nullptr ? fmt::format("{}", number) : std::string("SIG") + name;
+// What the wait status says, and what the process itself said where the two agree.
+report::Death death_of(const ChildEnd& end, const std::optional<report::Account>& account) {
+  report::Death death;
+  if (WIFSIGNALED(end.wait_status)) {
+    const int number = WTERMSIG(end.wait_status);
+    if (account && account->signal == number) {
+      return account->death;
+    }
+    death.signal = report::signal_name(number);
+    death.reason = "signal " + death.signal;
+  } else if (WEXITSTATUS(end.wait_status) != 0) {
+    const int code = WEXITSTATUS(end.wait_status);
+    if (account && account->death.exit_code && (*account->death.exit_code & 0xFF) == code) {
+      death = account->death;
+    } else {
+      death.reason = "exit";
+    }
+    death.exit_code = code;
+  }
+  return death;
 }
 
 void add_end(report::Report& report, const ChildEnd& end) {
@@ -158,13 +175,6 @@ void add_end(report::Report& report, const ChildEnd& end) {
   report.process.cpu_user_ns = ns(end.usage.ru_utime);
   report.process.cpu_system_ns = ns(end.usage.ru_stime);
   report.process.peak_rss_bytes = static_cast<std::uint64_t>(end.usage.ru_maxrss) * 1024;
-  if (WIFSIGNALED(end.wait_status)) {
-    report.death = "signal";
-    report.death_signal = signal_name(WTERMSIG(end.wait_status));
-  } else if (WEXITSTATUS(end.wait_status) != 0) {
-    report.death = "exit";
-    report.exit_code = WEXITSTATUS(end.wait_status);
-  }
 }
 
 // False when the record could not be appended.
@@ -204,6 +214,7 @@ void show(const RunOptions& options, const ChildEnd& end, std::uint64_t ended_mo
   how.status = WIFSIGNALED(end.wait_status)        ? report::Status::kCrash
                : WEXITSTATUS(end.wait_status) != 0 ? report::Status::kError
                                                    : report::Status::kOk;
+  how.death = death_of(end, ledger.account());
   how.mono_ns = ended_mono_ns;
   how.duration_known = true;
   ledger.give_whole(report::Type::kRun, how, [&](report::Report& report) {

@@ -26,9 +26,17 @@ Json blocked_json(const Report& report, std::size_t most) {
 
 Json death_json(const Report& report) {
   Json death;
-  put_text(death, "reason", report.death);
-  put_text(death, "signal", report.death_signal);
-  put(death, "exit_code", report.exit_code);
+  const report::Death& d = report.death;
+  put_text(death, "reason", d.reason);
+  put_text(death, "signal", d.signal);
+  put(death, "exit_code", d.exit_code);
+  if (d.address) {
+    death["address"] = fmt::format("0x{:x}", *d.address);
+  }
+  if (d.tid) {
+    death["thread"] = fmt::format("{}", *d.tid);
+  }
+  put_text(death, "stack", d.stack_text);
   return death;
 }
 

@@ -109,6 +109,7 @@ void Companion::settle() {
   for (const std::string& complaint : complaints) {
     std::fprintf(stderr, "%s\n", complaint.c_str());
   }
+  recordings_.note_memory_kills();
   obstacle_ = recording::make_directory(surroundings_.directory);
   if (!obstacle_.empty()) {
     log(LogLevel::kError, obstacle_);
@@ -227,11 +228,30 @@ void Companion::wait_for_end(const lambda::Event& event) {
     }
     const nanoseconds left{static_cast<std::int64_t>(until - now)};
     if (sight.owner != nullptr) {
+      if (!first) {
+        sight.owner->sample_memory();
+      }
       sight.owner->waiter().wait(sight.word, left);
     } else {
       std::this_thread::sleep_for(std::min(left, kNap));
     }
   }
+}
+
+Circumstances Companion::circumstances_of(Followed& followed) {
+  Circumstances known;
+  known.account = followed.ledger().account();
+  known.exited = (followed.ledger().header().flags & recording::kFlagExited) != 0;
+  known.gone = followed.has_ended();
+  if (known.gone && !known.account && !known.exited) {
+    const report::MemoryEvidence evidence =
+        followed.memory_evidence(recordings_.memory_kills_at_start());
+    known.memory = report::judge_memory(evidence);
+    if (known.memory.confidence_percent > 0) {
+      known.findings.push_back(report::memory_finding(evidence, known.memory));
+    }
+  }
+  return known;
 }
 
 void Companion::on_shutdown(const lambda::Event& event) {
@@ -242,7 +262,7 @@ void Companion::on_shutdown(const lambda::Event& event) {
   if (recordings_.live().empty()) {
     Report report;
     report.type = report::Type::kShutdown;
-    report.status = ending_of(event.reason, false, false).status;
+    report.status = ending_of(event.reason, {}).status;
     report.coverage.unseen.push_back(why_nothing());
     report::add_headline(report);
     print(report);
@@ -251,12 +271,15 @@ void Companion::on_shutdown(const lambda::Event& event) {
   while (!recordings_.live().empty()) {
     Followed& followed = *recordings_.live().front();
     report::Ledger& ledger = followed.ledger();
-    const bool exited = (ledger.header().flags & recording::kFlagExited) != 0;
-    report::End end = ending_of(event.reason, exited, followed.has_ended());
-    end.mono_ns = gone_mono_ns_ != 0 ? gone_mono_ns_ : now;
+    ledger.refresh();  // its last words may have come after the look
+    const Circumstances known = circumstances_of(followed);
+    report::End end = ending_of(event.reason, known);
+    end.mono_ns = known.account ? known.account->mono_ns : gone_mono_ns_ != 0 ? gone_mono_ns_ : now;
+    end.duration_known = end.duration_known || known.account.has_value();
     const report::Sink sink = [this](Report& report) { print(report); };
-    ledger.give_open(open_ending(end, exited), sink);
-    ledger.give_whole(report::Type::kShutdown, end, sink);
+    ledger.give_open(open_ending(end, known), sink);
+    ledger.give_whole(ledger.init_ended() ? report::Type::kShutdown : report::Type::kInit, end,
+                      sink);
     recordings_.remove(followed);
   }
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "companion/config.h"
+#include "companion/ending.h"
 #include "companion/recordings.h"
 #include "lambda/extensions_client.h"
 #include "report/report.h"
@@ -47,6 +48,7 @@ class Companion {
   void drain(const std::string& current_request);
   void bury_children();
   Sight look_for(const std::string& request_id);
+  Circumstances circumstances_of(Followed& followed);
   void wait_for_end(const lambda::Event& event);
   bool any_boundaries();
   std::string why_nothing() const;

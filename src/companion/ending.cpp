@@ -1,36 +1,77 @@
 // Reasons of SHUTDOWN; see the header.
 #include "companion/ending.h"
 
-namespace lamprey::companion {
+#include <csignal>
 
-report::End ending_of(lambda::ShutdownReason reason, bool exited, bool gone) {
-  using lambda::ShutdownReason;
-  using report::Status;
-  report::End end;
+#include "report/at_rest.h"
+
+namespace lamprey::companion {
+namespace {
+
+using lambda::ShutdownReason;
+using report::End;
+using report::Status;
+
+void take(End& end, const report::Account& account) {
+  end.status = account.status;
+  end.death = account.death;
+}
+
+// The platform says that something failed; what failed is better known here.
+void explain_failure(End& end, const Circumstances& known) {
+  if (known.account) {
+    take(end, *known.account);
+  } else if (known.exited) {
+    end.status = Status::kExit;
+    end.death.reason = "exit: the process ended by itself";
+  } else if (known.gone && known.memory.confidence_percent > 0) {
+    end.status = Status::kOutOfMemory;
+    end.death.reason = "out of memory: " + known.memory.because;
+    end.death.signal = "SIGKILL";
+    end.findings = known.findings;
+  } else if (known.gone) {
+    end.status = Status::kCrash;
+    end.death.reason = report::kUnknownEnd;
+  } else {
+    end.status = Status::kError;
+    end.death.reason = "failure: the environment was ended by the platform";
+  }
+}
+
+}  // namespace
+
+End ending_of(ShutdownReason reason, const Circumstances& known) {
+  End end;
   switch (reason) {
     case ShutdownReason::kSpindown:
       end.status = Status::kOk;
+      // SIGTERM is how the platform asks a runtime to go.
+      if (known.account && known.account->signal != 0 && known.account->signal != SIGTERM) {
+        take(end, *known.account);
+      }
       break;
     case ShutdownReason::kTimeout:
       end.status = Status::kTimeout;
-      end.death = "timeout";
+      end.death.reason = "timeout";
       end.duration_known = true;  // the platform killed it at its deadline
       break;
     case ShutdownReason::kFailure:
-      end.status = exited ? Status::kExit : (gone ? Status::kCrash : Status::kError);
-      end.death = exited ? "exit: the process ended by itself"
-                         : (gone ? "ended without exit handlers: a signal, out of memory, or _exit"
-                                 : "failure: the environment was ended by the platform");
+      explain_failure(end, known);
       break;
   }
   return end;
 }
 
-report::End open_ending(const report::End& end, bool exited) {
-  report::End open = end;
-  if (open.status == report::Status::kOk) {
-    open.status = exited ? report::Status::kExit : report::Status::kError;
-    open.death = "shutdown: the environment was ended while the invocation ran";
+End open_ending(const End& end, const Circumstances& known) {
+  End open = end;
+  if (open.status != Status::kOk) {
+    return open;
+  }
+  if (known.account) {
+    take(open, *known.account);
+  } else {
+    open.status = known.exited ? Status::kExit : Status::kError;
+    open.death.reason = "shutdown: the environment was ended while the invocation ran";
   }
   return open;
 }

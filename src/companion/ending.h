@@ -1,16 +1,28 @@
-// What a SHUTDOWN's reason says about the process that was recorded. Pure.
+// What a SHUTDOWN's reason says about the process that was recorded, weighed with what the process
+// and the kernel say. Pure.
 #pragma once
+
+#include <optional>
+#include <vector>
 
 #include "lambda/event.h"
 #include "report/ledger.h"
+#include "report/memory_end.h"
 
 namespace lamprey::companion {
 
-// `exited`: its exit handlers ran. `gone`: it is known not to run any more.
-report::End ending_of(lambda::ShutdownReason reason, bool exited, bool gone);
+struct Circumstances {
+  std::optional<report::Account> account;  // the process's own
+  bool exited = false;                     // its exit handlers ran
+  bool gone = false;                       // it is known not to run any more
+  report::MemoryVerdict memory;            // when it is gone and left no account
+  std::vector<report::Finding> findings;   // that go with the verdict
+};
+
+report::End ending_of(lambda::ShutdownReason reason, const Circumstances& known);
 
 // The same for an invocation that was still open: an orderly end of the environment is no orderly
 // end of an invocation.
-report::End open_ending(const report::End& end, bool exited);
+report::End open_ending(const report::End& end, const Circumstances& known);
 
 }  // namespace lamprey::companion

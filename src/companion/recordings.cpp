@@ -50,6 +50,25 @@ Followed::Followed(Reader reader, ino_t inode)
       inode_(inode),
       seen_running_(ledger_.process_runs()) {}
 
+void Followed::sample_memory() {
+  if (const auto now = report::resident_bytes(ledger_.header().pid)) {
+    highest_rss_bytes_ = std::max(highest_rss_bytes_.value_or(0), *now);
+  }
+}
+
+report::MemoryEvidence Followed::memory_evidence(const report::MemoryKills& before) {
+  report::MemoryEvidence evidence;
+  evidence.before = before;
+  evidence.after = report::count_memory_kills(0);
+  if (const std::uint64_t limit = ledger_.header().memory_limit_mb;
+      limit != 0 && limit < 1U << 24U) {
+    evidence.limit_bytes = limit << 20U;
+  }
+  evidence.highest_rss_bytes = highest_rss_bytes_;
+  evidence.live_bytes = ledger_.reader().live(recording::monotonic_ns())->memory.live_bytes;
+  return evidence;
+}
+
 bool Followed::has_ended() {
   if ((ledger_.header().flags & recording::kFlagExited) != 0 || replaced) {
     return true;

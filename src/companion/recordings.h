@@ -6,12 +6,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "companion/waiter.h"
 #include "report/ledger.h"
+#include "report/memory_end.h"
 
 namespace lamprey::companion {
 
@@ -24,6 +26,10 @@ class Followed {
   Waiter& waiter() { return waiter_; }
   const std::string& path() { return ledger_.reader().path(); }
   ino_t inode() const { return inode_; }
+  // Looks how much memory its process has; cheap enough for every 20 ms of a long invocation.
+  void sample_memory();
+  // What there is to judge its end by, once it is gone.
+  report::MemoryEvidence memory_evidence(const report::MemoryKills& before);
   bool is_child() { return ledger_.header().role == recording::Role::kChild; }
 
   // Whether its process has certainly ended. A process that /proc never showed (another pid
@@ -37,6 +43,7 @@ class Followed {
   Waiter waiter_;
   ino_t inode_;
   bool seen_running_;
+  std::optional<std::uint64_t> highest_rss_bytes_;
 };
 
 class Recordings {
@@ -44,6 +51,10 @@ class Recordings {
   // `environment`: AWS_LAMBDA_RUNTIME_API; recordings of other environments are left alone.
   // `since_real_ns`: what was recorded before belongs to former processes.
   Recordings(std::string directory, std::string environment, std::uint64_t since_real_ns);
+
+  // The kernel's counters of kills before anything happened; once, at the start.
+  void note_memory_kills() { memory_kills_ = report::count_memory_kills(0); }
+  const report::MemoryKills& memory_kills_at_start() const { return memory_kills_; }
 
   // Looks for new files. Complaints (one line each, once a file) are added to `complaints`.
   void scan(std::vector<std::string>& complaints);
@@ -67,6 +78,7 @@ class Recordings {
   std::string directory_;
   std::string environment_;
   std::uint64_t since_real_ns_;
+  report::MemoryKills memory_kills_;
   std::vector<std::unique_ptr<Followed>> live_;
   std::vector<std::string> orphans_;
   std::set<std::string> ignored_;  // paths that were looked at and are none of ours

@@ -35,7 +35,7 @@
 namespace lamprey::recording {
 
 inline constexpr std::uint64_t kMagic = 0x0A594552504D414CULL;  // "LAMPREY\n"
-inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint32_t kVersion = 2;
 inline constexpr std::size_t kPageBytes = 4096;
 
 inline constexpr std::uint32_t kInvocations = 128;
@@ -115,6 +115,40 @@ struct MemoryTotals {
   std::int64_t live_bytes;        // usable; negative in a slot that frees what others allocated
 };
 
+// How a process says that it ends, written in its last moments: by the hooks of exit and its kin, or
+// by the handler of a signal that kills. Written once; `state` last.
+enum class DeathState : std::uint32_t { kNone = 0, kWriting = 1, kWritten = 2 };
+enum class DeathKind : std::uint32_t {
+  kNone = 0,
+  kExit = 1,           // exit(), or main returned (then there is no stack)
+  kQuickExit = 2,      // quick_exit()
+  kImmediateExit = 3,  // _exit(), _Exit(), exit_group
+  kAbort = 4,          // abort() was called: a handler of the program's may still have saved it
+  kSent = 5,           // the process sent a deadly signal to itself: raise(), kill()
+  kSignal = 6,         // a signal arrived whose default action is death, and took it
+};
+
+struct Death {
+  DeathState state;
+  DeathKind kind;
+  std::int32_t exit_code;  // of the exits
+  std::int32_t signal;     // of the signals; 0 of the exits
+  std::int32_t code;       // si_code; 0 of kAbort and kSent: the signal has not arrived (yet)
+  std::int32_t sender;     // pid that sent it, when one did; 0
+  std::int32_t tid;
+  std::uint32_t stack;  // of the thread at that moment; 0 none
+  ClockPair at;
+  std::uint64_t address;  // si_addr of a fault
+  std::uint64_t pc;       // of a fault; else where the hook returns to
+  std::uint64_t stack_pointer;
+  std::uint64_t offset;  // of `pc` in `module`, as symbol tables speak of it
+  char module[168];
+  char message[232];  // what libc had to say (abort's message), or an exception's mangled type
+};
+
+inline constexpr std::uint32_t kDeathByExit = 0;  // Header::deaths
+inline constexpr std::uint32_t kDeathBySignal = 1;
+
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): cache lines of their own, on purpose
 struct Header {
   // -- written once at attach ------------------------------------------------------------------
@@ -168,6 +202,9 @@ struct Header {
   std::uint64_t rows_refused;       // (slot, call) pairs counted in shared rows for want of a row
   std::uint64_t traffic_dropped;    // Runtime API bytes not understood or not followed
   std::uint64_t boundaries_missed;  // totals not written: another thread was writing
+
+  // -- written at the very end ------------------------------------------------------------------
+  alignas(64) Death deaths[2];  // an exit, and a signal (which may come while exit handlers run)
 };
 
 // One request, from START (the 200 that hands it to the runtime) to END (the next request for
@@ -298,6 +335,7 @@ inline constexpr std::size_t kWrittenBytes = page_up(kRowsOffset + (sizeof(CallR
 
 static_assert(sizeof(Invocation) == 512);
 static_assert(sizeof(Peer) == 128);
+static_assert(sizeof(Death) == 480);
 static_assert(kCallRows < kNoRow && kThreadSlots < 0xFFFF);
 static_assert(bucket_of(bucket_floor(kBuckets - 1)) == kBuckets - 1);
 static_assert(kFileBytes < std::size_t{2} << 20, "the budget for what is added to RSS is 4 MB");

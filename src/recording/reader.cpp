@@ -193,6 +193,7 @@ bool Reader::check_header(std::uint64_t file_bytes, Failure& failure) {
   }
   terminate_texts();
   check_counts();
+  check_deaths();
   if (file_bytes < header_->file_bytes) {
     drop(fmt::format("the file was cut to {} of {} bytes", file_bytes, header_->file_bytes));
   }
@@ -241,6 +242,27 @@ void Reader::terminate_texts() {
   terminate(h.initialization_type);
 }
 
+// What is not a whole account of an end is none.
+void Reader::check_deaths() {
+  for (Death& death : header_->deaths) {
+    terminate(death.module);
+    terminate(death.message);
+    if (death.state == DeathState::kNone) {
+      continue;
+    }
+    const bool makes_sense = death.state <= DeathState::kWritten && death.kind > DeathKind::kNone &&
+                             death.kind <= DeathKind::kSignal && death.signal >= 0 &&
+                             death.signal <= 64;
+    if (!makes_sense) {
+      drop(fmt::format("death: kind {}, signal {} does not exist",
+                       static_cast<std::uint32_t>(death.kind), death.signal));
+    }
+    if (!makes_sense || death.state != DeathState::kWritten) {
+      death.state = DeathState::kNone;
+    }
+  }
+}
+
 // Numbers that no process can have reached must not make anybody count that far.
 void Reader::check_counts() {
   if (header_->started > kMostSequence) {
@@ -258,6 +280,7 @@ bool Reader::refresh() {
   }
   std::memcpy(reinterpret_cast<char*>(header_.get()) + kFrom, fresh, sizeof(fresh));
   check_counts();
+  check_deaths();
   return true;
 }
 

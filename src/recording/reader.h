@@ -112,6 +112,7 @@ class Reader {
                      std::uint64_t file_bytes, Failure& failure);
   void terminate_texts();
   void check_counts();
+  void check_deaths();
   void drop(std::string text);
   std::uint32_t slots_used();
   std::uint32_t rows_used();

@@ -10,9 +10,11 @@ using recording::InvocationState;
 
 End whole_end(const End& end) {
   End whole = end;
-  if (end.status == Status::kExit) {
+  if (end.status == Status::kExit && end.death.exit_code.value_or(0) == 0) {
     whole.status = Status::kOk;
-    whole.death.clear();
+    whole.death = {};
+  } else if (end.death.signal == "SIGTERM") {
+    whole.status = Status::kOk;  // how the platform asks a runtime to go, and no reason to worry
   }
   return whole;
 }
@@ -30,12 +32,18 @@ End end_at_rest(Ledger& ledger) {
   } else if (newest && newest->ended.mono_ns != 0) {
     end.mono_ns = std::min(now, newest->ended.mono_ns);
   }
-  if ((ledger.header().flags & recording::kFlagExited) != 0) {
+  if (const auto account = ledger.account()) {
+    end.status = account->status;
+    end.death = account->death;
+    end.mono_ns = std::min(now, account->mono_ns);
+    end.found_later = false;
+    end.duration_known = true;
+  } else if ((ledger.header().flags & recording::kFlagExited) != 0) {
     end.status = Status::kExit;
-    end.death = "exit";
+    end.death.reason = "exit";
   } else {
     end.status = Status::kError;
-    end.death = "unknown: ended without exit handlers, and nobody was told why";
+    end.death.reason = kUnknownEnd;
   }
   return end;
 }

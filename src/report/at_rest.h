@@ -6,6 +6,12 @@
 
 namespace lamprey::report {
 
+// A process that is gone and left no word. What does that: SIGKILL (from the kernel when memory
+// runs out, or from anybody), a stack that overflows in a thread other than the main one, and
+// exit_group by system call.
+inline constexpr const char* kUnknownEnd =
+    "killed: it said nothing of its end, as after SIGKILL, and nobody was told why";
+
 // How and by when the process ended, as far as the recording says. Nobody was told a reason.
 End end_at_rest(Ledger& ledger);
 

@@ -17,18 +17,38 @@ std::string to_target(const Blocked& blocked) {
   return fmt::format(" {} {}", link, blocked.target);
 }
 
+// How it ended, as a clause: "SIGSEGV: stack overflow in app+0x12".
+std::string with_reason(const char* what, const Report& report) {
+  return report.death.reason.empty() ? std::string(what)
+                                     : fmt::format("{}: {}", what, report.death.reason);
+}
+
+std::string init_subject(const Report& report) {
+  if (report.init_ns) {
+    return fmt::format("Init took {}", human_duration(*report.init_ns));
+  }
+  if (report.death.reason.empty()) {
+    return "Init was not recorded";
+  }
+  return with_reason(report.status == Status::kTimeout ? "Init never finished" : "Init failed",
+                     report);
+}
+
 std::string subject(const Report& report) {
   switch (report.type) {
     case Type::kInit:
-      return report.init_ns ? fmt::format("Init took {}", human_duration(*report.init_ns))
-                            : std::string("Init was not recorded");
+      return init_subject(report);
     case Type::kRun:
-      return report.duration_ns ? fmt::format("Ran {}", human_duration(*report.duration_ns))
-                                : std::string("Ran");
+      return with_reason(report.duration_ns
+                             ? fmt::format("Ran {}", human_duration(*report.duration_ns)).c_str()
+                             : "Ran",
+                         report);
     case Type::kShutdown:
       return report.status == Status::kOk
                  ? std::string("The process ended")
-                 : fmt::format("The process ended ({})", name_of(report.status));
+                 : with_reason(
+                       fmt::format("The process ended ({})", name_of(report.status)).c_str(),
+                       report);
     case Type::kInvoke:
       break;
   }
@@ -43,11 +63,11 @@ std::string subject(const Report& report) {
     case Status::kTimeout:
       return report.duration_ns ? fmt::format("Timed out after{}", took) : std::string("Timed out");
     case Status::kOutOfMemory:
-      return "Ran out of memory";
+      return "Ran out of memory and was killed";
     case Status::kCrash:
-      return "The process died while it ran";
+      return with_reason("The process died while it ran", report);
     case Status::kExit:
-      return "The process exited while it ran";
+      return with_reason("The process exited while it ran", report);
   }
   return "Took";
 }

@@ -65,6 +65,14 @@ ProcessFigures Ledger::process() const {
 
 bool Ledger::process_runs() const { return is_running(header().pid, header().process_start); }
 
+std::optional<Account> Ledger::account() {
+  std::uint64_t last = 0;
+  if (const auto newest = reader_.invocation(header().started)) {
+    last = std::max({newest->started.mono_ns, newest->responded.mono_ns, newest->ended.mono_ns});
+  }
+  return account_of(header(), last);
+}
+
 Report Ledger::begin(Type type) {
   const recording::Header& h = header();
   Report report;
@@ -281,6 +289,7 @@ std::size_t Ledger::give_open(const End& end, const Sink& sink) {
     Report report = begin(Type::kInvoke);
     report.status = end.status;
     report.death = end.death;
+    report.findings = end.findings;
     fill_invocation(report, *entry);
     const std::uint64_t until = latest_end(*entry, end.mono_ns);
     if (end.duration_known && until > entry->started.mono_ns) {
@@ -309,6 +318,8 @@ void Ledger::give_whole(Type type, const End& end, const Sink& sink) {
   Report report = begin(type);
   report.status = end.status;
   report.death = end.death;
+  report.findings = end.findings;
+  init_given_ = init_given_ || type == Type::kInit;
   report.started_real_ns = header().attach_real_ns;
   if (end.duration_known && end.mono_ns > header().attach_begin.mono_ns) {
     report.duration_ns = end.mono_ns - header().attach_begin.mono_ns;

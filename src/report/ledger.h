@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "recording/reader.h"
+#include "report/death.h"
 #include "report/report.h"
 
 namespace lamprey::report {
@@ -21,10 +22,11 @@ namespace lamprey::report {
 // How a process is known to have ended.
 struct End {
   Status status = Status::kError;
-  std::string death;            // in words; empty when it is not abnormal
-  std::uint64_t mono_ns = 0;    // at the latest; calls in flight count up to here
-  bool duration_known = false;  // mono_ns is when it ended, not only when it was noticed
-  bool found_later = false;     // nobody was there: how long a call was in flight is unknown
+  Death death;                    // its reason is empty when it is not abnormal
+  std::uint64_t mono_ns = 0;      // at the latest; calls in flight count up to here
+  bool duration_known = false;    // mono_ns is when it ended, not only when it was noticed
+  std::vector<Finding> findings;  // what whoever judged the end has to say
+  bool found_later = false;       // nobody was there: how long a call was in flight is unknown
 };
 
 // An open invocation cannot have run past its deadline by much, whenever that is noticed: the
@@ -59,6 +61,8 @@ class Ledger {
   // The process that wrote it, as it is now; empty when it is gone.
   ProcessFigures process() const;
   bool process_runs() const;
+  // What it said of its own end, if it could.
+  std::optional<Account> account();
 
  private:
   Report begin(Type type);

@@ -89,6 +89,18 @@ struct Blocked {
   std::string target;                   // host and port, or host name; empty: unknown
 };
 
+// Why and how a process, or what ran in it, ended.
+struct Death {
+  std::string reason;  // in words; empty: it did not end, or not abnormally
+  std::string signal;  // "SIGSEGV"
+  std::optional<std::int64_t> exit_code;
+  std::optional<std::uint64_t> address;  // that a fault was about
+  std::optional<std::int32_t> tid;       // the thread that it happened in
+  Stack stack;
+  std::string stack_text;
+  bool stack_overflow = false;
+};
+
 // What the system says about the process, in its recording or in /proc; every figure by itself may
 // be absent.
 struct ProcessFigures {
@@ -146,9 +158,7 @@ struct Report {
   std::optional<std::uint64_t> memory_limit_mb;
   ProcessFigures process;
   std::vector<Blocked> blocked;
-  std::string death;  // abnormal ends: why, as far as known
-  std::string death_signal;
-  std::optional<std::int64_t> exit_code;
+  Death death;  // abnormal ends: why, as far as known
   Coverage coverage;
   SelfFigures self;
 };

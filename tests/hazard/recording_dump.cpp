@@ -143,6 +143,21 @@ void print_invocations() {
   std::printf("],");
 }
 
+void print_death(const char* name, const Death& death) {
+  std::printf("\"%s\":{", name);
+  print_text("module", death.module, sizeof(death.module));
+  print_text("message", death.message, sizeof(death.message));
+  print_signed("exit_code", death.exit_code);
+  print_signed("signal", death.signal);
+  print_signed("code", death.code);
+  print_signed("sender", death.sender);
+  print_signed("tid", death.tid);
+  print_number("address", death.address);
+  print_number("kind", static_cast<std::uint64_t>(death.kind));
+  print_number("offset", death.offset);
+  std::printf("\"state\":%u},", static_cast<unsigned>(death.state));
+}
+
 bool map_file(const char* path) {
   const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
   struct stat status = {};
@@ -170,6 +185,8 @@ int main(int count, char** arguments) {
   print_calls();
   print_threads();
   print_invocations();
+  print_death("death_by_exit", h.deaths[kDeathByExit]);
+  print_death("death_by_signal", h.deaths[kDeathBySignal]);
   print_signed("pid", h.pid);
   print_number("flags", h.flags);
   print_number("role", static_cast<std::uint64_t>(h.role));

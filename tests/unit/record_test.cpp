@@ -132,7 +132,7 @@ TEST(LineTest, NeverLongerThanAllowedAndSaysWhatItCut) {
   const std::string ugly(100'000, '\x01');
   report.headline = ugly;
   report.request_id = ugly;
-  report.death = ugly;
+  report.death.reason = ugly;
   report.trace_id = ugly;
   for (int i = 0; i < 500; ++i) {
     report.coverage.unseen.push_back(ugly);

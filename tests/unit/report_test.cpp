@@ -250,7 +250,7 @@ TEST_F(LedgerTest, AnOpenInvocationSaysWhereItStood) {
   Ledger book = ledger();
   End end;
   end.status = Status::kTimeout;
-  end.death = "timeout";
+  end.death.reason = "timeout";
   end.mono_ns = now + 60'000'000'000;  // noticed late: the deadline counts
   end.duration_known = true;
   EXPECT_EQ(book.give_open(end, keep()), 1U);
