@@ -12,6 +12,8 @@ namespace lamprey::cloudwatch {
 
 // CloudWatch was seen to cut raw lines at 64 KiB.
 inline constexpr std::size_t kMostBytes = std::size_t{60} * 1024;
+// Above this the lists of a full line are shortened: bytes of logs cost money.
+inline constexpr std::size_t kGoodBytes = std::size_t{16} * 1024;
 
 enum class Detail : std::uint8_t { kAuto, kFull, kShort };
 
@@ -23,7 +25,8 @@ struct LineOptions {
 };
 
 // One line without the newline: valid JSON in valid UTF-8 (bytes that are not become U+FFFD), never
-// longer than kMostBytes: lists are dropped until it fits, and coverage.truncated names them.
+// longer than kMostBytes: lists are dropped until it fits, and coverage.truncated names them. Lists
+// that are not vital are shortened above kGoodBytes already.
 std::string to_line(const report::Report& report, const LineOptions& options);
 
 // Writes the line and a newline with one write(2); false when the descriptor does not take it.
