@@ -66,6 +66,7 @@ std::string render(const Report& report, const LineOptions& options, const Amoun
   add_identity(line, report);
   add_metrics(line, report, options);
   put_object(line, "init", init_json(report));
+  put_object(line, "platform", platform_json(report));
   if (amount.full) {
     put_object(line, "system", system_json(report));
   }

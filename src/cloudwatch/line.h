@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "report/report.h"
 
@@ -21,6 +23,8 @@ struct LineOptions {
   Detail detail = Detail::kAuto;
   bool metrics = true;  // with an `_aws` member and the metrics at the root, on invocations
   std::string metric_namespace = "Lamprey";
+  // Further dimensions of the metrics: name and value, also members of the root.
+  std::vector<std::pair<std::string, std::string>> dimensions;
   std::uint64_t now_ms = 0;  // the metrics' time where the report has none
 };
 

@@ -31,6 +31,7 @@ Json death_json(const report::Report& report);
 Json findings_json(const report::Report& report, std::size_t most);
 Json system_json(const report::Report& report);
 Json coverage_json(const report::Report& report, const Amount& amount);
+Json platform_json(const report::Report& report);
 Json self_json(const report::Report& report, const Amount& amount);
 
 }  // namespace lamprey::cloudwatch
