@@ -66,40 +66,47 @@ std::string render(const Report& report, const LineOptions& options, const Amoun
   add_identity(line, report);
   add_metrics(line, report, options);
   put_object(line, "init", init_json(report));
-  put_object(line, "memory", memory_json(report));
-  put_object(line, "system", system_json(report));
-  line["self"] = self_json(report);
+  put_object(line, "platform", platform_json(report));
+  if (amount.full) {
+    put_object(line, "system", system_json(report));
+  }
+  line["self"] = self_json(report, amount);
   put_object(line, "death", death_json(report));
   line["coverage"] = coverage_json(report, amount);
+  put_object(line, "memory", memory_json(report));
   put_object(line, "findings", findings_json(report, amount.findings));
   put_object(line, "blocked", blocked_json(report, amount.blocked));
-  put_object(line, "calls", calls_json(report, amount.top));
+  put_object(line, "calls", calls_json(report, amount));
   return line.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-// What is cut, in this order, until the line fits.
+// What is cut, in this order, until the line fits: first into what is good, then into what is
+// possible.
 struct Step {
+  std::size_t above;
   std::size_t Amount::*list;
   std::size_t to;
   const char* name;
 };
-constexpr Step kSteps[] = {
-    {&Amount::top, kTopShort, "calls.top"},  {&Amount::blocked, 5, "blocked"},
-    {&Amount::unseen, 5, "coverage.unseen"}, {&Amount::findings, 5, "findings"},
-    {&Amount::top, 0, "calls.top"},          {&Amount::blocked, 1, "blocked"},
-    {&Amount::unseen, 1, "coverage.unseen"}, {&Amount::findings, 1, "findings"}};
+constexpr Step kSteps[] = {{kGoodBytes, &Amount::top, 10, "calls.top"},
+                           {kMostBytes, &Amount::top, kTopShort, "calls.top"},
+                           {kMostBytes, &Amount::blocked, 5, "blocked"},
+                           {kMostBytes, &Amount::unseen, 5, "coverage.unseen"},
+                           {kMostBytes, &Amount::findings, 5, "findings"},
+                           {kMostBytes, &Amount::top, 0, "calls.top"},
+                           {kMostBytes, &Amount::blocked, 1, "blocked"},
+                           {kMostBytes, &Amount::unseen, 1, "coverage.unseen"},
+                           {kMostBytes, &Amount::findings, 1, "findings"}};
 
 }  // namespace
 
 std::string to_line(const Report& report, const LineOptions& options) {
   Amount amount;
-  amount.top = is_full(report, options.detail) ? kTopFull : kTopShort;
+  amount.full = is_full(report, options.detail);
+  amount.top = amount.full ? kTopFull : kTopShort;
   std::string line = render(report, options, amount);
   for (const Step& step : kSteps) {
-    if (line.size() <= kMostBytes) {
-      break;
-    }
-    if (amount.*step.list > step.to) {
+    if (line.size() > step.above && amount.*step.list > step.to) {
       amount.*step.list = step.to;
       if (std::find(amount.truncated.begin(), amount.truncated.end(), step.name) ==
           amount.truncated.end()) {

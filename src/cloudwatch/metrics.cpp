@@ -42,7 +42,12 @@ void add_metrics(Json& line, const report::Report& report, const LineOptions& op
       report.started_real_ns ? *report.started_real_ns / 1'000'000U : options.now_ms;
   Json directive;
   directive["Namespace"] = options.metric_namespace;
-  directive["Dimensions"] = Json::array({Json::array({"function_name"})});
+  Json names = Json::array({"function_name"});
+  for (const auto& [name, value] : options.dimensions) {
+    line[name] = value;
+    names.push_back(name);
+  }
+  directive["Dimensions"] = Json::array({std::move(names)});
   directive["Metrics"] = std::move(metrics);
   line["_aws"] = {{"Timestamp", at_ms}, {"CloudWatchMetrics", Json::array({directive})}};
 }

@@ -15,6 +15,7 @@ inline constexpr std::size_t kMostBlocked = 20;
 
 // How much of the lists is printed; each step down is taken only when the line is too long.
 struct Amount {
+  bool full = true;  // short lines leave out what does not change from one to the next
   std::size_t top = kTopFull;
   std::size_t blocked = kMostBlocked;
   std::size_t findings = 20;
@@ -24,12 +25,13 @@ struct Amount {
 
 Json init_json(const report::Report& report);
 Json memory_json(const report::Report& report);
-Json calls_json(const report::Report& report, std::size_t top);
+Json calls_json(const report::Report& report, const Amount& amount);
 Json blocked_json(const report::Report& report, std::size_t most);
 Json death_json(const report::Report& report);
 Json findings_json(const report::Report& report, std::size_t most);
 Json system_json(const report::Report& report);
 Json coverage_json(const report::Report& report, const Amount& amount);
-Json self_json(const report::Report& report);
+Json platform_json(const report::Report& report);
+Json self_json(const report::Report& report, const Amount& amount);
 
 }  // namespace lamprey::cloudwatch

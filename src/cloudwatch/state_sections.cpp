@@ -66,12 +66,14 @@ Json coverage_json(const Report& report, const Amount& amount) {
   return coverage;
 }
 
-Json self_json(const Report& report) {
+Json self_json(const Report& report, const Amount& amount) {
   Json self;
   put_ms(self, "flush_ms", report.self.flush_ns);
-  put_ms(self, "attach_ms", report.self.attach_ns);
-  put(self, "companion_rss_bytes", report.self.companion_rss_bytes);
-  put(self, "recording_bytes", report.self.recording_bytes);
+  if (amount.full) {
+    put_ms(self, "attach_ms", report.self.attach_ns);
+    put(self, "companion_rss_bytes", report.self.companion_rss_bytes);
+    put(self, "recording_bytes", report.self.recording_bytes);
+  }
   self["dropped"] = report.self.dropped;
   self["version"] = kVersion;
   return self;

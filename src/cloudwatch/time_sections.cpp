@@ -14,7 +14,7 @@ Json init_json(const Report& report) {
   return init;
 }
 
-Json calls_json(const Report& report, std::size_t top) {
+Json calls_json(const Report& report, const Amount& amount) {
   Json calls;
   if (!report.calls) {
     return calls;
@@ -24,7 +24,7 @@ Json calls_json(const Report& report, std::size_t top) {
   calls["time_ms"] = ms(report.calls->time_ns);
   Json list = Json::array();
   for (const report::CallFigures& call : report.calls->by_time) {
-    if (list.size() == top) {
+    if (list.size() == amount.top) {
       break;
     }
     Json entry;
@@ -33,13 +33,17 @@ Json calls_json(const Report& report, std::size_t top) {
     entry["errors"] = call.errors;
     entry["total_ms"] = ms(call.total_ns);
     if (call.p50_ns != 0) {
-      entry["p50_us"] = us(call.p50_ns);
+      if (amount.full) {
+        entry["p50_us"] = us(call.p50_ns);
+      }
       entry["p99_us"] = us(call.p99_ns);
     }
     if (call.max_ns) {
       entry["max_us"] = us(*call.max_ns);
     }
-    entry["bytes"] = call.bytes;
+    if (amount.full) {
+      entry["bytes"] = call.bytes;
+    }
     list.push_back(std::move(entry));
   }
   put_object(calls, "top", std::move(list));

@@ -65,6 +65,7 @@ int Companion::run() {
   registration_ = client_.register_for(events);
   if (!off) {
     guarded("settling in", [this] { settle(); });
+    guarded("the subscription", [this] { subscribe(); });
   }
   const std::function<void()> idle = [this] {
     guarded("looking at recordings", [this] {
@@ -113,6 +114,26 @@ void Companion::settle() {
   obstacle_ = recording::make_directory(surroundings_.directory);
   if (!obstacle_.empty()) {
     log(LogLevel::kError, obstacle_);
+  }
+}
+
+// Sent, not waited for: Lambda answers while the runtime starts.
+void Companion::subscribe() {
+  if (config_.telemetry) {
+    telemetry_.emplace(surroundings_.api,
+                       [this](const std::string& text) { log(LogLevel::kError, text); });
+    telemetry_->subscribe(client_.identifier(), managed_instances_ ? "2025-01-29" : "2022-12-13");
+  }
+}
+
+void Companion::add_platform(Report& report) {
+  if (!telemetry_) {
+    return;
+  }
+  telemetry_->collect();
+  if (auto earlier = telemetry_->take()) {
+    report.platform = {std::move(earlier->request_id), earlier->billed_ms, earlier->max_memory_mb,
+                       earlier->init_ns, earlier->restore_ns};
   }
 }
 
@@ -321,12 +342,14 @@ void Companion::print(Report& report) {
   if (report.function_version.empty()) {
     report.function_version = registration_.function_version;
   }
+  add_platform(report);
   report.self.flush_ns = flush_ns_;
   report.self.companion_rss_bytes = report::own_rss_bytes();
   cloudwatch::LineOptions options;
   options.detail = config_.detail;
   options.metrics = config_.metrics;
   options.metric_namespace = config_.metric_namespace;
+  options.dimensions = config_.dimensions;
   options.now_ms = realtime_ns() / kNsAMs;
   if (!cloudwatch::write_line(surroundings_.output, cloudwatch::to_line(report, options))) {
     log(LogLevel::kError, "a line could not be written to standard output");

@@ -11,6 +11,7 @@
 #include "companion/ending.h"
 #include "companion/recordings.h"
 #include "lambda/extensions_client.h"
+#include "lambda/telemetry_client.h"
 #include "report/report.h"
 
 namespace lamprey::companion {
@@ -42,6 +43,8 @@ class Companion {
   };
 
   void settle();
+  void subscribe();
+  void add_platform(report::Report& report);
   void on_invoke(const lambda::Event& event);
   void on_shutdown(const lambda::Event& event);
   void look();  // new files, orphans, complaints
@@ -61,6 +64,7 @@ class Companion {
   Config config_;
   lambda::ExtensionsClient client_;
   lambda::Registration registration_;
+  std::optional<lambda::TelemetryClient> telemetry_;  // with LAMPREY_TELEMETRY=on
   Recordings recordings_;
   bool managed_instances_ = false;
   bool unrecorded_said_ = false;

@@ -8,6 +8,8 @@
 #include <initializer_list>
 #include <string_view>
 
+#include "companion/dimensions.h"
+
 namespace lamprey::companion {
 namespace {
 
@@ -121,6 +123,10 @@ Config read_config(const Lookup& lookup, std::vector<std::string>& complaints) {
   config.metric_namespace = settings.metric_namespace("LAMPREY_NAMESPACE", "Lamprey");
   config.follow_children = settings.on("LAMPREY_FOLLOW_CHILDREN", false);
   config.trace_language = settings.on("LAMPREY_TRACE_LANGUAGE", false);
+  config.telemetry = settings.on("LAMPREY_TELEMETRY", false);
+  if (const char* dimensions = lookup("LAMPREY_DIMENSIONS")) {
+    config.dimensions = read_dimensions(dimensions, complaints);
+  }
   config.log = static_cast<LogLevel>(
       settings.choose("LAMPREY_LOG", {{"error", static_cast<int>(LogLevel::kError)},
                                       {"info", static_cast<int>(LogLevel::kInfo)},

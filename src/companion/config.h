@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cloudwatch/line.h"
@@ -20,6 +21,8 @@ struct Config {
   std::string metric_namespace = "Lamprey";
   bool follow_children = false;
   bool trace_language = false;
+  bool telemetry = false;
+  std::vector<std::pair<std::string, std::string>> dimensions;  // of the metrics: name, value
   LogLevel log = LogLevel::kError;
 };
 

@@ -35,6 +35,9 @@ class ExtensionsClient {
   // Returns when the platform has accepted it.
   Registration register_for(const std::vector<std::string>& events);
 
+  // What the platform knows this extension by; empty before it registered.
+  const std::string& identifier() const { return identifier_; }
+
   // The next event, whenever it comes. While it waits, `idle` is called every `pace` when given.
   Event next(const std::function<void()>& idle = {}, std::chrono::milliseconds pace = {});
 

@@ -127,6 +127,15 @@ struct Coverage {
   std::uint64_t invocations_lost = 0;
 };
 
+// What Lambda itself said about an invocation before this one (its own report comes that late).
+struct PlatformFigures {
+  std::string request_id;
+  std::optional<std::uint64_t> billed_ms;
+  std::optional<std::uint64_t> max_memory_mb;
+  std::optional<std::uint64_t> init_ns;
+  std::optional<std::uint64_t> restore_ns;
+};
+
 // The cost and the state of Lamprey itself.
 struct SelfFigures {
   std::optional<std::uint64_t> flush_ns;  // of the line before this one
@@ -159,6 +168,7 @@ struct Report {
   ProcessFigures process;
   std::vector<Blocked> blocked;
   Death death;  // abnormal ends: why, as far as known
+  std::optional<PlatformFigures> platform;
   Coverage coverage;
   SelfFigures self;
 };

@@ -1,6 +1,7 @@
 """Runs `lamprey local` as a user would, and takes apart what it prints.
 
-No expectations live here: what a function's log should say stands in the tests.
+No expectations live here: what a function's log should say stands in the tests. Only the contract
+of a line is checked, wherever one is read.
 """
 
 import contextlib
@@ -13,6 +14,8 @@ import signal
 import subprocess
 import threading
 import time
+
+import record_schema
 
 START = re.compile(r"^START RequestId: (\S+) Version: \S+$")
 REPORT = re.compile(r"^REPORT RequestId: (\S+)\tDuration: ([0-9.]+) ms\t")
@@ -34,7 +37,7 @@ class Log:
 
     @property
     def records(self):
-        return [json.loads(line) for line in self.record_lines]
+        return [record_schema.check(line) for line in self.record_lines]
 
     def of_type(self, name):
         return [record for record in self.records if record["type"] == name]

@@ -64,8 +64,7 @@ TEST(LineTest, HasTheFixedNamesAndUnits) {
   EXPECT_EQ(line["calls"]["top"][0]["name"], "open");
   EXPECT_EQ(line["calls"]["top"][0]["total_ms"], 1.235);
   EXPECT_EQ(line["calls"]["top"][0]["p99_us"], 2.5);
-  EXPECT_EQ(line["system"]["cpu_total_time"], 30);
-  EXPECT_EQ(line["system"]["used_memory_max"], 2);
+  EXPECT_FALSE(line.contains("system"));  // a warm invocation without findings: a short line
   EXPECT_EQ(line["coverage"]["mode"], "api");
   EXPECT_EQ(line["coverage"]["lost"]["traffic_dropped"], 3);
   EXPECT_TRUE(line["self"].contains("version"));
@@ -104,6 +103,26 @@ TEST(LineTest, DetailDecidesTheLists) {
   report.memory->failed = 1;
   report::add_findings(report);
   EXPECT_EQ(top(Detail::kAuto), 20U);
+}
+
+TEST(LineTest, AFullLineHasWhatAShortOneLeavesOut) {
+  Report report = typical();
+  report.self.attach_ns = 250'000;
+  LineOptions options;
+  options.detail = Detail::kFull;
+  const Json full = Json::parse(to_line(report, options));
+  EXPECT_EQ(full["system"]["cpu_total_time"], 30);
+  EXPECT_EQ(full["system"]["used_memory_max"], 2);
+  EXPECT_EQ(full["self"]["attach_ms"], 0.25);
+  EXPECT_EQ(full["calls"]["top"][0]["p50_us"], 1.0);
+  options.detail = Detail::kShort;
+  const Json brief = Json::parse(to_line(report, options));
+  EXPECT_FALSE(brief.contains("system"));
+  EXPECT_FALSE(brief["self"].contains("attach_ms"));
+  EXPECT_FALSE(brief["calls"]["top"][0].contains("p50_us"));
+  for (const char* key : {"memory", "coverage", "headline", "duration_ms", "_aws"}) {
+    EXPECT_EQ(brief[key], full[key]) << key;
+  }
 }
 
 TEST(LineTest, EmbeddedMetricsNameOnlyWhatIsThere) {

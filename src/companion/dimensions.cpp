@@ -1,0 +1,106 @@
+// LAMPREY_DIMENSIONS; see the header.
+#include "companion/dimensions.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace lamprey::companion {
+namespace {
+
+constexpr std::size_t kMost = 5;
+constexpr std::size_t kMostName = 64;
+constexpr std::size_t kMostValue = 128;
+constexpr std::size_t kMostShown = 80;
+
+// The keys at the root of a record (docs/record.schema.json): a dimension would hide them.
+constexpr std::array<std::string_view, 37> kTaken = {"lamprey",
+                                                     "type",
+                                                     "status",
+                                                     "headline",
+                                                     "request_id",
+                                                     "function_name",
+                                                     "function_version",
+                                                     "trace_id",
+                                                     "cold_start",
+                                                     "invocation",
+                                                     "started",
+                                                     "duration_ms",
+                                                     "response_ms",
+                                                     "late",
+                                                     "cpu_ms",
+                                                     "network_ms",
+                                                     "allocated_bytes",
+                                                     "live_bytes",
+                                                     "peak_rss_bytes",
+                                                     "syscalls",
+                                                     "warnings",
+                                                     "flush_ms",
+                                                     "platform",
+                                                     "init",
+                                                     "wall",
+                                                     "system",
+                                                     "self",
+                                                     "death",
+                                                     "coverage",
+                                                     "findings",
+                                                     "memory",
+                                                     "calls",
+                                                     "network",
+                                                     "files",
+                                                     "blocked",
+                                                     "message",
+                                                     "timestamp"};
+
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+bool is_name(std::string_view name) {
+  const auto fits = [](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '_'; };
+  return !name.empty() && name.size() <= kMostName && is_letter(name.front()) &&
+         std::all_of(name.begin(), name.end(), fits) &&
+         std::find(kTaken.begin(), kTaken.end(), name) == kTaken.end();
+}
+
+bool is_value(std::string_view value) {
+  return !value.empty() && value.size() <= kMostValue &&
+         std::all_of(value.begin(), value.end(), [](char c) { return c >= ' ' && c <= '~'; }) &&
+         value.find_first_not_of(' ') != std::string_view::npos;
+}
+
+std::string shown(std::string_view text) {
+  std::string clean;
+  for (const char c : text.substr(0, kMostShown)) {
+    clean += c >= ' ' && c <= '~' ? c : '?';
+  }
+  return text.size() > kMostShown ? clean + "..." : clean;
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> read_dimensions(
+    std::string_view text, std::vector<std::string>& complaints) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  while (!text.empty()) {
+    const std::string_view part = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), part.size() + 1));
+    const std::size_t equals = part.find('=');
+    const std::string_view name = part.substr(0, equals);
+    const std::string_view value =
+        equals == std::string_view::npos ? std::string_view() : part.substr(equals + 1);
+    const bool twice = std::any_of(pairs.begin(), pairs.end(),
+                                   [name](const auto& pair) { return pair.first == name; });
+    if (pairs.size() < kMost && !twice && is_name(name) && is_value(value)) {
+      pairs.emplace_back(name, value);
+      continue;
+    }
+    complaints.push_back(fmt::format(
+        "lamprey: LAMPREY_DIMENSIONS has \"{}\": accepted are up to {} different name=value, "
+        "separated by commas, with names of letters, digits and _ that no key of the record has; "
+        "leaving it out",
+        shown(part), kMost));
+  }
+  return pairs;
+}
+
+}  // namespace lamprey::companion

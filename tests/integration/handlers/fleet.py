@@ -1,0 +1,97 @@
+"""A small fleet: functions that differ in what they spend, so that queries have something to tell
+apart. Each makes one kind of work, and little of it.
+"""
+
+import ctypes
+import hashlib
+import http.client
+import http.server
+import json
+import os
+import socket
+import threading
+import time
+
+_KEPT = []
+_CACHE = {}
+_PORT = None
+
+
+def healthy(event, context):
+    return json.loads(json.dumps({"n": list(range(100))}))
+
+
+def leaks(event, context):
+    _KEPT.append(bytearray(20_000))
+
+
+def caches(event, context):
+    _CACHE[len(_KEPT) % 16] = bytearray(20_000)
+    _KEPT.append(None)
+
+
+def sleeps(event, context):
+    time.sleep(0.005)
+
+
+def computes(event, context):
+    return hashlib.sha256(b"x" * 1_000_000).hexdigest()
+
+
+def reads(event, context):
+    for path in (__file__, os.__file__, json.__file__):
+        with open(path, "rb") as file:
+            file.read()
+    return os.path.exists("/nowhere")
+
+
+def churns(event, context):
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.free.argtypes = [ctypes.c_void_p]
+    for _ in range(500):
+        libc.free(libc.malloc(1000))
+
+
+class _Quiet(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        time.sleep(0.002)
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *words):
+        pass
+
+
+def asks(event, context):
+    """One request on a connection of its own, to a server in this very process."""
+    global _PORT
+    if _PORT is None:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Quiet)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        _PORT = server.server_port
+    connection = http.client.HTTPConnection("localhost", _PORT)
+    connection.request("GET", "/")
+    connection.getresponse().read()
+    connection.close()
+
+
+def fails(event, context):
+    _KEPT.append(None)
+    if len(_KEPT) % 5 == 0:
+        raise ValueError("every fifth")
+
+
+def hangs(event, context):
+    _KEPT.append(None)
+    if len(_KEPT) == 3:
+        near, far = socket.socketpair()
+        near.recv(1)  # nobody sends
+
+
+def crashes(event, context):
+    _KEPT.append(None)
+    if len(_KEPT) == 3:
+        ctypes.string_at(0)

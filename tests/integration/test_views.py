@@ -1,0 +1,296 @@
+"""The saved queries, Athena's queries and the dashboard: right words, and right answers on lines
+that a fleet of small functions really printed.
+"""
+
+import collections
+import concurrent.futures
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import logs_insights
+import pytest
+import record_schema
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+QUERIES = sorted((ROOT / "layer" / "queries").glob("*.logsinsights"))
+ATHENA = [
+    path
+    for path in sorted((ROOT / "layer" / "athena").glob("*.sql"))
+    if path.stem not in ("table", "records")
+]
+COMMAND = [sys.executable, "-m", "awslambdaric"]
+INVOCATIONS = 220
+FLEET = "healthy leaks caches sleeps computes reads churns asks fails".split()
+DOOMED = {"hangs": ["--timeout", "1"], "crashes": []}
+SCHEMA = json.loads((ROOT / "docs" / "record.schema.json").read_text())
+
+sys.path.insert(0, str(ROOT / "layer" / "athena"))
+import local as athena  # noqa: E402
+
+
+def run_function(local_lambda, name):
+    env = {"AWS_LAMBDA_FUNCTION_NAME": name}
+    many = 4 if name in DOOMED else INVOCATIONS
+    options = {"timeout": 1} if name in DOOMED else {}
+    return local_lambda.run(
+        *COMMAND, f"fleet.{name}", invocations=many, env=env, seconds=120, **options
+    )
+
+
+@pytest.fixture(scope="session")
+def fleet(local_lambda):
+    """The logs of all functions: name → lines, platform's lines and function's own included."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        names = [*FLEET, *DOOMED]
+        logs = dict(zip(names, pool.map(lambda n: run_function(local_lambda, n), names)))
+    records = [record for log in logs.values() for record in log.records]  # checks the contract
+    assert len(records) >= 2000 and len({r["function_name"] for r in records}) >= 8
+    return logs
+
+
+@pytest.fixture(scope="session")
+def rows(fleet):
+    return [row for name, log in fleet.items() for row in logs_insights.events(log.lines, name)]
+
+
+@pytest.fixture(scope="session")
+def records(fleet):
+    return [record for log in fleet.values() for record in log.records]
+
+
+def text_of(name):
+    return (ROOT / "layer" / "queries" / f"{name}.logsinsights").read_text()
+
+
+def ask(name, rows):
+    return logs_insights.run(text_of(name), rows)
+
+
+def schema_has(path):
+    """Whether a dotted name is a key of the record."""
+    place = SCHEMA
+    for part in path.split("."):
+        if place.get("type") == "array" and part.isdigit():
+            place = place["items"]
+            continue
+        if "$ref" in place or part not in place.get("properties", {}):
+            return False
+        place = place["properties"][part]
+    return True
+
+
+def fields_of(commands):
+    """The fields that a query takes from a line, with those behind jsonParse spelled out."""
+    known, structures = {"@message", "@timestamp", "@logStream"}, {}
+    for name, words in commands:
+        named = {"fields": words, "stats": words[0] + words[1] if name == "stats" else ()}.get(name)
+        nodes = (
+            [node for _, node in named] if named is not None
+            else [words] if name == "filter"
+            else [node for node, _ in words] if name == "sort"
+            else [words[0]] if name == "unnest" else []
+        )  # fmt: skip
+        if name == "stats":  # an alias may be used by the ones after it
+            known |= {alias for alias, _ in named}
+        for field in (field for node in nodes for field in node.fields()):
+            head, _, rest = field.partition(".")
+            if head in structures:
+                yield ".".join(filter(None, [structures[head], rest]))
+            elif field not in known:
+                yield field
+        for alias, node in named or ():
+            if node.kind == "call" and node.value == "jsonParse":
+                structures[alias] = ""
+            else:
+                known.add(alias)
+        if name == "unnest":
+            head, _, rest = words[0].value.partition(".")
+            structures[words[1]] = f"{rest}.0" if head in structures else f"{words[0].value}.0"
+
+
+@pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
+def test_a_saved_query_is_well_formed(path):
+    text = path.read_text()
+    assert text.startswith("# ") and "?" in text.splitlines()[0] or text.count("#") == 1
+    commands = logs_insights.parse(text)
+    assert commands[-1][0] == "limit", "an unlimited query gives 10,000 rows"
+    unknown = [field for field in fields_of(commands) if not schema_has(field)]
+    assert unknown == []
+
+
+def test_there_are_enough_queries():
+    assert len(QUERIES) >= 10
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "filter", "select * from x", "filter a = | limit 3", "stats count(*) by", "limit many",
+        "fields a b", "stats a by b", "stats sum(max(a))", "fields median(a)", "filter (a = 1",
+        "fields a as b.c", "unnest a as b", "filter a in 1", "fields a || limit 3", "limit 20000",
+        "filter a = 'b", "fields a;",
+    ],
+)  # fmt: skip
+def test_the_parser_refuses_what_is_wrong(text):
+    with pytest.raises(logs_insights.QueryError):
+        logs_insights.parse(text)
+
+
+def test_the_interpreter_counts_right():
+    """Against figures worked out by hand."""
+    lines = [json.dumps({"f": f, "v": v, "list": [{"n": f + "1"}, {"n": "x"}]})
+             for f, v in [("a", 1), ("a", 2), ("a", 30), ("b", 4)]]  # fmt: skip
+    rows = logs_insights.events([*lines, "no json"])
+    one = logs_insights.run(
+        "stats count(*) as n, sum(v) as s, s / n as mean, pct(v, 50) as p, latest(v) as l by f"
+        " | sort s desc",
+        rows,
+    )
+    assert one == [
+        {"f": "a", "n": 3, "s": 33, "mean": 11, "p": 2, "l": 30},
+        {"f": "b", "n": 1, "s": 4, "mean": 4, "p": 4, "l": 4},
+    ]
+    two = logs_insights.run(
+        "filter f like /^a$/ and not (v >= 2) | fields jsonParse(@message) as r"
+        " | unnest r.list into e | stats count(*) as n by e.n | sort e.n asc | limit 1",
+        rows,
+    )
+    assert two == [{"e.n": "a1", "n": 1}]
+
+
+def test_every_query_runs_on_real_lines(rows):
+    silent = [path.stem for path in QUERIES if not logs_insights.run(path.read_text(), rows)]
+    sections = {field.partition(".")[0] for row in rows for field in row}
+    # What nothing in these lines can answer: sections that no line has.
+    excused = {
+        "slowest-hosts": "network", "dns": "network", "reconnects": "network", "files": "files",
+        "where-time-goes": "wall", "findings": "findings", "coverage-gaps": "",
+    }  # fmt: skip
+    sites = any("memory.sites.0.stack" in row for row in rows)
+    for name in silent:
+        if name == "leaks-by-site":
+            assert not sites
+        else:
+            assert name in excused and excused[name] not in sections, f"{name} found nothing"
+
+
+def test_who_leaks_stands_first(rows):
+    found = ask("leaks-by-environment", rows)
+    assert found[0]["function_name"] == "leaks"
+    assert found[0]["bytes_per_invocation"] == pytest.approx(20_000, rel=0.2)
+    assert "healthy" not in {row["function_name"] for row in found}
+
+
+def test_what_killed_functions_did(rows):
+    found = {
+        (row["function_name"], row["status"]): row
+        for row in ask("timeouts-by-blocked-call", rows)
+        if row["thread.call"] == "recv"
+    }
+    ends = collections.Counter((r["function_name"], r["status"]) for r in ask("abnormal-ends", rows))
+    assert ends["hangs", "timeout"] >= 1 and ends["crashes", "crash"] >= 1
+    assert found["hangs", "timeout"]["longest_ms"] >= 900
+
+
+def test_right_size_tells_cpu_from_waiting(rows):
+    share = {row["function_name"]: row["cpu_share"] for row in ask("right-size", rows)}
+    assert share["computes"] > share["sleeps"] and share["sleeps"] < 0.7
+
+
+def test_system_calls_are_summed(rows, records):
+    found = {(r["function_name"], r["call.name"]): r["calls"] for r in ask("system-calls", rows)}
+    for (function, name), calls in found.items():
+        truth = sum(
+            entry["calls"]
+            for r in records
+            if r["type"] == "invoke" and r["function_name"] == function
+            for entry in r["calls"]["top"]
+            if entry["name"] == name
+        )
+        assert calls == truth, (function, name)
+
+
+def test_athena_says_the_same(fleet, rows, records):
+    lines = [line for log in fleet.values() for line in log.lines]
+    exported = [f"2026-01-02T03:04:05.678Z {line}" for line in lines]  # as an export has them
+    database = athena.database(exported)
+    answers = {}
+    for path in ATHENA:
+        cursor = database.execute(athena.translate(path.read_text()))
+        names = [column[0] for column in cursor.description]
+        answers[path.stem] = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    counts = collections.Counter(r["function_name"] for r in records if r["type"] == "invoke")
+    assert {r["function_name"]: r["invocations"] for r in answers["fleet"]} == counts
+    for ours in ask("memory-headroom", rows):
+        theirs = next(
+            r for r in answers["memory"] if r["function_name"] == ours["function_name"]
+        )
+        assert theirs["peak_rss_bytes"] == ours["peak_rss_bytes"]
+        assert float(theirs["used_percent"]) == pytest.approx(ours["used_percent"])
+    grown = {r["function_name"]: r["grown_bytes"] for r in answers["growth"]}
+    assert max(grown, key=grown.get) == "leaks"
+    summed = {(r["function_name"], r["name"]): int(r["calls"]) for r in answers["calls"]}
+    for row in ask("system-calls", rows):
+        assert summed[row["function_name"], row["call.name"]] == row["calls"]
+    ended = [r for r in answers["ends"] if r["function_name"] == "hangs"]
+    assert any(r["status"] == "timeout" for r in ended)
+
+
+def test_athenas_statements_are_trinos():
+    import sqlglot
+
+    for path in [*ATHENA, ROOT / "layer" / "athena" / "records.sql"]:
+        assert path.read_text().startswith("-- ")
+        assert len(sqlglot.parse(path.read_text(), read="athena")) == 1, path
+    table = sqlglot.parse_one((ROOT / "layer" / "athena" / "table.sql").read_text(), read="athena")
+    assert table.find(sqlglot.exp.Schema).expressions[0].name == "line"
+
+
+def test_the_views_are_what_their_generator_makes():
+    program = ROOT / "layer" / "views" / "generate.py"
+    ran = subprocess.run([sys.executable, program, "--check"], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_the_dashboard_holds_together():
+    dashboard = json.loads((ROOT / "layer" / "views" / "dashboard.json").read_text())
+    taken = set()
+    for widget in dashboard["widgets"]:
+        for x in range(widget["x"], widget["x"] + widget["width"]):
+            assert x < 24
+            for y in range(widget["y"], widget["y"] + widget["height"]):
+                assert (x, y) not in taken, widget["properties"].get("title")
+                taken.add((x, y))
+        properties = widget["properties"]
+        if widget["type"] == "log":
+            source, _, query = properties["query"].partition(" | ")
+            assert source == "SOURCE '${LogGroup}'"
+            logs_insights.parse(query)
+        if widget["type"] == "metric":
+            for (entry,) in properties["metrics"]:
+                name = re.search(r'MetricName="(\w+)"', entry["expression"])[1]
+                assert name in record_schema_metrics(), name
+
+
+def record_schema_metrics():
+    directive = SCHEMA["$defs"]["embedded_metrics"]["properties"]["CloudWatchMetrics"]["items"]
+    return directive["properties"]["Metrics"]["items"]["properties"]["Name"]["enum"]
+
+
+def test_filters_of_alarms_name_keys_of_the_record():
+    stack = json.loads((ROOT / "layer" / "views" / "cloudformation.json").read_text())
+    patterns = [
+        resource["Properties"]["FilterPattern"]
+        for resource in stack["Resources"].values()
+        if resource["Type"] == "AWS::Logs::MetricFilter"
+    ]
+    assert len(patterns) >= 2
+    for field in (f for p in patterns for f in re.findall(r"\$\.([\w.\[\]]+)", p)):
+        assert schema_has(re.sub(r"\[(\d+)\]", r".\1", field)), field
+
+
+def test_a_line_of_the_fleet_is_small(records):
+    assert all(len(list(record_schema.stable_fields(record))) <= 100 for record in records)
