@@ -14,6 +14,18 @@ void find(Function& into, void* where, const char* name) {
   into = reinterpret_cast<Function>(::dlsym(where, name));
 }
 
+// A name that is not found leaves a text behind that the next dlsym frees (glibc, dlfcn/dlerror.c),
+// before it forgets it. Another preloaded library that stands before us and looks up the real free
+// at its first use would then call dlsym, which frees the text, without end. So its first use is
+// this one, while there is no text.
+void wake_free() {
+  void (*first)(void*) = nullptr;
+  find(first, RTLD_DEFAULT, "free");
+  if (first != nullptr) {
+    first(nullptr);
+  }
+}
+
 }  // namespace
 
 void resolve_real_functions() {
@@ -22,6 +34,7 @@ void resolve_real_functions() {
     return;
   }
   busy = true;
+  wake_free();
   // malloc first: everything after it may allocate.
   find(g_real.malloc, RTLD_NEXT, "malloc");
   find(g_real.free, RTLD_NEXT, "free");
