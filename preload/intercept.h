@@ -46,6 +46,7 @@ inline Entry enter_call(Call call, int descriptor, std::uint64_t now) {
     recording::store(flight.started, now);
     recording::store(flight.stack_pointer, frame);
     recording::store(flight.descriptor, descriptor);
+    recording::store(flight.stack, 0U);
     __atomic_store_n(&flight.call, static_cast<std::uint32_t>(call) + 1, __ATOMIC_RELEASE);
   }
   return entry;

@@ -88,6 +88,10 @@ Report Ledger::begin(Type type) {
   report.coverage.traffic_dropped = h.traffic_dropped;
   report.coverage.boundaries_missed = h.boundaries_missed;
   report.coverage.invocations_lost = lost_;
+  if ((h.flags & recording::kFlagStacks) == 0) {
+    report.coverage.unseen.emplace_back(
+        "stacks: the walk at attach did not reach its own caller, none are taken");
+  }
   report.self.attach_ns = span(h.attach_begin, h.attach_end);
   report.self.recording_bytes = h.file_bytes;
   if (reader_.dropped_count() != 0) {
