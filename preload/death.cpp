@@ -10,6 +10,11 @@
 #include "preload/thread.h"
 #include "preload/ticks.h"
 
+// Weak, not looked up: dlsym leaves a text behind for a name that is not there (a C program), which
+// the program would seem to allocate and to free. A C++ runtime that is loaded later is not found:
+// then an uncaught exception has no type in the record.
+extern "C" __attribute__((weak)) const void* __cxa_current_exception_type();
+
 namespace lamprey::preload::death {
 namespace {
 
@@ -31,7 +36,6 @@ struct TypeInfo {
   const void* table;
   const char* name;
 };
-const TypeInfo* (*g_current_exception_type)() = nullptr;
 
 std::uint64_t hexadecimal(const char*& at) {
   std::uint64_t value = 0;
@@ -181,7 +185,6 @@ void write(const Account& account, bool with_stack) {
 
 void attach() {
   find(g_abort_message, "__abort_msg");
-  find(g_current_exception_type, "__cxa_current_exception_type");
   int (*listen)(void (*)(int, void*), void*) = nullptr;
   find(listen, "on_exit");
   if (listen != nullptr) {
@@ -196,7 +199,9 @@ const char* abort_message() {
 }
 
 const char* exception_type() {
-  const TypeInfo* type = g_current_exception_type != nullptr ? g_current_exception_type() : nullptr;
+  const auto* type = __cxa_current_exception_type != nullptr
+                         ? static_cast<const TypeInfo*>(__cxa_current_exception_type())
+                         : nullptr;
   return type != nullptr && type->name != nullptr ? type->name + (*type->name == '*' ? 1 : 0)
                                                   : nullptr;
 }
