@@ -11,6 +11,7 @@
 #include "companion/recordings.h"
 #include "lambda/extensions_client.h"
 #include "report/report.h"
+#include "symbols/symbolizer.h"
 
 namespace lamprey::companion {
 
@@ -60,6 +61,8 @@ class Companion {
   lambda::ExtensionsClient client_;
   lambda::Registration registration_;
   Recordings recordings_;
+  symbols::Symbolizer symbolizer_;
+  std::uint64_t names_ns_ = 0;  // what this event may still spend on names
   bool managed_instances_ = false;
   bool unrecorded_said_ = false;
   std::string obstacle_;  // why there is no directory of recordings; empty when there is one

@@ -69,6 +69,7 @@ Report Ledger::begin(Type type) {
   const recording::Header& h = header();
   Report report;
   report.type = type;
+  report.pid = h.pid;
   report.function_name = h.function_name;
   report.function_version = h.function_version;
   if (h.memory_limit_mb != 0) {

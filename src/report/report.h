@@ -128,6 +128,7 @@ struct Report {
   Type type = Type::kInvoke;
   Status status = Status::kOk;
   bool late = false;  // printed after the moment it is about
+  std::int32_t pid = 0;  // of the recorded process; 0 unknown
   std::string request_id;
   std::string function_name;
   std::string function_version;
