@@ -209,6 +209,7 @@ std::size_t Ledger::give_ended(const Sink& sink) {
     }
     fill_totals(report, entry.sequence);
     mark_given(entry.sequence);
+    leaks_.look(report);
     finish(report, sink);
   }
   last_process_ = now;

@@ -2,7 +2,7 @@
 // the process ended, and the whole. Knows the order of things and what is missing; does not wait,
 // print, or decide when to look.
 //
-// Not thread-safe. Holds one set of totals (32 KB) however many invocations pass.
+// Not thread-safe. Holds one set of totals (32 KB) and levels (18 KB) however many invocations pass.
 #pragma once
 
 #include <bitset>
@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "recording/reader.h"
+#include "report/leaks.h"
 #include "report/report.h"
 
 namespace lamprey::report {
@@ -82,6 +83,7 @@ class Ledger {
   std::bitset<recording::kInvocations> given_;
   std::uint64_t lost_ = 0;
   ProcessFigures last_process_;
+  LeakWatch leaks_;
 };
 
 }  // namespace lamprey::report

@@ -22,14 +22,6 @@ const char* name_of(Type type);
 const char* name_of(Status status);
 const char* name_of(Severity severity);
 
-struct Finding {
-  std::string code;
-  Severity severity = Severity::kInfo;
-  std::string text;
-  std::string advice;
-  std::vector<std::pair<std::string, std::int64_t>> evidence;
-};
-
 // One frame of a stack: where a call will return to, less one byte (so that it lies in the call).
 struct Frame {
   std::uint64_t address = 0;  // in the process
@@ -38,6 +30,15 @@ struct Frame {
   std::uint64_t offset = 0;   // address - load bias: the address that symbol tables speak of
 };
 using Stack = std::vector<Frame>;  // innermost first
+
+struct Finding {
+  std::string code;
+  Severity severity = Severity::kInfo;
+  std::string text;
+  std::string advice;
+  std::vector<std::pair<std::string, std::int64_t>> evidence;
+  Stack site;  // the call site it is about; its names are added to the text (stack_names.h)
+};
 
 // What one call site (a whole stack) allocated. Sampled: estimates, each unbiased by itself.
 struct MemorySite {

@@ -6,6 +6,8 @@
 namespace lamprey::report {
 namespace {
 
+constexpr std::size_t kMostSiteText = 360;  // with the finding's own words within its 512 bytes
+
 symbols::Place place_of(const Frame& frame, std::int32_t pid) {
   return {pid, frame.address, frame.module, frame.build_id, frame.offset};
 }
@@ -18,13 +20,14 @@ void want(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer)
 
 }  // namespace
 
-std::string stack_text(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer) {
+std::string stack_text(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer,
+                       std::size_t most) {
   static constexpr std::string_view kMore = "; ...";
   std::string text;
   for (std::size_t i = 0; i < stack.size(); ++i) {
     const std::string frame =
         i < kMostFramesNamed ? symbolizer.name(place_of(stack[i], pid)) : std::string();
-    if (frame.empty() || text.size() + frame.size() + 2 > kMostStackText - kMore.size()) {
+    if (frame.empty() || text.size() + frame.size() + 2 > most - kMore.size()) {
       return text.append(kMore);
     }
     text.append(text.empty() ? "" : "; ").append(frame);
@@ -33,14 +36,21 @@ std::string stack_text(const Stack& stack, std::int32_t pid, symbols::Symbolizer
 }
 
 void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t until_ns) {
-  if (!report.memory) {
-    return;
+  static std::vector<MemorySite> none;
+  std::vector<MemorySite>& sites = report.memory ? report.memory->sites : none;
+  for (const Finding& finding : report.findings) {
+    want(finding.site, report.pid, symbolizer);
   }
-  for (const MemorySite& site : report.memory->sites) {
+  for (const MemorySite& site : sites) {
     want(site.stack, report.pid, symbolizer);
   }
   symbolizer.work(until_ns);
-  for (MemorySite& site : report.memory->sites) {
+  for (Finding& finding : report.findings) {
+    if (!finding.site.empty()) {
+      finding.text += " Here: " + stack_text(finding.site, report.pid, symbolizer, kMostSiteText);
+    }
+  }
+  for (MemorySite& site : sites) {
     site.stack_text = stack_text(site.stack, report.pid, symbolizer);
   }
 }
