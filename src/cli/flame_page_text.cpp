@@ -29,7 +29,7 @@ input { width: 230px; }
   font-size: 12.5px; line-height: 21px; padding: 0 4px; color: var(--frame-text);
   border-right: 1px solid var(--back); border-bottom: 1px solid var(--back); border-radius: 3px; }
 .frame.above { opacity: .6; }
-.frame.miss { opacity: .35; }
+.frame.miss { opacity: .55; }
 .frame.hit { background: var(--hit) !important; color: #fff; }
 .frame.chosen { outline: 2px solid var(--text); outline-offset: -2px; z-index: 2; }
 #tip { position: fixed; display: none; pointer-events: none; z-index: 9; max-width: 640px;

@@ -15,6 +15,7 @@
 
 #include "recording/reader.h"
 #include "report/leaks.h"
+#include "report/memory_watch.h"
 #include "report/report.h"
 
 namespace lamprey::report {
@@ -84,6 +85,7 @@ class Ledger {
   std::uint64_t lost_ = 0;
   ProcessFigures last_process_;
   LeakWatch leaks_;
+  MemoryWatch memory_watch_;
 };
 
 }  // namespace lamprey::report

@@ -36,8 +36,8 @@ struct Finding {
   Severity severity = Severity::kInfo;
   std::string text;
   std::string advice;
-  std::vector<std::pair<std::string, std::int64_t>> evidence;
-  Stack site;  // the call site it is about; its names are added to the text (stack_names.h)
+  std::vector<std::pair<std::string, std::int64_t>> evidence{};
+  Stack site{};  // the call site it is about; its names are added to the text (stack_names.h)
 };
 
 // What one call site (a whole stack) allocated. Sampled: estimates, each unbiased by itself.
@@ -60,6 +60,7 @@ struct MemoryFigures {
   std::int64_t live_bytes = 0;
   std::int64_t live_delta_bytes = 0;
   std::optional<std::int64_t> peak_live_bytes;
+  std::optional<std::int64_t> retained_bytes;  // at least: held by malloc and not live
   std::vector<MemorySite> sites;  // most live first
 };
 
@@ -95,6 +96,7 @@ struct Blocked {
 struct ProcessFigures {
   std::optional<std::uint64_t> rss_bytes;
   std::optional<std::uint64_t> peak_rss_bytes;
+  std::optional<std::uint64_t> rss_anonymous_bytes;
   std::optional<std::uint64_t> cpu_user_ns;
   std::optional<std::uint64_t> cpu_system_ns;
   std::optional<std::uint64_t> threads;
