@@ -9,6 +9,7 @@
 #include "cloudwatch/line.h"
 #include "recording/reader.h"
 #include "report/at_rest.h"
+#include "report/stack_names.h"
 
 namespace lamprey::cli {
 namespace {
@@ -25,7 +26,9 @@ int decode(const std::string& path) {
   options.detail = cloudwatch::Detail::kFull;
   options.metrics = false;
   bool written = true;
+  symbols::Symbolizer symbolizer;
   report::give_everything(ledger, [&](report::Report& report) {
+    report::name_stacks(report, symbolizer, UINT64_MAX);
     written =
         written && cloudwatch::write_line(STDOUT_FILENO, cloudwatch::to_line(report, options));
   });

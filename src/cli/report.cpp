@@ -1,10 +1,12 @@
-// `lamprey report`: log lines in, tables out, one set for each function.
+// `lamprey report`: log lines in, tables out, one set for each function; pages and profiles on
+// request.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -12,7 +14,12 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/fleet_page.h"
+#include "cli/function_sums.h"
+#include "cli/json_values.h"
 #include "cli/log_lines.h"
+#include "cli/memory_profile.h"
+#include "cli/profile_files.h"
 #include "cli/tables.h"
 #include "report/human.h"
 
@@ -25,91 +32,14 @@ using report::human_count;
 using report::human_duration;
 
 constexpr std::size_t kTopCalls = 10;
-constexpr std::uint64_t kNsAMs = 1'000'000;
 
-struct CallSum {
-  std::uint64_t calls = 0;
-  std::uint64_t errors = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t total_ns = 0;
+struct ReportOptions {
+  std::vector<std::string> paths;
+  std::string html;
+  std::string flame;
+  std::string pprof;
+  std::string speedscope;
 };
-
-struct FunctionSum {
-  std::uint64_t invocations = 0;
-  std::uint64_t cold_starts = 0;
-  std::map<std::string, std::uint64_t> statuses;
-  std::vector<std::uint64_t> durations_ns;
-  std::vector<std::uint64_t> inits_ns;
-  std::vector<std::uint64_t> allocated;
-  std::vector<std::uint64_t> live;
-  std::map<std::string, CallSum> calls;
-};
-
-// A member as a whole number, absent or of another kind: nothing. `by` turns ms into ns.
-std::optional<std::uint64_t> number(const Json& object, const char* key, std::uint64_t by = 1) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  if (!object.is_object() || found == object.end() || !found->is_number()) {
-    return std::nullopt;
-  }
-  const double value = found->get<double>() * static_cast<double>(by);
-  return value >= 0 && value < 9e18
-             ? std::optional<std::uint64_t>(static_cast<std::uint64_t>(value))
-             : std::nullopt;
-}
-
-std::string text(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-const Json& member(const Json& object, const char* key) {
-  static const Json nothing;
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  return object.is_object() && found != object.end() ? *found : nothing;
-}
-
-void keep(std::vector<std::uint64_t>& list, const std::optional<std::uint64_t>& value) {
-  if (value) {
-    list.push_back(*value);
-  }
-}
-
-void add(FunctionSum& sum, const Json& record) {
-  const std::string type = text(record, "type");
-  if (type == "init") {
-    keep(sum.inits_ns, number(member(record, "init"), "total_ms", kNsAMs));
-    return;
-  }
-  if (type != "invoke" && type != "run") {
-    return;
-  }
-  ++sum.invocations;
-  ++sum.statuses[text(record, "status")];
-  sum.cold_starts += member(record, "cold_start") == true ? 1 : 0;
-  keep(sum.durations_ns, number(record, "duration_ms", kNsAMs));
-  keep(sum.allocated, number(member(record, "memory"), "allocated_bytes"));
-  keep(sum.live, number(member(record, "memory"), "live_bytes"));
-  const Json& top = member(member(record, "calls"), "top");
-  for (const Json& call : top.is_array() ? top : Json::array()) {
-    if (!call.is_object()) {
-      continue;
-    }
-    CallSum& into = sum.calls[text(call, "name")];
-    into.calls += number(call, "calls").value_or(0);
-    into.errors += number(call, "errors").value_or(0);
-    into.bytes += number(call, "bytes").value_or(0);
-    into.total_ns += number(call, "total_ms", kNsAMs).value_or(0);
-  }
-}
-
-std::optional<std::uint64_t> percentile(std::vector<std::uint64_t>& values, std::size_t percent) {
-  if (values.empty()) {
-    return std::nullopt;
-  }
-  std::sort(values.begin(), values.end());
-  const std::size_t rank = std::max<std::size_t>(1, ((values.size() * percent) + 99) / 100);
-  return values[rank - 1];
-}
 
 std::string duration(const std::optional<std::uint64_t>& ns) {
   return ns ? human_duration(*ns) : "-";
@@ -127,7 +57,7 @@ std::string statuses(const FunctionSum& sum) {
   return joined;
 }
 
-std::string function_tables(const std::string& name, FunctionSum& sum) {
+std::string function_tables(const std::string& name, const FunctionSum& sum) {
   std::string out =
       table({{"function " + name, ""},
              {"invocations", fmt::format("{} ({})", human_count(sum.invocations), statuses(sum))},
@@ -182,9 +112,38 @@ bool read_all(const std::string& path, std::string& content) {
   return good;
 }
 
-int report_files(const std::vector<std::string>& paths) {
+// False when it cannot be written; says so. "-" is standard output.
+bool write_all(const char* option, const std::string& path, const std::string& content) {
+  std::FILE* file = path == "-" ? stdout : std::fopen(path.c_str(), "wbe");
+  const bool written =
+      file != nullptr && std::fwrite(content.data(), 1, content.size(), file) == content.size();
+  const bool closed = file != nullptr && (path == "-" ? std::fflush(file) : std::fclose(file)) == 0;
+  if (!written || !closed) {
+    std::fprintf(stderr, "lamprey: %s %s cannot be written: %s\n", option, path.c_str(),
+                 std::strerror(errno));
+  }
+  return written && closed;
+}
+
+struct Sums {
   std::map<std::string, FunctionSum> functions;
+  MemoryProfile profile;
+  std::uint64_t newest_ns = 0;  // UNIX time of the newest record; 0 unknown
   LineCounts counts;
+};
+
+std::uint64_t started_ns(const Json& record) {
+  std::tm utc{};
+  const std::string started = text(record, "started");
+  if (strptime(started.c_str(), "%Y-%m-%dT%H:%M:%S", &utc) == nullptr) {
+    return 0;
+  }
+  const std::time_t seconds = timegm(&utc);
+  return seconds > 0 ? static_cast<std::uint64_t>(seconds) * 1'000'000'000U : 0;
+}
+
+// 0, or the exit status with which to end.
+int read_files(const std::vector<std::string>& paths, Sums& sums) {
   for (const std::string& path : paths) {
     std::string content;
     if (!read_all(path, content)) {
@@ -192,38 +151,87 @@ int report_files(const std::vector<std::string>& paths) {
                    std::strerror(errno));
       return 2;
     }
-    find_records(content, counts, [&functions](const Json& record) {
+    find_records(content, sums.counts, [&sums](const Json& record) {
       const std::string name = text(record, "function_name");
-      add(functions[name.empty() ? "(no name)" : name], record);
+      add_record(sums.functions[name.empty() ? "(no name)" : name], record);
+      sums.profile.add(record);
+      sums.newest_ns = std::max(sums.newest_ns, started_ns(record));
     });
   }
-  if (counts.newer != 0) {
+  if (sums.counts.newer != 0) {
     std::fprintf(stderr, "lamprey: %llu records have a schema other than \"1\" and were skipped\n",
-                 static_cast<unsigned long long>(counts.newer));
+                 static_cast<unsigned long long>(sums.counts.newer));
   }
-  if (counts.records == 0) {
+  if (sums.counts.records == 0) {
     std::fprintf(stderr, "lamprey: no records of Lamprey in %s (%llu other lines)\n",
-                 paths.front().c_str(), static_cast<unsigned long long>(counts.skipped));
+                 paths.front().c_str(), static_cast<unsigned long long>(sums.counts.skipped));
     return 1;
   }
+  return 0;
+}
+
+int write_files(const ReportOptions& options, const Sums& sums) {
+  std::string title = fmt::format("{} records", human_count(sums.counts.records));
+  for (const auto& [name, sum] : sums.functions) {
+    title += (&name == &sums.functions.begin()->first ? ": " : ", ") + name;
+  }
+  bool good =
+      options.html.empty() || write_all("--html", options.html, fleet_page(sums.functions, title));
+  const bool profiles =
+      !options.flame.empty() || !options.pprof.empty() || !options.speedscope.empty();
+  const auto sites = profiles ? sums.profile.sites() : std::map<Frames, SiteSum>();
+  if (profiles && sites.empty()) {
+    std::fprintf(stderr,
+                 "lamprey: none of the records has memory.sites (is LAMPREY_SAMPLE_BYTES 0?): "
+                 "the profiles are empty\n");
+    good = false;
+  }
+  if (!options.flame.empty()) {
+    good = write_all("--flame", options.flame, flame_page(sites, title)) && good;
+  }
+  if (!options.pprof.empty()) {
+    good = write_all("--pprof", options.pprof, pprof_file(sites, sums.newest_ns)) && good;
+  }
+  if (!options.speedscope.empty()) {
+    good = write_all("--speedscope", options.speedscope, speedscope_file(sites, title)) && good;
+  }
+  return good ? 0 : 1;
+}
+
+int report_files(const ReportOptions& options) {
+  Sums sums;
+  if (const int status = read_files(options.paths, sums); status != 0) {
+    return status;
+  }
   std::string out;
-  for (auto& [name, sum] : functions) {
+  for (const auto& [name, sum] : sums.functions) {
     out += (out.empty() ? "" : "\n") + function_tables(name, sum);
   }
-  out += fmt::format("\n{} records, {} other lines skipped\n", human_count(counts.records),
-                     human_count(counts.skipped));
-  std::fwrite(out.data(), 1, out.size(), stdout);
-  return std::fflush(stdout) == 0 ? 0 : 1;
+  out += fmt::format("\n{} records, {} other lines skipped\n", human_count(sums.counts.records),
+                     human_count(sums.counts.skipped));
+  const bool takes_stdout = options.html == "-" || options.flame == "-" || options.pprof == "-" ||
+                            options.speedscope == "-";
+  const bool printed = takes_stdout || write_all("standard output", "-", out);
+  const int status = write_files(options, sums);
+  return printed ? status : 1;
 }
 
 }  // namespace
 
 void add_report(CLI::App& app, int& exit_status) {
   CLI::App* command = app.add_subcommand("report", "Turn log lines into tables");
-  auto paths = std::make_shared<std::vector<std::string>>();
-  command->add_option("FILE", *paths, "Log lines or a CloudWatch export; - is standard input")
+  auto options = std::make_shared<ReportOptions>();
+  command
+      ->add_option("FILE", options->paths, "Log lines or a CloudWatch export; - is standard input")
       ->required();
-  command->callback([paths, &exit_status] { exit_status = report_files(*paths); });
+  command->add_option("--html", options->html,
+                      "Write tables and trends of all functions as a page");
+  command->add_option("--flame", options->flame,
+                      "Write an interactive flame graph of memory by call site, a page");
+  command->add_option("--pprof", options->pprof, "Write memory by call site for `go tool pprof`");
+  command->add_option("--speedscope", options->speedscope,
+                      "Write memory by call site for speedscope");
+  command->callback([options, &exit_status] { exit_status = report_files(*options); });
 }
 
 }  // namespace lamprey::cli

@@ -26,6 +26,7 @@
 #include "recording/reader_directory.h"
 #include "report/at_rest.h"
 #include "report/human.h"
+#include "report/stack_names.h"
 
 namespace lamprey::cli {
 namespace {
@@ -217,8 +218,10 @@ void show(const RunOptions& options, const ChildEnd& end, std::uint64_t ended_mo
   how.death = death_of(end, ledger.account());
   how.mono_ns = ended_mono_ns;
   how.duration_known = true;
+  symbols::Symbolizer symbolizer;
   ledger.give_whole(report::Type::kRun, how, [&](report::Report& report) {
     add_end(report, end);
+    report::name_stacks(report, symbolizer, UINT64_MAX);
     if (!options.out.empty()) {
       append(options.out, report);
     }

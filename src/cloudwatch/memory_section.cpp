@@ -17,6 +17,7 @@ Json memory_json(const Report& report) {
     memory["live_bytes"] = m.live_bytes;
     memory["live_delta_bytes"] = m.live_delta_bytes;
     put(memory, "peak_live_bytes", m.peak_live_bytes);
+    put(memory, "retained_bytes", m.retained_bytes);
     memory["failed"] = m.failed;
   }
   put(memory, "rss_bytes", report.process.rss_bytes);

@@ -15,6 +15,7 @@
 #include "report/at_rest.h"
 #include "report/headline.h"
 #include "report/process.h"
+#include "report/stack_names.h"
 
 namespace lamprey::companion {
 namespace {
@@ -32,6 +33,10 @@ constexpr std::uint64_t kNsAMs = 1'000'000;
 constexpr std::uint64_t kStartPatienceNs = 500 * kNsAMs;
 constexpr std::uint64_t kDeadlineUnknownMs = 1000;
 constexpr milliseconds kDrainEvery{1000};
+// What an invocation may wait for names: what is not found by then is named in the next line.
+constexpr std::uint64_t kNamesNs = kNsAMs;
+// In a shutdown's 300 ms or more there is no next line.
+constexpr std::uint64_t kLastNamesNs = 50 * kNsAMs;
 constexpr nanoseconds kNap = milliseconds{1};
 
 bool is_managed_instances(const Lookup& lookup) {
@@ -79,6 +84,7 @@ int Companion::run() {
       flush_ns_ = monotonic_ns() - ended_mono_ns_;
       ended_mono_ns_ = 0;
     }
+    names_ns_ = kNamesNs;
     const lambda::Event event =
         managed_instances_ && !off ? client_.next(idle, kDrainEvery) : client_.next();
     if (event.type == lambda::EventType::kShutdown) {
@@ -343,6 +349,10 @@ void Companion::print(Report& report) {
     report.function_version = registration_.function_version;
   }
   add_platform(report);
+  const bool last = report.type == report::Type::kShutdown || report.status != report::Status::kOk;
+  const std::uint64_t before = monotonic_ns();
+  report::name_stacks(report, symbolizer_, before + (last ? kLastNamesNs : names_ns_));
+  names_ns_ -= std::min(names_ns_, monotonic_ns() - before);
   report.self.flush_ns = flush_ns_;
   report.self.companion_rss_bytes = report::own_rss_bytes();
   cloudwatch::LineOptions options;

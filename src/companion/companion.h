@@ -13,6 +13,7 @@
 #include "lambda/extensions_client.h"
 #include "lambda/telemetry_client.h"
 #include "report/report.h"
+#include "symbols/symbolizer.h"
 
 namespace lamprey::companion {
 
@@ -66,6 +67,8 @@ class Companion {
   lambda::Registration registration_;
   std::optional<lambda::TelemetryClient> telemetry_;  // with LAMPREY_TELEMETRY=on
   Recordings recordings_;
+  symbols::Symbolizer symbolizer_;
+  std::uint64_t names_ns_ = 0;  // what this event may still spend on names
   bool managed_instances_ = false;
   bool unrecorded_said_ = false;
   std::string obstacle_;  // why there is no directory of recordings; empty when there is one

@@ -20,6 +20,8 @@ using recording::kInvocations;
 using recording::Totals;
 
 constexpr std::uint64_t kNsAMs = 1'000'000;
+// At most once in a hundred invocations, and only where much memory is not accounted for.
+constexpr std::uint64_t kMostAddressSpaceNs = 3 * kNsAMs;
 
 std::optional<std::uint64_t> span(const recording::ClockPair& from,
                                   const recording::ClockPair& to) {
@@ -77,6 +79,7 @@ Report Ledger::begin(Type type) {
   const recording::Header& h = header();
   Report report;
   report.type = type;
+  report.pid = h.pid;
   report.function_name = h.function_name;
   report.function_version = h.function_version;
   if (h.memory_limit_mb != 0) {
@@ -220,6 +223,11 @@ std::size_t Ledger::give_ended(const Sink& sink) {
     }
     fill_totals(report, entry.sequence);
     mark_given(entry.sequence);
+    leaks_.look(report);
+    memory_watch_.look(report, [this] {
+      return read_address_space(header().pid, header().process_start,
+                                recording::monotonic_ns() + kMostAddressSpaceNs);
+    });
     finish(report, sink);
   }
   last_process_ = now;

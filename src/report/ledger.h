@@ -2,7 +2,7 @@
 // the process ended, and the whole. Knows the order of things and what is missing; does not wait,
 // print, or decide when to look.
 //
-// Not thread-safe. Holds one set of totals (32 KB) however many invocations pass.
+// Not thread-safe. Holds one set of totals (32 KB) and levels (18 KB) however many invocations pass.
 #pragma once
 
 #include <bitset>
@@ -15,6 +15,8 @@
 
 #include "recording/reader.h"
 #include "report/death.h"
+#include "report/leaks.h"
+#include "report/memory_watch.h"
 #include "report/report.h"
 
 namespace lamprey::report {
@@ -86,6 +88,8 @@ class Ledger {
   std::bitset<recording::kInvocations> given_;
   std::uint64_t lost_ = 0;
   ProcessFigures last_process_;
+  LeakWatch leaks_;
+  MemoryWatch memory_watch_;
 };
 
 }  // namespace lamprey::report

@@ -170,6 +170,7 @@ ProcessFigures read_process(std::int32_t pid, std::uint64_t start) {
   if (read_text(fmt::format("/proc/{}/status", pid), text)) {
     figures.rss_bytes = times(line_number(text, "VmRSS:"), 1024);
     figures.peak_rss_bytes = times(line_number(text, "VmHWM:"), 1024);
+    figures.rss_anonymous_bytes = times(line_number(text, "RssAnon:"), 1024);
     figures.threads = line_number(text, "Threads:");
   }
   if (read_text(fmt::format("/proc/{}/limits", pid), text)) {

@@ -22,14 +22,6 @@ const char* name_of(Type type);
 const char* name_of(Status status);
 const char* name_of(Severity severity);
 
-struct Finding {
-  std::string code;
-  Severity severity = Severity::kInfo;
-  std::string text;
-  std::string advice;
-  std::vector<std::pair<std::string, std::int64_t>> evidence;
-};
-
 // One frame of a stack: where a call will return to, less one byte (so that it lies in the call).
 struct Frame {
   std::uint64_t address = 0;  // in the process
@@ -38,6 +30,15 @@ struct Frame {
   std::uint64_t offset = 0;   // address - load bias: the address that symbol tables speak of
 };
 using Stack = std::vector<Frame>;  // innermost first
+
+struct Finding {
+  std::string code;
+  Severity severity = Severity::kInfo;
+  std::string text;
+  std::string advice;
+  std::vector<std::pair<std::string, std::int64_t>> evidence{};
+  Stack site{};  // the call site it is about; its names are added to the text (stack_names.h)
+};
 
 // What one call site (a whole stack) allocated. Sampled: estimates, each unbiased by itself.
 struct MemorySite {
@@ -59,6 +60,7 @@ struct MemoryFigures {
   std::int64_t live_bytes = 0;
   std::int64_t live_delta_bytes = 0;
   std::optional<std::int64_t> peak_live_bytes;
+  std::optional<std::int64_t> retained_bytes;  // at least: held by malloc and not live
   std::vector<MemorySite> sites;  // most live first
 };
 
@@ -106,6 +108,7 @@ struct Death {
 struct ProcessFigures {
   std::optional<std::uint64_t> rss_bytes;
   std::optional<std::uint64_t> peak_rss_bytes;
+  std::optional<std::uint64_t> rss_anonymous_bytes;
   std::optional<std::uint64_t> cpu_user_ns;
   std::optional<std::uint64_t> cpu_system_ns;
   std::optional<std::uint64_t> threads;
@@ -149,6 +152,7 @@ struct Report {
   Type type = Type::kInvoke;
   Status status = Status::kOk;
   bool late = false;  // printed after the moment it is about
+  std::int32_t pid = 0;  // of the recorded process; 0 unknown
   std::string request_id;
   std::string function_name;
   std::string function_version;

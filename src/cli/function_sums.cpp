@@ -1,0 +1,78 @@
+// Adding up records; see the header.
+#include "cli/function_sums.h"
+
+#include <algorithm>
+
+#include "cli/json_values.h"
+
+namespace lamprey::cli {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::uint64_t kNsAMs = 1'000'000;
+
+void keep(std::vector<std::uint64_t>& list, const std::optional<std::uint64_t>& value) {
+  if (value) {
+    list.push_back(*value);
+  }
+}
+
+void add_findings(FunctionSum& sum, const Json& record) {
+  for (const Json& finding : list(record, "findings")) {
+    if (text(finding, "code").empty()) {
+      continue;
+    }
+    FindingSum& into = sum.findings[text(finding, "code")];
+    ++into.count;
+    into.severity = text(finding, "severity");
+    into.text = text(finding, "text");
+    into.advice = text(finding, "advice");
+  }
+}
+
+}  // namespace
+
+void add_record(FunctionSum& sum, const Json& record) {
+  const std::string type = text(record, "type");
+  add_findings(sum, record);
+  if (type == "init") {
+    keep(sum.inits_ns, number(member(record, "init"), "total_ms", kNsAMs));
+    return;
+  }
+  if (type != "invoke" && type != "run") {
+    return;
+  }
+  const Json& memory = member(record, "memory");
+  ++sum.invocations;
+  ++sum.statuses[text(record, "status")];
+  sum.cold_starts += member(record, "cold_start") == true ? 1 : 0;
+  keep(sum.durations_ns, number(record, "duration_ms", kNsAMs));
+  keep(sum.allocated, number(memory, "allocated_bytes"));
+  keep(sum.live, number(memory, "live_bytes"));
+  keep(sum.peak_rss, number(memory, "peak_rss_bytes"));
+  if (const auto limit = number(memory, "limit_bytes")) {
+    sum.limit_bytes = limit;
+  }
+  for (const Json& call : list(member(record, "calls"), "top")) {
+    if (!call.is_object()) {
+      continue;
+    }
+    CallSum& into = sum.calls[text(call, "name")];
+    into.calls += number(call, "calls").value_or(0);
+    into.errors += number(call, "errors").value_or(0);
+    into.bytes += number(call, "bytes").value_or(0);
+    into.total_ns += number(call, "total_ms", kNsAMs).value_or(0);
+  }
+}
+
+std::optional<std::uint64_t> percentile(std::vector<std::uint64_t> values, std::size_t percent) {
+  if (values.empty()) {
+    return std::nullopt;
+  }
+  std::sort(values.begin(), values.end());
+  const std::size_t rank = std::max<std::size_t>(1, ((values.size() * percent) + 99) / 100);
+  return values[rank - 1];
+}
+
+}  // namespace lamprey::cli

@@ -1,0 +1,48 @@
+// The records of one function, added up for tables and pages. Formats nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lamprey::cli {
+
+struct CallSum {
+  std::uint64_t calls = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t total_ns = 0;
+};
+
+struct FindingSum {
+  std::uint64_t count = 0;
+  std::string severity;
+  std::string text;  // of the newest
+  std::string advice;
+};
+
+struct FunctionSum {
+  std::uint64_t invocations = 0;
+  std::uint64_t cold_starts = 0;
+  std::map<std::string, std::uint64_t> statuses;
+  // One value a record that has it, in the order of the records.
+  std::vector<std::uint64_t> durations_ns;
+  std::vector<std::uint64_t> inits_ns;
+  std::vector<std::uint64_t> allocated;
+  std::vector<std::uint64_t> live;
+  std::vector<std::uint64_t> peak_rss;
+  std::optional<std::uint64_t> limit_bytes;
+  std::map<std::string, CallSum> calls;
+  std::map<std::string, FindingSum> findings;  // by code
+};
+
+void add_record(FunctionSum& sum, const nlohmann::json& record);
+
+// The smallest value that at least `percent` of them do not exceed; nothing of no values.
+std::optional<std::uint64_t> percentile(std::vector<std::uint64_t> values, std::size_t percent);
+
+}  // namespace lamprey::cli

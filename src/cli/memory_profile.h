@@ -1,0 +1,57 @@
+// The allocation sites of many records, added up: what the flame graph, pprof and speedscope files
+// are made of. Knows no file format.
+//
+// Allocated bytes and growth are sums over all records. Live bytes are a level: of each environment
+// the newest counts. A record does not name its environment, so records are told apart by function
+// and by the invocation's number: N continues the environment whose last was N - 1.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace lamprey::cli {
+
+struct SiteSum {
+  std::int64_t live_bytes = 0;
+  std::int64_t growth_bytes = 0;
+  std::int64_t allocated_bytes = 0;
+  std::int64_t allocations = 0;
+};
+
+// One stack: frames outermost first, as "function (module)"; those without a name keep their
+// offset.
+using Frames = std::vector<std::string>;
+
+class MemoryProfile {
+ public:
+  void add(const nlohmann::json& record);
+
+  // Every stack with its sums. What the exact totals have and no listed site holds stands under the
+  // single frame kNotListed.
+  std::map<Frames, SiteSum> sites() const;
+  std::uint64_t records() const { return records_; }  // that had sites
+  static constexpr const char* kNotListed = "(sites not listed)";
+
+ private:
+  struct Environment {
+    std::string function;
+    std::uint64_t invocation = 0;
+    std::map<Frames, std::int64_t> live;
+    std::int64_t live_total = 0;
+  };
+  Environment& environment(const nlohmann::json& record);
+
+  std::vector<Environment> environments_;
+  std::map<Frames, SiteSum> sums_;  // live_bytes stays 0: it is of the environments
+  std::int64_t allocated_ = 0;
+  std::int64_t allocations_ = 0;
+  std::uint64_t records_ = 0;
+};
+
+// "a (m +0x12); b (m +0x34)" → {"b (m)", "a (m)"}.
+Frames frames_of(const std::string& stack);
+
+}  // namespace lamprey::cli

@@ -1,0 +1,144 @@
+// Reading smaps; see the header.
+#include "report/address_space.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+
+#include "recording/reader.h"
+#include "report/process.h"
+
+namespace lamprey::report {
+namespace {
+
+constexpr std::uint64_t kArena = std::uint64_t{64} << 20U;  // glibc's HEAP_MAX_SIZE, 64-bit
+constexpr std::uint64_t kMostGuard = std::uint64_t{64} * 1024;
+constexpr std::uint64_t kMostStack = std::uint64_t{1} << 30U;
+constexpr std::size_t kMostLine = 8192;
+
+// "55d0c000-55d21000 " and what follows; false when the line is no mapping's first.
+bool take_range(std::string_view& text, std::uint64_t& start, std::uint64_t& end) {
+  const char* const stop = text.data() + text.size();
+  const auto first = std::from_chars(text.data(), stop, start, 16);
+  if (first.ec != std::errc{} || first.ptr == stop || *first.ptr != '-') {
+    return false;
+  }
+  const auto second = std::from_chars(first.ptr + 1, stop, end, 16);
+  if (second.ec != std::errc{} || second.ptr == stop || *second.ptr != ' ' || end <= start) {
+    return false;
+  }
+  text.remove_prefix(static_cast<std::size_t>(second.ptr + 1 - text.data()));
+  return true;
+}
+
+// The name of a mapping: behind permissions, offset, device and inode.
+std::string_view name_of(std::string_view text) {
+  for (int word = 0; word < 4; ++word) {
+    const std::size_t space = text.find(' ');
+    if (space == std::string_view::npos) {
+      return {};
+    }
+    text.remove_prefix(space + 1);
+  }
+  const std::size_t start = text.find_first_not_of(' ');
+  return start == std::string_view::npos ? std::string_view() : text.substr(start);
+}
+
+}  // namespace
+
+void SmapsParser::begin_mapping(std::string_view text, std::uint64_t start, std::uint64_t end) {
+  const std::string_view permissions = text.substr(0, 4);
+  const std::string_view name = name_of(text);
+  const bool behind_guard = guard_end_ == start && guard_end_ != 0;
+  guard_end_ = 0;
+  if (permissions.starts_with("---") && name.empty()) {
+    guard_end_ = end - start <= kMostGuard ? end : 0;
+    kind_ = Kind::kNone;
+  } else if (name == "[heap]") {
+    kind_ = Kind::kHeap;
+  } else if (name == "[stack]") {
+    kind_ = Kind::kStack;
+  } else if (name.starts_with('/')) {
+    kind_ = Kind::kFile;
+  } else if (!name.empty() && !name.starts_with("[anon")) {
+    kind_ = Kind::kNone;  // [vdso] and its like
+  } else if (permissions.starts_with("rw") && start % kArena == 0 && end - start <= kArena) {
+    kind_ = Kind::kArena;
+    ++sum_.arenas;
+  } else if (behind_guard && permissions.starts_with("rw") && end - start <= kMostStack) {
+    kind_ = Kind::kStack;
+  } else {
+    kind_ = Kind::kOther;
+  }
+  sum_.stacks += kind_ == Kind::kStack ? 1 : 0;
+}
+
+void SmapsParser::line(std::string_view text) {
+  std::uint64_t start = 0;
+  std::uint64_t end = 0;
+  if (std::string_view rest = text; take_range(rest, start, end)) {
+    begin_mapping(rest, start, end);
+    return;
+  }
+  constexpr std::string_view kRss = "Rss:";
+  if (!text.starts_with(kRss)) {
+    return;
+  }
+  const std::size_t digits = text.find_first_of("0123456789");
+  std::uint64_t kilobytes = 0;
+  if (digits == std::string_view::npos ||
+      std::from_chars(text.data() + digits, text.data() + text.size(), kilobytes).ec !=
+          std::errc{}) {
+    return;
+  }
+  const std::array<std::uint64_t*, 6> sums = {nullptr,           &sum_.heap_bytes,
+                                              &sum_.arena_bytes, &sum_.stack_bytes,
+                                              &sum_.file_bytes,  &sum_.other_bytes};
+  if (std::uint64_t* const sum = sums[static_cast<std::size_t>(kind_)]) {
+    *sum += kilobytes * 1024;
+  }
+}
+
+void SmapsParser::take(std::string_view piece) {
+  for (std::size_t end = piece.find('\n'); end != std::string_view::npos; end = piece.find('\n')) {
+    if (rest_.empty()) {
+      line(piece.substr(0, end));
+    } else {
+      line(rest_.append(piece.substr(0, end)));
+      rest_.clear();
+    }
+    piece.remove_prefix(end + 1);
+  }
+  if (rest_.size() + piece.size() <= kMostLine) {
+    rest_.append(piece);
+  }
+}
+
+AddressSpace SmapsParser::finish() { return sum_; }
+
+std::optional<AddressSpace> read_address_space(std::int32_t pid, std::uint64_t start,
+                                               std::uint64_t until_ns) {
+  if (!is_running(pid, start)) {
+    return std::nullopt;
+  }
+  const int file = open(fmt::format("/proc/{}/smaps", pid).c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) {
+    return std::nullopt;
+  }
+  SmapsParser parser;
+  std::array<char, 4096> piece;  // what the kernel gives at once
+  ssize_t got = read(file, piece.data(), piece.size());
+  bool in_time = true;
+  while (got > 0 && in_time) {
+    parser.take({piece.data(), static_cast<std::size_t>(got)});
+    in_time = recording::monotonic_ns() < until_ns;
+    got = read(file, piece.data(), piece.size());
+  }
+  close(file);
+  return in_time && got == 0 ? std::optional(parser.finish()) : std::nullopt;
+}
+
+}  // namespace lamprey::report

@@ -1,0 +1,237 @@
+// Telling leaks from what only looks like one; see the header.
+#include "report/leaks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+
+#include "report/human.h"
+
+namespace lamprey::report {
+namespace {
+
+constexpr std::size_t kBlocks = 8;
+constexpr std::size_t kSteps = kBlocks - 1;
+constexpr std::size_t kLeast = 3 * kBlocks;  // levels
+constexpr double kSteady = 5.0;              // t of the mean step, 6 degrees of freedom
+constexpr std::uint64_t kTestEvery = 8;      // invocations
+constexpr std::int64_t kLeastBytes = 1024;   // an invocation; awslambdaric itself keeps 128
+// Resident memory moves by itself (page by page, arena by arena).
+constexpr std::int64_t kLeastResidentBytes = std::int64_t{16} * 1024;
+constexpr std::int64_t kMostInvocationsLeft = 100'000;
+constexpr std::int64_t kFewInvocationsLeft = 100;
+// A site is named when it grows by at least this part of the whole growth.
+constexpr std::int64_t kLeastShare = 10;  // %
+
+std::array<double, kBlocks> block_means(const Levels& levels, std::size_t first,
+                                        std::size_t width) {
+  std::array<double, kBlocks> means{};
+  for (std::size_t block = 0; block < kBlocks; ++block) {
+    for (std::size_t i = 0; i < width; ++i) {
+      means[block] += static_cast<double>(levels.at(first + (block * width) + i));
+    }
+    means[block] /= static_cast<double>(width);
+  }
+  return means;
+}
+
+// Whether the lowest level of each quarter lies above that of the one before.
+bool floors_rise(const Levels& levels, std::size_t first, std::size_t width) {
+  const std::size_t quarter = 2 * width;
+  std::int64_t below = INT64_MIN;
+  for (std::size_t at = first; at + quarter <= first + (kBlocks * width); at += quarter) {
+    std::int64_t lowest = INT64_MAX;
+    for (std::size_t i = 0; i < quarter; ++i) {
+      lowest = std::min(lowest, levels.at(at + i));
+    }
+    if (lowest <= below) {
+      return false;
+    }
+    below = lowest;
+  }
+  return true;
+}
+
+std::uint64_t hash_of(const Stack& stack) {
+  std::uint64_t hash = 14695981039346656037U;  // FNV-1a
+  for (const Frame& frame : stack) {
+    hash = (hash ^ frame.address) * 1099511628211U;
+  }
+  return hash;
+}
+
+std::optional<std::int64_t> invocations_left(const Report& report, std::int64_t bytes_each) {
+  constexpr std::uint64_t kMostMb = 1U << 20U;
+  if (!report.memory_limit_mb || !report.process.rss_bytes || bytes_each <= 0 ||
+      *report.memory_limit_mb > kMostMb) {
+    return std::nullopt;
+  }
+  const auto limit = static_cast<std::int64_t>(*report.memory_limit_mb << 20U);
+  const auto resident = static_cast<std::int64_t>(*report.process.rss_bytes >> 1U) * 2;
+  return std::max<std::int64_t>(limit - resident, 0) / bytes_each;
+}
+
+}  // namespace
+
+void Levels::add(std::int64_t level) {
+  if (size_ < levels_.size()) {
+    levels_[(first_ + size_++) % levels_.size()] = level;
+    return;
+  }
+  levels_[first_] = level;
+  first_ = (first_ + 1) % levels_.size();
+}
+
+std::optional<Growth> steady_growth(const Levels& levels) {
+  if (levels.size() < kLeast) {
+    return std::nullopt;
+  }
+  const std::size_t width = levels.size() / kBlocks;
+  const std::size_t first = levels.size() - (width * kBlocks);
+  const auto means = block_means(levels, first, width);
+  const double mean = (means[kSteps] - means[0]) / static_cast<double>(kSteps);
+  double squares = 0;
+  for (std::size_t i = 0; i < kSteps; ++i) {
+    const double off = means[i + 1] - means[i] - mean;
+    squares += off * off;
+  }
+  const double error = std::sqrt(squares / static_cast<double>((kSteps - 1) * kSteps));
+  if (mean <= 0 || mean < kSteady * error || !floors_rise(levels, first, width)) {
+    return std::nullopt;
+  }
+  const double early = means[2] - means[0];
+  const double late = means[kSteps] - means[kSteps - 2];
+  if (late < early / 2) {
+    return std::nullopt;
+  }
+  // Without any spread t has no end.
+  const double t = std::min(mean / std::max(error, 1e-6 * mean), 1e6);
+  return Growth{static_cast<std::int64_t>(mean / static_cast<double>(width)),
+                static_cast<int>(std::min(99.0, 100 * t * t / (t * t + 6)))};
+}
+
+void LeakWatch::Watched::test() {
+  before = growth.has_value();
+  growth = steady_growth(levels);
+}
+
+LeakWatch::Site* LeakWatch::site_for(const MemorySite& site) {
+  const std::uint64_t hash = hash_of(site.stack);
+  const auto known = std::find_if(sites_.begin(), sites_.end(),
+                                  [hash](const Site& entry) { return entry.hash == hash; });
+  if (known != sites_.end()) {
+    return &*known;
+  }
+  if (sites_.size() >= kMostSites) {
+    const auto least =
+        std::min_element(sites_.begin(), sites_.end(), [](const Site& a, const Site& b) {
+          return a.watched.levels.newest() < b.watched.levels.newest();
+        });
+    if (least->watched.levels.newest() >= site.live_bytes) {
+      return nullptr;
+    }
+    sites_.erase(least);
+  }
+  sites_.push_back({});
+  sites_.back().hash = hash;
+  sites_.back().stack = site.stack;
+  return &sites_.back();
+}
+
+void LeakWatch::add_sites(const MemoryFigures& memory) {
+  for (const MemorySite& site : memory.sites) {
+    Site* entry = site.stack.empty() ? nullptr : site_for(site);
+    if (entry != nullptr && entry->seen != looks_) {
+      entry->seen = looks_;
+      entry->watched.levels.add(site.live_bytes);
+    }
+  }
+  for (Site& site : sites_) {  // not listed this time: as it was
+    if (site.seen != looks_) {
+      site.watched.levels.add(site.watched.levels.newest());
+    }
+  }
+}
+
+const LeakWatch::Site* LeakWatch::worst_site(const Growth& growth) const {
+  const Site* worst = nullptr;
+  for (const Site& site : sites_) {
+    const auto& own = site.watched.growth;
+    if (own && own->bytes_per_invocation * 100 >= growth.bytes_per_invocation * kLeastShare &&
+        (worst == nullptr ||
+         own->bytes_per_invocation > worst->watched.growth->bytes_per_invocation)) {
+      worst = &site;
+    }
+  }
+  return worst;
+}
+
+void LeakWatch::look(Report& report) {
+  if (!report.memory) {
+    return;
+  }
+  ++looks_;
+  live_.levels.add(report.memory->live_bytes);
+  if (report.process.rss_bytes) {
+    resident_.levels.add(static_cast<std::int64_t>(*report.process.rss_bytes >> 1U) * 2);
+  }
+  add_sites(*report.memory);
+  if (looks_ % kTestEvery == 0) {
+    live_.test();
+    resident_.test();
+    for (Site& site : sites_) {
+      site.watched.test();
+    }
+  }
+  if (told_ != 0 && looks_ - told_ < kAgain) {
+    return;
+  }
+  if (live_.is_leak() && live_.growth->bytes_per_invocation >= kLeastBytes) {
+    tell(report, *live_.growth, false);
+  } else if (resident_.is_leak() && resident_.growth->bytes_per_invocation >= kLeastResidentBytes) {
+    tell(report, *resident_.growth, true);
+  }
+}
+
+void LeakWatch::tell(Report& report, const Growth& growth, bool resident_only) {
+  const auto left = invocations_left(report, growth.bytes_per_invocation);
+  if (left && *left > kMostInvocationsLeft) {
+    return;
+  }
+  told_ = looks_;
+  Finding finding;
+  finding.code = "memory.leak";
+  finding.severity = left && *left < kFewInvocationsLeft ? Severity::kCritical : Severity::kWarning;
+  finding.text = fmt::format("{} grows by {} in each invocation and does not level off{}.",
+                             resident_only ? "Resident memory" : "Live memory",
+                             human_bytes(growth.bytes_per_invocation),
+                             left ? fmt::format(": out of memory in {} more",
+                                                human_count(static_cast<std::uint64_t>(*left)))
+                                  : std::string());
+  finding.evidence = {{"bytes_per_invocation", growth.bytes_per_invocation},
+                      {"confidence_percent", growth.confidence_percent},
+                      {"invocations", static_cast<std::int64_t>(live_.levels.size())}};
+  if (left) {
+    finding.evidence.emplace_back("invocations_left", *left);
+  }
+  if (resident_only) {
+    finding.advice =
+        "malloc's live bytes do not grow with it: look at the interpreter's own heap, memory "
+        "mapped "
+        "directly, or fragmentation.";
+  } else {
+    finding.advice =
+        "Look for what the handler keeps between invocations: globals, caches without "
+        "a bound, listeners added again and again.";
+    if (const Site* site = worst_site(growth)) {
+      finding.site = site->stack;
+      finding.evidence.emplace_back("site_bytes_per_invocation",
+                                    site->watched.growth->bytes_per_invocation);
+    }
+  }
+  report.findings.push_back(std::move(finding));
+}
+
+}  // namespace lamprey::report

@@ -1,0 +1,93 @@
+// Addresses of somebody else's process → function names, a little at a time.
+//
+// Names are asked for with want(), found by work() within a budget of time, and read with name(),
+// which says "?? (module +0x1234)" until they are found. Answers are kept (the least used are
+// forgotten) so that an invocation that allocates where the last one did costs nothing.
+//
+// A module's file is trusted only if its build id is the recorded one. Where it has no full symbol
+// table, a separate debug file is tried: /usr/lib/debug/.build-id/xx/yyy.debug, then the name in
+// .gnu_debuglink beside the module, in .debug/ and below /usr/lib/debug; both need the same build
+// id. .gnu_debugdata (xz) is not read.
+//
+// Not thread-safe. Holds answers (at most ~300 KB) and one 12 KB piece of a table, never a table.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "symbols/perf_map.h"
+#include "symbols/symbol_search.h"
+
+namespace lamprey::symbols {
+
+// Where code is; see report::Frame for the fields.
+struct Place {
+  std::int32_t pid = 0;  // 0: unknown, or the process is gone
+  std::uint64_t address = 0;
+  std::string module;  // empty: code made at run time
+  std::string build_id;
+  std::uint64_t offset = 0;
+};
+
+// Where files are looked for; tests look elsewhere.
+struct Surroundings {
+  std::string debug = "/usr/lib/debug";
+  std::string proc = "/proc";
+  std::string maps = "/tmp";
+};
+
+class Symbolizer {
+ public:
+  explicit Symbolizer(Surroundings surroundings = {});
+  ~Symbolizer();
+  Symbolizer(const Symbolizer&) = delete;
+  Symbolizer& operator=(const Symbolizer&) = delete;
+
+  void want(const Place& place);
+  // Works until everything wanted is answered (true) or CLOCK_MONOTONIC passes `until_ns` (false);
+  // at most ~100 µs longer. Never throws but for lack of memory.
+  bool work(std::uint64_t until_ns);
+  // "json_loads (_json.so +0x1a2b)", "py::load:/var/task/app.py", "?? (libc.so.6 +0x1234)". One
+  // line, at most kMostText bytes, no ';'.
+  std::string name(const Place& place);
+
+  static constexpr std::size_t kMostText = 200;
+  static constexpr std::size_t kMostAnswers = 1024;
+  static constexpr std::size_t kMostWanted = 2048;
+
+ private:
+  struct Answer {
+    std::string function;  // empty: nobody knows
+    std::list<std::string>::iterator use;
+  };
+  struct Job {
+    std::string key;  // of the module: its build id or path
+    std::string module;
+    std::string build_id;
+    std::int32_t pid = 0;
+    std::vector<std::uint64_t> offsets;
+  };
+
+  PerfMap* perf_map(std::int32_t pid);
+  const Answer* find(const std::string& key);
+  bool is_wanted(const std::string& key, std::uint64_t offset) const;
+  void keep(const std::string& key, const std::string& symbol);
+  void begin_search();
+  void end_search();
+
+  Surroundings surroundings_;
+  std::deque<Job> jobs_;
+  std::size_t wanted_ = 0;  // offsets in all jobs
+  std::unique_ptr<SymbolSearch> search_;
+  std::list<std::string> uses_;  // keys of answers, newest first
+  std::unordered_map<std::string, Answer> answers_;
+  std::map<std::int32_t, std::unique_ptr<PerfMap>> perf_maps_;
+};
+
+}  // namespace lamprey::symbols

@@ -1,0 +1,333 @@
+// Leaks, and what only looks like one: made-up handlers of every kind, and the rate of false alarms
+// over all of them. The figures that docs/findings.md states are checked here.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <random>
+
+#include "report/leaks.h"
+
+namespace lamprey::report {
+namespace {
+
+constexpr std::int64_t kKb = 1000;
+constexpr std::int64_t kMb = 1'000'000;
+constexpr int kInvocations = 300;  // of one environment
+constexpr int kSeeds = 40;
+
+// Live bytes at the end of invocation `n` (1, 2, ...).
+class Trace {
+ public:
+  explicit Trace(std::uint64_t seed) : random_(seed) {}
+  std::int64_t noise(std::int64_t spread) {
+    return static_cast<std::int64_t>(
+        std::normal_distribution<double>(0, static_cast<double>(spread))(random_));
+  }
+  bool chance(double p) { return std::bernoulli_distribution(p)(random_); }
+  std::int64_t kept = 0;  // what a handler carries from one invocation to the next
+
+ private:
+  std::mt19937_64 random_;
+};
+using Handler = std::function<std::int64_t(Trace&, int)>;
+
+struct Shape {
+  const char* name;
+  Handler live;
+};
+
+std::int64_t filling(int n, std::int64_t bound, double pace) {
+  return static_cast<std::int64_t>(static_cast<double>(bound) *
+                                   (1 - std::exp(-static_cast<double>(n) / pace)));
+}
+
+// None of these leaks.
+const std::vector<Shape>& harmless() {
+  static const std::vector<Shape> kShapes = {
+      {"constant", [](Trace&, int) { return 5 * kMb; }},
+      {"runtime keeps 128 B", [](Trace&, int n) { return 5 * kMb + (n * 128); }},
+      {"runtime keeps 600 B", [](Trace& t, int n) { return 5 * kMb + (n * 600) + t.noise(100); }},
+      {"small noise", [](Trace& t, int) { return 5 * kMb + t.noise(2 * kKb); }},
+      {"large noise", [](Trace& t, int) { return 50 * kMb + t.noise(5 * kMb); }},
+      {"payloads of all sizes",
+       [](Trace& t, int) { return 5 * kMb + std::abs(t.noise(kMb) * t.noise(10) / 10); }},
+      {"slow noise",
+       [](Trace& t, int) {
+         t.kept = t.kept * 9 / 10 + t.noise(100 * kKb);
+         return 20 * kMb + t.kept;
+       }},
+      {"very slow noise",
+       [](Trace& t, int) {
+         t.kept = t.kept * 49 / 50 + t.noise(100 * kKb);
+         return 20 * kMb + t.kept;
+       }},
+      {"random walk",
+       [](Trace& t, int) {
+         t.kept += t.noise(50 * kKb);
+         return 50 * kMb + t.kept;
+       }},
+      {"cache of 20",
+       [](Trace& t, int n) { return 5 * kMb + std::min(n, 20) * 100 * kKb + t.noise(kKb); }},
+      {"cache of 40",
+       [](Trace& t, int n) { return 5 * kMb + std::min(n, 40) * 100 * kKb + t.noise(kKb); }},
+      {"cache filled by chance, 15",
+       [](Trace& t, int n) { return 5 * kMb + filling(n, 4 * kMb, 15) + t.noise(10 * kKb); }},
+      {"cache filled by chance, 40",
+       [](Trace& t, int n) { return 5 * kMb + filling(n, 4 * kMb, 40) + t.noise(10 * kKb); }},
+      {"cache emptied when full",
+       [](Trace& t, int n) { return 5 * kMb + (n % 25) * 100 * kKb + t.noise(kKb); }},
+      {"cache with a time to live",
+       [](Trace& t, int n) {
+         return 5 * kMb + (n % 60 < 30 ? n % 60 : 30) * 50 * kKb + t.noise(kKb);
+       }},
+      {"lazy init at once", [](Trace&, int n) { return n < 2 ? 5 * kMb : 25 * kMb; }},
+      {"lazy init at 30",
+       [](Trace& t, int n) { return (n < 30 ? 5 : 12) * kMb + t.noise(5 * kKb); }},
+      {"lazy init at 70",
+       [](Trace& t, int n) { return (n < 70 ? 5 : 12) * kMb + t.noise(5 * kKb); }},
+      {"three lazy inits",
+       [](Trace& t, int n) {
+         return 5 * kMb + ((n > 12 ? 3 : 0) + (n > 40 ? 2 : 0) + (n > 55 ? 1 : 0)) * kMb +
+                t.noise(5 * kKb);
+       }},
+      {"paths seen for the first time",
+       [](Trace& t, int n) {
+         t.kept += t.chance(std::exp(-n / 12.0)) ? 400 * kKb : 0;
+         return 5 * kMb + t.kept + t.noise(kKb);
+       }},
+      {"vector doubled",
+       [](Trace&, int n) {
+         return 5 * kMb + (std::int64_t{64} << static_cast<int>(std::log2(std::min(n, 30)))) * kKb;
+       }},
+      {"sawtooth of 5",
+       [](Trace& t, int n) { return 5 * kMb + (n % 5) * 300 * kKb + t.noise(kKb); }},
+      {"sawtooth of 10",
+       [](Trace& t, int n) { return 5 * kMb + (n % 10) * 300 * kKb + t.noise(kKb); }},
+      {"sawtooth of 30",
+       [](Trace& t, int n) { return 5 * kMb + (n % 30) * 300 * kKb + t.noise(kKb); }},
+      {"sawtooth of uneven length",
+       [](Trace& t, int) {
+         t.kept = t.chance(0.07) ? 0 : t.kept + 200 * kKb;
+         return 5 * kMb + t.kept;
+       }},
+      {"generational collector",
+       [](Trace& t, int n) {
+         return 30 * kMb + (n % 7) * kMb + (n % 28) / 7 * 2 * kMb + t.noise(100 * kKb);
+       }},
+      {"two kinds of event", [](Trace& t, int) { return (t.chance(0.5) ? 5 : 9) * kMb; }},
+      {"rare large event", [](Trace& t, int) { return 5 * kMb + (t.chance(0.03) ? 60 * kMb : 0); }},
+      {"large from some day on",
+       [](Trace& t, int n) { return (n > 90 ? 30 : 5) * kMb + t.noise(200 * kKb); }},
+      {"pool of connections",
+       [](Trace& t, int n) { return 5 * kMb + std::min(n / 6, 5) * 250 * kKb + t.noise(kKb); }},
+      {"shrinking", [](Trace& t, int n) { return 50 * kMb - n * 50 * kKb + t.noise(10 * kKb); }},
+      {"daily wave",
+       [](Trace& t, int n) {
+         return 20 * kMb + static_cast<std::int64_t>(3e6 * std::sin(n / 20.0)) + t.noise(50 * kKb);
+       }},
+      {"buffer that keeps its largest",
+       [](Trace& t, int) {
+         t.kept = std::max(t.kept, std::abs(t.noise(kMb)));
+         return 5 * kMb + t.kept;
+       }},
+  };
+  return kShapes;
+}
+
+// All of these leak.
+const std::vector<Shape>& leaking() {
+  static const std::vector<Shape> kShapes = {
+      {"1 kB more than the floor", [](Trace&, int n) { return 5 * kMb + n * 2 * kKb; }},
+      {"10 kB", [](Trace& t, int n) { return 5 * kMb + n * 10 * kKb + t.noise(kKb); }},
+      {"1 MB", [](Trace& t, int n) { return 5 * kMb + n * kMb + t.noise(100 * kKb); }},
+      {"10 kB under noise as large",
+       [](Trace& t, int n) { return 5 * kMb + n * 10 * kKb + t.noise(10 * kKb); }},
+      {"10 kB under noise of 30",
+       [](Trace& t, int n) { return 5 * kMb + n * 10 * kKb + t.noise(30 * kKb); }},
+      {"after a warm-up",
+       [](Trace& t, int n) { return filling(n, 20 * kMb, 5) + n * 50 * kKb + t.noise(kKb); }},
+      {"every third invocation",
+       [](Trace& t, int n) { return 5 * kMb + (n / 3) * 90 * kKb + t.noise(kKb); }},
+      {"with probability 1/3",
+       [](Trace& t, int) {
+         t.kept += t.chance(0.33) ? 90 * kKb : 0;
+         return 5 * kMb + t.kept;
+       }},
+      {"of varying size",
+       [](Trace& t, int) {
+         t.kept += std::abs(t.noise(50 * kKb));
+         return 5 * kMb + t.kept;
+       }},
+      {"below a sawtooth",
+       [](Trace& t, int n) { return 5 * kMb + n * 60 * kKb + (n % 6) * 100 * kKb + t.noise(kKb); }},
+      {"a list that doubles its room",
+       [](Trace&, int n) {
+         return 5 * kMb + n * 40 * kKb + (n * 40 * kKb / (512 * kKb)) * 64 * kKb;
+       }},
+  };
+  return kShapes;
+}
+
+struct Outcome {
+  int first = 0;  // invocation of the first alarm; 0 none
+  Finding finding;
+};
+
+Outcome run(const Shape& shape, std::uint64_t seed, int invocations = kInvocations) {
+  LeakWatch watch;
+  Trace trace(seed * 7919);
+  Outcome outcome;
+  for (int n = 1; n <= invocations && outcome.first == 0; ++n) {
+    Report report;
+    report.memory.emplace();
+    report.memory->live_bytes = shape.live(trace, n);
+    report.memory_limit_mb = 512;
+    report.process.rss_bytes = static_cast<std::uint64_t>(100 * kMb);
+    watch.look(report);
+    if (!report.findings.empty()) {
+      outcome = {n, report.findings.front()};
+    }
+  }
+  return outcome;
+}
+
+TEST(LeaksTest, HarmlessHandlersRaiseNoAlarm) {
+  ASSERT_GE(harmless().size(), 30U);
+  int alarms = 0;
+  int environments = 0;
+  for (const Shape& shape : harmless()) {
+    int here = 0;
+    for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+      here += run(shape, seed).first != 0 ? 1 : 0;
+    }
+    alarms += here;
+    environments += kSeeds;
+    // What is not random has no excuse; a random walk is a leak for as long as it goes up.
+    EXPECT_LE(here, kSeeds / 10) << shape.name;
+    if (here != 0) {
+      std::printf("%s: %d of %d environments of %d invocations\n", shape.name, here, kSeeds,
+                  kInvocations);
+    }
+  }
+  std::printf("false alarms: %d of %d environments\n", alarms, environments);
+  EXPECT_LE(alarms * 100, environments);  // 1 %
+}
+
+TEST(LeaksTest, LeakingHandlersAreFoundWithin100Invocations) {
+  int found = 0;
+  int environments = 0;
+  for (const Shape& shape : leaking()) {
+    int here = 0;
+    for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+      here += run(shape, seed, 100).first != 0 ? 1 : 0;
+    }
+    found += here;
+    environments += kSeeds;
+    EXPECT_GE(here, kSeeds * 3 / 4) << shape.name;
+    if (here != kSeeds) {
+      std::printf("%s: %d of %d\n", shape.name, here, kSeeds);
+    }
+  }
+  std::printf("leaks found within 100 invocations: %d of %d environments\n", found, environments);
+  EXPECT_GE(found * 100, environments * 95);
+}
+
+TEST(LeaksTest, SaysHowMuchAndHowLong) {
+  const Shape shape{"exact", [](Trace&, int n) { return 5 * kMb + n * kMb; }};
+  const Outcome outcome = run(shape, 1);
+  EXPECT_EQ(outcome.first, 32);
+  EXPECT_EQ(outcome.finding.code, "memory.leak");
+  EXPECT_EQ(outcome.finding.severity, Severity::kWarning);
+  EXPECT_THAT(outcome.finding.text, ::testing::HasSubstr("grows by 1.00 MB in each invocation"));
+  const std::vector<std::pair<std::string, std::int64_t>> evidence = {
+      {"bytes_per_invocation", kMb},
+      {"confidence_percent", 99},
+      {"invocations", 32},
+      {"invocations_left", (512 * 1024 * 1024 - 100 * kMb) / kMb}};
+  EXPECT_EQ(outcome.finding.evidence, evidence);
+}
+
+Report report_with_site(std::int64_t live, std::int64_t rss) {
+  Report report;
+  report.memory.emplace();
+  report.memory->live_bytes = live;
+  report.process.rss_bytes = static_cast<std::uint64_t>(rss);
+  report.memory_limit_mb = 128;
+  return report;
+}
+
+TEST(LeaksTest, NamesTheSiteThatGrows) {
+  LeakWatch watch;
+  Finding finding;
+  for (int n = 1; n <= 40; ++n) {
+    Report report = report_with_site(5 * kMb + n * kMb, 100 * kMb);
+    for (std::uint64_t site = 1; site <= 50; ++site) {  // more than are watched
+      MemorySite entry;
+      entry.live_bytes = site == 9 ? n * 900 * kKb : static_cast<std::int64_t>(site) * kKb;
+      entry.stack = {{0x1000 + site, "/lib/x.so", "", site}};
+      if (site != 3 || n % 2 == 0) {
+        report.memory->sites.push_back(entry);
+      }
+    }
+    watch.look(report);
+    finding = report.findings.empty() ? finding : report.findings.front();
+  }
+  ASSERT_EQ(finding.site.size(), 1U);
+  EXPECT_EQ(finding.site[0].offset, 9U);
+  EXPECT_EQ(finding.severity, Severity::kCritical);  // 34 MB left, 1 MB each
+}
+
+TEST(LeaksTest, AgainAfterAWhileNotEveryTime) {
+  LeakWatch watch;
+  std::vector<int> told;
+  for (int n = 1; n <= 80; ++n) {
+    Report report = report_with_site(n * kMb, 50 * kMb);
+    watch.look(report);
+    if (!report.findings.empty()) {
+      told.push_back(n);
+    }
+  }
+  EXPECT_THAT(told, ::testing::ElementsAre(32, 48, 64, 80));
+}
+
+TEST(LeaksTest, ResidentMemoryThatGrowsWithoutLiveBytes) {
+  LeakWatch watch;
+  Finding finding;
+  for (int n = 1; n <= 40; ++n) {
+    Report report = report_with_site(5 * kMb, 30 * kMb + n * 200 * kKb);
+    watch.look(report);
+    finding = report.findings.empty() ? finding : report.findings.front();
+  }
+  EXPECT_THAT(finding.text, ::testing::StartsWith("Resident memory grows by 200 kB"));
+}
+
+TEST(LeaksTest, TooLittleToMatterForTheLimit) {
+  LeakWatch watch;
+  for (int n = 1; n <= 100; ++n) {
+    Report report = report_with_site(5 * kMb + n * 2 * kKb, 100 * kMb);
+    report.memory_limit_mb = 10'240;
+    watch.look(report);
+    EXPECT_TRUE(report.findings.empty()) << n;
+  }
+}
+
+TEST(LeaksTest, LevelsKeepTheNewest) {
+  Levels levels;
+  EXPECT_EQ(levels.newest(), 0);
+  for (int n = 1; n <= 200; ++n) {
+    levels.add(n);
+  }
+  EXPECT_EQ(levels.size(), kLeakWindow);
+  EXPECT_EQ(levels.at(0), 137);
+  EXPECT_EQ(levels.newest(), 200);
+  Levels extremes;
+  for (int n = 0; n < 64; ++n) {
+    extremes.add(n % 2 == 0 ? INT64_MIN : INT64_MAX);
+  }
+  EXPECT_FALSE(steady_growth(extremes));
+}
+
+}  // namespace
+}  // namespace lamprey::report
