@@ -36,6 +36,27 @@ std::string signed_bytes(std::uint64_t bytes) {
 
 std::string duration_or_dash(std::uint64_t ns) { return ns == 0 ? "-" : human_duration(ns); }
 
+// Where memory was allocated: what is most live first, the innermost frames of each.
+std::string sites_table(const report::Report& report) {
+  constexpr std::size_t kMostSites = 10;
+  constexpr std::size_t kMostWhere = 110;
+  if (!report.memory || report.memory->sites.empty()) {
+    return {};
+  }
+  std::vector<std::vector<std::string>> rows{
+      {"allocated at (sampled, innermost first)", "live", "allocated", "times"}};
+  for (const report::MemorySite& site : report.memory->sites) {
+    if (rows.size() > kMostSites) {
+      break;
+    }
+    const std::string& where = site.stack_text;
+    rows.push_back({where.size() <= kMostWhere ? where : where.substr(0, kMostWhere) + "...",
+                    human_bytes(site.live_bytes), signed_bytes(site.allocated_bytes),
+                    human_count(site.allocations)});
+  }
+  return "\n" + table(rows);
+}
+
 }  // namespace
 
 std::string table(const std::vector<std::vector<std::string>>& rows) {
@@ -76,6 +97,7 @@ std::string report_table(const report::Report& report) {
                     report.process.peak_rss_bytes ? signed_bytes(*report.process.peak_rss_bytes)
                                                   : std::string("-")}});
   }
+  text += sites_table(report);
   if (report.calls && !report.calls->by_time.empty()) {
     std::vector<std::vector<std::string>> rows{
         {"call", "calls", "errors", "bytes", "total", "p50", "p99", "max"}};
@@ -88,6 +110,9 @@ std::string report_table(const report::Report& report) {
     rows.push_back({"all", human_count(report.calls->total), human_count(report.calls->errors), "",
                     duration_or_dash(report.calls->time_ns)});
     text += "\n" + table(rows);
+  }
+  for (const report::Finding& finding : report.findings) {
+    text += fmt::format("{}: {} {}\n", finding.code, printable(finding.text), finding.advice);
   }
   for (const std::string& unseen : report.coverage.unseen) {
     text += "not seen: " + printable(unseen) + "\n";

@@ -54,6 +54,10 @@ bool floors_rise(const Levels& levels, std::size_t first, std::size_t width) {
   return true;
 }
 
+std::int64_t level_of(std::uint64_t bytes) {
+  return static_cast<std::int64_t>(std::min<std::uint64_t>(bytes, INT64_MAX));
+}
+
 std::uint64_t hash_of(const Stack& stack) {
   std::uint64_t hash = 14695981039346656037U;  // FNV-1a
   for (const Frame& frame : stack) {
@@ -69,8 +73,7 @@ std::optional<std::int64_t> invocations_left(const Report& report, std::int64_t 
     return std::nullopt;
   }
   const auto limit = static_cast<std::int64_t>(*report.memory_limit_mb << 20U);
-  const auto resident = static_cast<std::int64_t>(*report.process.rss_bytes >> 1U) * 2;
-  return std::max<std::int64_t>(limit - resident, 0) / bytes_each;
+  return std::max<std::int64_t>(limit - level_of(*report.process.rss_bytes), 0) / bytes_each;
 }
 
 }  // namespace
@@ -175,7 +178,7 @@ void LeakWatch::look(Report& report) {
   ++looks_;
   live_.levels.add(report.memory->live_bytes);
   if (report.process.rss_bytes) {
-    resident_.levels.add(static_cast<std::int64_t>(*report.process.rss_bytes >> 1U) * 2);
+    resident_.levels.add(level_of(*report.process.rss_bytes));
   }
   add_sites(*report.memory);
   if (looks_ % kTestEvery == 0) {

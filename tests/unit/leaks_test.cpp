@@ -139,7 +139,7 @@ const std::vector<Shape>& harmless() {
 // All of these leak.
 const std::vector<Shape>& leaking() {
   static const std::vector<Shape> kShapes = {
-      {"1 kB more than the floor", [](Trace&, int n) { return 5 * kMb + n * 2 * kKb; }},
+      {"5 kB", [](Trace&, int n) { return 5 * kMb + n * 5 * kKb; }},
       {"10 kB", [](Trace& t, int n) { return 5 * kMb + n * 10 * kKb + t.noise(kKb); }},
       {"1 MB", [](Trace& t, int n) { return 5 * kMb + n * kMb + t.noise(100 * kKb); }},
       {"10 kB under noise as large",
