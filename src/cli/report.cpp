@@ -13,6 +13,7 @@
 
 #include "cli/commands.h"
 #include "cli/log_lines.h"
+#include "cli/sizing.h"
 #include "cli/tables.h"
 #include "report/human.h"
 
@@ -182,8 +183,9 @@ bool read_all(const std::string& path, std::string& content) {
   return good;
 }
 
-int report_files(const std::vector<std::string>& paths) {
+int report_files(const std::vector<std::string>& paths, const std::optional<double>& price) {
   std::map<std::string, FunctionSum> functions;
+  Sizing sizing;
   LineCounts counts;
   for (const std::string& path : paths) {
     std::string content;
@@ -192,7 +194,8 @@ int report_files(const std::vector<std::string>& paths) {
                    std::strerror(errno));
       return 2;
     }
-    find_records(content, counts, [&functions](const Json& record) {
+    find_records(content, counts, [&functions, &sizing](const Json& record) {
+      sizing.add(record);
       const std::string name = text(record, "function_name");
       add(functions[name.empty() ? "(no name)" : name], record);
     });
@@ -210,6 +213,8 @@ int report_files(const std::vector<std::string>& paths) {
   for (auto& [name, sum] : functions) {
     out += (out.empty() ? "" : "\n") + function_tables(name, sum);
   }
+  const std::string sizes = sizing.table(price);
+  out += sizes.empty() ? "" : "\n" + sizes;
   out += fmt::format("\n{} records, {} other lines skipped\n", human_count(counts.records),
                      human_count(counts.skipped));
   std::fwrite(out.data(), 1, out.size(), stdout);
@@ -223,7 +228,12 @@ void add_report(CLI::App& app, int& exit_status) {
   auto paths = std::make_shared<std::vector<std::string>>();
   command->add_option("FILE", *paths, "Log lines or a CloudWatch export; - is standard input")
       ->required();
-  command->callback([paths, &exit_status] { exit_status = report_files(*paths); });
+  auto price = std::make_shared<std::optional<double>>();
+  command
+      ->add_option("--price-per-gb-second", *price,
+                   "Price of one GB-second, in your currency: adds what a million invocations cost")
+      ->check(CLI::Range(0.0, 1.0));
+  command->callback([paths, price, &exit_status] { exit_status = report_files(*paths, *price); });
 }
 
 }  // namespace lamprey::cli
