@@ -174,6 +174,7 @@ struct RequestSink {
       c.end_marked = false;
     } else if (path != nullptr && starts_with(path, kRestorePath)) {
       asked = Asked::kRestore;
+      ask_for_work(c);  // init ends here: a snapshot is taken, and may be restored days later
     } else if (path != nullptr && starts_with(path, kInvocationPath)) {
       answer(path + length_of(kInvocationPath));
     }

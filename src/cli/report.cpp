@@ -20,6 +20,7 @@
 #include "cli/log_lines.h"
 #include "cli/memory_profile.h"
 #include "cli/profile_files.h"
+#include "cli/sizing.h"
 #include "cli/tables.h"
 #include "report/human.h"
 
@@ -39,6 +40,7 @@ struct ReportOptions {
   std::string flame;
   std::string pprof;
   std::string speedscope;
+  std::optional<double> price_per_gb_second;
 };
 
 std::string duration(const std::optional<std::uint64_t>& ns) {
@@ -128,6 +130,7 @@ bool write_all(const char* option, const std::string& path, const std::string& c
 struct Sums {
   std::map<std::string, FunctionSum> functions;
   MemoryProfile profile;
+  Sizing sizing;
   std::uint64_t newest_ns = 0;  // UNIX time of the newest record; 0 unknown
   LineCounts counts;
 };
@@ -155,6 +158,7 @@ int read_files(const std::vector<std::string>& paths, Sums& sums) {
       const std::string name = text(record, "function_name");
       add_record(sums.functions[name.empty() ? "(no name)" : name], record);
       sums.profile.add(record);
+      sums.sizing.add(record);
       sums.newest_ns = std::max(sums.newest_ns, started_ns(record));
     });
   }
@@ -207,6 +211,8 @@ int report_files(const ReportOptions& options) {
   for (const auto& [name, sum] : sums.functions) {
     out += (out.empty() ? "" : "\n") + function_tables(name, sum);
   }
+  const std::string sizes = sums.sizing.table(options.price_per_gb_second);
+  out += sizes.empty() ? "" : "\n" + sizes;
   out += fmt::format("\n{} records, {} other lines skipped\n", human_count(sums.counts.records),
                      human_count(sums.counts.skipped));
   const bool takes_stdout = options.html == "-" || options.flame == "-" || options.pprof == "-" ||
@@ -231,6 +237,10 @@ void add_report(CLI::App& app, int& exit_status) {
   command->add_option("--pprof", options->pprof, "Write memory by call site for `go tool pprof`");
   command->add_option("--speedscope", options->speedscope,
                       "Write memory by call site for speedscope");
+  command
+      ->add_option("--price-per-gb-second", options->price_per_gb_second,
+                   "Price of one GB-second, in your currency: adds what a million invocations cost")
+      ->check(CLI::Range(0.0, 1.0));
   command->callback([options, &exit_status] { exit_status = report_files(*options); });
 }
 

@@ -43,7 +43,7 @@ void Environment::start_init(const char* phase) {
   runtime_started_ = false;
   init_error_.reset();
   init_duration_.reset();
-  runtime_.reset();
+  runtime_.reset(is_managed_instances(variables_));
   telemetry_.reset();
   extensions_.reset(function_, sandbox_.extension_names());
   log_.init_start(phase, function_);
@@ -168,7 +168,10 @@ void Environment::finish_invoke_if_over() {
   sandbox_.drain_output();
   report({});
   phase_ = Phase::kIdle;
-  sandbox_.freeze();
+  // Managed Instances run on between invocations.
+  if (!is_managed_instances(variables_)) {
+    sandbox_.freeze();
+  }
   telemetry_.pause();
   finish(response_ && response_->answer.function_error.empty());
 }

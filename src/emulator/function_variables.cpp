@@ -138,6 +138,10 @@ Variables extension_variables(const Variables& function) {
   return result;
 }
 
+bool is_managed_instances(const Variables& function) {
+  return value_or(function, "AWS_LAMBDA_INITIALIZATION_TYPE", "") == "lambda-managed-instances";
+}
+
 FunctionIdentity identify(const Variables& function) {
   FunctionIdentity identity;
   identity.name = value_or(function, "AWS_LAMBDA_FUNCTION_NAME", "function");

@@ -30,6 +30,9 @@ Variables function_variables(const Options& options, std::uint16_t api_port,
 // (AWS, "Lambda Extensions API": environment variables).
 Variables extension_variables(const Variables& function);
 
+// Whether AWS_LAMBDA_INITIALIZATION_TYPE says that this is a Managed Instance.
+bool is_managed_instances(const Variables& function);
+
 FunctionIdentity identify(const Variables& function);
 
 // This process's own variables.

@@ -51,9 +51,13 @@ bool RuntimeApi::owns(const std::string& path) {
   return std::string_view(path).starts_with(kPrefix);
 }
 
-void RuntimeApi::reset() {
+void RuntimeApi::reset(bool workers) {
+  workers_ = workers;
+  others_.clear();
   state_ = State::kStarting;
   waiting_ = nullptr;
+  snapshot_ = false;
+  held_.reset();
   request_id_.clear();
 }
 
@@ -66,12 +70,13 @@ void RuntimeApi::handle(const HttpRequest& request, Respond respond) {
     respond({200, "pong", "text/plain", {}});
   } else if (get && request.path == "/2018-06-01/runtime/invocation/next") {
     next(std::move(respond));
+  } else if (get && request.path == "/2018-06-01/runtime/restore/next") {
+    restore(std::move(respond));
   } else if (post && request.path == "/2018-06-01/runtime/init/error") {
     init_error(request, respond);
   } else if (post && split_invocation(request.path, id, what)) {
     invocation_request(request, respond);
   } else {
-    // restore/next is here too: there is no SnapStart on a local Lambda.
     respond({404, "404 page not found\n", "text/plain", {}});
   }
 }
@@ -84,7 +89,29 @@ void RuntimeApi::refuse_state(const char* wanted, const Respond& respond) const 
                                 kNames[static_cast<int>(state_)], wanted)));
 }
 
+// SnapStart: init is over, the environment is frozen as a snapshot would be, and the first
+// invocation restores it.
+void RuntimeApi::restore(Respond respond) {
+  if (state_ != State::kStarting) {
+    refuse_state("Restoring", respond);
+    return;
+  }
+  waiting_ = std::move(respond);
+  snapshot_ = true;
+  state_ = State::kWaiting;
+  events_.asked_next();
+}
+
 void RuntimeApi::next(Respond respond) {
+  if (held_) {
+    respond(std::move(*held_));
+    held_.reset();
+    return;
+  }
+  if (workers_ && (state_ == State::kRunning || state_ == State::kWaiting)) {
+    others_.push_back(std::move(respond));
+    return;
+  }
   if (state_ == State::kRunning || state_ == State::kInitFailed) {
     refuse_state("Ready", respond);
     return;
@@ -113,8 +140,19 @@ void RuntimeApi::deliver(const Invocation& invocation, WallTime deadline,
   if (!invocation.client_context.empty()) {
     response.headers.emplace_back("Lambda-Runtime-Client-Context", invocation.client_context);
   }
+  if (!others_.empty()) {  // in turn
+    others_.push_back(std::move(waiting_));
+    waiting_ = std::move(others_.front());
+    others_.pop_front();
+  }
   const Respond respond = std::move(waiting_);
   waiting_ = nullptr;
+  if (snapshot_) {
+    snapshot_ = false;
+    held_ = std::move(response);
+    respond({200, "{}", "application/json", {}});
+    return;
+  }
   respond(std::move(response));
 }
 

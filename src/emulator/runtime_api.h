@@ -5,7 +5,9 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "emulator/http_server.h"
@@ -43,12 +45,15 @@ class RuntimeApi {
   void deliver(const Invocation& invocation, WallTime deadline, const std::string& function_arn);
   bool waiting() const { return state_ == State::kWaiting; }
   bool has_responded() const { return state_ == State::kResponded; }
-  void reset();  // a new runtime process is about to start
+  // A new runtime process is about to start. `workers`: it may be several, each of which asks for
+  // work by itself (Managed Instances).
+  void reset(bool workers = false);
 
  private:
   enum class State { kStarting, kWaiting, kRunning, kResponded, kInitFailed };
 
   void next(Respond respond);
+  void restore(Respond respond);
   void init_error(const HttpRequest& request, const Respond& respond);
   void invocation_request(const HttpRequest& request, const Respond& respond);
   void response(const HttpRequest& request, const Respond& respond);
@@ -58,6 +63,10 @@ class RuntimeApi {
   RuntimeEvents events_;
   State state_ = State::kStarting;
   Respond waiting_;
+  bool workers_ = false;
+  std::deque<Respond> others_;        // further workers that wait in `next`
+  bool snapshot_ = false;             // what waits is restore/next
+  std::optional<HttpResponse> held_;  // work for the `next` that follows a restore
   std::string request_id_;
 };
 

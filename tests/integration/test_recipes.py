@@ -59,6 +59,12 @@ class Cloud:
         assert ran.returncode == 0, ran.stderr
         return json.loads(ran.stdout) if ran.stdout.strip() else None
 
+    def layer(self, arn):
+        name, version = arn.split(":")[-2:]
+        return self(
+            "lambda", "get-layer-version", "--layer-name", name, "--version-number", version
+        )
+
     def deploy(self, name, template, **parameters):
         """Creates a stack; its resources by logical id."""
         given = [f"ParameterKey={k},ParameterValue={v}" for k, v in parameters.items()]
@@ -70,7 +76,7 @@ class Cloud:
         stack = self("cloudformation", "describe-stacks", "--stack-name", name)["Stacks"][0]
         assert stack["StackStatus"] == "CREATE_COMPLETE", stack
         found = self("cloudformation", "describe-stack-resources", "--stack-name", name)
-        return {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in found["StackResources"]}
+        return {r.get("LogicalResourceId"): r.get("PhysicalResourceId") for r in found["StackResources"]}
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +132,7 @@ def test_publish_prints_an_arn_for_each_architecture(cloud, checkout):
     arns = dict(line.split() for line in ran.stdout.splitlines())
     assert list(arns) == ["x86_64", "arm64"]
     for architecture, arn in arns.items():
-        version = cloud("lambda", "get-layer-version-by-arn", "--arn", arn)
+        version = cloud.layer(arn)
         assert version["LayerVersionArn"] == arn and arn.endswith(f":layer:mine-{architecture}:1")
         assert version["CompatibleArchitectures"] == [architecture]
         assert "python3.13" in version["CompatibleRuntimes"]
@@ -161,27 +167,96 @@ def test_publish_without_a_zip_says_what_to_run(cloud, checkout):
 
 
 def test_cloudformation_gives_a_function_with_lamprey(cloud, checkout):
-    cloud("s3api", "create-bucket", "--bucket", "artifacts", "--create-bucket-configuration",
-          "LocationConstraint=eu-west-1")  # fmt: skip
-    cloud("s3api", "put-object", "--bucket", "artifacts", "--key", "lamprey-x86_64.zip",
-          "--body", checkout / "dist" / "lamprey-x86_64.zip")  # fmt: skip
+    arn = publish(cloud, checkout, "--name", "for-stack", "x86_64").stdout.split()[1]
     made = cloud.deploy(
-        "recipe", RECIPES / "cloudformation" / "template.yaml", ArtifactBucket="artifacts"
+        "recipe", RECIPES / "cloudformation" / "template.yaml", LampreyLayerArn=arn
     )
     function = cloud(
         "lambda", "get-function-configuration", "--function-name", "lamprey-example"
     )
     assert function["Environment"]["Variables"] == {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/lamprey"}
-    assert [layer["Arn"] for layer in function["Layers"]] == [made["LampreyLayer"]]
-    layer = cloud("lambda", "get-layer-version-by-arn", "--arn", made["LampreyLayer"])
-    assert layer["CompatibleArchitectures"] == ["x86_64"] == function["Architectures"]
-    views = cloud.deploy(
-        "views", ROOT / "layer/views/cloudformation.json",
-        FunctionName="lamprey-example", LogGroup=made["LogGroup"],
-    )  # fmt: skip
+    check_layers_of_the_function(cloud, checkout, arn)
+    assert cloud.layer(arn)["CompatibleArchitectures"] == ["x86_64"] == function["Architectures"]
+    given = {"FunctionName": "lamprey-example", "LogGroup": made["LogGroup"]}
+    template = ROOT / "layer" / "views" / "cloudformation.json"
+    views = cloud.deploy("views", template, **given)
     check_dashboard(cloud, views["Dashboard"], made["LogGroup"])
-    check_queries(cloud, made["LogGroup"])
+    make_the_rest(cloud, json.loads(template.read_text()), given)
+    check_queries(json.loads(template.read_text()), given)
     check_alarms(cloud, made["LogGroup"])
+
+
+def load_yaml(path):
+    """A template as plain JSON; `!Ref x` is {"Ref": "x"}."""
+    program = (
+        "import json, sys, yaml\n"
+        "class Loader(yaml.SafeLoader): pass\n"
+        "Loader.add_multi_constructor('!', lambda l, tag, node: {tag: node.value})\n"
+        "print(json.dumps(yaml.load(open(sys.argv[1]), Loader)))"
+    )
+    ran = subprocess.run([tool("python"), "-c", program, path], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+def check_layers_of_the_function(cloud, checkout, arn):
+    """The stand-in's stacks forget a function's layers: made from the same properties by the API."""
+    template = load_yaml(RECIPES / "cloudformation" / "template.yaml")
+    properties = template["Resources"]["Function"]["Properties"]
+    role = cloud("iam", "list-roles")["Roles"][0]["Arn"]
+    del properties["Code"]
+    properties = resolve(
+        {**properties, "Role": role}, {"FunctionName": "by-api", "LampreyLayerArn": arn}
+    )
+    made = cloud(
+        "lambda", "create-function", "--cli-input-json", json.dumps(properties),
+        "--zip-file", f"fileb://{checkout}/dist/lamprey-x86_64.zip",
+    )  # fmt: skip
+    assert [layer["Arn"] for layer in made["Layers"]] == [arn]
+
+
+def resolve(value, given):
+    """A template's value with its Ref and Fn::Sub replaced; what has another function is absent."""
+    if isinstance(value, list):
+        return [resolve(item, given) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"Ref"}:
+        return given[value["Ref"]]
+    if set(value) == {"Fn::Sub"}:
+        return re.sub(r"\$\{(\w+)\}", lambda found: given[found[1]], value["Fn::Sub"])
+    return {
+        name: resolve(inner, given)
+        for name, inner in value.items()
+        if not (isinstance(inner, dict) and "Fn::If" in inner)
+    }
+
+
+def make_the_rest(cloud, template, given):
+    """What the stand-in does not make from a stack: through its services' own API."""
+    defaults = {k: p["Default"] for k, p in template["Parameters"].items() if "Default" in p}
+    for resource in template["Resources"].values():
+        if resource["Type"] in ("AWS::CloudWatch::Dashboard", "AWS::Logs::QueryDefinition"):
+            continue
+        properties = resolve(resource["Properties"], {**defaults, **given})
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            command = ["cloudwatch", "put-metric-alarm"]
+            properties["AlarmName"] = properties["MetricName"]
+        else:
+            assert resource["Type"] == "AWS::Logs::MetricFilter"
+            command = ["logs", "put-metric-filter"]
+            properties = lower_camel(properties)
+            properties["filterName"] = properties["metricTransformations"][0]["metricName"]
+        cloud(*command, "--cli-input-json", json.dumps(properties))
+
+
+def lower_camel(value):
+    """Logs spells in its API as CloudFormation does, but with a small first letter."""
+    if isinstance(value, list):
+        return [lower_camel(item) for item in value]
+    if isinstance(value, dict):
+        return {name[0].lower() + name[1:]: lower_camel(inner) for name, inner in value.items()}
+    return value
 
 
 def check_dashboard(cloud, name, log_group):
@@ -197,12 +272,29 @@ def check_dashboard(cloud, name, log_group):
     ).replace('\\"', '"')
 
 
-def check_queries(cloud, log_group):
-    found = cloud("logs", "describe-query-definitions")["queryDefinitions"]
-    names = {query["name"] for query in found}
+def check_queries(template, given):
+    """No stand-in knows saved queries: AWS's own model of the service judges them."""
+    defaults = {k: p["Default"] for k, p in template["Parameters"].items() if "Default" in p}
+    found = [
+        lower_camel(resolve(resource["Properties"], {**defaults, **given}))
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::Logs::QueryDefinition"
+    ]
     saved = {path.stem for path in (ROOT / "layer" / "queries").glob("*.logsinsights")}
-    assert names == {f"Lamprey/lamprey-example/{name}" for name in saved}
-    assert all(query["logGroupNames"] == [log_group] for query in found)
+    assert {q["name"] for q in found} == {f"Lamprey/{given['FunctionName']}/{n}" for n in saved}
+    assert all(query["logGroupNames"] == [given["LogGroup"]] for query in found)
+    program = (
+        "import json, sys, botocore.session, botocore.validate\n"
+        "model = botocore.session.get_session().get_service_model('logs')\n"
+        "shape = model.operation_model('PutQueryDefinition').input_shape\n"
+        "for query in json.load(sys.stdin):\n"
+        "    report = botocore.validate.ParamValidator().validate(query, shape)\n"
+        "    assert not report.has_errors(), report.generate_report()\n"
+    )
+    ran = subprocess.run(
+        [tool("python"), "-c", program], input=json.dumps(found), capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 def check_alarms(cloud, log_group):
@@ -242,25 +334,13 @@ def test_terraform_says_what_cloudformation_says():
 
 
 def test_sam_and_serverless_name_the_layer_and_the_wrapper():
-    program = (
-        "import json, sys, yaml\n"
-        "class Loader(yaml.SafeLoader): pass\n"
-        "Loader.add_multi_constructor('!', lambda l, tag, node: {tag: node.value})\n"
-        "print(json.dumps(yaml.load(open(sys.argv[1]), Loader)))"
-    )
-
-    def load(path):
-        ran = subprocess.run([tool("python"), "-c", program, path], capture_output=True, text=True)
-        assert ran.returncode == 0, ran.stderr
-        return json.loads(ran.stdout)
-
-    sam = load(RECIPES / "sam" / "template.yaml")
+    sam = load_yaml(RECIPES / "sam" / "template.yaml")
     shared = sam["Globals"]["Function"]
     assert shared["Layers"] == [{"Ref": "LampreyLayer"}]
     assert shared["Environment"]["Variables"] == {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/lamprey"}
     zip_name = sam["Resources"]["LampreyLayer"]["Properties"]["ContentUri"]
     assert (RECIPES / "sam" / zip_name).resolve() == ROOT / "dist" / "lamprey-x86_64.zip"
-    serverless = load(RECIPES / "serverless" / "serverless.yml")
+    serverless = load_yaml(RECIPES / "serverless" / "serverless.yml")
     assert serverless["provider"]["layers"] == [{"Ref": "LampreyLambdaLayer"}]
     assert serverless["provider"]["environment"] == {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/lamprey"}
     artifact = serverless["layers"]["lamprey"]["package"]["artifact"]

@@ -255,7 +255,12 @@ TEST_F(RuntimeApiTest, RestoreIsMarked) {
   EXPECT_EQ(memory_.header().restored.ticks, 0U);
   receive(50, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
   EXPECT_NE(memory_.header().restored.ticks, 0U);
-  EXPECT_FALSE(g_writer.init_ended());
+  EXPECT_TRUE(g_writer.init_ended());  // the snapshot is no part of it
+  const std::uint64_t init_end = memory_.header().init_end.ticks;
+  send(50, kNext);  // what the first request after a restore ends was never started
+  receive(50, work("a"));
+  EXPECT_EQ(started(), 1U);
+  EXPECT_EQ(memory_.header().init_end.ticks, init_end);
 }
 
 TEST_F(RuntimeApiTest, MoreConversationsThanFitAreCountedNotFollowed) {
