@@ -66,7 +66,7 @@ std::string render(const Report& report, const LineOptions& options, const Amoun
   add_identity(line, report);
   add_metrics(line, report, options);
   put_object(line, "init", init_json(report));
-  put_object(line, "memory", memory_json(report));
+  put_object(line, "memory", memory_json(report, amount.sites));
   put_object(line, "system", system_json(report));
   line["self"] = self_json(report);
   put_object(line, "death", death_json(report));
@@ -84,16 +84,18 @@ struct Step {
   const char* name;
 };
 constexpr Step kSteps[] = {
-    {&Amount::top, kTopShort, "calls.top"},  {&Amount::blocked, 5, "blocked"},
-    {&Amount::unseen, 5, "coverage.unseen"}, {&Amount::findings, 5, "findings"},
-    {&Amount::top, 0, "calls.top"},          {&Amount::blocked, 1, "blocked"},
-    {&Amount::unseen, 1, "coverage.unseen"}, {&Amount::findings, 1, "findings"}};
+    {&Amount::top, kTopShort, "calls.top"}, {&Amount::sites, kTopShort, "memory.sites"},
+    {&Amount::blocked, 5, "blocked"},       {&Amount::unseen, 5, "coverage.unseen"},
+    {&Amount::findings, 5, "findings"},     {&Amount::top, 0, "calls.top"},
+    {&Amount::blocked, 1, "blocked"},       {&Amount::unseen, 1, "coverage.unseen"},
+    {&Amount::findings, 1, "findings"}};
 
 }  // namespace
 
 std::string to_line(const Report& report, const LineOptions& options) {
   Amount amount;
   amount.top = is_full(report, options.detail) ? kTopFull : kTopShort;
+  amount.sites = amount.top;
   std::string line = render(report, options, amount);
   for (const Step& step : kSteps) {
     if (line.size() <= kMostBytes) {

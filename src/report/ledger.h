@@ -2,7 +2,8 @@
 // the process ended, and the whole. Knows the order of things and what is missing; does not wait,
 // print, or decide when to look.
 //
-// Not thread-safe. Holds one set of totals (32 KB) however many invocations pass.
+// Not thread-safe. Holds one set of totals (32 KB) and of sites (48 KB) however many invocations
+// pass.
 #pragma once
 
 #include <bitset>
@@ -15,6 +16,7 @@
 
 #include "recording/reader.h"
 #include "report/report.h"
+#include "report/sites.h"
 
 namespace lamprey::report {
 
@@ -66,6 +68,7 @@ class Ledger {
             bool peaks_known);
   void fill_invocation(Report& report, const recording::Invocation& entry);
   void fill_totals(Report& report, std::uint64_t sequence);
+  void add_sites(Report& report, std::vector<MemorySite> sites) const;
   void add_blocked(Report& report, std::uint64_t now_mono_ns);
   void finish(Report& report, const Sink& sink);
   bool given(std::uint64_t sequence) const;
@@ -82,6 +85,7 @@ class Ledger {
   std::bitset<recording::kInvocations> given_;
   std::uint64_t lost_ = 0;
   ProcessFigures last_process_;
+  SiteLedger sites_;
 };
 
 }  // namespace lamprey::report
