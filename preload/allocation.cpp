@@ -12,6 +12,7 @@
 #include <cerrno>
 
 #include "preload/real.h"
+#include "preload/sampler.h"
 #include "preload/thread.h"
 #include "preload/tripwire.h"
 
@@ -93,6 +94,15 @@ void count_early_reallocation(std::size_t requested, std::size_t before, std::si
   change_early_live(static_cast<std::int64_t>(after) - static_cast<std::int64_t>(before));
 }
 
+inline void sample_if_due(recording::ThreadSlot* slot, void* block, std::size_t requested,
+                          std::size_t usable, sampler::Kind kind) {
+  if (slot == nullptr) {
+    sampler::take_shared(block, requested, usable, kind);
+  } else if (sampler::due(*slot)) [[unlikely]] {
+    sampler::take(*slot, block, requested, usable, kind);
+  }
+}
+
 // Everything but the common case: no slot yet, a failure, another allocator, not recorded.
 // Returns `block`, so that the fast path ends in a tail call and saves no registers for it.
 void* __attribute__((noinline)) count_slow(void* block, std::size_t requested) {
@@ -106,11 +116,22 @@ void* __attribute__((noinline)) count_slow(void* block, std::size_t requested) {
     if (requested != 0) {
       slot != nullptr ? g_writer.count_failure(*slot) : g_writer.shared_failure();
     }
-  } else if (slot != nullptr) {
-    g_writer.count_allocation(*slot, requested, usable_size(block));
   } else {
-    g_writer.shared_allocation(requested, usable_size(block));
+    const std::size_t usable = usable_size(block);
+    if (slot != nullptr) {
+      g_writer.count_allocation(*slot, requested, usable);
+    } else {
+      g_writer.shared_allocation(requested, usable);
+    }
+    sample_if_due(slot, block, requested, usable, sampler::Kind::kNew);
   }
+  tripwire::leave();
+  return block;
+}
+
+void* __attribute__((noinline)) sample_new(void* block, std::size_t requested) {
+  tripwire::enter();
+  sampler::take(*t_thread.slot, block, requested, glibc_usable_size(block), sampler::Kind::kNew);
   tripwire::leave();
   return block;
 }
@@ -122,6 +143,9 @@ inline void* count(void* block, std::size_t requested) {
     tripwire::enter();
     g_writer.count_allocation(*slot, requested, glibc_usable_size(block));
     tripwire::leave();
+    if (sampler::due(*slot)) [[unlikely]] {
+      return sample_new(block, requested);
+    }
     return block;
   }
   return count_slow(block, requested);
@@ -146,8 +170,18 @@ void __attribute__((noinline)) free_slow(void* block) {
     recording::ThreadSlot* slot = current_slot();
     slot != nullptr ? g_writer.count_free(*slot, usable_size(block))
                     : g_writer.shared_free(usable_size(block));
+    if (live_set::may_hold(block)) {
+      sampler::freed(block);
+    }
     tripwire::leave();
   }
+  g_real.free(block);
+}
+
+void __attribute__((noinline)) free_sampled(void* block) {
+  tripwire::enter();
+  sampler::freed(block);
+  tripwire::leave();
   g_real.free(block);
 }
 
@@ -161,6 +195,7 @@ void count_reallocation(std::size_t requested, std::size_t before, void* block) 
   const std::size_t after = usable_size(block);
   slot != nullptr ? g_writer.count_reallocation(*slot, requested, before, after)
                   : g_writer.shared_reallocation(requested, before, after);
+  sample_if_due(slot, block, requested, after, sampler::Kind::kResized);
   tripwire::leave();
 }
 
@@ -183,7 +218,12 @@ void* reallocate(void* block, std::size_t size) {
   }
   // Read before the real call: afterwards the old block may be another thread's.
   const std::size_t before = usable_size(block);
+  const sampler::Moved moved =
+      recording_here() ? sampler::moving(block) : sampler::Moved{false, {0, 0}};
   void* result = g_real.realloc(block, size);
+  if (result == nullptr && size != 0) {
+    sampler::not_moved(block, moved);
+  }
   if (result != nullptr) {
     count_reallocation(size, before, result);
   } else if (size == 0) {  // glibc: realloc(p, 0) frees and returns NULL
@@ -225,6 +265,9 @@ LAMPREY_HOOK(void, free, void* block) {
     tripwire::enter();
     g_writer.count_free(*slot, glibc_usable_size(block));
     tripwire::leave();
+    if (live_set::may_hold(block)) [[unlikely]] {
+      return free_sampled(block);
+    }
     return g_real.free(block);
   }
   free_slow(block);

@@ -12,6 +12,7 @@
 #include "preload/real.h"
 #include "preload/role.h"
 #include "preload/runtime_api.h"
+#include "preload/sampler.h"
 #include "preload/stacks.h"
 #include "preload/text.h"
 #include "preload/thread.h"
@@ -112,6 +113,18 @@ void adopt_early() {
   recording::store(slot->peak, g_early.peak);
 }
 
+// In a function the companion tells of a bad value; a plain program has none.
+void start_sampling() {
+  const char* text = environment_value("LAMPREY_SAMPLE_BYTES");
+  if (!sampler::attach(text) && g_role == recording::Role::kRun) {
+    static constexpr char kLine[] =
+        "lamprey: LAMPREY_SAMPLE_BYTES: accepted are numbers of bytes from 0 to 1099511627776; "
+        "using "
+        "65536\n";
+    raw_syscall(SYS_write, 2, pointer_argument(kLine), sizeof(kLine) - 1);
+  }
+}
+
 // From here on hooks record. The page of the flag is one that fork empties in the child.
 void open_recording(recording::Header& header) {
   header.attach_end = clock_pair();
@@ -137,6 +150,8 @@ void record_child(const std::byte* parent, const recording::Header& before,
   copy_text(header.environment, before.environment);
   g_writer.inherit_live(inherited);
   stacks::attach_child(before, parent + recording::kModulesOffset);
+  header.sample_bytes = before.sample_bytes;
+  header.sample_now = before.sample_bytes;
   open_recording(header);
 }
 
@@ -200,6 +215,7 @@ void __attribute__((constructor(101))) attach() {
   }
   death::attach();
   stacks::attach(__builtin_return_address(0));
+  start_sampling();
   open_recording(header);
   watch_deadly_signals();
 }

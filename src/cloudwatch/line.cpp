@@ -73,7 +73,7 @@ std::string render(const Report& report, const LineOptions& options, const Amoun
   line["self"] = self_json(report, amount);
   put_object(line, "death", death_json(report));
   line["coverage"] = coverage_json(report, amount);
-  put_object(line, "memory", memory_json(report));
+  put_object(line, "memory", memory_json(report, amount.sites));
   put_object(line, "findings", findings_json(report, amount.findings));
   put_object(line, "blocked", blocked_json(report, amount.blocked));
   put_object(line, "calls", calls_json(report, amount));
@@ -88,12 +88,15 @@ struct Step {
   std::size_t to;
   const char* name;
 };
-constexpr Step kSteps[] = {{kGoodBytes, &Amount::top, 10, "calls.top"},
+constexpr Step kSteps[] = {{kGoodBytes, &Amount::sites, 5, "memory.sites"},
+                           {kGoodBytes, &Amount::top, 10, "calls.top"},
                            {kMostBytes, &Amount::top, kTopShort, "calls.top"},
+                           {kMostBytes, &Amount::sites, kTopShort, "memory.sites"},
                            {kMostBytes, &Amount::blocked, 5, "blocked"},
                            {kMostBytes, &Amount::unseen, 5, "coverage.unseen"},
                            {kMostBytes, &Amount::findings, 5, "findings"},
                            {kMostBytes, &Amount::top, 0, "calls.top"},
+                           {kMostBytes, &Amount::sites, 0, "memory.sites"},
                            {kMostBytes, &Amount::blocked, 1, "blocked"},
                            {kMostBytes, &Amount::unseen, 1, "coverage.unseen"},
                            {kMostBytes, &Amount::findings, 1, "findings"}};
@@ -104,6 +107,7 @@ std::string to_line(const Report& report, const LineOptions& options) {
   Amount amount;
   amount.full = is_full(report, options.detail);
   amount.top = amount.full ? kTopFull : kTopShort;
+  amount.sites = amount.top;
   std::string line = render(report, options, amount);
   for (const Step& step : kSteps) {
     if (line.size() > step.above && amount.*step.list > step.to) {

@@ -5,7 +5,28 @@ namespace lamprey::cloudwatch {
 
 using report::Report;
 
-Json memory_json(const Report& report) {
+namespace {
+
+Json sites_json(const std::vector<report::MemorySite>& sites, std::size_t most) {
+  Json list = Json::array();
+  for (const report::MemorySite& site : sites) {
+    if (list.size() == most) {
+      break;
+    }
+    Json entry;
+    entry["live_bytes"] = site.live_bytes;
+    entry["live_delta_bytes"] = site.live_delta_bytes;
+    entry["allocated_bytes"] = site.allocated_bytes;
+    entry["allocations"] = site.allocations;
+    entry["stack"] = cut(site.stack_text, kMostStackText);
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+}  // namespace
+
+Json memory_json(const Report& report, std::size_t most_sites) {
   Json memory;
   if (report.memory) {
     const report::MemoryFigures& m = *report.memory;
@@ -24,6 +45,9 @@ Json memory_json(const Report& report) {
   put(memory, "peak_rss_bytes", report.process.peak_rss_bytes);
   if (report.memory_limit_mb) {
     memory["limit_bytes"] = *report.memory_limit_mb * 1024 * 1024;
+  }
+  if (report.memory) {
+    put_object(memory, "sites", sites_json(report.memory->sites, most_sites));
   }
   return memory;
 }

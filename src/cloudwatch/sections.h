@@ -12,19 +12,21 @@ namespace lamprey::cloudwatch {
 inline constexpr std::size_t kTopShort = 3;
 inline constexpr std::size_t kTopFull = 20;
 inline constexpr std::size_t kMostBlocked = 20;
+inline constexpr std::size_t kMostStackText = 1000;
 
 // How much of the lists is printed; each step down is taken only when the line is too long.
 struct Amount {
   bool full = true;  // short lines leave out what does not change from one to the next
   std::size_t top = kTopFull;
   std::size_t blocked = kMostBlocked;
+  std::size_t sites = kTopFull;
   std::size_t findings = 20;
   std::size_t unseen = 20;
   Json truncated = Json::array();
 };
 
 Json init_json(const report::Report& report);
-Json memory_json(const report::Report& report);
+Json memory_json(const report::Report& report, std::size_t most_sites);
 Json calls_json(const report::Report& report, const Amount& amount);
 Json blocked_json(const report::Report& report, std::size_t most);
 Json death_json(const report::Report& report);

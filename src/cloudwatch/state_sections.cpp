@@ -41,6 +41,7 @@ Json coverage_json(const Report& report, const Amount& amount) {
   const report::Coverage& c = report.coverage;
   Json coverage;
   coverage["mode"] = c.mode;
+  put(coverage, "sampled", c.sampled_bytes);
   Json unseen = Json::array();
   for (const std::string& text : c.unseen) {
     if (unseen.size() < amount.unseen) {
@@ -59,6 +60,9 @@ Json coverage_json(const Report& report, const Amount& amount) {
   count("rows_refused", c.rows_refused);
   count("traffic_dropped", c.traffic_dropped);
   count("boundaries_missed", c.boundaries_missed);
+  count("stacks", c.stacks_refused);
+  count("modules", c.modules_refused);
+  count("samples", c.samples_unplaced);
   put_object(coverage, "lost", std::move(lost));
   if (!amount.truncated.empty()) {
     coverage["truncated"] = amount.truncated;

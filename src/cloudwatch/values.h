@@ -22,8 +22,8 @@ inline double ms(std::uint64_t ns) {
 }
 inline double us(std::uint64_t ns) { return static_cast<double>(ns) / 1000.0; }
 
-inline std::string cut(const std::string& text) {
-  return text.size() <= kMostText ? text : text.substr(0, kMostText) + "...";
+inline std::string cut(const std::string& text, std::size_t most = kMostText) {
+  return text.size() <= most ? text : text.substr(0, most) + "...";
 }
 
 template <typename Value>

@@ -156,6 +156,20 @@ struct Death {
 inline constexpr std::uint32_t kDeathByExit = 0;  // Header::deaths
 inline constexpr std::uint32_t kDeathBySignal = 1;
 
+// Estimates by sampling, each unbiased by itself (docs/sampling.md).
+inline constexpr std::uint64_t kBlockUnits = 256;
+inline constexpr std::uint64_t kMostSamples = 2048;  // of one invocation, before they get rarer
+inline constexpr std::uint64_t kFixedBelow = 4096;  // a smaller Header::sample_bytes stays as it is
+
+struct Site {
+  std::uint64_t allocated_bytes;   // requested
+  std::uint64_t allocated_blocks;  // calls that gave a new block, in 1/kBlockUnits
+  std::uint64_t live_added;        // usable bytes of sampled blocks; live now: added - removed
+  std::uint64_t live_removed;
+  std::uint64_t samples;
+  std::uint64_t reserved[3];
+};
+
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): cache lines of their own, on purpose
 struct Header {
   // -- written once at attach ------------------------------------------------------------------
@@ -224,6 +238,8 @@ struct Header {
   std::uint64_t sample_now;        // as it is now: doubled when there are too many samples
   std::uint64_t samples;           // taken so far
   std::uint64_t samples_unplaced;  // sampled blocks whose free cannot be followed: table full
+  std::uint64_t samples_this_round;  // since the last START
+  Site no_stack;                     // samples whose stack found no room
 };
 
 // One request, from START (the 200 that hands it to the runtime) to END (the next request for
@@ -305,8 +321,12 @@ struct alignas(64) ThreadSlot {
   std::uint32_t reserved;
   InFlight in_flight;
   MemoryTotals memory;
-  std::int64_t published;            // part of memory.live_bytes already in Header::live_published
-  std::int64_t peak;                 // highest memory.live_bytes since it was last published
+  std::int64_t published;  // part of memory.live_bytes already in Header::live_published
+  std::int64_t peak;       // highest memory.live_bytes since it was last published
+  // The next sample is due when memory.allocated_bytes + memory.allocations reach this.
+  std::uint64_t next_sample;
+  std::uint64_t sample_mean;  // with which next_sample was drawn; 0: not yet
+  std::uint64_t random;
   std::uint16_t row_of[kCallCount];  // row of a call; 0: none yet; kNoRow: refused
   char resolving[64];                // what getaddrinfo was last asked for by this thread
 };
@@ -355,18 +375,6 @@ struct Stack {
   std::uint16_t flags;
   std::uint16_t generation;  // Header::generation when it was taken, its lower 16 bits
   std::uint64_t frames[kStackFrames];
-};
-
-// Estimates by sampling, each unbiased by itself (docs/sampling.md). "Blocks" are in 1/256 of a
-// block.
-struct Site {
-  std::uint64_t allocated_bytes;   // requested
-  std::uint64_t allocated_blocks;  // calls that gave a new block
-  std::uint64_t live_added;        // usable bytes of sampled blocks; live now: added - removed
-  std::uint64_t live_removed;
-  std::uint64_t freed_blocks;
-  std::uint64_t samples;
-  std::uint64_t reserved[2];
 };
 
 struct alignas(64) CallRow {

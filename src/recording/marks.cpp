@@ -62,6 +62,7 @@ std::uint64_t Writer::mark_start(const RequestFacts& facts, const ThreadSlot* sl
   copy_text(entry.function_arn, facts.function_arn);
   store(entry.sequence, sequence);
   restart_peak();
+  restart_samples();
   const std::uint64_t idle_since = load(header().idle_since);
   if (idle_since != 0) {
     note_idle(idle_since, now.ticks);
@@ -155,6 +156,15 @@ std::uint64_t Writer::idle_between(std::uint64_t from, std::uint64_t to) const {
   }
   const std::uint64_t all = to > from ? to - from : 0;
   return idle < all ? idle : all;
+}
+
+// -- samples ------------------------------------------------------------------------------------
+
+void Writer::restart_samples() {
+  store(header().samples_this_round, 0);
+  const std::uint64_t asked = load(header().sample_bytes);
+  const std::uint64_t half = load(header().sample_now) / 2;
+  store(header().sample_now, half > asked ? half : asked);
 }
 
 // -- totals ---------------------------------------------------------------------------------------

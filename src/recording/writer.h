@@ -47,6 +47,7 @@ class Writer {
   // The entry of a descriptor below kPeers. Whoever connects it writes it.
   Peer& peer(int fd) const { return reinterpret_cast<Peer*>(base_ + kPeersOffset)[fd]; }
 
+  ThreadSlot& shared_slot() const { return slot_at(0); }
   // Sections whose whole life is elsewhere: modules, stacks and sites (preload/).
   Module& module_at(std::uint32_t index) const {
     return reinterpret_cast<Module*>(base_ + kModulesOffset)[index];
@@ -170,6 +171,7 @@ class Writer {
   void sum_calls(Boundary& boundary);
   void sum_in_flight(Boundary& boundary, ClockPair now) const;
   void restart_peak();
+  void restart_samples();
   std::int64_t peak_live() const;
   Invocation* open_invocation(std::uint64_t preferred, std::int32_t tid) const;
   void note_idle(std::uint64_t begin, std::uint64_t end);

@@ -91,6 +91,12 @@ Report Ledger::begin(Type type) {
   report.coverage.traffic_dropped = h.traffic_dropped;
   report.coverage.boundaries_missed = h.boundaries_missed;
   report.coverage.invocations_lost = lost_;
+  report.coverage.stacks_refused = h.stacks_refused;
+  report.coverage.modules_refused = h.modules_refused;
+  report.coverage.samples_unplaced = h.samples_unplaced;
+  if (h.sample_bytes != 0) {
+    report.coverage.sampled_bytes = std::max(h.sample_bytes, h.sample_now);
+  }
   if ((h.flags & recording::kFlagStacks) == 0) {
     report.coverage.unseen.emplace_back(
         "stacks: the walk at attach did not reach its own caller, none are taken");
@@ -128,6 +134,12 @@ void Ledger::fill(Report& report, const Totals& before, const Totals& after, boo
   }
 }
 
+void Ledger::add_sites(Report& report, std::vector<MemorySite> sites) const {
+  if (report.memory) {
+    report.memory->sites = std::move(sites);
+  }
+}
+
 void Ledger::finish(Report& report, const Sink& sink) {
   report.self.dropped = reader_.dropped_count();
   add_findings(report);
@@ -157,6 +169,7 @@ bool Ledger::give_init(const Sink& sink) {
       }
     }
     report.files_opened = opened;
+    add_sites(report, sites_.take(reader_));
     base_ = std::move(totals);
     base_sequence_ = 0;
   } else {
@@ -222,6 +235,9 @@ std::size_t Ledger::give_ended(const Sink& sink) {
       report.process = since(last_process_, now);
     }
     fill_totals(report, entry.sequence);
+    if (ended.size() == 1) {
+      add_sites(report, sites_.take(reader_));
+    }
     mark_given(entry.sequence);
     leaks_.look(report);
     memory_watch_.look(report, [this] {
@@ -229,6 +245,9 @@ std::size_t Ledger::give_ended(const Sink& sink) {
                                 recording::monotonic_ns() + kMostAddressSpaceNs);
     });
     finish(report, sink);
+  }
+  if (ended.size() > 1) {  // what they allocated where is not to be told apart
+    sites_.take(reader_);
   }
   last_process_ = now;
   return ended.size();
@@ -315,6 +334,7 @@ std::size_t Ledger::give_open(const End& end, const Sink& sink) {
       }
     }
     fill(report, *base_, *totals, base_sequence_ == sequence - 1);
+    add_sites(report, sites_.take(reader_));
     add_blocked(report, until);
     for (Blocked& blocked : report.blocked) {
       blocked.for_ns = end.found_later ? std::nullopt : blocked.for_ns;
@@ -339,6 +359,7 @@ void Ledger::give_whole(Type type, const End& end, const Sink& sink) {
   const auto totals = reader_.live(end.mono_ns);
   // Peaks start anew at every boundary: they are of the whole only where there was none.
   fill(report, Totals{}, *totals, header().boundary_sequence == 0 && header().started == 0);
+  add_sites(report, SiteLedger::whole(reader_));
   report.process = since_start(process());
   finish(report, sink);
 }

@@ -2,7 +2,8 @@
 // the process ended, and the whole. Knows the order of things and what is missing; does not wait,
 // print, or decide when to look.
 //
-// Not thread-safe. Holds one set of totals (32 KB) and levels (18 KB) however many invocations pass.
+// Not thread-safe. Holds one set of totals (32 KB), of sites (48 KB) and of levels (18 KB) however
+// many invocations pass.
 #pragma once
 
 #include <bitset>
@@ -18,6 +19,7 @@
 #include "report/leaks.h"
 #include "report/memory_watch.h"
 #include "report/report.h"
+#include "report/sites.h"
 
 namespace lamprey::report {
 
@@ -72,6 +74,7 @@ class Ledger {
             bool peaks_known);
   void fill_invocation(Report& report, const recording::Invocation& entry);
   void fill_totals(Report& report, std::uint64_t sequence);
+  void add_sites(Report& report, std::vector<MemorySite> sites) const;
   void add_blocked(Report& report, std::uint64_t now_mono_ns);
   void finish(Report& report, const Sink& sink);
   bool given(std::uint64_t sequence) const;
@@ -90,6 +93,7 @@ class Ledger {
   ProcessFigures last_process_;
   LeakWatch leaks_;
   MemoryWatch memory_watch_;
+  SiteLedger sites_;
 };
 
 }  // namespace lamprey::report

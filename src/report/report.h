@@ -128,6 +128,10 @@ struct Coverage {
   std::uint64_t traffic_dropped = 0;
   std::uint64_t boundaries_missed = 0;
   std::uint64_t invocations_lost = 0;
+  std::uint64_t stacks_refused = 0;
+  std::uint64_t modules_refused = 0;
+  std::uint64_t samples_unplaced = 0;          // sampled blocks whose free was not followed
+  std::optional<std::uint64_t> sampled_bytes;  // mean distance of two sampled allocations
 };
 
 // What Lambda itself said about an invocation before this one (its own report comes that late).

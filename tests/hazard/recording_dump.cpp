@@ -183,10 +183,13 @@ void print_stacks() {
       std::printf("%s", f == 0 ? "" : ",");
       print_frame(stack, stack.frames[f]);
     }
+    std::printf("],\"addresses\":[");
+    for (std::uint32_t f = 0; f < stack.depth && f < kStackFrames; ++f) {
+      std::printf("%s%" PRIu64, f == 0 ? "" : ",", stack.frames[f]);
+    }
     std::printf("],");
     print_number("allocated_bytes", site.allocated_bytes);
     print_number("allocated_blocks", site.allocated_blocks);
-    print_number("freed_blocks", site.freed_blocks);
     print_number("samples", site.samples);
     print_number("cut", stack.flags & kStackCut);
     std::printf("\"live_bytes\":%" PRId64 "}",

@@ -1,0 +1,38 @@
+// What was allocated at which stack, between two looks at a recording. The figures are estimates by
+// sampling (docs/sampling.md). Names of functions and words are stacks.h's.
+//
+// Holds 24 bytes for each stack of the recording (48 KB at most). Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "recording/reader.h"
+#include "report/report.h"
+
+namespace lamprey::report {
+
+inline constexpr std::size_t kMostSites = 20;
+
+class SiteLedger {
+ public:
+  // Since the take before, or since the start; most live first, at most kMostSites: those that hold
+  // most, and those that allocated most in between.
+  std::vector<MemorySite> take(recording::Reader& reader);
+  // Since the start, whatever was taken.
+  static std::vector<MemorySite> whole(recording::Reader& reader);
+
+ private:
+  struct Seen {
+    std::uint64_t allocated_bytes = 0;
+    std::uint64_t allocated_blocks = 0;
+    std::int64_t live_bytes = 0;
+  };
+  static Seen seen(const recording::Site& site);
+  static std::vector<MemorySite> between(recording::Reader& reader, const std::vector<Seen>& before,
+                                         std::vector<Seen>& now);
+
+  std::vector<Seen> before_;
+};
+
+}  // namespace lamprey::report

@@ -1,0 +1,109 @@
+"""Stacks in the recording against what glibc's own unwinder sees, and what taking them must not do."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+from conftest import execute, program
+
+EVERY = {**os.environ, "LAMPREY_SAMPLE_BYTES": "1"}
+NONE = {**os.environ, "LAMPREY_SAMPLE_BYTES": "0"}
+KEPT = 38
+
+
+def lines_of(run):
+    for line in run.stdout.splitlines():
+        name, *frames = line.split()
+        yield name, [int(frame, 16) for frame in frames]
+
+
+def test_walks_are_those_of_the_system(release_library):
+    run = execute([program("stack_walks")], preload=release_library, env=EVERY)
+    assert (run.status, run.stderr) == (0, "")
+    walks = {tuple(stack["addresses"][1:]) for stack in run.recording["stacks"]}
+    seen = dict(lines_of(run))
+    assert set(seen) == {
+        "deep", "deeper", "large_frame", "moving_frame", "realigned_frame", "callback", "signal",
+        "other_stack", "thread",
+    }  # fmt: skip
+    for name, frames in seen.items():
+        assert tuple(frames[: KEPT - 1]) in walks, name
+
+
+def test_deep_stacks_are_cut_and_say_so(release_library):
+    run = execute([program("stack_walks")], preload=release_library, env=EVERY)
+    cut = [stack for stack in run.recording["stacks"] if stack["cut"]]
+    assert cut and all(len(stack["addresses"]) == KEPT for stack in cut)
+
+
+def test_no_stacks_on_request(release_library):
+    run = execute([program("stack_walks")], preload=release_library, env=NONE)
+    assert run.recording["samples"] == 0
+    assert all(stack["samples"] == 0 for stack in run.recording["stacks"])
+
+
+def test_every_allocation_is_at_some_site(release_library):
+    """With a sample for every byte the estimates are the exact counters, but for what was allocated
+    before attach."""
+    run = execute([program("allocations"), 4, 100], preload=release_library, env=EVERY)
+    recording = run.recording
+    memory, sites = recording["memory"], recording["stacks"]
+    assert recording["samples_unplaced"] == 0 and recording["stacks_refused"] == 0
+    allocated = sum(site["allocated_bytes"] for site in sites)
+    blocks = sum(site["allocated_blocks"] for site in sites) / 256
+    assert allocated == pytest.approx(memory["allocated_bytes"], rel=0.02)
+    assert blocks == pytest.approx(memory["allocations"], rel=0.02)
+    assert sum(site["live_bytes"] for site in sites) == pytest.approx(
+        memory["live_bytes"], abs=8192 + 0.02 * memory["allocated_bytes"] / 100
+    )
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+def test_stacks_add_no_system_call_and_no_descriptor(release_library):
+    def calls(env):
+        script = 'export LD_PRELOAD="$0" _LAMPREY_TARGET=$$ _LAMPREY_ROLE=run; exec "$@"'
+        command = ["strace", "-f", "-c", "-o", "/dev/stdout", "bash", "-c", script,
+                   release_library, program("allocations"), "4", "200"]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+        table = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", done.stdout, re.M)
+        return {name: int(count) for count, name in table if name not in ("futex", "total")}
+
+    without, every = calls(NONE), calls(EVERY)
+    assert len(without) > 5
+    # brk, mmap and mprotect are the allocator's own: threads share arenas as they happen to meet.
+    for heap in ("brk", "mmap", "munmap", "mprotect", "sched_yield", "clock_gettime"):
+        without.pop(heap, None)
+        every.pop(heap, None)
+    assert every == without
+
+
+def test_modules_that_come_and_go(release_library, compiled):
+    """dlopen and dlclose in a loop while every allocation is sampled: no crash, and no frame of the
+    one library is said to be the other's."""
+    first = compiled("libraries/allocates_a.c", "-shared", "-fPIC")
+    second = compiled("libraries/allocates_b.c", "-shared", "-fPIC", "-DFIRST=0")
+    run = execute([program("modules_loop"), first, second, 200], preload=release_library, env=EVERY)
+    assert (run.status, run.stderr) == (0, "")
+    at = {name: json.loads(address) for name, address in re.findall(r"(\w) (\d+)", run.stdout)}
+    assert set(at) == {"a", "b"}
+    frames = [stack["frames"] for stack in run.recording["stacks"]]
+    # Each library's only function allocates a size of its own.
+    for path, size in ((first, 1001), (second, 3003)):
+        mine = [s for s in run.recording["stacks"] if s["frames"] and str(path) in s["frames"][0]]
+        assert mine, frames
+        for site in mine:
+            assert site["allocated_bytes"] % size == 0
+
+
+@pytest.mark.skipif(not shutil.which("python3"), reason="python3 is not installed")
+def test_python_stacks_reach_main(release_library):
+    code = "import json, re, decimal; x = [json.loads('[1, 2, {\"a\": [3]}]') for _ in range(3000)]"
+    run = execute(["python3", "-c", code], preload=release_library,
+                  env={**os.environ, "LAMPREY_SAMPLE_BYTES": "4096"})  # fmt: skip
+    stacks = [s for s in run.recording["stacks"] if s["samples"] and not s["cut"]]
+    complete = [s for s in stacks if len(s["frames"]) > 3 and "python3" in s["frames"][-1]]
+    assert len(stacks) > 20
+    assert len(complete) > 0.8 * len(stacks)
