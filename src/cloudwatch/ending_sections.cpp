@@ -14,11 +14,12 @@ Json blocked_json(const Report& report, std::size_t most) {
       break;
     }
     Json entry = {{"thread", fmt::format("{}", blocked.tid)},
-                  {"call", recording::kCallTable[static_cast<std::size_t>(blocked.call)].name}};
+                  {"call", report::call_name(blocked)}};
     if (!blocked.target.empty()) {
       entry["target"] = cut(blocked.target);
     }
     put_ms(entry, "for_ms", blocked.for_ns);
+    put_text(entry, "stack", blocked.stack_text);
     list.push_back(std::move(entry));
   }
   return list;

@@ -30,6 +30,8 @@ constexpr std::uint64_t kNsAMs = 1'000'000;
 // The runtime gets its request when we get ours: a START that has not come by then will not come
 // (its traffic is not visible to the library), and waiting on would eat the function's time.
 constexpr std::uint64_t kStartPatienceNs = 500 * kNsAMs;
+// An invocation this long may become a timeout: what its threads do is worth a look.
+constexpr std::uint64_t kLongNs = 100 * kNsAMs;
 constexpr std::uint64_t kDeadlineUnknownMs = 1000;
 constexpr milliseconds kDrainEvery{1000};
 constexpr nanoseconds kNap = milliseconds{1};
@@ -173,6 +175,9 @@ void Companion::on_invoke(const lambda::Event& event) {
     say_unrecorded();
     return;
   }
+  for (const auto& followed : recordings_.live()) {
+    followed->begin_invocation();
+  }
   // Also when no request was seen yet: the mark of one that left in pieces comes after its last
   // piece, and the platform may have told us by then.
   wait_for_end(event);
@@ -218,6 +223,9 @@ void Companion::wait_for_end(const lambda::Event& event) {
     const std::uint64_t now = monotonic_ns();
     const std::uint64_t until = sight.entry ? limit : std::min(limit, begin + kStartPatienceNs);
     if (now >= until || !sight.readable) {
+      if (sight.owner != nullptr && sight.entry) {
+        sight.owner->look_late();  // it may be killed before we hear of it
+      }
       log(LogLevel::kInfo, fmt::format("{}: {} when the time to wait was over", event.request_id,
                                        sight.entry ? "still running" : "no START seen"));
       return;
@@ -230,6 +238,9 @@ void Companion::wait_for_end(const lambda::Event& event) {
     if (sight.owner != nullptr) {
       if (!first) {
         sight.owner->sample_memory();
+      }
+      if (now > begin + kLongNs) {
+        sight.owner->look_early();
       }
       sight.owner->waiter().wait(sight.word, left);
     } else {
@@ -276,6 +287,7 @@ void Companion::on_shutdown(const lambda::Event& event) {
     report::End end = ending_of(event.reason, known);
     end.mono_ns = known.account ? known.account->mono_ns : gone_mono_ns_ != 0 ? gone_mono_ns_ : now;
     end.duration_known = end.duration_known || known.account.has_value();
+    end.closeup = followed.closeup();
     const report::Sink sink = [this](Report& report) { print(report); };
     ledger.give_open(open_ending(end, known), sink);
     ledger.give_whole(ledger.init_ended() ? report::Type::kShutdown : report::Type::kInit, end,

@@ -50,6 +50,29 @@ Followed::Followed(Reader reader, ino_t inode)
       inode_(inode),
       seen_running_(ledger_.process_runs()) {}
 
+void Followed::begin_invocation() {
+  early_.clear();
+  early_mono_ns_ = 0;
+  closeup_ = {};
+}
+
+void Followed::look_early() {
+  if (early_mono_ns_ == 0) {
+    early_mono_ns_ = recording::monotonic_ns();
+    early_ = report::look_at_threads(ledger_.header().pid);
+  }
+}
+
+void Followed::look_late() {
+  const Header& header = ledger_.header();
+  const std::uint64_t now = recording::monotonic_ns();
+  closeup_.mono_ns = now;
+  closeup_.window_ns = early_mono_ns_ != 0 ? now - early_mono_ns_ : 0;
+  closeup_.busy =
+      report::busy_between(early_, report::look_at_threads(header.pid), closeup_.window_ns);
+  closeup_.sockets = report::look_at_sockets(header.pid, header.runtime_api);
+}
+
 void Followed::sample_memory() {
   if (const auto now = report::resident_bytes(ledger_.header().pid)) {
     highest_rss_bytes_ = std::max(highest_rss_bytes_.value_or(0), *now);

@@ -28,6 +28,11 @@ class Followed {
   ino_t inode() const { return inode_; }
   // Looks how much memory its process has; cheap enough for every 20 ms of a long invocation.
   void sample_memory();
+  // Two close looks at an invocation that goes on and on, the second when it is nearly too late.
+  void begin_invocation();
+  void look_early();
+  void look_late();
+  const report::Closeup& closeup() const { return closeup_; }
   // What there is to judge its end by, once it is gone.
   report::MemoryEvidence memory_evidence(const report::MemoryKills& before);
   bool is_child() { return ledger_.header().role == recording::Role::kChild; }
@@ -44,6 +49,9 @@ class Followed {
   ino_t inode_;
   bool seen_running_;
   std::optional<std::uint64_t> highest_rss_bytes_;
+  std::vector<report::ThreadLook> early_;
+  std::uint64_t early_mono_ns_ = 0;
+  report::Closeup closeup_;
 };
 
 class Recordings {

@@ -97,6 +97,9 @@ class Reader {
   std::unique_ptr<Totals> live(std::uint64_t now_mono_ns);
   std::vector<OpenCall> open_calls();
 
+  // Where the socket with that number leads, as OpenCall::target; empty: unknown.
+  std::string peer_text(std::int32_t descriptor);
+
   ClockScale clock();
 
   // What had to be dropped so far, in words; at most kMaxDropped texts, then only counted.

@@ -263,20 +263,6 @@ void Ledger::fill_totals(Report& report, std::uint64_t sequence) {
   base_sequence_ = sequence;
 }
 
-void Ledger::add_blocked(Report& report, std::uint64_t now_mono_ns) {
-  const recording::ClockScale clock = reader_.clock();
-  const std::uint64_t now = clock.ticks_at(now_mono_ns);
-  for (const recording::OpenCall& call : reader_.open_calls()) {
-    if (call.started == 0 || call.started >= now) {
-      continue;
-    }
-    report.blocked.push_back(
-        {call.tid, call.call, clock.duration_ns(now - call.started), call.target});
-  }
-  std::stable_sort(report.blocked.begin(), report.blocked.end(),
-                   [](const Blocked& a, const Blocked& b) { return a.for_ns > b.for_ns; });
-}
-
 std::size_t Ledger::give_open(const End& end, const Sink& sink) {
   skip_overwritten();
   const std::uint64_t newest = std::min(header().started, next_ + kInvocations - 1);
@@ -303,10 +289,7 @@ std::size_t Ledger::give_open(const End& end, const Sink& sink) {
       }
     }
     fill(report, *base_, *totals, base_sequence_ == sequence - 1);
-    add_blocked(report, until);
-    for (Blocked& blocked : report.blocked) {
-      blocked.for_ns = end.found_later ? std::nullopt : blocked.for_ns;
-    }
+    add_blocked(report, *entry, until, end);
     mark_given(sequence);
     finish(report, sink);
     ++count;

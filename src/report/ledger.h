@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "recording/reader.h"
+#include "report/closeup.h"
 #include "report/death.h"
 #include "report/report.h"
 
@@ -26,6 +27,7 @@ struct End {
   std::uint64_t mono_ns = 0;      // at the latest; calls in flight count up to here
   bool duration_known = false;    // mono_ns is when it ended, not only when it was noticed
   std::vector<Finding> findings;  // what whoever judged the end has to say
+  Closeup closeup;                // of the process while it was late
   bool found_later = false;       // nobody was there: how long a call was in flight is unknown
 };
 
@@ -70,7 +72,10 @@ class Ledger {
             bool peaks_known);
   void fill_invocation(Report& report, const recording::Invocation& entry);
   void fill_totals(Report& report, std::uint64_t sequence);
-  void add_blocked(Report& report, std::uint64_t now_mono_ns);
+  void add_blocked(Report& report, const recording::Invocation& entry, std::uint64_t until,
+                   const End& end);
+  void add_calls_in_flight(Report& report, std::uint64_t until, const End& end);
+  std::string waited_for(const Closeup& closeup);
   void finish(Report& report, const Sink& sink);
   bool given(std::uint64_t sequence) const;
   void mark_given(std::uint64_t sequence);

@@ -87,7 +87,15 @@ struct Blocked {
   recording::Call call{};
   std::optional<std::uint64_t> for_ns;  // absent when nobody saw the end
   std::string target;                   // host and port, or host name; empty: unknown
+  bool on_cpu = false;                  // in no call: computing, for_ns of CPU time
+  bool handler = false;                 // the thread that took the request
+  bool main = false;                    // the process's first thread
+  Stack stack;                          // where the call was entered
+  std::string stack_text;
 };
+
+// What `call` of the record says.
+const char* call_name(const Blocked& blocked);
 
 // Why and how a process, or what ran in it, ended.
 struct Death {
