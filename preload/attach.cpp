@@ -12,6 +12,7 @@
 #include "preload/real.h"
 #include "preload/role.h"
 #include "preload/runtime_api.h"
+#include "preload/stacks.h"
 #include "preload/text.h"
 #include "preload/thread.h"
 #include "preload/ticks.h"
@@ -119,22 +120,9 @@ void open_recording(recording::Header& header) {
   g_wiped.sizes_by_header = g_sizes_by_header ? 1 : 0;
 }
 
-// In a forked child, before the program goes on. Async-signal-safe: raw system calls and stores.
-void after_fork_in_child() {
-  std::byte* parent = g_writer.bound() ? reinterpret_cast<std::byte*>(&g_writer.header()) : nullptr;
-  if (parent == nullptr) {
-    return;
-  }
-  g_wiped = {};  // already so where the kernel wipes the page
-  forget_thread();
-  runtime_api::forget_all();
-  const std::int64_t inherited = g_writer.live_bytes();
-  const recording::Header before = g_writer.header();
-  g_writer.unbind();
-  raw_syscall(SYS_munmap, pointer_argument(parent), static_cast<long>(recording::kFileBytes));
-  if (!g_follow_children) {
-    return;
-  }
+// A forked child's own recording. `parent` is still mapped: what is loaded is known from there.
+void record_child(const std::byte* parent, const recording::Header& before,
+                  std::int64_t inherited) {
   const recording::ClockPair begin = clock_pair();
   const int pid = static_cast<int>(raw_syscall(SYS_getpid));
   const unsigned long start = process_start_time();
@@ -148,7 +136,26 @@ void after_fork_in_child() {
   fill_identity(header, pid, start, before.executable, begin);
   copy_text(header.environment, before.environment);
   g_writer.inherit_live(inherited);
+  stacks::attach_child(before, parent + recording::kModulesOffset);
   open_recording(header);
+}
+
+// In a forked child, before the program goes on. Async-signal-safe: raw system calls and stores.
+void after_fork_in_child() {
+  std::byte* parent = g_writer.bound() ? reinterpret_cast<std::byte*>(&g_writer.header()) : nullptr;
+  if (parent == nullptr) {
+    return;
+  }
+  g_wiped = {};  // already so where the kernel wipes the page
+  forget_thread();
+  runtime_api::forget_all();
+  const std::int64_t inherited = g_writer.live_bytes();
+  const recording::Header before = g_writer.header();
+  g_writer.unbind();
+  if (g_follow_children) {
+    record_child(parent, before, inherited);
+  }
+  raw_syscall(SYS_munmap, pointer_argument(parent), static_cast<long>(recording::kFileBytes));
 }
 
 void __attribute__((constructor(101))) attach() {
@@ -192,6 +199,7 @@ void __attribute__((constructor(101))) attach() {
     leave_environment();
   }
   death::attach();
+  stacks::attach(__builtin_return_address(0));
   open_recording(header);
   watch_deadly_signals();
 }

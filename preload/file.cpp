@@ -80,11 +80,12 @@ void make_room(int directory, const char* name, unsigned long process_start) {
               0);
 }
 
-// Writes zeros over [0, bytes) in few large calls. 0 or -errno.
-long write_zeros(long fd, std::size_t bytes) {
+// Writes zeros over a span in few large calls. 0 or -errno.
+long write_zeros(long fd, recording::Span span) {
   static constexpr char kZeros[65536] = {};
-  for (std::size_t at = 0; at < bytes;) {
-    const std::size_t left = bytes - at;
+  const std::size_t end = span.offset + span.bytes;
+  for (std::size_t at = span.offset; at < end;) {
+    const std::size_t left = end - at;
     const std::size_t size = left < sizeof(kZeros) ? left : sizeof(kZeros);
     const long wrote = raw_syscall(SYS_pwrite64, fd, pointer_argument(kZeros),
                                    static_cast<long>(size), static_cast<long>(at));
@@ -106,11 +107,14 @@ long allocate(long fd) {
       limit.rlim_cur < kFileBytes) {
     return -EFBIG;
   }
-  const long error = raw_syscall(SYS_fallocate, fd, 0, 0, static_cast<long>(kFileBytes));
+  long error = raw_syscall(SYS_fallocate, fd, 0, 0, static_cast<long>(kFileBytes));
   if (error == -EOPNOTSUPP || error == -ENOSYS) {
-    return write_zeros(fd, kFileBytes);
+    return write_zeros(fd, {0, kFileBytes});
   }
-  return error != 0 ? error : write_zeros(fd, recording::kWrittenBytes);
+  for (const recording::Span& span : recording::kWritten) {
+    error = error == 0 ? write_zeros(fd, span) : error;
+  }
+  return error;
 }
 
 FileResult map(int directory, const char* name) {

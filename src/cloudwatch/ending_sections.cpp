@@ -13,8 +13,7 @@ Json blocked_json(const Report& report, std::size_t most) {
     if (list.size() == most) {
       break;
     }
-    Json entry = {{"thread", fmt::format("{}", blocked.tid)},
-                  {"call", report::call_name(blocked)}};
+    Json entry = {{"thread", fmt::format("{}", blocked.tid)}, {"call", report::call_name(blocked)}};
     if (!blocked.target.empty()) {
       entry["target"] = cut(blocked.target);
     }

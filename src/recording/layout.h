@@ -11,6 +11,9 @@
 //   Peer[]        where the socket with that descriptor number leads
 //   CallRow[]     rows 0 .. kCallCount-1 are shared (atomic adds), row = call; the others belong
 //                 to one slot each and are handed out from the front, never given back
+//   Module[]      what is, or was, loaded into the process: names for the addresses in stacks
+//   Site[]        what was allocated at the stack with the same index
+//   Stack[]       stacks of calls, each once, handed out from the front, never changed
 //
 // Life of a file: created with its whole size by posix_fallocate semantics (so that a full disk is
 // an error at attach and never a SIGBUS later), mode 0600, in a directory of mode 0700; mapped
@@ -43,6 +46,9 @@ inline constexpr std::uint32_t kBoundaries = 4;
 inline constexpr std::uint32_t kThreadSlots = 256;
 inline constexpr std::uint32_t kCallRows = 1536;
 inline constexpr std::uint32_t kPeers = 512;  // descriptors from there on have none
+inline constexpr std::uint32_t kModules = 256;
+inline constexpr std::uint32_t kStacks = 2048;
+inline constexpr std::uint32_t kStackFrames = 38;
 
 inline constexpr const char* kDirectory = "/tmp/lamprey";
 inline constexpr const char* kSuffix = ".rec";
@@ -92,6 +98,7 @@ inline constexpr std::uint32_t kFlagExited = 2;          // exit handlers ran: a
 inline constexpr std::uint32_t kFlagExec = 4;            // the process replaced itself by exec
 inline constexpr std::uint32_t kFlagFollowChildren = 8;
 inline constexpr std::uint32_t kFlagForeignAllocator = 16;  // malloc is not libc's own
+inline constexpr std::uint32_t kFlagStacks = 32;            // stacks are recorded
 
 struct ClockPair {
   std::uint64_t ticks;
@@ -115,8 +122,8 @@ struct MemoryTotals {
   std::int64_t live_bytes;        // usable; negative in a slot that frees what others allocated
 };
 
-// How a process says that it ends, written in its last moments: by the hooks of exit and its kin, or
-// by the handler of a signal that kills. Written once; `state` last.
+// How a process says that it ends, written in its last moments: by the hooks of exit and its kin,
+// or by the handler of a signal that kills. Written once; `state` last.
 enum class DeathState : std::uint32_t { kNone = 0, kWriting = 1, kWritten = 2 };
 enum class DeathKind : std::uint32_t {
   kNone = 0,
@@ -146,6 +153,7 @@ struct Death {
   char message[232];  // what libc had to say (abort's message), or an exception's mangled type
 };
 
+// Indices of Header::deaths.
 inline constexpr std::uint32_t kDeathByExit = 0;  // Header::deaths
 inline constexpr std::uint32_t kDeathBySignal = 1;
 
@@ -161,6 +169,9 @@ struct Header {
   Section slots;
   Section rows;
   Section peers;
+  Section modules;
+  Section sites;
+  Section stacks;
   std::uint32_t call_count;
   std::uint32_t bucket_count;
 
@@ -205,6 +216,15 @@ struct Header {
 
   // -- written at the very end ------------------------------------------------------------------
   alignas(64) Death deaths[2];  // an exit, and a signal (which may come while exit handlers run)
+  alignas(64) std::uint32_t modules_used;  // modules ever handed out
+  std::uint32_t stacks_used;               // stacks ever handed out
+  std::uint32_t generation;        // +1 when a module takes the place of another; see Module::born
+  std::uint32_t modules_refused;   // found when the table was full
+  std::uint64_t stacks_refused;    // not kept, for want of room
+  std::uint64_t sample_bytes;      // mean distance of two samples as asked for; 0: none are taken
+  std::uint64_t sample_now;        // as it is now: doubled when there are too many samples
+  std::uint64_t samples;           // taken so far
+  std::uint64_t samples_unplaced;  // sampled blocks whose free cannot be followed: table full
 };
 
 // One request, from START (the 200 that hands it to the runtime) to END (the next request for
@@ -273,6 +293,8 @@ struct InFlight {
   std::int32_t descriptor;      // first argument where it is a descriptor, else -1
   std::uint64_t started;        // ticks
   std::uint64_t stack_pointer;  // of the hook: stale when the thread's stack is above it
+  std::uint32_t stack;          // where it was called from: index in Stack[] + 1; 0: not taken
+  std::uint32_t reserved;
 };
 
 enum class SlotState : std::uint32_t { kFree = 0, kInUse = 1 };
@@ -307,6 +329,47 @@ struct Peer {
   char name[104];            // host name if DNS gave this address; the path for kPeerUnix
 };
 
+// A file mapped as code. An entry is never changed once `state` says that it is there, but for
+// `died`. An address in a stack of generation g belongs to the module that holds it and has
+// born <= g < died.
+inline constexpr std::uint32_t kModuleThere = 1;
+inline constexpr std::uint32_t kMostBuildId = 20;
+
+struct Module {
+  std::uint64_t start;  // of its lowest mapped byte
+  std::uint64_t end;    // behind its highest
+  std::uint64_t bias;   // address in the process - address in the file's symbol table
+  std::uint32_t state;  // stored last
+  std::uint32_t born;   // Header::generation when it was found
+  std::uint32_t died;   // Header::generation when another was found in its place; 0: not yet
+  std::uint8_t build_id_bytes;
+  std::uint8_t build_id[kMostBuildId];
+  char path[195];
+};
+
+// Return addresses, innermost first, without the library's own frames.
+inline constexpr std::uint16_t kStackCut = 1;  // flags: it went on
+
+struct Stack {
+  std::uint64_t hash;
+  std::uint32_t depth;  // stored last; 0: not finished, or given up
+  std::uint16_t flags;
+  std::uint16_t generation;  // Header::generation when it was taken, its lower 16 bits
+  std::uint64_t frames[kStackFrames];
+};
+
+// Estimates by sampling, each unbiased by itself (docs/sampling.md). "Blocks" are in 1/256 of a
+// block.
+struct Site {
+  std::uint64_t allocated_bytes;   // requested
+  std::uint64_t allocated_blocks;  // calls that gave a new block
+  std::uint64_t live_added;        // usable bytes of sampled blocks; live now: added - removed
+  std::uint64_t live_removed;
+  std::uint64_t freed_blocks;
+  std::uint64_t samples;
+  std::uint64_t reserved[2];
+};
+
 struct alignas(64) CallRow {
   std::uint16_t call;
   std::uint16_t slot;
@@ -326,18 +389,30 @@ inline constexpr std::size_t kInvocationsOffset =
 inline constexpr std::size_t kPeersOffset =
     page_up(kInvocationsOffset + (sizeof(Invocation) * kInvocations));
 inline constexpr std::size_t kRowsOffset = page_up(kPeersOffset + (sizeof(Peer) * kPeers));
-inline constexpr std::size_t kFileBytes = page_up(kRowsOffset + (sizeof(CallRow) * kCallRows));
+inline constexpr std::size_t kModulesOffset = page_up(kRowsOffset + (sizeof(CallRow) * kCallRows));
+inline constexpr std::size_t kSitesOffset = page_up(kModulesOffset + (sizeof(Module) * kModules));
+inline constexpr std::size_t kStacksOffset = page_up(kSitesOffset + (sizeof(Site) * kStacks));
+inline constexpr std::size_t kFileBytes = page_up(kStacksOffset + (sizeof(Stack) * kStacks));
 
 // Everything before the rows, and the rows that a few threads need, is written with zeros at
 // attach: on ext4 the first store to a page that was only allocated costs ~13 us (a journal entry
 // a page), to one that was written 0.2 us. Measured; it is what keeps faults out of invocations.
 inline constexpr std::size_t kWrittenBytes = page_up(kRowsOffset + (sizeof(CallRow) * 96));
+struct Span {
+  std::size_t offset;
+  std::size_t bytes;
+};
+inline constexpr Span kWritten[] = {{0, kWrittenBytes},
+                                    {kModulesOffset, page_up(sizeof(Module) * 48)},
+                                    {kSitesOffset, page_up(sizeof(Site) * 384)},
+                                    {kStacksOffset, page_up(sizeof(Stack) * 384)}};
 
 static_assert(sizeof(Invocation) == 512);
 static_assert(sizeof(Peer) == 128);
 static_assert(sizeof(Death) == 480);
 static_assert(kCallRows < kNoRow && kThreadSlots < 0xFFFF);
 static_assert(bucket_of(bucket_floor(kBuckets - 1)) == kBuckets - 1);
-static_assert(kFileBytes < std::size_t{2} << 20, "the budget for what is added to RSS is 4 MB");
+static_assert(sizeof(Module) == 256 && sizeof(Stack) == 320 && sizeof(Site) == 64);
+static_assert(kFileBytes < std::size_t{3} << 20, "the budget for what is added to RSS is 4 MB");
 
 }  // namespace lamprey::recording

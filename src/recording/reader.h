@@ -34,7 +34,26 @@ struct OpenCall {
   std::int32_t tid = 0;
   Call call{};
   std::uint64_t started = 0;  // ticks
+  std::uint32_t stack = 0;    // Reader::stack takes it; 0: none
   std::string target;         // what it waits for, in words; empty: unknown
+};
+
+// A file that is, or was, mapped into the process.
+struct LoadedModule {
+  std::uint64_t start = 0;
+  std::uint64_t end = 0;
+  std::uint64_t bias = 0;
+  std::uint32_t born = 0;  // generations of stacks in which it was there: [born, died)
+  std::uint32_t died = UINT32_MAX;
+  std::string build_id;  // hexadecimal; empty: none
+  std::string path;
+};
+
+// Return addresses, innermost first.
+struct CapturedStack {
+  std::uint32_t generation = 0;
+  bool cut = false;  // it went on
+  std::vector<std::uint64_t> frames;
 };
 
 // Ticks ↔ nanoseconds, through two (ticks, ns) pairs of one recording. Integer arithmetic only.
@@ -99,6 +118,12 @@ class Reader {
 
   // Where the socket with that number leads, as OpenCall::target; empty: unknown.
   std::string peer_text(std::int32_t descriptor);
+  // Every module that makes sense, and its texts made safe.
+  std::vector<LoadedModule> modules();
+  // The stack with that index + 1; nothing for 0 and for what was not finished or makes no sense.
+  std::optional<CapturedStack> stack(std::uint32_t index_plus_one);
+  // What was sampled at each stack, by index.
+  std::vector<Site> sites();
 
   ClockScale clock();
 
@@ -119,6 +144,7 @@ class Reader {
   void drop(std::string text);
   std::uint32_t slots_used();
   std::uint32_t rows_used();
+  std::uint32_t used_of(const char* name, std::uint32_t used, std::uint32_t count);
   void add_slots(Totals& totals, std::vector<OpenCall>& open_calls);
   std::string target_of(const ThreadSlot& slot, Call call);
   void add_rows(Totals& totals);

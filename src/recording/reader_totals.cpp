@@ -79,20 +79,19 @@ std::unique_ptr<Totals> Reader::boundary(std::uint64_t sequence) {
   return nullptr;
 }
 
-std::uint32_t Reader::slots_used() {
-  const std::uint32_t count = header_->slots.count;
-  if (header_->slots_used > count) {
-    drop(fmt::format("slots: {} said to be used, {} there", header_->slots_used, count));
+std::uint32_t Reader::used_of(const char* name, std::uint32_t used, std::uint32_t count) {
+  if (used > count) {
+    drop(fmt::format("{}: {} said to be used, {} there", name, used, count));
   }
-  return std::min(header_->slots_used, count);
+  return std::min(used, count);
+}
+
+std::uint32_t Reader::slots_used() {
+  return used_of("slots", header_->slots_used, header_->slots.count);
 }
 
 std::uint32_t Reader::rows_used() {
-  const std::uint32_t count = header_->rows.count;
-  if (header_->rows_used > count) {
-    drop(fmt::format("rows: {} said to be used, {} there", header_->rows_used, count));
-  }
-  return std::min(header_->rows_used, count);
+  return used_of("rows", header_->rows_used, header_->rows.count);
 }
 
 void Reader::add_slots(Totals& totals, std::vector<OpenCall>& open_calls) {
@@ -117,7 +116,8 @@ void Reader::add_slots(Totals& totals, std::vector<OpenCall>& open_calls) {
       continue;
     }
     const auto known = static_cast<Call>(call - 1);
-    open_calls.push_back({slot.tid, known, slot.in_flight.started, target_of(slot, known)});
+    open_calls.push_back(
+        {slot.tid, known, slot.in_flight.started, slot.in_flight.stack, target_of(slot, known)});
   }
   totals.peak_live_bytes = std::max({header_->peak_live, peak, totals.memory.live_bytes});
 }

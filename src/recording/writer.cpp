@@ -16,6 +16,9 @@ void Writer::bind(std::byte* base) {
   h.slots = {kSlotsOffset, sizeof(ThreadSlot), kThreadSlots};
   h.rows = {kRowsOffset, sizeof(CallRow), kCallRows};
   h.peers = {kPeersOffset, sizeof(Peer), kPeers};
+  h.modules = {kModulesOffset, sizeof(Module), kModules};
+  h.sites = {kSitesOffset, sizeof(Site), kStacks};
+  h.stacks = {kStacksOffset, sizeof(Stack), kStacks};
   h.call_count = kCallCount;
   h.bucket_count = kBuckets;
   h.slots_used = 1;  // slot 0: the threads that got none

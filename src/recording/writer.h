@@ -47,6 +47,17 @@ class Writer {
   // The entry of a descriptor below kPeers. Whoever connects it writes it.
   Peer& peer(int fd) const { return reinterpret_cast<Peer*>(base_ + kPeersOffset)[fd]; }
 
+  // Sections whose whole life is elsewhere: modules, stacks and sites (preload/).
+  Module& module_at(std::uint32_t index) const {
+    return reinterpret_cast<Module*>(base_ + kModulesOffset)[index];
+  }
+  Site& site_at(std::uint32_t index) const {
+    return reinterpret_cast<Site*>(base_ + kSitesOffset)[index];
+  }
+  Stack& stack_at(std::uint32_t index) const {
+    return reinterpret_cast<Stack*>(base_ + kStacksOffset)[index];
+  }
+
   // -- memory -----------------------------------------------------------------------------------
   void count_allocation(ThreadSlot& slot, std::uint64_t requested, std::uint64_t usable) {
     own_add(slot.memory.allocations, 1);

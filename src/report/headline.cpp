@@ -58,7 +58,7 @@ std::string subject(const Report& report) {
                          report);
     case Type::kShutdown:
       return report.status == Status::kOk
-                 ? std::string("The process ended")
+                 ? std::string(report.child_pid ? "A child process ended" : "The process ended")
                  : with_reason(
                        fmt::format("The process ended ({})", name_of(report.status)).c_str(),
                        report);

@@ -37,6 +37,14 @@ std::uint64_t latest_end(const recording::Invocation& entry, std::uint64_t now_m
 
 using Sink = std::function<void(Report&)>;
 
+// Which reports of a recording were given. A sink that asks for it finds its own report among them.
+struct Given {
+  bool init = false;
+  bool whole = false;
+  std::uint64_t next = 1;                      // every invocation below was given or lost
+  std::bitset<recording::kInvocations> flags;  // sequence % kInvocations, from `next` on
+};
+
 class Ledger {
  public:
   explicit Ledger(recording::Reader reader);
@@ -46,6 +54,10 @@ class Ledger {
 
   // Looks at the recording again; false when it cannot be read any more.
   bool refresh() { return reader_.refresh(); }
+
+  // What was given already, by this ledger or by one that had the recording before.
+  Given given_so_far() const { return given_; }
+  void resume(const Given& before);
 
   bool init_ended() const { return header().init_end.mono_ns != 0; }
   // The report of the init phase: once, when it is over; then never again.
@@ -63,6 +75,8 @@ class Ledger {
   // The process that wrote it, as it is now; empty when it is gone.
   ProcessFigures process() const;
   bool process_runs() const;
+  // As Lambda set it; nothing when unknown or beyond belief.
+  std::optional<std::uint64_t> memory_limit_bytes() const;
   // What it said of its own end, if it could.
   std::optional<Account> account();
 
@@ -75,6 +89,7 @@ class Ledger {
   void add_blocked(Report& report, const recording::Invocation& entry, std::uint64_t until,
                    const End& end);
   void add_calls_in_flight(Report& report, std::uint64_t until, const End& end);
+  void add_stacks(Report& report);
   std::string waited_for(const Closeup& closeup);
   void finish(Report& report, const Sink& sink);
   bool given(std::uint64_t sequence) const;
@@ -86,9 +101,7 @@ class Ledger {
   recording::Reader reader_;
   std::unique_ptr<recording::Totals> base_;
   std::uint64_t base_sequence_ = kAttach;
-  bool init_given_ = false;
-  std::uint64_t next_ = 1;  // every invocation below was given or lost
-  std::bitset<recording::kInvocations> given_;
+  Given given_;
   std::uint64_t lost_ = 0;
   ProcessFigures last_process_;
 };

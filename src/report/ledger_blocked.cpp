@@ -6,6 +6,7 @@
 #include <array>
 
 #include "report/ledger.h"
+#include "report/stacks.h"
 
 namespace lamprey::report {
 namespace {
@@ -63,6 +64,29 @@ std::string Ledger::waited_for(const Closeup& closeup) {
   return text;
 }
 
+// Every stack that the report names, in words.
+void Ledger::add_stacks(Report& report) {
+  Death& death = report.death;
+  const ModuleMap modules(reader_.modules());
+  if (const auto captured = reader_.stack(death.stack_id)) {
+    Stack frames = modules.frames_of(*captured);
+    const auto fault = std::find_if(frames.begin(), frames.end(), [&death](const Frame& frame) {
+      return frame.address == death.pc || frame.address + 1 == death.pc;
+    });
+    if (death.pc != 0 && fault != frames.end()) {
+      frames.erase(frames.begin(), fault);
+    }
+    death.stack = std::move(frames);
+    death.stack_text = stack_text(death.stack);
+  }
+  for (Blocked& blocked : report.blocked) {
+    if (const auto captured = reader_.stack(blocked.stack_id)) {
+      blocked.stack = modules.frames_of(*captured);
+      blocked.stack_text = stack_text(blocked.stack);
+    }
+  }
+}
+
 void Ledger::add_calls_in_flight(Report& report, std::uint64_t until, const End& end) {
   const recording::ClockScale clock = reader_.clock();
   const std::uint64_t now = clock.ticks_at(until);
@@ -73,6 +97,7 @@ void Ledger::add_calls_in_flight(Report& report, std::uint64_t until, const End&
     Blocked blocked;
     blocked.tid = call.tid;
     blocked.call = call.call;
+    blocked.stack_id = call.stack;
     if (!end.found_later) {
       blocked.for_ns = clock.duration_ns(now - call.started);
     }

@@ -154,8 +154,47 @@ void print_death(const char* name, const Death& death) {
   print_signed("tid", death.tid);
   print_number("address", death.address);
   print_number("kind", static_cast<std::uint64_t>(death.kind));
+  print_number("stack", death.stack);
   print_number("offset", death.offset);
   std::printf("\"state\":%u},", static_cast<unsigned>(death.state));
+}
+
+// Each stack as "path+0xoffset" of its frames (the address itself where no module has it).
+void print_frame(const Stack& stack, std::uint64_t address) {
+  for (std::uint32_t i = 0; i < header().modules_used && i < kModules; ++i) {
+    const auto& module = at<Module>(kModulesOffset, i);
+    const bool then =
+        module.born <= stack.generation && (module.died == 0 || stack.generation < module.died);
+    if (then && address >= module.start && address < module.end) {
+      std::printf("\"%s+0x%" PRIx64 "\"", module.path, address - module.bias);
+      return;
+    }
+  }
+  std::printf("\"0x%" PRIx64 "\"", address);
+}
+
+void print_stacks() {
+  std::printf("\"stacks\":[");
+  const char* comma = "";
+  for (std::uint32_t i = 0; i < header().stacks_used && i < kStacks; ++i) {
+    const auto& stack = at<Stack>(kStacksOffset, i);
+    const auto& site = at<Site>(kSitesOffset, i);
+    std::printf("%s{\"frames\":[", comma);
+    for (std::uint32_t f = 0; f < stack.depth && f < kStackFrames; ++f) {
+      std::printf("%s", f == 0 ? "" : ",");
+      print_frame(stack, stack.frames[f]);
+    }
+    std::printf("],");
+    print_number("allocated_bytes", site.allocated_bytes);
+    print_number("allocated_blocks", site.allocated_blocks);
+    print_number("freed_blocks", site.freed_blocks);
+    print_number("samples", site.samples);
+    print_number("cut", stack.flags & kStackCut);
+    std::printf("\"live_bytes\":%" PRId64 "}",
+                static_cast<std::int64_t>(site.live_added - site.live_removed));
+    comma = ",";
+  }
+  std::printf("],");
 }
 
 bool map_file(const char* path) {
@@ -187,6 +226,15 @@ int main(int count, char** arguments) {
   print_invocations();
   print_death("death_by_exit", h.deaths[kDeathByExit]);
   print_death("death_by_signal", h.deaths[kDeathBySignal]);
+  print_stacks();
+  print_number("modules_used", h.modules_used);
+  print_number("modules_refused", h.modules_refused);
+  print_number("generation", h.generation);
+  print_number("stacks_used", h.stacks_used);
+  print_number("stacks_refused", h.stacks_refused);
+  print_number("samples", h.samples);
+  print_number("samples_unplaced", h.samples_unplaced);
+  print_number("sample_now", h.sample_now);
   print_signed("pid", h.pid);
   print_number("flags", h.flags);
   print_number("role", static_cast<std::uint64_t>(h.role));

@@ -1,0 +1,18 @@
+// The hook of dlclose: what is remembered of code addresses must not outlive the code. It counts
+// nothing. (dlopen is not hooked: libc resolves names against its caller, which would be us.)
+#include "preload/modules.h"
+#include "preload/real.h"
+#include "preload/tripwire.h"
+
+extern "C" __attribute__((visibility("default"))) int hook_dlclose(void* handle) asm("dlclose");
+int hook_dlclose(void* handle) {
+  using namespace lamprey::preload;
+  tripwire::check("dlclose");
+  if (!available(g_real.dlclose)) {
+    return -1;
+  }
+  modules::unloading();
+  const int result = g_real.dlclose(handle);
+  modules::unloaded();
+  return result;
+}

@@ -1,0 +1,137 @@
+// The table of stacks; see the header. Stacks are handed out densely from the front, so that a
+// reader reads, and the process touches, no more pages than there are stacks; a private index finds
+// a stack by its hash.
+#include "preload/stacks.h"
+
+#include "preload/modules.h"
+#include "preload/thread.h"
+#include "preload/unwind.h"
+
+extern char** environ;  // NOLINT(readability-redundant-declaration)
+
+namespace lamprey::preload::stacks {
+namespace {
+
+using recording::kStackFrames;
+using recording::kStacks;
+using recording::load;
+using recording::Stack;
+using recording::store;
+
+constexpr std::uint32_t kIndexSize = 2 * kStacks;
+constexpr std::uint32_t kMostProbes = 64;
+
+std::uint32_t g_index[kIndexSize];  // index in Stack[] + 1
+bool g_on = false;
+
+struct Taken {
+  std::uint64_t frames[kStackFrames];
+  unwind::Walk walk;
+};
+
+// Two chains of multiplications, so that one need not wait for the other.
+std::uint64_t hash_of(const Taken& taken, std::uint32_t generation) {
+  constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15U;
+  std::uint64_t even = generation + 1;
+  std::uint64_t odd = taken.walk.depth;
+  std::uint32_t i = 0;
+  for (; i + 1 < taken.walk.depth; i += 2) {
+    even = (even ^ taken.frames[i]) * kOdd;
+    even ^= even >> 29U;
+    odd = (odd ^ taken.frames[i + 1]) * kOdd;
+    odd ^= odd >> 31U;
+  }
+  if (i < taken.walk.depth) {
+    even = (even ^ taken.frames[i]) * kOdd;
+  }
+  const std::uint64_t hash = (even ^ (odd << 1U) ^ (odd >> 63U)) * kOdd;
+  return hash ^ (hash >> 32U);
+}
+
+// A new entry, complete but for its depth; 0 when there is no room.
+std::uint32_t fill_next(const Taken& taken, std::uint64_t hash, std::uint32_t generation) {
+  recording::Header& header = g_writer.header();
+  if (load(header.stacks_used) >= kStacks) {
+    return 0;
+  }
+  const std::uint32_t index = __atomic_fetch_add(&header.stacks_used, 1U, __ATOMIC_RELAXED);
+  if (index >= kStacks) {
+    return 0;  // several threads overshot together; a reader clamps
+  }
+  Stack& stack = g_writer.stack_at(index);
+  store(stack.hash, hash);
+  stack.flags = taken.walk.cut ? recording::kStackCut : std::uint16_t{0};
+  stack.generation = static_cast<std::uint16_t>(generation);
+  for (std::uint32_t i = 0; i < taken.walk.depth; ++i) {
+    stack.frames[i] = taken.frames[i];
+  }
+  return index + 1;
+}
+
+std::uint32_t keep(const Taken& taken) {
+  const std::uint32_t generation = load(g_writer.header().generation);
+  const std::uint64_t hash = hash_of(taken, generation);
+  std::uint32_t fresh = 0;
+  for (std::uint32_t probe = 0; probe < kMostProbes; ++probe) {
+    std::uint32_t& place = g_index[(hash + probe) % kIndexSize];
+    std::uint32_t there = __atomic_load_n(&place, __ATOMIC_ACQUIRE);
+    if (there == 0) {
+      fresh = fresh != 0 ? fresh : fill_next(taken, hash, generation);
+      if (fresh == 0) {
+        break;
+      }
+      if (__atomic_compare_exchange_n(&place, &there, fresh, false, __ATOMIC_ACQ_REL,
+                                      __ATOMIC_ACQUIRE)) {
+        recording::publish(g_writer.stack_at(fresh - 1).depth, taken.walk.depth);
+        return fresh;
+      }
+    }
+    if (load(g_writer.stack_at(there - 1).hash) == hash) {
+      return there;  // `fresh`, if another thread was faster, stays unfinished
+    }
+  }
+  recording::shared_add(g_writer.header().stacks_refused, 1);
+  return 0;
+}
+
+inline unwind::Walk take(Taken& taken) {
+  const modules::Range own = modules::own();
+  taken.walk = unwind::walk(taken.frames, kStackFrames, own.begin, own.end);
+  return taken.walk;
+}
+
+}  // namespace
+
+void attach(const void* caller) {
+  unwind::set_main_stack(reinterpret_cast<std::uintptr_t>(environ));
+  modules::attach();
+  Taken taken;
+  take(taken);
+  g_on = taken.walk.depth > 0 && taken.frames[0] == reinterpret_cast<std::uintptr_t>(caller);
+  if (g_on) {
+    keep(taken);
+    g_writer.header().flags |= recording::kFlagStacks;
+  }
+}
+
+void attach_child(const recording::Header& parent, const void* parent_modules) {
+  __builtin_memcpy(&g_writer.module_at(0), parent_modules,
+                   sizeof(recording::Module) * recording::kModules);
+  g_writer.header().modules_used = parent.modules_used;
+  g_writer.header().generation = parent.generation;
+  for (std::uint32_t& place : g_index) {
+    store(place, 0);
+  }
+  modules::write_again();
+  g_writer.header().flags |= g_on ? recording::kFlagStacks : 0;
+}
+
+std::uint32_t __attribute__((noinline)) capture() {
+  if (!g_on || !recording_here()) {
+    return 0;
+  }
+  Taken taken;
+  return take(taken).depth != 0 ? keep(taken) : 0;
+}
+
+}  // namespace lamprey::preload::stacks

@@ -1,0 +1,105 @@
+// Reader: modules, stacks and what was sampled at them. Nothing here names a function.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <string>
+
+#include "recording/reader.h"
+
+namespace lamprey::recording {
+namespace {
+
+constexpr std::size_t kModulesARead = 32;  // 8 KB a pread
+constexpr std::size_t kSitesARead = 128;
+constexpr std::uint64_t kUserSpace = std::uint64_t{1} << 56;
+
+std::string hexadecimal(const std::uint8_t* bytes, std::size_t count) {
+  std::string text;
+  for (std::size_t i = 0; i < count; ++i) {
+    text += fmt::format("{:02x}", bytes[i]);
+  }
+  return text;
+}
+
+bool makes_sense(const Module& module) {
+  return module.start < module.end && module.end < kUserSpace &&
+         module.build_id_bytes <= kMostBuildId && module.path[0] != '\0';
+}
+
+}  // namespace
+
+std::vector<LoadedModule> Reader::modules() {
+  std::vector<LoadedModule> found;
+  const std::uint32_t used = used_of("modules", header_->modules_used, header_->modules.count);
+  std::vector<Module> buffer(std::min<std::size_t>(used, kModulesARead));
+  for (std::uint32_t index = 0; index < used;) {
+    const std::size_t count = std::min<std::size_t>(used - index, kModulesARead);
+    if (!read_at(header_->modules.offset + (index * sizeof(Module)), buffer.data(),
+                 count * sizeof(Module))) {
+      drop(fmt::format("modules: {} could not be read", used - index));
+      break;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      Module& module = buffer[i];
+      module.path[sizeof(module.path) - 1] = '\0';
+      if (module.state != kModuleThere) {
+        continue;
+      }
+      if (!makes_sense(module)) {
+        drop(fmt::format("module {}: addresses or name make no sense", index + i));
+        continue;
+      }
+      found.push_back({module.start, module.end, module.bias, module.born,
+                       module.died != 0 ? module.died : UINT32_MAX,
+                       hexadecimal(module.build_id, module.build_id_bytes), module.path});
+    }
+    index += static_cast<std::uint32_t>(count);
+  }
+  return found;
+}
+
+std::optional<CapturedStack> Reader::stack(std::uint32_t index_plus_one) {
+  const std::uint32_t used = used_of("stacks", header_->stacks_used, header_->stacks.count);
+  if (index_plus_one == 0 || index_plus_one > used) {
+    return std::nullopt;
+  }
+  const std::uint64_t index = index_plus_one - 1;
+  Stack stack{};
+  if (!read_at(header_->stacks.offset + (index * sizeof(Stack)), &stack, sizeof(stack))) {
+    drop("stacks: one could not be read");
+    return std::nullopt;
+  }
+  if (stack.depth > kStackFrames) {
+    drop(fmt::format("stack {}: {} frames in room for {}", index, stack.depth, kStackFrames));
+    return std::nullopt;
+  }
+  if (stack.depth == 0) {
+    return std::nullopt;
+  }
+  CapturedStack captured;
+  captured.generation = stack.generation;
+  captured.cut = (stack.flags & kStackCut) != 0;
+  captured.frames.assign(stack.frames, stack.frames + stack.depth);
+  return captured;
+}
+
+std::vector<Site> Reader::sites() {
+  const std::uint32_t used = std::min(
+      used_of("stacks", header_->stacks_used, header_->stacks.count), header_->sites.count);
+  std::vector<Site> sites(used);
+  for (std::uint32_t index = 0; index < used;) {
+    const std::size_t count = std::min<std::size_t>(used - index, kSitesARead);
+    if (!read_at(header_->sites.offset + (index * sizeof(Site)), &sites[index],
+                 count * sizeof(Site))) {
+      drop(fmt::format("sites: {} could not be read", used - index));
+      sites.resize(index);
+      break;
+    }
+    index += static_cast<std::uint32_t>(count);
+  }
+  return sites;
+}
+
+}  // namespace lamprey::recording

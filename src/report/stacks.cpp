@@ -1,0 +1,70 @@
+// Addresses to modules, frames to words; see the header.
+#include "report/stacks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace lamprey::report {
+namespace {
+
+using recording::LoadedModule;
+
+std::string base_name(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+// Stacks keep the lower 16 bits of a generation.
+bool was_there(const LoadedModule& module, std::uint32_t generation) {
+  return (module.born & 0xFFFFU) <= generation &&
+         (module.died == UINT32_MAX || generation < (module.died & 0xFFFFU));
+}
+
+std::string frame_text(const Frame& frame) {
+  if (frame.module.empty()) {
+    return fmt::format("?? ({:#x})", frame.address);
+  }
+  return fmt::format("?? ({} +{:#x})", base_name(frame.module), frame.offset);
+}
+
+}  // namespace
+
+ModuleMap::ModuleMap(std::vector<LoadedModule> modules) : modules_(std::move(modules)) {
+  std::stable_sort(modules_.begin(), modules_.end(),
+                   [](const LoadedModule& a, const LoadedModule& b) { return a.start < b.start; });
+}
+
+Stack ModuleMap::frames_of(const recording::CapturedStack& stack) const {
+  Stack frames;
+  frames.reserve(stack.frames.size());
+  for (const std::uint64_t returned : stack.frames) {
+    Frame frame;
+    frame.address = returned != 0 ? returned - 1 : 0;
+    // Modules of different times may overlap, so all that begin below are looked at: a few hundred.
+    for (const LoadedModule& module : modules_) {
+      if (module.start > frame.address) {
+        break;
+      }
+      if (frame.address < module.end && was_there(module, stack.generation)) {
+        frame.module = module.path;
+        frame.build_id = module.build_id;
+        frame.offset = frame.address - module.bias;
+      }
+    }
+    frames.push_back(std::move(frame));
+  }
+  return frames;
+}
+
+std::string stack_text(const Stack& stack) {
+  std::string text;
+  for (const Frame& frame : stack) {
+    text += text.empty() ? "" : "; ";
+    text += frame_text(frame);
+  }
+  return text;
+}
+
+}  // namespace lamprey::report
