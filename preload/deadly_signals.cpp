@@ -101,6 +101,11 @@ void fill_registers(death::Account& account, const void* context) {
 #endif
 }
 
+// The thread that is writing its account, and the signal that kills it: a walk over a ruined stack
+// may fault itself, and then the process dies of what it was dying of.
+std::int32_t g_dying_tid = 0;
+int g_dying_of = 0;
+
 // The default action, for the same signal with the same siginfo: it is held back while this handler
 // runs and arrives the moment it returns, so that a core dump shows the faulting instruction.
 void leave_to_the_kernel(int number, siginfo_t* info) {
@@ -113,8 +118,23 @@ void leave_to_the_kernel(int number, siginfo_t* info) {
   }
 }
 
+// Ends the process by that signal, now.
+void die_of(int number, siginfo_t* info) {
+  leave_to_the_kernel(number, info);
+  const std::uint64_t only = std::uint64_t{1} << static_cast<unsigned>(number - 1);
+  raw_syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, pointer_argument(&only), 0, kMaskBytes);
+}
+
 void on_deadly_signal(int number, siginfo_t* info, void* context) {
+  const auto tid = static_cast<std::int32_t>(raw_syscall(SYS_gettid));
+  if (recording::load(g_dying_tid) == tid) {
+    siginfo_t first = {};
+    first.si_signo = g_dying_of;
+    die_of(g_dying_of, &first);
+  }
   if (death::is_ours()) {
+    g_dying_of = number;
+    recording::store(g_dying_tid, tid);
     const bool sent = info->si_code <= 0;  // SI_USER, SI_TKILL, ...: by a process, not by a fault
     death::Account account = {DeathKind::kSignal, 0, number, info->si_code, 0, 0, 0, 0, nullptr};
     account.sender = sent ? info->si_pid : 0;
@@ -122,6 +142,7 @@ void on_deadly_signal(int number, siginfo_t* info, void* context) {
     account.message = number == SIGABRT ? death::abort_message() : nullptr;
     fill_registers(account, context);
     death::write(account, true);
+    recording::store(g_dying_tid, 0);
   }
   leave_to_the_kernel(number, info);
 }
@@ -157,6 +178,13 @@ bool is_go_program() {
   return false;
 }
 
+void allow_signal(sigset_t& mask, int number) {
+  std::uint64_t bits = 0;
+  __builtin_memcpy(&bits, &mask, sizeof(bits));
+  bits &= ~(std::uint64_t{1} << static_cast<unsigned>(number - 1));
+  __builtin_memcpy(&mask, &bits, sizeof(bits));
+}
+
 void watch(int number) {
   if (disposition(number) != Disposition::kDefault) {
     return;
@@ -164,7 +192,11 @@ void watch(int number) {
   struct sigaction action = {};
   action.sa_sigaction = on_deadly_signal;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  // All but faults, which this very handler may raise.
   __builtin_memset(&action.sa_mask, 0xFF, sizeof(action.sa_mask));
+  for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP}) {
+    allow_signal(action.sa_mask, fault);
+  }
   g_real.sigaction(number, &action, nullptr);
 }
 

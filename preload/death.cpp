@@ -6,6 +6,7 @@
 
 #include "preload/raw_syscall.h"
 #include "preload/real.h"
+#include "preload/stacks.h"
 #include "preload/text.h"
 #include "preload/thread.h"
 #include "preload/ticks.h"
@@ -178,7 +179,10 @@ void write(const Account& account, bool with_stack) {
   copy_text(record.message, account.message);
   recording::publish(record.state, DeathState::kWritten);
   // What may still go wrong comes after: a walk over a ruined stack may fault.
-  if (with_stack && account.pc != 0) {
+  if (with_stack) {
+    record.stack = stacks::capture();
+  }
+  if (account.pc != 0 && (account.kind == DeathKind::kSignal || record.stack == 0)) {
     place(record);
   }
 }

@@ -17,6 +17,7 @@
 
 #include "preload/policies.h"
 #include "preload/real.h"
+#include "preload/stacks.h"
 #include "preload/thread.h"
 #include "preload/ticks.h"
 #include "preload/tripwire.h"
@@ -31,7 +32,20 @@ struct Entry {
   recording::InFlight outer;
 };
 
-inline Entry enter_call(Call call, int descriptor, std::uint64_t now) {
+// The stack of a call that may block, 0 for others; taken before the clock is read. A plain read()
+// may block where it reads from a connection.
+template <Call kCall>
+inline std::uint32_t stack_before(int descriptor) {
+  if constexpr (recording::may_block(kCall)) {
+    return stacks::capture();
+  } else if constexpr (kCall == Call::k_read || kCall == Call::k_readv) {
+    return peers::is_connected(descriptor) ? stacks::capture() : 0;
+  } else {
+    return 0;
+  }
+}
+
+inline Entry enter_call(Call call, int descriptor, std::uint64_t now, std::uint32_t stack = 0) {
   Entry entry = {current_slot(), {}};
   if (entry.slot != nullptr) [[likely]] {
     recording::InFlight& flight = entry.slot->in_flight;
@@ -46,7 +60,7 @@ inline Entry enter_call(Call call, int descriptor, std::uint64_t now) {
     recording::store(flight.started, now);
     recording::store(flight.stack_pointer, frame);
     recording::store(flight.descriptor, descriptor);
-    recording::store(flight.stack, 0U);
+    recording::store(flight.stack, stack);
     __atomic_store_n(&flight.call, static_cast<std::uint32_t>(call) + 1, __ATOMIC_RELEASE);
   }
   return entry;
@@ -77,8 +91,9 @@ inline auto intercept(const char* symbol, Function& real_function, const Policy&
   }
   tripwire::enter();
   policy.before();
+  const std::uint32_t stack = stack_before<kCall>(policy.descriptor());
   const std::uint64_t begin = ticks();
-  const Entry entry = enter_call(kCall, policy.descriptor(), begin);
+  const Entry entry = enter_call(kCall, policy.descriptor(), begin, stack);
   tripwire::leave();
 
   const R result = real_function(arguments...);

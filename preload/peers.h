@@ -30,6 +30,12 @@ void resolved(const char* host, const addrinfo* results);
 
 void forget_slow(int fd);
 
+// Whether the number is a socket that was connected.
+inline bool is_connected(int fd) {
+  return static_cast<unsigned>(fd) < recording::kPeers &&
+         recording::load(g_writer.peer(fd).state) != recording::kPeerNone;
+}
+
 // The number now means something else.
 inline void forget(int fd) {
   if (static_cast<unsigned>(fd) < recording::kPeers &&

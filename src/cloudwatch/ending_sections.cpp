@@ -13,12 +13,12 @@ Json blocked_json(const Report& report, std::size_t most) {
     if (list.size() == most) {
       break;
     }
-    Json entry = {{"thread", fmt::format("{}", blocked.tid)},
-                  {"call", recording::kCallTable[static_cast<std::size_t>(blocked.call)].name}};
+    Json entry = {{"thread", fmt::format("{}", blocked.tid)}, {"call", report::call_name(blocked)}};
     if (!blocked.target.empty()) {
       entry["target"] = cut(blocked.target);
     }
     put_ms(entry, "for_ms", blocked.for_ns);
+    put_text(entry, "stack", blocked.stack_text);
     list.push_back(std::move(entry));
   }
   return list;

@@ -65,6 +65,7 @@ std::string render(const Report& report, const LineOptions& options, const Amoun
   Json line;
   add_identity(line, report);
   add_metrics(line, report, options);
+  put_object(line, "process", process_json(report));
   put_object(line, "init", init_json(report));
   put_object(line, "platform", platform_json(report));
   if (amount.full) {

@@ -25,6 +25,7 @@ struct Amount {
   Json truncated = Json::array();
 };
 
+Json process_json(const report::Report& report);
 Json init_json(const report::Report& report);
 Json memory_json(const report::Report& report, std::size_t most_sites);
 Json calls_json(const report::Report& report, const Amount& amount);

@@ -31,6 +31,8 @@ constexpr std::uint64_t kNsAMs = 1'000'000;
 // The runtime gets its request when we get ours: a START that has not come by then will not come
 // (its traffic is not visible to the library), and waiting on would eat the function's time.
 constexpr std::uint64_t kStartPatienceNs = 500 * kNsAMs;
+// An invocation this long may become a timeout: what its threads do is worth a look.
+constexpr std::uint64_t kLongNs = 100 * kNsAMs;
 constexpr std::uint64_t kDeadlineUnknownMs = 1000;
 constexpr milliseconds kDrainEvery{1000};
 // What an invocation may wait for names: what is not found by then is named in the next line.
@@ -57,7 +59,9 @@ Companion::Companion(Surroundings surroundings)
     : surroundings_(std::move(surroundings)),
       client_({surroundings_.api, surroundings_.name,
                [this](const std::string& text) { log(LogLevel::kError, text); }}),
-      recordings_(surroundings_.directory, surroundings_.api, surroundings_.started_real_ns),
+      journal_(surroundings_.directory, surroundings_.api),
+      recordings_(surroundings_.directory, surroundings_.api, surroundings_.started_real_ns,
+                  journal_),
       managed_instances_(is_managed_instances(surroundings_.lookup)) {}
 
 int Companion::run() {
@@ -116,11 +120,16 @@ void Companion::settle() {
   for (const std::string& complaint : complaints) {
     std::fprintf(stderr, "%s\n", complaint.c_str());
   }
-  recordings_.note_memory_kills();
   obstacle_ = recording::make_directory(surroundings_.directory);
   if (!obstacle_.empty()) {
     log(LogLevel::kError, obstacle_);
+  } else if (!journal_.open(surroundings_.output)) {
+    log(LogLevel::kError, "the journal cannot be kept: a restart may lose or repeat a line");
   }
+  kills_before_us_ = journal_.state().kills;
+  recordings_.note_memory_kills();
+  journal_.state().kills = recordings_.memory_kills_at_start();
+  journal_.keep_state();
 }
 
 // Sent, not waited for: Lambda answers while the runtime starts.
@@ -149,12 +158,28 @@ void Companion::look() {
   for (const std::string& complaint : complaints) {
     std::fprintf(stderr, "%s\n", complaint.c_str());
   }
-  for (const auto& orphan : recordings_.take_orphans()) {
-    report::give_orphan(*orphan, [this](Report& report) {
-      report.late = true;
-      print(report);
-    });
+  for (Recordings::Orphan& orphan : recordings_.take_orphans()) {
+    report::Hints hints;
+    hints.before = kills_before_us_;
+    hints.after = recordings_.memory_kills_at_start();
+    hints.late_request = journal_.state().late_request;
+    hints.all = orphan.known;
+    const report::Ledger& ledger = *orphan.ledger;
+    if (ledger.header().role == recording::Role::kRuntime && !ledger.init_ended() &&
+        !ledger.given_so_far().whole) {
+      report::End unused;
+      count_failed_init(unused);
+    }
+    report::give_orphan(*orphan.ledger, hints, printer(*orphan.ledger, true));
+    recordings_.bury(orphan);
   }
+}
+
+report::Sink Companion::printer(report::Ledger& of, bool late) {
+  return [this, &of, late](Report& report) {
+    report.late = late;
+    print(report, &of);
+  };
 }
 
 void Companion::drain(const std::string& current_request) {
@@ -163,10 +188,12 @@ void Companion::drain(const std::string& current_request) {
     if (!ledger.refresh()) {
       continue;
     }
-    ledger.give_init([this](Report& report) { print(report); });
-    ledger.give_ended([this, &current_request](Report& report) {
+    if (ledger.give_init(printer(ledger))) {
+      note_init_ended();
+    }
+    ledger.give_ended([this, &current_request, &ledger](Report& report) {
       report.late = !managed_instances_ && report.request_id != current_request;
-      print(report);
+      print(report, &ledger);
     });
   }
 }
@@ -180,7 +207,7 @@ void Companion::bury_children() {
     }
   }
   for (Followed* followed : ended) {
-    report::give_orphan(followed->ledger(), [this](Report& report) { print(report); });
+    report::give_orphan(followed->ledger(), {}, printer(followed->ledger()));
     recordings_.remove(*followed);
   }
 }
@@ -199,6 +226,9 @@ void Companion::on_invoke(const lambda::Event& event) {
   if (recordings_.live().empty() || (unrecorded_said_ && !any_boundaries())) {
     say_unrecorded();
     return;
+  }
+  for (const auto& followed : recordings_.live()) {
+    followed->begin_invocation();
   }
   // Also when no request was seen yet: the mark of one that left in pieces comes after its last
   // piece, and the platform may have told us by then.
@@ -245,6 +275,11 @@ void Companion::wait_for_end(const lambda::Event& event) {
     const std::uint64_t now = monotonic_ns();
     const std::uint64_t until = sight.entry ? limit : std::min(limit, begin + kStartPatienceNs);
     if (now >= until || !sight.readable) {
+      if (sight.owner != nullptr && sight.entry) {
+        sight.owner->look_late();                          // it may be killed before we hear of it,
+        journal_.state().late_request = event.request_id;  // and we with it
+        journal_.keep_state();
+      }
       log(LogLevel::kInfo, fmt::format("{}: {} when the time to wait was over", event.request_id,
                                        sight.entry ? "still running" : "no START seen"));
       return;
@@ -257,6 +292,9 @@ void Companion::wait_for_end(const lambda::Event& event) {
     if (sight.owner != nullptr) {
       if (!first) {
         sight.owner->sample_memory();
+      }
+      if (now > begin + kLongNs) {
+        sight.owner->look_early();
       }
       sight.owner->waiter().wait(sight.word, left);
     } else {
@@ -303,7 +341,11 @@ void Companion::on_shutdown(const lambda::Event& event) {
     report::End end = ending_of(event.reason, known);
     end.mono_ns = known.account ? known.account->mono_ns : gone_mono_ns_ != 0 ? gone_mono_ns_ : now;
     end.duration_known = end.duration_known || known.account.has_value();
-    const report::Sink sink = [this](Report& report) { print(report); };
+    end.closeup = followed.closeup();
+    if (!ledger.init_ended() && !followed.is_child() && end.status != report::Status::kOk) {
+      count_failed_init(end);
+    }
+    const report::Sink sink = printer(ledger);
     ledger.give_open(open_ending(end, known), sink);
     ledger.give_whole(ledger.init_ended() ? report::Type::kShutdown : report::Type::kInit, end,
                       sink);
@@ -341,7 +383,41 @@ void Companion::say_unrecorded() {
   print(report);
 }
 
-void Companion::print(Report& report) {
+// An init that is killed each time, before it could finish, is started anew each time: nothing but
+// a change of the function ends that.
+void Companion::count_failed_init(report::End& end) {
+  EnvironmentState& state = journal_.state();
+  state.failed_inits += 1;
+  if (state.failed_inits == 1) {
+    state.first_failed_real_ns = realtime_ns();
+  }
+  journal_.keep_state();
+  if (state.failed_inits < 2) {
+    return;
+  }
+  report::Finding finding;
+  finding.code = "init.loop";
+  finding.severity = report::Severity::kCritical;
+  finding.text = fmt::format("Init did not finish {} times in a row.", state.failed_inits);
+  finding.advice =
+      "After a failure init runs again inside the next invocation, with the function's timeout as "
+      "its limit and less CPU: raise the timeout above what init takes, give more memory, or move "
+      "work out of init.";
+  finding.evidence = {
+      {"failed_inits", static_cast<std::int64_t>(state.failed_inits)},
+      {"seconds",
+       static_cast<std::int64_t>((realtime_ns() - state.first_failed_real_ns) / 1'000'000'000U)}};
+  end.findings.push_back(std::move(finding));
+}
+
+void Companion::note_init_ended() {
+  if (journal_.state().failed_inits != 0) {
+    journal_.state().failed_inits = 0;
+    journal_.keep_state();
+  }
+}
+
+void Companion::print(Report& report, report::Ledger* of) {
   if (report.function_name.empty()) {
     report.function_name = registration_.function_name;
   }
@@ -361,7 +437,11 @@ void Companion::print(Report& report) {
   options.metric_namespace = config_.metric_namespace;
   options.dimensions = config_.dimensions;
   options.now_ms = realtime_ns() / kNsAMs;
-  if (!cloudwatch::write_line(surroundings_.output, cloudwatch::to_line(report, options))) {
+  const std::string line = cloudwatch::to_line(report, options);
+  const bool printed =
+      of == nullptr ? cloudwatch::write_line(surroundings_.output, line)
+                    : journal_.print(surroundings_.output, line, of->header(), of->given_so_far());
+  if (!printed) {
     log(LogLevel::kError, "a line could not be written to standard output");
   }
 }

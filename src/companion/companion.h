@@ -57,7 +57,10 @@ class Companion {
   bool any_boundaries();
   std::string why_nothing() const;
   void say_unrecorded();
-  void print(report::Report& report);
+  void print(report::Report& report, report::Ledger* of = nullptr);
+  report::Sink printer(report::Ledger& of, bool late = false);
+  void count_failed_init(report::End& end);
+  void note_init_ended();
   void log(LogLevel level, const std::string& text);
   void guarded(const char* what, const std::function<void()>& work);
 
@@ -66,6 +69,7 @@ class Companion {
   lambda::ExtensionsClient client_;
   lambda::Registration registration_;
   std::optional<lambda::TelemetryClient> telemetry_;  // with LAMPREY_TELEMETRY=on
+  Journal journal_;
   Recordings recordings_;
   symbols::Symbolizer symbolizer_;
   std::uint64_t names_ns_ = 0;  // what this event may still spend on names
@@ -73,6 +77,7 @@ class Companion {
   bool unrecorded_said_ = false;
   std::string obstacle_;  // why there is no directory of recordings; empty when there is one
   std::string last_complaint_;
+  report::MemoryKills kills_before_us_;    // the kernel's counters in our predecessor's time
   std::uint64_t ended_mono_ns_ = 0;        // END of the invocation just reported; 0 none
   std::uint64_t gone_mono_ns_ = 0;         // when the runtime was found dead
   std::optional<std::uint64_t> flush_ns_;  // END → next, of the invocation before

@@ -1,12 +1,16 @@
 // Finding and sorting recordings; see the header.
 #include "companion/recordings.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 
 #include "recording/reader_directory.h"
 #include "report/process.h"
@@ -32,6 +36,28 @@ ino_t inode_of(int descriptor) {
   return fstat(descriptor, &status) == 0 ? status.st_ino : 0;
 }
 
+// Whether anybody takes connections at "127.0.0.1:9001". Asked of loopback only, where the answer
+// comes at once; of any other place it is supposed.
+bool somebody_listens(const std::string& address) {
+  const std::size_t colon = address.rfind(':');
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  if (colon == std::string::npos ||
+      inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr) != 1 ||
+      (ntohl(to.sin_addr.s_addr) >> 24U) != 127) {
+    return true;
+  }
+  to.sin_port = htons(static_cast<std::uint16_t>(std::atoi(address.c_str() + colon + 1)));
+  const int probe = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const bool refused = probe >= 0 &&
+                       connect(probe, reinterpret_cast<sockaddr*>(&to), sizeof(to)) != 0 &&
+                       errno == ECONNREFUSED;
+  if (probe >= 0) {
+    close(probe);
+  }
+  return !refused;
+}
+
 bool older_than(const std::string& path, std::uint64_t real_ns) {
   struct stat status {};
   if (lstat(path.c_str(), &status) != 0) {
@@ -50,6 +76,29 @@ Followed::Followed(Reader reader, ino_t inode)
       inode_(inode),
       seen_running_(ledger_.process_runs()) {}
 
+void Followed::begin_invocation() {
+  early_.clear();
+  early_mono_ns_ = 0;
+  closeup_ = {};
+}
+
+void Followed::look_early() {
+  if (early_mono_ns_ == 0) {
+    early_mono_ns_ = recording::monotonic_ns();
+    early_ = report::look_at_threads(ledger_.header().pid);
+  }
+}
+
+void Followed::look_late() {
+  const Header& header = ledger_.header();
+  const std::uint64_t now = recording::monotonic_ns();
+  closeup_.mono_ns = now;
+  closeup_.window_ns = early_mono_ns_ != 0 ? now - early_mono_ns_ : 0;
+  closeup_.busy =
+      report::busy_between(early_, report::look_at_threads(header.pid), closeup_.window_ns);
+  closeup_.sockets = report::look_at_sockets(header.pid, header.runtime_api);
+}
+
 void Followed::sample_memory() {
   if (const auto now = report::resident_bytes(ledger_.header().pid)) {
     highest_rss_bytes_ = std::max(highest_rss_bytes_.value_or(0), *now);
@@ -60,10 +109,7 @@ report::MemoryEvidence Followed::memory_evidence(const report::MemoryKills& befo
   report::MemoryEvidence evidence;
   evidence.before = before;
   evidence.after = report::count_memory_kills(0);
-  if (const std::uint64_t limit = ledger_.header().memory_limit_mb;
-      limit != 0 && limit < 1U << 24U) {
-    evidence.limit_bytes = limit << 20U;
-  }
+  evidence.limit_bytes = ledger_.memory_limit_bytes();
   evidence.highest_rss_bytes = highest_rss_bytes_;
   evidence.live_bytes = ledger_.reader().live(recording::monotonic_ns())->memory.live_bytes;
   return evidence;
@@ -78,8 +124,10 @@ bool Followed::has_ended() {
   return seen_running_ && !runs;
 }
 
-Recordings::Recordings(std::string directory, std::string environment, std::uint64_t since_real_ns)
-    : directory_(std::move(directory)),
+Recordings::Recordings(std::string directory, std::string environment, std::uint64_t since_real_ns,
+                       Journal& journal)
+    : journal_(journal),
+      directory_(std::move(directory)),
       environment_(std::move(environment)),
       since_real_ns_(since_real_ns) {}
 
@@ -106,6 +154,12 @@ bool Recordings::is_orphan(const Header& header) const {
          !report::is_running(header.pid, header.process_start);
 }
 
+// Several environments may share one /tmp (`lamprey local --concurrency`): what a process of
+// another one left is that one's companion's to report, for as long as that environment is there.
+bool Recordings::is_abandoned(const Header& header) const {
+  return !is_ours(header) && !somebody_listens(header.environment);
+}
+
 void Recordings::scan(std::vector<std::string>& complaints) {
   for (const std::string& path : recording::list_recordings(directory_)) {
     if (!ignored_.contains(path) && !followed_already(path) &&
@@ -122,7 +176,8 @@ void Recordings::consider(const std::string& path, std::vector<std::string>& com
     refuse(path, failure, complaints);
     return;
   }
-  if (is_orphan(reader->header())) {
+  if (is_orphan(reader->header()) &&
+      (is_ours(reader->header()) || is_abandoned(reader->header()))) {
     orphans_.push_back(path);
     return;
   }
@@ -140,6 +195,9 @@ void Recordings::consider(const std::string& path, std::vector<std::string>& com
   }
   const ino_t inode = inode_of(reader->descriptor());
   live_.push_back(std::make_unique<Followed>(std::move(*reader), inode));
+  if (const auto given = journal_.given(live_.back()->ledger().header())) {
+    live_.back()->ledger().resume(*given);
+  }
 }
 
 void Recordings::refuse(const std::string& path, const Failure& failure,
@@ -163,24 +221,41 @@ void Recordings::refuse(const std::string& path, const Failure& failure,
   }
 }
 
-std::vector<std::unique_ptr<report::Ledger>> Recordings::take_orphans() {
-  std::vector<std::unique_ptr<report::Ledger>> found;
+std::vector<Recordings::Orphan> Recordings::take_orphans() {
+  std::vector<Orphan> found;
   for (const std::string& path : orphans_) {
     Failure failure;
     auto reader = Reader::open(path, failure);
-    // Whoever removes the file has claimed it: another companion may have seen it as well.
-    if (reader && unlink(path.c_str()) == 0) {
-      found.push_back(std::make_unique<report::Ledger>(std::move(*reader)));
+    if (!reader) {
+      continue;
     }
+    const bool ours = is_ours(reader->header());
+    // Of another environment: whoever removes the file has claimed it. Of ours: it stays until it
+    // was printed, for we may be killed before.
+    if (!ours && unlink(path.c_str()) != 0) {
+      continue;
+    }
+    auto ledger = std::make_unique<report::Ledger>(std::move(*reader));
+    const auto given = ours ? journal_.given(ledger->header()) : std::nullopt;
+    if (given) {
+      ledger->resume(*given);
+    }
+    found.push_back({std::move(ledger), given.has_value()});
   }
   orphans_.clear();
   return found;
+}
+
+void Recordings::bury(Orphan& orphan) {
+  unlink(orphan.ledger->reader().path().c_str());
+  journal_.forget(orphan.ledger->header());
 }
 
 void Recordings::remove(Followed& followed) {
   if (inode_of(followed.path()) == followed.inode()) {
     unlink(followed.path().c_str());
   }
+  journal_.forget(followed.ledger().header());
   std::erase_if(live_, [&followed](const auto& entry) { return entry.get() == &followed; });
 }
 

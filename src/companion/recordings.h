@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "companion/journal.h"
 #include "companion/waiter.h"
 #include "report/ledger.h"
 #include "report/memory_end.h"
@@ -28,6 +29,11 @@ class Followed {
   ino_t inode() const { return inode_; }
   // Looks how much memory its process has; cheap enough for every 20 ms of a long invocation.
   void sample_memory();
+  // Two close looks at an invocation that goes on and on, the second when it is nearly too late.
+  void begin_invocation();
+  void look_early();
+  void look_late();
+  const report::Closeup& closeup() const { return closeup_; }
   // What there is to judge its end by, once it is gone.
   report::MemoryEvidence memory_evidence(const report::MemoryKills& before);
   bool is_child() { return ledger_.header().role == recording::Role::kChild; }
@@ -44,13 +50,18 @@ class Followed {
   ino_t inode_;
   bool seen_running_;
   std::optional<std::uint64_t> highest_rss_bytes_;
+  std::vector<report::ThreadLook> early_;
+  std::uint64_t early_mono_ns_ = 0;
+  report::Closeup closeup_;
 };
 
 class Recordings {
  public:
   // `environment`: AWS_LAMBDA_RUNTIME_API; recordings of other environments are left alone.
   // `since_real_ns`: what was recorded before belongs to former processes.
-  Recordings(std::string directory, std::string environment, std::uint64_t since_real_ns);
+  // `journal` knows what was printed before; it outlives this.
+  Recordings(std::string directory, std::string environment, std::uint64_t since_real_ns,
+             Journal& journal);
 
   // The kernel's counters of kills before anything happened; once, at the start.
   void note_memory_kills() { memory_kills_ = report::count_memory_kills(0); }
@@ -60,8 +71,13 @@ class Recordings {
   void scan(std::vector<std::string>& complaints);
 
   std::vector<std::unique_ptr<Followed>>& live() { return live_; }
-  // The orphans found since the last call; each file is already removed, which makes it ours.
-  std::vector<std::unique_ptr<report::Ledger>> take_orphans();
+  struct Orphan {
+    std::unique_ptr<report::Ledger> ledger;
+    bool known = false;  // what was given of it before is known
+  };
+  // The orphans found since the last call. Bury each when all of it was printed.
+  std::vector<Orphan> take_orphans();
+  void bury(Orphan& orphan);
   // Removes the file and stops following.
   void remove(Followed& followed);
 
@@ -74,7 +90,9 @@ class Recordings {
   bool followed_already(const std::string& path);
   bool is_orphan(const recording::Header& header) const;
   bool is_ours(const recording::Header& header) const;
+  bool is_abandoned(const recording::Header& header) const;
 
+  Journal& journal_;
   std::string directory_;
   std::string environment_;
   std::uint64_t since_real_ns_;

@@ -122,8 +122,8 @@ struct MemoryTotals {
   std::int64_t live_bytes;        // usable; negative in a slot that frees what others allocated
 };
 
-// How a process says that it ends, written in its last moments: by the hooks of exit and its kin, or
-// by the handler of a signal that kills. Written once; `state` last.
+// How a process says that it ends, written in its last moments: by the hooks of exit and its kin,
+// or by the handler of a signal that kills. Written once; `state` last.
 enum class DeathState : std::uint32_t { kNone = 0, kWriting = 1, kWritten = 2 };
 enum class DeathKind : std::uint32_t {
   kNone = 0,
@@ -153,6 +153,7 @@ struct Death {
   char message[232];  // what libc had to say (abort's message), or an exception's mangled type
 };
 
+// Indices of Header::deaths.
 inline constexpr std::uint32_t kDeathByExit = 0;  // Header::deaths
 inline constexpr std::uint32_t kDeathBySignal = 1;
 

@@ -116,6 +116,8 @@ class Reader {
   std::unique_ptr<Totals> live(std::uint64_t now_mono_ns);
   std::vector<OpenCall> open_calls();
 
+  // Where the socket with that number leads, as OpenCall::target; empty: unknown.
+  std::string peer_text(std::int32_t descriptor);
   // Every module that makes sense, and its texts made safe.
   std::vector<LoadedModule> modules();
   // The stack with that index + 1; nothing for 0 and for what was not finished or makes no sense.

@@ -24,7 +24,10 @@ std::string Reader::target_of(const ThreadSlot& slot, Call call) {
   if (call == Call::k_getaddrinfo) {
     return {slot.resolving, strnlen(slot.resolving, sizeof(slot.resolving))};
   }
-  const std::int32_t descriptor = slot.in_flight.descriptor;
+  return peer_text(slot.in_flight.descriptor);
+}
+
+std::string Reader::peer_text(std::int32_t descriptor) {
   if (descriptor < 0 || static_cast<std::uint32_t>(descriptor) >= header_->peers.count) {
     return {};
   }

@@ -19,15 +19,35 @@ End whole_end(const End& end) {
   return whole;
 }
 
+// It said nothing of its end: want of memory, or whatever else kills without a word.
+void explain_silence(Ledger& ledger, const Hints& hints, End& end) {
+  MemoryEvidence evidence;
+  evidence.before = hints.before;
+  evidence.after = hints.after;
+  evidence.limit_bytes = ledger.memory_limit_bytes();
+  evidence.live_bytes = ledger.reader().live(end.mono_ns)->memory.live_bytes;
+  const MemoryVerdict verdict = judge_memory(evidence);
+  if (verdict.confidence_percent > 0) {
+    end.status = Status::kOutOfMemory;
+    end.death.reason = "out of memory: " + verdict.because;
+    end.death.signal = "SIGKILL";
+    end.findings.push_back(memory_finding(evidence, verdict));
+    return;
+  }
+  end.status = Status::kError;
+  end.death.reason = kUnknownEnd;
+}
+
 }  // namespace
 
-End end_at_rest(Ledger& ledger) {
+End end_at_rest(Ledger& ledger, const Hints& hints) {
   End end;
   end.found_later = true;
   const std::uint64_t now = recording::monotonic_ns();
   end.mono_ns = now;
   const auto newest = ledger.reader().invocation(ledger.header().started);
-  if (newest && newest->state != InvocationState::kEnded) {
+  const bool open = newest && newest->state != InvocationState::kEnded;
+  if (open) {
     end.mono_ns = latest_end(*newest, now);
   } else if (newest && newest->ended.mono_ns != 0) {
     end.mono_ns = std::min(now, newest->ended.mono_ns);
@@ -41,17 +61,27 @@ End end_at_rest(Ledger& ledger) {
   } else if ((ledger.header().flags & recording::kFlagExited) != 0) {
     end.status = Status::kExit;
     end.death.reason = "exit";
+  } else if (open && !hints.late_request.empty() && hints.late_request == newest->request_id) {
+    end.status = Status::kTimeout;
+    end.death.reason = "timeout: it was still running when its time was nearly over";
+    end.found_later = false;
+    end.duration_known = true;
   } else {
-    end.status = Status::kError;
-    end.death.reason = kUnknownEnd;
+    explain_silence(ledger, hints, end);
   }
   return end;
 }
 
-void give_orphan(Ledger& ledger, const Sink& sink) {
-  const End end = end_at_rest(ledger);
-  if (ledger.give_open(end, sink) == 0) {
-    ledger.give_whole(Type::kShutdown, whole_end(end), sink);
+void give_orphan(Ledger& ledger, const Hints& hints, const Sink& sink) {
+  const End end = end_at_rest(ledger, hints);
+  if (hints.all) {
+    ledger.give_init(sink);
+    ledger.give_ended(sink);
+  }
+  if (ledger.give_open(end, sink) == 0 && !ledger.given_so_far().whole) {
+    const bool in_init = ledger.header().role == recording::Role::kRuntime && !ledger.init_ended();
+    ledger.give_whole(in_init ? Type::kInit : Type::kShutdown, in_init ? end : whole_end(end),
+                      sink);
   }
 }
 

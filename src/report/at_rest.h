@@ -3,6 +3,7 @@
 #pragma once
 
 #include "report/ledger.h"
+#include "report/memory_end.h"
 
 namespace lamprey::report {
 
@@ -13,10 +14,19 @@ inline constexpr const char* kUnknownEnd =
     "killed: it said nothing of its end, as after SIGKILL, and nobody was told why";
 
 // How and by when the process ended, as far as the recording says. Nobody was told a reason.
-End end_at_rest(Ledger& ledger);
+End end_at_rest(Ledger& ledger, const Hints& hints = {});
 
-// An orphan: the invocation that it left open, or else its shutdown.
-void give_orphan(Ledger& ledger, const Sink& sink);
+// What else is known of the time when the process ended.
+struct Hints {
+  MemoryKills before;        // the kernel's counters when the process was alive
+  MemoryKills after;         // and now
+  std::string late_request;  // an invocation that was still running when its time was nearly over
+  bool all = false;          // what was given before is known: also what ended and was not given
+};
+
+// An orphan: what ended and was not given, and the invocation that it left open, or else its end as
+// a whole (of type init when init never ended).
+void give_orphan(Ledger& ledger, const Hints& hints, const Sink& sink);
 
 // Everything that is in the file: init, the invocations in the ring, what was open, the whole.
 void give_everything(Ledger& ledger, const Sink& sink);

@@ -106,6 +106,9 @@ std::string signal_text(const recording::Death& death, std::int32_t pid) {
   if (death.kind == DeathKind::kSignal && death.code > 0) {
     return fault_text(death);
   }
+  if (death.signal == SIGPIPE) {
+    return "SIGPIPE: a write to a connection whose other end is closed";
+  }
   if (death.sender == pid) {
     return fmt::format("{}, sent by the process itself", signal_name(death.signal));
   }
@@ -129,7 +132,8 @@ std::string exit_text(const recording::Death& death) {
 Account to_account(const recording::Death& death, std::int32_t pid) {
   Account account;
   account.mono_ns = death.at.mono_ns;
-  account.stack = death.stack;
+  account.death.stack_id = death.stack;
+  account.death.pc = death.kind == DeathKind::kSignal ? death.pc : 0;
   account.death.tid = death.tid;
   if (death.signal == 0) {
     account.status = Status::kExit;

@@ -17,7 +17,6 @@ struct Account {
   Death death;
   int signal = 0;             // 0: an exit
   std::uint64_t mono_ns = 0;  // when
-  std::uint32_t stack = 0;    // of the recording's; 0 none
 };
 
 // The last word of the process; nothing when it left none, or went on living afterwards

@@ -12,9 +12,22 @@ const char* name_of(recording::Call call) {
   return recording::kCallTable[static_cast<std::size_t>(call)].name;
 }
 
-std::string to_target(const Blocked& blocked) {
-  const char* link = blocked.call == recording::Call::k_getaddrinfo ? "of" : "to";
-  return fmt::format(" {} {}", link, blocked.target);
+// "main thread 2.94 s in connect to 10.0.3.17:5432 (db.internal)"
+std::string blocked_text(const Blocked& blocked) {
+  std::string text =
+      blocked.main ? std::string("main thread") : fmt::format("thread {}", blocked.tid);
+  if (blocked.for_ns) {
+    text += " " + human_duration(*blocked.for_ns);
+  }
+  if (blocked.on_cpu) {
+    return text + " on CPU";
+  }
+  text += fmt::format(" in {}", call_name(blocked));
+  if (!blocked.target.empty()) {
+    text += blocked.call == recording::Call::k_getaddrinfo ? " of " : " to ";
+    text += blocked.target;
+  }
+  return text;
 }
 
 // How it ended, as a clause: "SIGSEGV: stack overflow in app+0x12".
@@ -45,7 +58,7 @@ std::string subject(const Report& report) {
                          report);
     case Type::kShutdown:
       return report.status == Status::kOk
-                 ? std::string("The process ended")
+                 ? std::string(report.child_pid ? "A child process ended" : "The process ended")
                  : with_reason(
                        fmt::format("The process ended ({})", name_of(report.status)).c_str(),
                        report);
@@ -61,7 +74,9 @@ std::string subject(const Report& report) {
       return report.duration_ns ? fmt::format("Failed after{}", took)
                                 : std::string("Never finished");
     case Status::kTimeout:
-      return report.duration_ns ? fmt::format("Timed out after{}", took) : std::string("Timed out");
+      return fmt::format(
+          "Timed out{}{}{}", report.duration_ns ? " after" : "", took,
+          report.blocked.empty() ? std::string() : ": " + blocked_text(report.blocked.front()));
     case Status::kOutOfMemory:
       return "Ran out of memory and was killed";
     case Status::kCrash:
@@ -83,11 +98,8 @@ void add_headline(Report& report) {
     text += fmt::format(", {} live", human_bytes(report.memory->live_bytes));
   }
   if (!report.blocked.empty()) {
-    const Blocked& longest = report.blocked.front();
-    text += fmt::format("; thread {} had been in {}{}", longest.tid, name_of(longest.call),
-                        longest.target.empty() ? std::string() : to_target(longest));
-    if (longest.for_ns) {
-      text += fmt::format(" for {}", human_duration(*longest.for_ns));
+    if (report.status != Status::kTimeout) {
+      text += "; " + blocked_text(report.blocked.front());
     }
   } else if (report.calls && !report.calls->by_time.empty() &&
              report.calls->by_time.front().total_ns > 0) {

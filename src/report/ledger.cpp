@@ -67,6 +67,11 @@ ProcessFigures Ledger::process() const {
 
 bool Ledger::process_runs() const { return is_running(header().pid, header().process_start); }
 
+std::optional<std::uint64_t> Ledger::memory_limit_bytes() const {
+  const std::uint64_t limit_mb = header().memory_limit_mb;
+  return limit_mb != 0 && limit_mb < 1U << 24U ? std::optional(limit_mb << 20U) : std::nullopt;
+}
+
 std::optional<Account> Ledger::account() {
   std::uint64_t last = 0;
   if (const auto newest = reader_.invocation(header().started)) {
@@ -80,6 +85,12 @@ Report Ledger::begin(Type type) {
   Report report;
   report.type = type;
   report.pid = h.pid;
+  const std::string_view executable = h.executable;
+  report.program = executable.substr(executable.rfind('/') + 1);
+  if (h.role == recording::Role::kChild) {
+    report.child_pid = h.pid;
+    report.parent_pid = h.parent_pid;
+  }
   report.function_name = h.function_name;
   report.function_version = h.function_version;
   if (h.memory_limit_mb != 0) {
@@ -148,10 +159,10 @@ void Ledger::finish(Report& report, const Sink& sink) {
 }
 
 bool Ledger::give_init(const Sink& sink) {
-  if (init_given_ || !init_ended()) {
+  if (given_.init || !init_ended()) {
     return false;
   }
-  init_given_ = true;
+  given_.init = true;
   Report report = begin(Type::kInit);
   report.cold_start = true;
   report.started_real_ns = header().attach_real_ns;
@@ -179,41 +190,53 @@ bool Ledger::give_init(const Sink& sink) {
   return true;
 }
 
-bool Ledger::given(std::uint64_t sequence) const { return given_[sequence % kInvocations]; }
+void Ledger::resume(const Given& before) {
+  given_ = before;
+  // Totals count from the newest boundary that is still there.
+  if (given_.next > 1 || given_.init) {
+    if (auto totals = reader_.boundary(given_.next - 1)) {
+      base_ = std::move(totals);
+      base_sequence_ = given_.next - 1;
+    }
+  }
+}
+
+bool Ledger::given(std::uint64_t sequence) const { return given_.flags[sequence % kInvocations]; }
 
 void Ledger::mark_given(std::uint64_t sequence) {
-  given_[sequence % kInvocations] = true;
-  while (given_[next_ % kInvocations]) {
-    given_[next_ % kInvocations] = false;
-    ++next_;
+  given_.flags[sequence % kInvocations] = true;
+  while (given_.flags[given_.next % kInvocations]) {
+    given_.flags[given_.next % kInvocations] = false;
+    ++given_.next;
   }
 }
 
 // The ring keeps the newest invocations: older ones that were not given are gone, and counted.
 void Ledger::skip_overwritten() {
   const std::uint64_t newest = header().started;
-  if (newest < next_ || newest - next_ < kInvocations) {
+  if (newest < given_.next || newest - given_.next < kInvocations) {
     return;
   }
   const std::uint64_t oldest = newest - kInvocations + 1;
-  if (oldest - next_ > kInvocations) {  // far behind, or a forged number: no walk of 2^64 steps
-    lost_ += oldest - next_ - given_.count();
-    given_.reset();
-    next_ = oldest;
+  if (oldest - given_.next >
+      kInvocations) {  // far behind, or a forged number: no walk of 2^64 steps
+    lost_ += oldest - given_.next - given_.flags.count();
+    given_.flags.reset();
+    given_.next = oldest;
     return;
   }
-  while (next_ < oldest) {
-    lost_ += given_[next_ % kInvocations] ? 0 : 1;
-    given_[next_ % kInvocations] = false;
-    ++next_;
+  while (given_.next < oldest) {
+    lost_ += given_.flags[given_.next % kInvocations] ? 0 : 1;
+    given_.flags[given_.next % kInvocations] = false;
+    ++given_.next;
   }
 }
 
 std::size_t Ledger::give_ended(const Sink& sink) {
   skip_overwritten();
-  const std::uint64_t newest = std::min(header().started, next_ + kInvocations - 1);
+  const std::uint64_t newest = std::min(header().started, given_.next + kInvocations - 1);
   std::vector<Invocation> ended;
-  for (std::uint64_t sequence = next_; sequence <= newest; ++sequence) {
+  for (std::uint64_t sequence = given_.next; sequence <= newest; ++sequence) {
     if (given(sequence)) {
       continue;
     }
@@ -294,25 +317,11 @@ void Ledger::fill_totals(Report& report, std::uint64_t sequence) {
   base_sequence_ = sequence;
 }
 
-void Ledger::add_blocked(Report& report, std::uint64_t now_mono_ns) {
-  const recording::ClockScale clock = reader_.clock();
-  const std::uint64_t now = clock.ticks_at(now_mono_ns);
-  for (const recording::OpenCall& call : reader_.open_calls()) {
-    if (call.started == 0 || call.started >= now) {
-      continue;
-    }
-    report.blocked.push_back(
-        {call.tid, call.call, clock.duration_ns(now - call.started), call.target});
-  }
-  std::stable_sort(report.blocked.begin(), report.blocked.end(),
-                   [](const Blocked& a, const Blocked& b) { return a.for_ns > b.for_ns; });
-}
-
 std::size_t Ledger::give_open(const End& end, const Sink& sink) {
   skip_overwritten();
-  const std::uint64_t newest = std::min(header().started, next_ + kInvocations - 1);
+  const std::uint64_t newest = std::min(header().started, given_.next + kInvocations - 1);
   std::size_t count = 0;
-  for (std::uint64_t sequence = next_; sequence <= newest; ++sequence) {
+  for (std::uint64_t sequence = given_.next; sequence <= newest; ++sequence) {
     const auto entry = given(sequence) ? std::nullopt : reader_.invocation(sequence);
     if (!entry || entry->state == InvocationState::kEnded) {
       continue;
@@ -335,10 +344,8 @@ std::size_t Ledger::give_open(const End& end, const Sink& sink) {
     }
     fill(report, *base_, *totals, base_sequence_ == sequence - 1);
     add_sites(report, sites_.take(reader_));
-    add_blocked(report, until);
-    for (Blocked& blocked : report.blocked) {
-      blocked.for_ns = end.found_later ? std::nullopt : blocked.for_ns;
-    }
+    add_blocked(report, *entry, until, end);
+    add_stacks(report);
     mark_given(sequence);
     finish(report, sink);
     ++count;
@@ -351,7 +358,9 @@ void Ledger::give_whole(Type type, const End& end, const Sink& sink) {
   report.status = end.status;
   report.death = end.death;
   report.findings = end.findings;
-  init_given_ = init_given_ || type == Type::kInit;
+  add_stacks(report);
+  given_.init = given_.init || type == Type::kInit;
+  given_.whole = true;
   report.started_real_ns = header().attach_real_ns;
   if (end.duration_known && end.mono_ns > header().attach_begin.mono_ns) {
     report.duration_ns = end.mono_ns - header().attach_begin.mono_ns;

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "recording/reader.h"
+#include "report/closeup.h"
 #include "report/death.h"
 #include "report/leaks.h"
 #include "report/memory_watch.h"
@@ -30,6 +31,7 @@ struct End {
   std::uint64_t mono_ns = 0;      // at the latest; calls in flight count up to here
   bool duration_known = false;    // mono_ns is when it ended, not only when it was noticed
   std::vector<Finding> findings;  // what whoever judged the end has to say
+  Closeup closeup;                // of the process while it was late
   bool found_later = false;       // nobody was there: how long a call was in flight is unknown
 };
 
@@ -38,6 +40,14 @@ struct End {
 std::uint64_t latest_end(const recording::Invocation& entry, std::uint64_t now_mono_ns);
 
 using Sink = std::function<void(Report&)>;
+
+// Which reports of a recording were given. A sink that asks for it finds its own report among them.
+struct Given {
+  bool init = false;
+  bool whole = false;
+  std::uint64_t next = 1;                      // every invocation below was given or lost
+  std::bitset<recording::kInvocations> flags;  // sequence % kInvocations, from `next` on
+};
 
 class Ledger {
  public:
@@ -48,6 +58,10 @@ class Ledger {
 
   // Looks at the recording again; false when it cannot be read any more.
   bool refresh() { return reader_.refresh(); }
+
+  // What was given already, by this ledger or by one that had the recording before.
+  Given given_so_far() const { return given_; }
+  void resume(const Given& before);
 
   bool init_ended() const { return header().init_end.mono_ns != 0; }
   // The report of the init phase: once, when it is over; then never again.
@@ -65,6 +79,8 @@ class Ledger {
   // The process that wrote it, as it is now; empty when it is gone.
   ProcessFigures process() const;
   bool process_runs() const;
+  // As Lambda set it; nothing when unknown or beyond belief.
+  std::optional<std::uint64_t> memory_limit_bytes() const;
   // What it said of its own end, if it could.
   std::optional<Account> account();
 
@@ -86,9 +102,7 @@ class Ledger {
   recording::Reader reader_;
   std::unique_ptr<recording::Totals> base_;
   std::uint64_t base_sequence_ = kAttach;
-  bool init_given_ = false;
-  std::uint64_t next_ = 1;  // every invocation below was given or lost
-  std::bitset<recording::kInvocations> given_;
+  Given given_;
   std::uint64_t lost_ = 0;
   ProcessFigures last_process_;
   LeakWatch leaks_;

@@ -35,6 +35,11 @@ const char* name_of(Status status) {
   return "error";
 }
 
+const char* call_name(const Blocked& blocked) {
+  return blocked.on_cpu ? "on_cpu"
+                        : recording::kCallTable[static_cast<std::size_t>(blocked.call)].name;
+}
+
 const char* name_of(Severity severity) {
   switch (severity) {
     case Severity::kInfo:

@@ -89,7 +89,16 @@ struct Blocked {
   recording::Call call{};
   std::optional<std::uint64_t> for_ns;  // absent when nobody saw the end
   std::string target;                   // host and port, or host name; empty: unknown
+  bool on_cpu = false;                  // in no call: computing, for_ns of CPU time
+  bool handler = false;                 // the thread that took the request
+  bool main = false;                    // the process's first thread
+  std::uint32_t stack_id = 0;           // of the recording; 0: none
+  Stack stack;                          // where the call was entered
+  std::string stack_text;
 };
+
+// What `call` of the record says.
+const char* call_name(const Blocked& blocked);
 
 // Why and how a process, or what ran in it, ended.
 struct Death {
@@ -98,6 +107,8 @@ struct Death {
   std::optional<std::int64_t> exit_code;
   std::optional<std::uint64_t> address;  // that a fault was about
   std::optional<std::int32_t> tid;       // the thread that it happened in
+  std::uint32_t stack_id = 0;            // of the recording; 0: none
+  std::uint64_t pc = 0;                  // of a fault: the frames above it are a signal handler's
   Stack stack;
   std::string stack_text;
   bool stack_overflow = false;
@@ -158,6 +169,9 @@ struct Report {
   bool late = false;  // printed after the moment it is about
   std::int32_t pid = 0;  // of the recorded process; 0 unknown
   std::string request_id;
+  std::string program;                    // base name of the process's executable
+  std::optional<std::int32_t> child_pid;  // of a child process that was followed
+  std::optional<std::int32_t> parent_pid;
   std::string function_name;
   std::string function_version;
   std::string trace_id;

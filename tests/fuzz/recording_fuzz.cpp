@@ -82,6 +82,13 @@ std::vector<std::uint8_t> valid_recording() {
   }
   builder.start("open");
   builder.slot().in_flight = {3, 4, lamprey::recording::monotonic_ns(), 0};
+  lamprey::recording::Death& death = builder.header().deaths[1];
+  death.kind = lamprey::recording::DeathKind::kSignal;
+  death.signal = 11;
+  death.code = 1;
+  death.stack = 1;
+  death.at = lamprey::testing::RecordingBuilder::now();
+  death.state = lamprey::recording::DeathState::kWritten;
   builder.orphan();
   std::vector<std::uint8_t> bytes(kFileBytes);
   std::memcpy(bytes.data(), builder.bytes(), bytes.size());

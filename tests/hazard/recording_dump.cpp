@@ -154,6 +154,7 @@ void print_death(const char* name, const Death& death) {
   print_signed("tid", death.tid);
   print_number("address", death.address);
   print_number("kind", static_cast<std::uint64_t>(death.kind));
+  print_number("stack", death.stack);
   print_number("offset", death.offset);
   std::printf("\"state\":%u},", static_cast<unsigned>(death.state));
 }

@@ -61,24 +61,29 @@ def test_a_timeout_says_where_it_stood(local_lambda):
 
 def test_exit_in_the_middle(local_lambda):
     bad, _ = check_recovery(local_lambda, {"exit": 3})
-    # _exit runs no handlers: seen from outside it is like a kill.
-    assert bad["status"] in ("exit", "crash")
+    assert bad["status"] == "exit"
+    assert bad["death"]["exit_code"] == 3 and bad["death"]["reason"] == "_exit(3)"
 
 
 def test_sys_exit_in_the_middle(local_lambda):
     bad, _ = check_recovery(local_lambda, {"leave": 0})
     assert bad["status"] == "exit"
+    assert bad["death"]["exit_code"] == 0
 
 
 @pytest.mark.parametrize("number", [9, 15, 6])
 def test_killed_by_a_signal(local_lambda, number):
     bad, _ = check_recovery(local_lambda, {"kill": number})
     assert bad["status"] == "crash"
+    assert bad["death"]["signal"] == f"SIG{ {9: 'KILL', 15: 'TERM', 6: 'ABRT'}[number] }"
+    assert "itself" in bad["death"]["reason"] or number == 6
 
 
 def test_a_segmentation_fault(local_lambda):
     bad, _ = check_recovery(local_lambda, {"crash": 0})
     assert bad["status"] == "crash"
+    assert bad["death"]["signal"] == "SIGSEGV" and bad["death"]["address"] == "0x0"
+    assert "SIGSEGV: address not mapped in" in bad["headline"]
 
 
 def test_out_of_memory(local_lambda):
@@ -89,7 +94,11 @@ def test_out_of_memory(local_lambda):
     assert [failed for _, failed in answers] == [False, True, False]
     check_ids(log)
     bad = log.invokes[1]
-    assert bad["status"] in ("out_of_memory", "crash")
+    assert bad["status"] == "out_of_memory" and bad["death"]["signal"] == "SIGKILL"
+    [finding] = [one for one in bad["findings"] if one["code"] == "memory.out_of_memory"]
+    assert finding["evidence"]["confidence_percent"] >= 90
+    assert finding["evidence"]["limit_bytes"] == limit_mb * 2**20
+    assert 0.5 * limit_mb * 2**20 < finding["evidence"]["rss_bytes"] <= limit_mb * 2**20
     # What it held when it was killed: nearly all that it may have.
     assert 0.8 * limit_mb * 2**20 < bad["memory"]["live_bytes"] <= limit_mb * 2**20
     assert bad["memory"]["limit_bytes"] == limit_mb * 2**20

@@ -282,7 +282,7 @@ TEST_F(LedgerTest, OrphansAndRuns) {
   builder_.start("lost");
   builder_.orphan();
   Ledger book = ledger();
-  give_orphan(book, keep());
+  give_orphan(book, {}, keep());
   ASSERT_EQ(reports_.size(), 1U);
   EXPECT_EQ(reports_[0].type, Type::kInvoke);
   EXPECT_EQ(reports_[0].status, Status::kError);

@@ -12,6 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Another file may be linked in that does something with each event. */
+extern void handle_event(const char* event) __attribute__((weak));
+
 static int connection;
 static char head[4096];
 static char body[65536];
@@ -102,6 +105,9 @@ int main(void) {
     send_all(request, strlen(request));
     receive();
     find_id(id, sizeof id);
+    if (handle_event != NULL) {
+      handle_event(body);
+    }
     for (long i = strtol(body, NULL, 10); i > 0; --i) {
       void* volatile block = malloc(1000);
       free(block);

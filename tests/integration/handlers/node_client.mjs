@@ -24,6 +24,10 @@ async function handle(event) {
   if (event.fail) {
     throw new Error(event.fail);
   }
+  if (event.way) {
+    const { hang } = await import("./hangs.mjs");
+    return hang(event);
+  }
   await new Promise((resolve) => setTimeout(resolve, (event.sleep ?? 0) * 1000));
   return { allocated: Buffer.alloc(event.bytes ?? 0, 1).length };
 }

@@ -1,0 +1,132 @@
+"""A storm of SIGKILLs over a function and its companion, and the count of what came through.
+
+As a program: storm.py [KILLS] [SEED], by default 10,000 kills; prints one line of JSON. The same in
+small is test_storm.py.
+"""
+
+import collections
+import contextlib
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+
+def build_function(root):
+    """client.c with the four busy threads of storm.cpp."""
+    folder = root / "build" / "test-programs"
+    folder.mkdir(parents=True, exist_ok=True)
+    handlers = root / "tests" / "integration" / "handlers"
+    program = folder / "storm"
+    subprocess.run(
+        f"cc -O1 -c -o {program}.o {handlers}/client.c &&"
+        f" c++ -O1 -o {program} {handlers}/storm.cpp {program}.o -pthread",
+        shell=True, check=True,
+    )  # fmt: skip
+    return program
+
+
+def descendants(pid):
+    """Pids below a process, with the paths of their programs."""
+    found = {}
+    waiting = [pid]
+    while waiting:
+        parent = waiting.pop()
+        with contextlib.suppress(OSError):
+            for task in os.listdir(f"/proc/{parent}/task"):
+                with open(f"/proc/{parent}/task/{task}/children") as file:
+                    for child in map(int, file.read().split()):
+                        waiting.append(child)
+                        found[child] = os.readlink(f"/proc/{child}/exe")
+    return found
+
+
+class Killer(threading.Thread):
+    """Kills runtime, companion or both, at random moments, until it has done so `kills` times."""
+
+    def __init__(self, emulator, function, kills, seed):
+        super().__init__(daemon=True)
+        self.emulator, self.function, self.left = emulator, str(function), kills
+        self.random = random.Random(seed)
+        self.killed = collections.Counter()
+
+    def run(self):
+        while self.left > 0:
+            time.sleep(self.random.uniform(0, 0.03))
+            victims = {"runtime": [], "companion": []}
+            for pid, program in descendants(self.emulator).items():
+                if program == self.function:
+                    victims["runtime"].append(pid)
+                elif program.endswith("/extensions/lamprey"):
+                    victims["companion"].append(pid)
+            chosen = self.random.choice(["runtime", "companion", "both"])
+            names = list(victims) if chosen == "both" else [chosen]
+            self.random.shuffle(names)
+            if not all(victims[name] for name in names):
+                continue
+            time.sleep(self.random.uniform(0, 0.004))
+            for name in names:
+                for pid in victims[name]:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+            self.killed[chosen] += 1
+            self.left -= 1
+
+
+def storm(local_lambda, root, kills, seed):
+    """What was sent, what came back, and what the records say of it."""
+    function = build_function(root)
+    began = time.monotonic()
+    answers = []
+    with local_lambda.serve(str(function), timeout=5, memory=512) as serving:
+        killer = Killer(serving._process.pid, function, kills, seed)
+        killer.start()
+        while killer.is_alive():
+            answers.append(not serving.invoke(0)[1])
+        answers += [not serving.invoke(0)[1] for _ in range(3)]  # the last orphans are found
+        log = serving.stop()
+    counts = collections.Counter(record["request_id"] for record in log.invokes)
+    # One after the other: the n-th call is the n-th START.
+    answered = {started for started, good in zip(log.started_ids, answers) if good}
+    return {
+        "kills": dict(killer.killed),
+        "seconds": round(time.monotonic() - began, 1),
+        "invocations": len(answers),
+        "answered": len(answered),
+        "records": len(log.invokes),
+        "late": sum(record.get("late", False) for record in log.invokes),
+        "lost": sorted(answered - set(counts)),
+        "twice": sorted(found for found, count in counts.items() if count > 1),
+        "wrong_ids": sorted(set(counts) - set(log.started_ids)),
+        "broken_lines": sum('"lamprey":"1"' in line and not line.startswith('{"lamprey"')
+                            for line in log.lines),
+        "complaints": sorted(set(log.complaints)),
+        "extension_crashes": sum("Extension.Crash" in line for line in log.lines),
+    }  # fmt: skip
+
+
+def main(words):
+    sys.path.insert(0, str(pathlib.Path(__file__).parent))
+    import conftest
+    from local_lambda import LocalLambda
+
+    root = conftest.ROOT
+    inside = [*conftest._unshare(), "sh", "-c", conftest._PRIVATE_TMP, "mode=1777", str(root)]
+    local_lambda = LocalLambda(
+        pathlib.Path(os.environ.get("LAMPREY_BUILD", root / "build/release")),
+        root / "tests/integration/handlers",
+        lambda command: [*inside, *command],
+    )
+    kills = int(words[0]) if words else 10_000
+    result = storm(local_lambda, root, kills, int(words[1]) if len(words) > 1 else 1)
+    print(json.dumps(result))
+    return 1 if result["lost"] or result["twice"] or result["wrong_ids"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

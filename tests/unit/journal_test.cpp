@@ -1,0 +1,147 @@
+// The journal: what was printed is known to a successor, whatever moment the predecessor ended at.
+#include "companion/journal.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "recording/reader.h"
+#include "tests/unit/recording_builder.h"
+
+namespace lamprey::companion {
+namespace {
+
+using lamprey::testing::TemporaryDirectory;
+
+class JournalTest : public ::testing::Test {
+ protected:
+  JournalTest() {
+    if (pipe2(ends_, O_CLOEXEC) != 0) {
+      std::abort();
+    }
+    header_.pid = 77;
+    header_.process_start = 5;
+    header_.attach_real_ns = 6;
+    std::ofstream(directory_.path() + "/77.rec") << "x";
+  }
+  ~JournalTest() override {
+    close(ends_[0]);
+    close(ends_[1]);
+  }
+  std::string received() {
+    fcntl(ends_[0], F_SETFL, O_NONBLOCK);
+    std::string text(1 << 16, '\0');
+    const ssize_t got = read(ends_[0], text.data(), text.size());
+    text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    return text;
+  }
+  static report::Given given_up_to(std::uint64_t next) {
+    report::Given given;
+    given.init = true;
+    given.next = next;
+    return given;
+  }
+  TemporaryDirectory directory_;
+  recording::Header header_{};
+  int ends_[2] = {-1, -1};
+};
+
+TEST_F(JournalTest, ASuccessorKnowsWhatWasPrinted) {
+  {
+    Journal journal(directory_.path(), "127.0.0.1:9001");
+    ASSERT_TRUE(journal.open(ends_[1]));
+    EXPECT_EQ(journal.given(header_)->next, 1U);
+    EXPECT_FALSE(journal.given(header_)->init);
+    report::Given after = given_up_to(3);
+    after.flags[5] = true;
+    EXPECT_TRUE(journal.print(ends_[1], "{\"a\":1}", header_, after));
+    journal.state().failed_inits = 2;
+    journal.state().late_request = "r1";
+    journal.keep_state();
+  }
+  EXPECT_EQ(received(), "{\"a\":1}\n");
+  Journal journal(directory_.path(), "127.0.0.1:9001");
+  ASSERT_TRUE(journal.open(ends_[1]));
+  EXPECT_EQ(journal.given(header_)->next, 3U);
+  EXPECT_TRUE(journal.given(header_)->init);
+  EXPECT_TRUE(journal.given(header_)->flags[5]);
+  EXPECT_EQ(journal.state().failed_inits, 2U);
+  EXPECT_EQ(journal.state().late_request, "r1");
+  EXPECT_FALSE(journal.state().kills.group);
+  journal.forget(header_);
+  EXPECT_EQ(journal.given(header_)->next, 1U);
+  EXPECT_EQ(received(), "");
+}
+
+TEST_F(JournalTest, EnvironmentsDoNotShareOne) {
+  Journal one(directory_.path(), "127.0.0.1:9001");
+  ASSERT_TRUE(one.open(ends_[1]));
+  EXPECT_TRUE(one.print(ends_[1], "x", header_, given_up_to(9)));
+  Journal other(directory_.path(), "127.0.0.1:9002");
+  ASSERT_TRUE(other.open(ends_[1]));
+  EXPECT_EQ(other.given(header_)->next, 1U);
+}
+
+TEST_F(JournalTest, ALineThatDidNotGoIsNotTakenForPrinted) {
+  Journal journal(directory_.path(), "e");
+  ASSERT_TRUE(journal.open(ends_[1]));
+  const int closed = open("/dev/full", O_WRONLY | O_CLOEXEC);
+  EXPECT_FALSE(journal.print(closed, "x", header_, given_up_to(9)));
+  close(closed);
+  EXPECT_EQ(journal.given(header_)->next, 1U);
+}
+
+TEST_F(JournalTest, GarbageAndForeignFilesAreNoJournal) {
+  std::ofstream(directory_.path() + "/journal-e") << std::string(9000, 'x');
+  Journal journal(directory_.path(), "e");
+  EXPECT_TRUE(journal.open(ends_[1]));  // made anew
+  EXPECT_EQ(journal.given(header_)->next, 1U);
+  ASSERT_EQ(symlink("/etc/passwd", (directory_.path() + "/journal-f").c_str()), 0);
+  Journal link(directory_.path(), "f");
+  EXPECT_FALSE(link.open(ends_[1]));
+  EXPECT_FALSE(link.given(header_));
+  EXPECT_TRUE(link.print(ends_[1], "y", header_, {}));  // printed all the same
+  EXPECT_EQ(received(), "y\n");
+}
+
+TEST_F(JournalTest, KilledAtAnyInstantNoLineIsLostOrRepeated) {
+  constexpr int kLines = 400;
+  fcntl(ends_[1], F_SETPIPE_SZ, 1 << 20);
+  unsigned seed = 5;
+  std::uint64_t next = 1;
+  int restarts = 0;
+  while (next <= kLines) {
+    const pid_t child = fork();
+    if (child == 0) {
+      Journal journal(directory_.path(), "e");
+      journal.open(ends_[1]);
+      for (std::uint64_t n = journal.given(header_)->next; n <= kLines; ++n) {
+        journal.print(ends_[1], "line " + std::to_string(n), header_, given_up_to(n + 1));
+      }
+      _exit(0);
+    }
+    seed = (seed * 1103515245U) + 12345U;
+    usleep(100 + ((seed >> 16U) % 700));
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    ++restarts;
+    Journal journal(directory_.path(), "e");
+    ASSERT_TRUE(journal.open(ends_[1]));
+    next = journal.given(header_)->next;
+  }
+  EXPECT_GT(restarts, 3);
+  std::string expected;
+  for (int n = 1; n <= kLines; ++n) {
+    expected += "line " + std::to_string(n) + "\n";
+  }
+  EXPECT_EQ(received(), expected);
+}
+
+}  // namespace
+}  // namespace lamprey::companion
