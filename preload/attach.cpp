@@ -10,6 +10,7 @@
 #include "preload/real.h"
 #include "preload/role.h"
 #include "preload/runtime_api.h"
+#include "preload/targets.h"
 #include "preload/text.h"
 #include "preload/thread.h"
 #include "preload/ticks.h"
@@ -180,6 +181,7 @@ void __attribute__((constructor(101))) attach() {
   g_writer.bind(file.base);
   recording::Header& header = g_writer.header();
   fill_identity(header, pid, start, executable, begin);
+  targets::working_directory_changed();
   adopt_early();
   if (__register_atfork != nullptr) {
     __register_atfork(nullptr, nullptr, after_fork_in_child, nullptr);

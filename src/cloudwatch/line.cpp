@@ -66,6 +66,7 @@ std::string render(const Report& report, const LineOptions& options, const Amoun
   add_identity(line, report);
   add_metrics(line, report, options);
   put_object(line, "init", init_json(report));
+  put_object(line, "wall", wall_json(report));
   put_object(line, "memory", memory_json(report));
   put_object(line, "system", system_json(report));
   line["self"] = self_json(report);
@@ -74,6 +75,8 @@ std::string render(const Report& report, const LineOptions& options, const Amoun
   put_object(line, "findings", findings_json(report, amount.findings));
   put_object(line, "blocked", blocked_json(report, amount.blocked));
   put_object(line, "calls", calls_json(report, amount.top));
+  put_object(line, "network", network_json(report, amount.network));
+  put_object(line, "files", files_json(report, amount.files));
   return line.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -83,17 +86,25 @@ struct Step {
   std::size_t to;
   const char* name;
 };
-constexpr Step kSteps[] = {
-    {&Amount::top, kTopShort, "calls.top"},  {&Amount::blocked, 5, "blocked"},
-    {&Amount::unseen, 5, "coverage.unseen"}, {&Amount::findings, 5, "findings"},
-    {&Amount::top, 0, "calls.top"},          {&Amount::blocked, 1, "blocked"},
-    {&Amount::unseen, 1, "coverage.unseen"}, {&Amount::findings, 1, "findings"}};
+constexpr Step kSteps[] = {{&Amount::files, kTopShort, "files"},
+                           {&Amount::network, kTopShort, "network"},
+                           {&Amount::top, kTopShort, "calls.top"},
+                           {&Amount::blocked, 5, "blocked"},
+                           {&Amount::unseen, 5, "coverage.unseen"},
+                           {&Amount::findings, 5, "findings"},
+                           {&Amount::top, 0, "calls.top"},
+                           {&Amount::blocked, 1, "blocked"},
+                           {&Amount::files, 0, "files"},
+                           {&Amount::network, 0, "network"},
+                           {&Amount::unseen, 1, "coverage.unseen"},
+                           {&Amount::findings, 1, "findings"}};
 
 }  // namespace
 
 std::string to_line(const Report& report, const LineOptions& options) {
   Amount amount;
   amount.top = is_full(report, options.detail) ? kTopFull : kTopShort;
+  amount.network = amount.files = amount.top;
   std::string line = render(report, options, amount);
   for (const Step& step : kSteps) {
     if (line.size() <= kMostBytes) {

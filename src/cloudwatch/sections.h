@@ -16,6 +16,8 @@ inline constexpr std::size_t kMostBlocked = 20;
 // How much of the lists is printed; each step down is taken only when the line is too long.
 struct Amount {
   std::size_t top = kTopFull;
+  std::size_t network = kTopFull;
+  std::size_t files = kTopFull;
   std::size_t blocked = kMostBlocked;
   std::size_t findings = 20;
   std::size_t unseen = 20;
@@ -24,6 +26,9 @@ struct Amount {
 
 Json init_json(const report::Report& report);
 Json memory_json(const report::Report& report);
+Json wall_json(const report::Report& report);
+Json network_json(const report::Report& report, std::size_t most);
+Json files_json(const report::Report& report, std::size_t most);
 Json calls_json(const report::Report& report, std::size_t top);
 Json blocked_json(const report::Report& report, std::size_t most);
 Json death_json(const report::Report& report);

@@ -5,9 +5,20 @@
 
 namespace lamprey::recording {
 
-// What the time spent in a call was spent on. A read() of a socket is counted as File here: the
-// class belongs to the call, not to the descriptor.
-enum class CallClass : std::uint8_t { kFile, kNetwork, kWait, kSleep, kDns };
+// What the time spent in a call was spent on, as far as the call's name tells. Where the descriptor
+// tells more (a read() of a socket, a poll() that a pipe ended) the account of a thread's time
+// (ThreadSlot::class_ticks) follows the descriptor. kWait: a wait that nothing is known of.
+enum class CallClass : std::uint8_t {
+  kFile,
+  kNetwork,
+  kWait,
+  kSleep,
+  kDns,
+  kLock,
+  kChild,
+  kOther,
+};
+inline constexpr std::uint32_t kCallClasses = 8;
 
 enum class Call : std::uint16_t {
 #define CALL(id, call_class) k_##id,

@@ -7,6 +7,9 @@ void Writer::bind(std::byte* base) {
   base_ = base;
   idle_count_ = 0;
   boundary_busy_ = false;
+  for (std::uint16_t& entry : index_) {
+    entry = 0;
+  }
   Header& h = header();
   h.version = kVersion;
   h.header_bytes = sizeof(Header);
@@ -15,7 +18,8 @@ void Writer::bind(std::byte* base) {
   h.boundaries = {kBoundariesOffset, sizeof(Boundary), kBoundaries};
   h.slots = {kSlotsOffset, sizeof(ThreadSlot), kThreadSlots};
   h.rows = {kRowsOffset, sizeof(CallRow), kCallRows};
-  h.peers = {kPeersOffset, sizeof(Peer), kPeers};
+  h.descriptors = {kDescriptorsOffset, sizeof(Descriptor), kDescriptors};
+  h.targets = {kTargetsOffset, sizeof(Target), kTargets};
   h.call_count = kCallCount;
   h.bucket_count = kBuckets;
   h.slots_used = 1;  // slot 0: the threads that got none

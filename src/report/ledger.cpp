@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "report/difference.h"
 #include "report/findings.h"
 #include "report/headline.h"
 #include "report/process.h"
+#include "report/time_account.h"
 
 namespace lamprey::report {
 namespace {
@@ -94,6 +96,7 @@ void Ledger::fill(Report& report, const Totals& before, const Totals& after, boo
   const Peaks peaks = peaks_known ? Peaks::kOfSpan : Peaks::kUnknown;
   report.memory = memory_between(before, after, peaks);
   report.calls = calls_between(before, after, reader_.clock(), peaks);
+  report.targets = targets_between(before, after, reader_.targets(), reader_.clock());
   // An allocator linked into the program takes its calls before they reach us: nothing counted is
   // then no figure at all.
   if ((header().flags & recording::kFlagForeignAllocator) != 0 && after.memory.allocations == 0) {
@@ -132,6 +135,7 @@ bool Ledger::give_init(const Sink& sink) {
   const ProcessFigures now = process();
   report.process = since_start(now);
   last_process_ = now;
+  runnable_since(header().pid);
   if (auto totals = reader_.boundary(0)) {
     fill(report, *base_, *totals, true);
     std::uint64_t opened = 0;
@@ -207,6 +211,7 @@ std::size_t Ledger::give_ended(const Sink& sink) {
       report.process = since(last_process_, now);
     }
     fill_totals(report, entry.sequence);
+    fill_wall(report, entry);
     mark_given(entry.sequence);
     finish(report, sink);
   }
@@ -255,6 +260,48 @@ void Ledger::fill_totals(Report& report, std::uint64_t sequence) {
   base_sequence_ = sequence;
 }
 
+// What the thread's figure in /proc has grown by since it was last read: at the end of init or of
+// the invocation before. Nothing the first time.
+std::optional<std::uint64_t> Ledger::runnable_since(std::int32_t tid) {
+  constexpr std::size_t kMostThreads = 64;
+  const auto now = run_delay_ns(header().pid, tid);
+  if (!now) {
+    return std::nullopt;
+  }
+  if (run_delay_.size() >= kMostThreads) {
+    run_delay_.clear();
+  }
+  const auto [found, is_new] = run_delay_.try_emplace(tid, *now);
+  if (is_new) {
+    return std::nullopt;
+  }
+  const std::uint64_t before = std::exchange(found->second, *now);
+  return *now >= before ? std::optional(*now - before) : std::nullopt;
+}
+
+void Ledger::fill_wall(Report& report, const Invocation& entry) {
+  std::optional<std::uint64_t> runnable;
+  const recording::ThreadAccount& handler = handler_of(entry);
+  for (const recording::ThreadAccount& account : entry.accounts) {
+    if (account.tid != 0) {  // both, so that both have a figure to start from
+      const auto since = runnable_since(account.tid);
+      runnable = account.tid == handler.tid ? since : runnable;
+    }
+  }
+  if (report.duration_ns) {
+    report.wall = wall_of(handler, handler.ended, *report.duration_ns, runnable, reader_.clock());
+  }
+}
+
+void Ledger::fill_open_wall(Report& report, const Invocation& entry, std::uint64_t until) {
+  const recording::ThreadAccount& first = entry.accounts[1];
+  const recording::ThreadAccount& handler = first.tid != 0 ? first : entry.accounts[0];
+  const auto moment = report.duration_ns ? reader_.moment_of(handler, until) : std::nullopt;
+  if (moment) {
+    report.wall = wall_of(handler, *moment, *report.duration_ns, std::nullopt, reader_.clock());
+  }
+}
+
 void Ledger::add_blocked(Report& report, std::uint64_t now_mono_ns) {
   const recording::ClockScale clock = reader_.clock();
   const std::uint64_t now = clock.ticks_at(now_mono_ns);
@@ -295,6 +342,7 @@ std::size_t Ledger::give_open(const End& end, const Sink& sink) {
     }
     fill(report, *base_, *totals, base_sequence_ == sequence - 1);
     add_blocked(report, until);
+    fill_open_wall(report, *entry, until);
     for (Blocked& blocked : report.blocked) {
       blocked.for_ns = end.found_later ? std::nullopt : blocked.for_ns;
     }

@@ -8,6 +8,7 @@
 #include <bitset>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,6 +67,9 @@ class Ledger {
             bool peaks_known);
   void fill_invocation(Report& report, const recording::Invocation& entry);
   void fill_totals(Report& report, std::uint64_t sequence);
+  void fill_wall(Report& report, const recording::Invocation& entry);
+  void fill_open_wall(Report& report, const recording::Invocation& entry, std::uint64_t until);
+  std::optional<std::uint64_t> runnable_since(std::int32_t tid);
   void add_blocked(Report& report, std::uint64_t now_mono_ns);
   void finish(Report& report, const Sink& sink);
   bool given(std::uint64_t sequence) const;
@@ -82,6 +86,7 @@ class Ledger {
   std::bitset<recording::kInvocations> given_;
   std::uint64_t lost_ = 0;
   ProcessFigures last_process_;
+  std::map<std::int32_t, std::uint64_t> run_delay_;  // by thread, when last looked at; few
 };
 
 }  // namespace lamprey::report

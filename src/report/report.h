@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "recording/calls.h"
+#include "report/time_figures.h"
 
 namespace lamprey::report {
 
@@ -143,6 +144,8 @@ struct Report {
   std::vector<Finding> findings;
   std::optional<MemoryFigures> memory;
   std::optional<CallsFigures> calls;
+  std::optional<WallFigures> wall;
+  TargetFigures targets;
   std::optional<std::uint64_t> memory_limit_mb;
   ProcessFigures process;
   std::vector<Blocked> blocked;
