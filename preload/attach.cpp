@@ -182,6 +182,7 @@ void __attribute__((constructor(101))) attach() {
   recording::Header& header = g_writer.header();
   fill_identity(header, pid, start, executable, begin);
   targets::working_directory_changed();
+  targets::task_root_is(environment_value("LAMBDA_TASK_ROOT"));
   adopt_early();
   if (__register_atfork != nullptr) {
     __register_atfork(nullptr, nullptr, after_fork_in_child, nullptr);

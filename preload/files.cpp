@@ -17,6 +17,18 @@ using recording::Writer;
 // As of the last chdir; empty: unknown. Written by whoever changes it, torn at worst for a moment.
 char g_directory[paths::kBytes];
 
+// Without a slash at its end; empty: unknown.
+char g_task_root[paths::kBytes];
+
+// The moment at which the function's own code began to be read.
+void note_task(const paths::Path& path, std::uint64_t now) {
+  recording::Header& header = g_writer.header();
+  if (recording::load(header.task_opened) == 0 && g_task_root[0] != '\0' &&
+      starts_with(path.text, g_task_root) && path.text[length_of(g_task_root)] == '/') {
+    recording::store(header.task_opened, now);
+  }
+}
+
 // What a relative path at `at` starts from.
 const char* base_of(int at) {
   if (at == kHere) {
@@ -103,6 +115,7 @@ void opened(int fd, int at, const char* path, const Spent& spent) {
     shared_add(totals.errors, 1);
   } else {
     shared_add(totals.starts, 1);
+    note_task(named, spent.begin);
     if (has_entry(fd)) {
       give_meaning(fd, DescriptorKind::kFile, static_cast<std::uint16_t>(index + 1), 0);
     }
@@ -126,6 +139,13 @@ void probed(int at, const char* path, const Spent& spent) {
     shared_add(totals.not_found, 1);
   } else if (is_error(spent)) {
     shared_add(totals.errors, 1);
+  }
+}
+
+void task_root_is(const char* path) {
+  paths::Path named;
+  if (paths::make(named, nullptr, path) && named.bytes > 1) {
+    copy_text(g_task_root, named.text);
   }
 }
 

@@ -108,6 +108,8 @@ void opened(int fd, int at, const char* path, const Spent& spent);
 void probed(int at, const char* path, const Spent& spent);
 // The process's working directory may have changed.
 void working_directory_changed();
+// At attach: where the function's own code is (LAMBDA_TASK_ROOT); nullptr unknown.
+void task_root_is(const char* path);
 
 }  // namespace targets
 }  // namespace lamprey::preload

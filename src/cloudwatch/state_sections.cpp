@@ -59,6 +59,7 @@ Json coverage_json(const Report& report, const Amount& amount) {
   count("rows_refused", c.rows_refused);
   count("traffic_dropped", c.traffic_dropped);
   count("boundaries_missed", c.boundaries_missed);
+  count("targets_refused", c.targets_refused);
   put_object(coverage, "lost", std::move(lost));
   if (!amount.truncated.empty()) {
     coverage["truncated"] = amount.truncated;

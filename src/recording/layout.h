@@ -158,6 +158,7 @@ struct Header {
   std::uint64_t started;            // invocations started so far = newest Invocation::sequence
   std::uint64_t ended;              // invocations ended so far
   ClockPair init_end;               // first GET .../invocation/next; 0 until then
+  std::uint64_t task_opened;        // ticks: first file below LAMBDA_TASK_ROOT opened; 0 none
   ClockPair restored;               // GET .../restore/next answered (SnapStart); 0 if never
   std::uint64_t idle_since;         // ticks; 0 while an invocation or init runs
   std::uint64_t boundary_sequence;  // newest boundary written, +1 (0 none)

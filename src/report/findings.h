@@ -11,5 +11,6 @@ namespace lamprey::report {
 void add_findings(Report& report);
 
 void add_memory_findings(Report& report);
+void add_time_findings(Report& report);
 
 }  // namespace lamprey::report

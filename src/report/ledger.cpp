@@ -84,6 +84,10 @@ Report Ledger::begin(Type type) {
   report.coverage.invocations_lost = lost_;
   report.self.attach_ns = span(h.attach_begin, h.attach_end);
   report.self.recording_bytes = h.file_bytes;
+  report.coverage.targets_refused = h.targets_refused;
+  if ((h.flags & recording::kFlagIoUring) != 0) {
+    report.coverage.unseen.emplace_back("io_uring: operations that went through it");
+  }
   if (reader_.dropped_count() != 0) {
     for (const std::string& text : reader_.dropped()) {
       report.coverage.unseen.push_back("recording: " + text);
@@ -146,6 +150,7 @@ bool Ledger::give_init(const Sink& sink) {
       }
     }
     report.files_opened = opened;
+    fill_init(report);
     base_ = std::move(totals);
     base_sequence_ = 0;
   } else {
@@ -212,6 +217,7 @@ std::size_t Ledger::give_ended(const Sink& sink) {
     }
     fill_totals(report, entry.sequence);
     fill_wall(report, entry);
+    time_history_.add_findings(report);
     mark_given(entry.sequence);
     finish(report, sink);
   }
@@ -277,6 +283,25 @@ std::optional<std::uint64_t> Ledger::runnable_since(std::int32_t tid) {
   }
   const std::uint64_t before = std::exchange(found->second, *now);
   return *now >= before ? std::optional(*now - before) : std::nullopt;
+}
+
+// Cut at the first file of the function's own that was opened.
+void Ledger::fill_init(Report& report) {
+  std::uint64_t file_ns = 0;
+  for (const CallFigures& call : report.calls->by_time) {
+    const auto& info = recording::kCallTable[static_cast<std::size_t>(call.call)];
+    file_ns += info.call_class == recording::CallClass::kFile ? call.total_ns : 0;
+  }
+  report.init_file_ns = file_ns;
+  const std::uint64_t first = header().task_opened;
+  const std::uint64_t begin = header().attach_begin.ticks;
+  if (first > begin && report.init_ns) {
+    const std::uint64_t start_ns = reader_.clock().duration_ns(first - begin);
+    if (start_ns <= *report.init_ns) {
+      report.runtime_start_ns = start_ns;
+      report.import_ns = *report.init_ns - start_ns;
+    }
+  }
 }
 
 void Ledger::fill_wall(Report& report, const Invocation& entry) {

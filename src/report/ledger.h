@@ -16,6 +16,7 @@
 
 #include "recording/reader.h"
 #include "report/report.h"
+#include "report/time_history.h"
 
 namespace lamprey::report {
 
@@ -67,6 +68,7 @@ class Ledger {
             bool peaks_known);
   void fill_invocation(Report& report, const recording::Invocation& entry);
   void fill_totals(Report& report, std::uint64_t sequence);
+  void fill_init(Report& report);
   void fill_wall(Report& report, const recording::Invocation& entry);
   void fill_open_wall(Report& report, const recording::Invocation& entry, std::uint64_t until);
   std::optional<std::uint64_t> runnable_since(std::int32_t tid);
@@ -86,6 +88,7 @@ class Ledger {
   std::bitset<recording::kInvocations> given_;
   std::uint64_t lost_ = 0;
   ProcessFigures last_process_;
+  TimeHistory time_history_;
   std::map<std::int32_t, std::uint64_t> run_delay_;  // by thread, when last looked at; few
 };
 
