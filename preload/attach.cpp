@@ -14,6 +14,7 @@
 #include "preload/runtime_api.h"
 #include "preload/sampler.h"
 #include "preload/stacks.h"
+#include "preload/targets.h"
 #include "preload/text.h"
 #include "preload/thread.h"
 #include "preload/ticks.h"
@@ -204,6 +205,8 @@ void __attribute__((constructor(101))) attach() {
   g_writer.bind(file.base);
   recording::Header& header = g_writer.header();
   fill_identity(header, pid, start, executable, begin);
+  targets::working_directory_changed();
+  targets::task_root_is(environment_value("LAMBDA_TASK_ROOT"));
   adopt_early();
   if (__register_atfork != nullptr) {
     __register_atfork(nullptr, nullptr, after_fork_in_child, nullptr);

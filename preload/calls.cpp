@@ -1,6 +1,6 @@
 // The hooks that need nothing but their row in symbols.def. Those written by hand:
 // calls_irregular.cpp.
-#include "preload/intercept.h"
+#include "preload/waits.h"
 
 // Each hook has a name of its own in C++ and libc's name for the linker: libc's headers declare
 // many of these with `throw()`, which a wrapper of a cancellation point must not be.
@@ -8,9 +8,9 @@
   extern "C" __attribute__((visibility("default"))) result hook_##symbol parameters asm(#symbol); \
   result hook_##symbol parameters {                                                               \
     using namespace lamprey::preload;                                                             \
-    return intercept<Call::k_##row>(#symbol, g_real.symbol, policy, LAMPREY_ARGUMENTS arguments); \
+    return intercept<Call::k_##row>(#symbol, g_real.symbol, policy LAMPREY_ARGUMENTS arguments);  \
   }
-#define LAMPREY_ARGUMENTS(...) __VA_ARGS__
+#define LAMPREY_ARGUMENTS(...) __VA_OPT__(, ) __VA_ARGS__
 #define IRREGULAR(result, symbol, parameters)
 #include "preload/symbols.def"
 #undef IRREGULAR

@@ -33,18 +33,20 @@ using namespace lamprey::preload;  // NOLINT(google-build-using-namespace): this
                                                                       ...) asm(#symbol);           \
   int hook_##symbol(const char* path, int flags, ...) {                                            \
     LAMPREY_READ_MODE(flags)                                                                       \
-    return intercept<Call::k_open>(#symbol, g_real.symbol, Opens(), path, flags, mode);            \
+    return intercept<Call::k_open>(#symbol, g_real.symbol, OpensPath(targets::kHere, path), path,  \
+                                   flags, mode);                                                   \
   }
 LAMPREY_OPEN(open)
 LAMPREY_OPEN(open64)
 #undef LAMPREY_OPEN
 
-#define LAMPREY_OPENAT(symbol)                                                                \
-  extern "C" __attribute__((visibility("default"))) int hook_##symbol(                        \
-      int at, const char* path, int flags, ...) asm(#symbol);                                 \
-  int hook_##symbol(int at, const char* path, int flags, ...) {                               \
-    LAMPREY_READ_MODE(flags)                                                                  \
-    return intercept<Call::k_openat>(#symbol, g_real.symbol, Opens(), at, path, flags, mode); \
+#define LAMPREY_OPENAT(symbol)                                                                     \
+  extern "C" __attribute__((visibility("default"))) int hook_##symbol(                             \
+      int at, const char* path, int flags, ...) asm(#symbol);                                      \
+  int hook_##symbol(int at, const char* path, int flags, ...) {                                    \
+    LAMPREY_READ_MODE(flags)                                                                       \
+    return intercept<Call::k_openat>(#symbol, g_real.symbol, OpensPath(at, path), at, path, flags, \
+                                     mode);                                                        \
   }
 LAMPREY_OPENAT(openat)
 LAMPREY_OPENAT(openat64)

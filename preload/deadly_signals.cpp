@@ -25,6 +25,7 @@
 // kills as without us, and the record says that the signal is not known.
 #include "preload/deadly_signals.h"
 
+#include <initializer_list>
 #include <elf.h>
 #include <sys/mman.h>
 #include <ucontext.h>

@@ -25,6 +25,7 @@
 namespace lamprey::preload {
 
 using recording::Call;
+using recording::CallClass;
 
 // The in-flight record of the calling thread, and what it held before.
 struct Entry {
@@ -32,14 +33,18 @@ struct Entry {
   recording::InFlight outer;
 };
 
+// A descriptor of kSame leaves what the thread's call before was on: poll() of one descriptor is
+// nearly always of that, and where it really points cannot be read before the kernel has judged it.
+inline constexpr int kSame = -2;
+
 // The stack of a call that may block, 0 for others; taken before the clock is read. A plain read()
-// may block where it reads from a connection.
+// may block where it reads from a connection or a pipe.
 template <Call kCall>
 inline std::uint32_t stack_before(int descriptor) {
   if constexpr (recording::may_block(kCall)) {
     return stacks::capture();
   } else if constexpr (kCall == Call::k_read || kCall == Call::k_readv) {
-    return peers::is_connected(descriptor) ? stacks::capture() : 0;
+    return targets::may_wait(descriptor) ? stacks::capture() : 0;
   } else {
     return 0;
   }
@@ -59,7 +64,9 @@ inline Entry enter_call(Call call, int descriptor, std::uint64_t now, std::uint3
     recording::store(flight.call, 0);  // a reader never sees the new call with the old moment
     recording::store(flight.started, now);
     recording::store(flight.stack_pointer, frame);
-    recording::store(flight.descriptor, descriptor);
+    if (descriptor != kSame) {
+      recording::store(flight.descriptor, descriptor);
+    }
     recording::store(flight.stack, stack);
     __atomic_store_n(&flight.call, static_cast<std::uint32_t>(call) + 1, __ATOMIC_RELEASE);
   }
@@ -76,15 +83,44 @@ inline void leave_call(const Entry& entry) {
   }
 }
 
+// After the real call: what it took goes to its row, and, unless it was made inside another call (a
+// signal handler's, a callback's), to the account of the thread's time.
+template <class Policy, class R>
+inline void count_result(const Entry& entry, Call call, const Policy& policy, R result,
+                         std::uint64_t begin) {
+  const std::uint64_t end = ticks();
+  leave_call(entry);
+  Spent spent = {0, begin, end, 0, policy.failed(result)};
+  spent.bytes = spent.failed ? 0 : policy.after(result);
+  spent.ticks = g_writer.busy_between(begin, end);
+  const CallClass by_name = recording::kCallTable[static_cast<std::uint32_t>(call)].call_class;
+  const CallClass spent_on = policy.account(by_name, spent, result);
+  if (entry.outer.call == 0) [[likely]] {
+    recording::Writer::charge(entry.slot, spent_on, spent.ticks);
+  }
+  g_writer.count_call(entry.slot, call, spent.ticks, spent.failed, spent.bytes);
+}
+
+template <class Policy>
+inline Entry begin_call(Call call, const Policy& policy, std::uint64_t begin, std::uint32_t stack) {
+  const Entry entry = enter_call(call, policy.descriptor(), begin, stack);
+  if constexpr (requires { policy.subject(); }) {
+    if (entry.slot != nullptr) {
+      recording::store(entry.slot->in_flight.subject, policy.subject());
+    }
+  }
+  return entry;
+}
+
 // `real_function` is the entry of g_real for `symbol`.
 template <Call kCall, class Policy, class Function, class... Arguments>
 inline auto intercept(const char* symbol, Function& real_function, const Policy& policy,
                       Arguments... arguments) {
   using R = decltype(real_function(arguments...));
   tripwire::check(symbol);
-  if (!available(real_function)) [[unlikely]] {  // not in this libc
+  if (!available(real_function, symbol)) [[unlikely]] {  // not in this libc
     errno = ENOSYS;
-    return static_cast<R>(-1);
+    return Policy::template missing<R>();
   }
   if (!recording_here()) [[unlikely]] {
     return real_function(arguments...);
@@ -93,17 +129,13 @@ inline auto intercept(const char* symbol, Function& real_function, const Policy&
   policy.before();
   const std::uint32_t stack = stack_before<kCall>(policy.descriptor());
   const std::uint64_t begin = ticks();
-  const Entry entry = enter_call(kCall, policy.descriptor(), begin, stack);
+  const Entry entry = begin_call(kCall, policy, begin, stack);
   tripwire::leave();
 
   const R result = real_function(arguments...);
 
   tripwire::enter();
-  const std::uint64_t end = ticks();
-  leave_call(entry);
-  const bool failed = policy.failed(result);
-  const std::uint64_t bytes = failed ? 0 : policy.after(result);
-  g_writer.count_call(entry.slot, kCall, g_writer.busy_between(begin, end), failed, bytes);
+  count_result(entry, kCall, policy, result, begin);
   tripwire::leave();
   return result;
 }

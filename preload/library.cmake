@@ -3,26 +3,28 @@ enable_language(C)
 
 # The exported symbols are the second word (or third column) of the rows in symbols.def.
 file(STRINGS preload/symbols.def rows REGEX "^(HOOK|IRREGULAR)\\(")
+file(STRINGS preload/symbols_time.def time_rows REGEX "^(HOOK|IRREGULAR)\\(")
+list(APPEND rows ${time_rows})
 set(exports "")
 foreach(row IN LISTS rows)
-  string(REGEX REPLACE "^HOOK\\([a-z0-9_]+, [a-z_ ]+, ([a-zA-Z0-9_]+),.*" "\\1" symbol "${row}")
-  string(REGEX REPLACE "^IRREGULAR\\([a-z_*]+, ([a-zA-Z0-9_]+),.*" "\\1" symbol "${symbol}")
+  string(REGEX REPLACE "^HOOK\\([a-z0-9_]+, [a-zA-Z0-9_* ]+, ([a-zA-Z0-9_]+),.*" "\\1" symbol "${row}")
+  string(REGEX REPLACE "^IRREGULAR\\([a-zA-Z0-9_* ]+, ([a-zA-Z0-9_]+),.*" "\\1" symbol "${symbol}")
   string(APPEND exports "    ${symbol};\n")
 endforeach()
 if(LAMPREY_TRIPWIRE)
-  foreach(symbol pthread_mutex_lock pthread_mutex_trylock pthread_rwlock_rdlock pthread_rwlock_wrlock
-                 pthread_spin_lock)
+  foreach(symbol pthread_mutex_trylock pthread_spin_lock)
     string(APPEND exports "    ${symbol};\n")
   endforeach()
 endif()
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS preload/symbols.def)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS preload/symbols.def preload/symbols_time.def)
 file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/liblamprey.map
      CONTENT "{\n  global:\n@exports@  local: *;\n};\n" @ONLY)
 
 file(GLOB preload_sources CONFIGURE_DEPENDS preload/*.cpp)
 
 function(lamprey_add_preload target output)
-  add_library(${target} SHARED ${preload_sources} src/recording/writer.cpp src/recording/marks.cpp)
+  add_library(${target} SHARED ${preload_sources} src/recording/writer.cpp src/recording/marks.cpp
+              src/recording/target_writer.cpp)
   target_include_directories(${target} PRIVATE . src ${CMAKE_BINARY_DIR}/generated)
   target_link_libraries(${target} PRIVATE lamprey_warnings)
   # Exceptions on, so that unwind tables reach through the wrappers; nothing in here throws or

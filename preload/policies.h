@@ -5,6 +5,11 @@
 //   void before() const            just before the real call
 //   bool failed(R) const           is this result an error?
 //   uint64_t after(R) const        just after a success; returns the bytes it moved
+//   CallClass account(...) const   then: counts for what the call was on, and says what its time
+//   was
+//                                  spent on; errno is still the call's
+//   uint64_t subject() const       only where the in-flight record has one (layout.h, InFlight)
+//   R missing<R>()                 what to answer where libc has no such function
 //
 // All are trivially destructible: nothing may need clean-up across the real call, which is a
 // cancellation point and may be left by an exception or a longjmp. `after` and `before` must not
@@ -17,12 +22,17 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <type_traits>
 
-#include "preload/peers.h"
 #include "preload/raw_syscall.h"
 #include "preload/runtime_api.h"
+#include "preload/targets.h"
 
 namespace lamprey::preload {
+
+using recording::CallClass;
+using recording::DescriptorKind;
+using targets::Way;
 
 // Nothing more to tell.
 struct Plain {
@@ -38,12 +48,37 @@ struct Plain {
   static std::uint64_t after(R) {
     return 0;
   }
+  template <class R>
+  static CallClass account(CallClass by_name, const Spent&, R) {
+    return by_name;
+  }
+  template <class R>
+  static R missing() {
+    if constexpr (std::is_pointer_v<R>) {
+      return nullptr;
+    } else {
+      return static_cast<R>(-1);
+    }
+  }
+};
+
+// A call on a descriptor that moves no bytes.
+struct On : Plain {
+  using Plain::Plain;
+  template <class R>
+  CallClass account(CallClass by_name, const Spent& spent, R) const {
+    return targets::used(fd, by_name, spent, Way::kNeither);
+  }
 };
 
 // The result is an error number, 0 for success (clock_nanosleep, getaddrinfo).
 struct ReturnsError : Plain {
   constexpr ReturnsError() : Plain(-1) {}
   static bool failed(int result) { return result != 0; }
+  template <class R>
+  static R missing() {
+    return ENOSYS;
+  }
 };
 
 struct NeverFails : Plain {
@@ -57,7 +92,7 @@ struct NeverFails : Plain {
 // Whatever was known of the descriptor no longer holds: closed, or given out anew.
 inline void forget_descriptor(int fd) {
   runtime_api::forget(fd);
-  peers::forget(fd);
+  targets::forget(fd);
 }
 
 // getaddrinfo: names for addresses.
@@ -65,10 +100,10 @@ struct Resolves : ReturnsError {
   const char* host;
   addrinfo* const* results;
   Resolves(const char* asked, addrinfo* const* into) : host(asked), results(into) {}
-  void before() const { peers::resolving(host); }
-  std::uint64_t after(int) const {
-    peers::resolved(host, *results);
-    return 0;
+  void before() const { targets::resolving(host); }
+  CallClass account(CallClass by_name, const Spent& spent, int) const {
+    targets::resolved(host, spent.failed ? nullptr : *results, spent);
+    return by_name;
   }
 };
 
@@ -78,6 +113,21 @@ struct Opens : Plain {
   static std::uint64_t after(int result) {
     forget_descriptor(result);
     return 0;
+  }
+};
+
+// An open of a path: the result is a new descriptor, or the path could not be opened.
+struct OpensPath : Plain {
+  int at;
+  const char* path;
+  OpensPath(int from, const char* text) : Plain(-1), at(from), path(text) {}
+  static std::uint64_t after(int result) {
+    forget_descriptor(result);
+    return 0;
+  }
+  CallClass account(CallClass by_name, const Spent& spent, int result) const {
+    targets::opened(result, at, path, spent);
+    return by_name;
   }
 };
 
@@ -97,9 +147,7 @@ struct Closes : Plain {
 
 inline void forget_descriptors(unsigned first, unsigned last) {
   runtime_api::forget_range(first, last);
-  for (unsigned fd = first; fd <= last && fd < recording::kPeers; ++fd) {
-    peers::forget(static_cast<int>(fd));
-  }
+  targets::forget_range(first, last);
 }
 
 struct ClosesRange : Plain {
@@ -122,6 +170,12 @@ struct Replaces : Plain {  // dup2, dup3
       forget_descriptor(to);
     }
   }
+  CallClass account(CallClass by_name, const Spent& spent, int) const {
+    if (!spent.failed) {
+      targets::copied(fd, to);
+    }
+    return by_name;
+  }
 };
 
 struct Connects : Plain {
@@ -129,7 +183,7 @@ struct Connects : Plain {
   socklen_t size;
   Connects(int on, const sockaddr* address, socklen_t bytes)
       : Plain(on), peer(address), size(bytes) {}
-  void before() const { peers::connecting(fd, peer, size); }
+  void before() const { targets::connecting(fd, peer, size); }
   bool failed(int result) const {
     // A non-blocking connect under way is what was asked for, no error.
     if (result == -1 && errno == EINPROGRESS) {
@@ -142,13 +196,32 @@ struct Connects : Plain {
     runtime_api::connected(fd);
     return 0;
   }
+  CallClass account(CallClass, const Spent& spent, int result) const {
+    return targets::connected(fd, spent, result == -1 && !spent.failed);
+  }
 };
 
-// Bytes at a position of a file: never the Runtime API.
-struct Moves : Plain {
+// What calls that move bytes have in common.
+template <Way kWay>
+struct Transfers : Plain {
   using Plain::Plain;
-  static std::uint64_t after(ssize_t result) { return static_cast<std::uint64_t>(result); }
+  template <class R>
+  CallClass account(CallClass by_name, const Spent& spent, R) const {
+    return targets::used(fd, by_name, spent, kWay);
+  }
 };
+
+// Bytes at a position of a file, or from one file to another: never the Runtime API.
+template <Way kWay>
+struct Moves : Transfers<kWay> {
+  using Transfers<kWay>::Transfers;
+  template <class R>
+  static std::uint64_t after(R result) {
+    return static_cast<std::uint64_t>(result);
+  }
+};
+using MovesIn = Moves<Way::kReceives>;
+using MovesOut = Moves<Way::kSends>;
 
 // With MSG_TRUNC (recv(2), tcp(7)) the result counts bytes that were thrown away, and the buffer
 // may be NULL: what was said is not there to be read, so the conversation is given up.
@@ -160,10 +233,10 @@ inline bool bytes_are_there(int fd, int flags) {
   return true;
 }
 
-struct Receives : Plain {
+struct Receives : Transfers<Way::kReceives> {
   const void* buffer;
   int flags;
-  Receives(int from, const void* into, int how) : Plain(from), buffer(into), flags(how) {}
+  Receives(int from, const void* into, int how) : Transfers(from), buffer(into), flags(how) {}
   std::uint64_t after(ssize_t result) const {
     if ((flags & (MSG_PEEK | MSG_ERRQUEUE)) != 0) {
       return 0;  // the same bytes come again: counting both would double them
@@ -176,10 +249,10 @@ struct Receives : Plain {
   }
 };
 
-struct Sends : Plain {
+struct Sends : Transfers<Way::kSends> {
   const void* buffer;
   std::size_t size;
-  Sends(int to, const void* from, std::size_t bytes) : Plain(to), buffer(from), size(bytes) {}
+  Sends(int to, const void* from, std::size_t bytes) : Transfers(to), buffer(from), size(bytes) {}
   void before() const { runtime_api::sending(fd, buffer, size); }
   std::uint64_t after(ssize_t result) const {
     runtime_api::sent(fd, buffer, static_cast<std::size_t>(result));
@@ -199,12 +272,12 @@ void for_each_piece(const iovec* vectors, std::size_t count, std::uint64_t size,
   }
 }
 
-struct ReceivesVectors : Plain {
+struct ReceivesVectors : Transfers<Way::kReceives> {
   const iovec* vectors;
   std::size_t count;
   int flags;
   ReceivesVectors(int from, const iovec* into, std::size_t pieces, int how)
-      : Plain(from), vectors(into), count(pieces), flags(how) {}
+      : Transfers(from), vectors(into), count(pieces), flags(how) {}
   std::uint64_t after(ssize_t result) const {
     if ((flags & (MSG_PEEK | MSG_ERRQUEUE)) != 0) {
       return 0;
@@ -220,11 +293,11 @@ struct ReceivesVectors : Plain {
   }
 };
 
-struct SendsVectors : Plain {
+struct SendsVectors : Transfers<Way::kSends> {
   const iovec* vectors;
   std::size_t count;
   SendsVectors(int to, const iovec* from, std::size_t pieces)
-      : Plain(to), vectors(from), count(pieces) {}
+      : Transfers(to), vectors(from), count(pieces) {}
   void before() const {
     if (runtime_api::descriptor_state(fd) == runtime_api::kPlain || count == 0) [[likely]] {
       return;
@@ -243,10 +316,11 @@ struct SendsVectors : Plain {
   }
 };
 
-struct ReceivesMessage : Plain {
+struct ReceivesMessage : Transfers<Way::kReceives> {
   const msghdr* message;
   int flags;
-  ReceivesMessage(int from, const msghdr* into, int how) : Plain(from), message(into), flags(how) {}
+  ReceivesMessage(int from, const msghdr* into, int how)
+      : Transfers(from), message(into), flags(how) {}
   std::uint64_t after(ssize_t result) const {
     return ReceivesVectors(fd, message->msg_iov, message->msg_iovlen, flags).after(result);
   }
@@ -254,9 +328,9 @@ struct ReceivesMessage : Plain {
 
 // Pointers are followed only after the kernel has accepted them, and before the call through
 // copy_from_caller: a bad one must give EFAULT, not a crash in here.
-struct SendsMessage : Plain {
+struct SendsMessage : Transfers<Way::kSends> {
   const msghdr* message;
-  SendsMessage(int to, const msghdr* from) : Plain(to), message(from) {}
+  SendsMessage(int to, const msghdr* from) : Transfers(to), message(from) {}
   void before() const {
     if (runtime_api::descriptor_state(fd) == runtime_api::kPlain) [[likely]] {
       return;
@@ -271,11 +345,12 @@ struct SendsMessage : Plain {
   }
 };
 
-struct ReceivesMessages : Plain {  // recvmmsg: datagrams; the result counts messages
+struct ReceivesMessages
+    : Transfers<Way::kReceives> {  // recvmmsg: datagrams; the result counts messages
   const mmsghdr* messages;
   int flags;
   ReceivesMessages(int from, const mmsghdr* into, int how)
-      : Plain(from), messages(into), flags(how) {}
+      : Transfers(from), messages(into), flags(how) {}
   std::uint64_t after(int result) const {
     std::uint64_t bytes = 0;
     for (int i = 0; i < result && (flags & MSG_PEEK) == 0; ++i) {
@@ -285,9 +360,9 @@ struct ReceivesMessages : Plain {  // recvmmsg: datagrams; the result counts mes
   }
 };
 
-struct SendsMessages : Plain {  // sendmmsg: the result counts messages
+struct SendsMessages : Transfers<Way::kSends> {  // sendmmsg: the result counts messages
   const mmsghdr* messages;
-  SendsMessages(int to, const mmsghdr* from) : Plain(to), messages(from) {}
+  SendsMessages(int to, const mmsghdr* from) : Transfers(to), messages(from) {}
   std::uint64_t after(int result) const {
     std::uint64_t bytes = 0;
     for (int i = 0; i < result; ++i) {

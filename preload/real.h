@@ -2,9 +2,8 @@
 // symbols.def, filled once. No hook lives here.
 //
 // The truth is dlsym(RTLD_NEXT): whatever would have been called without us, which may be
-// another preload's malloc. None of the hooked symbols has two versions in glibc, so the oldest-
-// version answer of dlsym before glibc 2.36 (BZ #14932) is the only one; a row for pthread_cond_*
-// or posix_spawn would need dlvsym.
+// another preload's malloc. Where glibc has two versions of a symbol, dlsym before glibc 2.36 gives
+// the oldest (BZ #14932): real.cpp asks for those by version.
 #pragma once
 
 #include <netdb.h>
@@ -32,7 +31,11 @@ struct RealFunctions {
   int (*pthread_key_create)(unsigned*, void (*)(void*));
   int (*pthread_setspecific)(unsigned, const void*);
   const char* (*gnu_get_libc_version)();  // only asked whether it exists: musl has none
-  void* (*libc_malloc)(std::size_t);      // glibc's own, under the name that nobody interposes
+  int (*fileno)(void*);                   // the four: called, never hooked
+  int (*pthread_mutex_trylock)(void*);
+  int (*pthread_rwlock_tryrdlock)(void*);
+  int (*pthread_rwlock_trywrlock)(void*);
+  void* (*libc_malloc)(std::size_t);  // glibc's own, under the name that nobody interposes
   void* (*default_malloc)(
       std::size_t);  // what RTLD_DEFAULT finds: ours, unless the program has its own
   bool ready;
@@ -51,6 +54,19 @@ template <class Function>
 inline bool available(Function& function) {
   if (function == nullptr) [[unlikely]] {
     resolve_real_functions();
+  }
+  return function != nullptr;
+}
+
+// Looks for `symbol` once more: before glibc 2.34 a program may load libpthread or libresolv long
+// after us. errno stays.
+void* find_late(const char* symbol);
+
+// The same, for a function that may have come since.
+template <class Function>
+inline bool available(Function& function, const char* symbol) {
+  if (!available(function)) [[unlikely]] {
+    function = reinterpret_cast<Function>(find_late(symbol));
   }
   return function != nullptr;
 }

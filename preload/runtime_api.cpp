@@ -7,6 +7,7 @@
 
 #include "preload/http_framer.h"
 #include "preload/raw_syscall.h"
+#include "preload/targets.h"
 #include "preload/text.h"
 #include "preload/thread.h"
 #include "preload/ticks.h"
@@ -144,6 +145,19 @@ recording::ResourceUse resource_use() {
           static_cast<std::uint64_t>(usage.ru_nivcsw)};
 }
 
+// clock_gettime(2) of another thread's CPU time: the kernel's own numbering of such clocks
+// (CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED), which pthread_getcpuclockid(3) uses. By the raw call:
+// the vDSO knows no such clock.
+std::uint64_t thread_cpu_ns(std::int32_t tid) {
+  const auto clock = static_cast<std::int32_t>((~static_cast<std::uint32_t>(tid) << 3U) | 6U);
+  timespec used = {};
+  if (raw_syscall(SYS_clock_gettime, clock, pointer_argument(&used)) != 0) {
+    return 0;
+  }
+  return (static_cast<std::uint64_t>(used.tv_sec) * 1'000'000'000U) +
+         static_cast<std::uint64_t>(used.tv_nsec);
+}
+
 // More work is asked for on this connection: what was delivered on it has ended.
 void ask_for_work(Conversation& c) {
   const recording::ClockPair now = clock_pair();
@@ -151,7 +165,7 @@ void ask_for_work(Conversation& c) {
   if (!g_writer.init_ended()) {
     g_writer.mark_init_end(now, resource_use());
     wake_reader();
-  } else if (g_writer.mark_end(c.delivered, t_thread.tid, now, resource_use())) {
+  } else if (g_writer.mark_end(c.delivered, t_thread.tid, now, resource_use(), thread_cpu_ns)) {
     wake_reader();
   }
   c.delivered = 0;
@@ -164,7 +178,10 @@ struct RequestSink {
 
   void start_line(const char* line, std::size_t /*n*/) {
     const char* path = runtime_path(line);
-    c.known = c.known || path != nullptr;
+    if (path != nullptr && !c.known) {
+      c.known = true;
+      targets::is_runtime_api(c.fd);
+    }
     Asked asked = Asked::kOther;
     if (path != nullptr && starts_with(path, kNextPath)) {
       asked = Asked::kNext;
@@ -248,7 +265,7 @@ struct ResponseSink {
   void start() {
     const recording::RequestFacts facts = {c.request_id, c.trace_id, c.function_arn, c.deadline_ms};
     c.delivered = g_writer.mark_start(facts, current_slot(), t_thread.tid, c.first_byte,
-                                      read_clock(CLOCK_REALTIME));
+                                      read_clock(CLOCK_REALTIME), thread_cpu_ns);
   }
 };
 
@@ -323,6 +340,7 @@ void sending_slow(int fd, const char* data, std::size_t size) {
     if (c != nullptr) {
       if (c->requests.at_message_start() && !c->end_marked) {  // not the repeat of a failed send
         c->known = c->end_marked = true;
+        targets::is_runtime_api(fd);
         ask_for_work(*c);
       }
       release(*c);

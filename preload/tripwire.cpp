@@ -40,10 +40,7 @@ Function next(Function& cache, const char* name) {
     static int (*real)(type*) = nullptr;                                                       \
     return next(real, #name)(lock);                                                            \
   }
-LAMPREY_GUARDED_LOCK(pthread_mutex_lock, pthread_mutex_t)
 LAMPREY_GUARDED_LOCK(pthread_mutex_trylock, pthread_mutex_t)
-LAMPREY_GUARDED_LOCK(pthread_rwlock_rdlock, pthread_rwlock_t)
-LAMPREY_GUARDED_LOCK(pthread_rwlock_wrlock, pthread_rwlock_t)
 LAMPREY_GUARDED_LOCK(pthread_spin_lock, pthread_spinlock_t)
 #undef LAMPREY_GUARDED_LOCK
 

@@ -68,6 +68,7 @@ std::string render(const Report& report, const LineOptions& options, const Amoun
   put_object(line, "process", process_json(report));
   put_object(line, "init", init_json(report));
   put_object(line, "platform", platform_json(report));
+  put_object(line, "wall", wall_json(report));
   if (amount.full) {
     put_object(line, "system", system_json(report));
   }
@@ -78,6 +79,8 @@ std::string render(const Report& report, const LineOptions& options, const Amoun
   put_object(line, "findings", findings_json(report, amount.findings));
   put_object(line, "blocked", blocked_json(report, amount.blocked));
   put_object(line, "calls", calls_json(report, amount));
+  put_object(line, "network", network_json(report, amount.network));
+  put_object(line, "files", files_json(report, amount.files));
   return line.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -89,14 +92,19 @@ struct Step {
   std::size_t to;
   const char* name;
 };
-constexpr Step kSteps[] = {{kGoodBytes, &Amount::sites, 5, "memory.sites"},
+constexpr Step kSteps[] = {{kGoodBytes, &Amount::files, 10, "files"},
+                           {kGoodBytes, &Amount::sites, 5, "memory.sites"},
                            {kGoodBytes, &Amount::top, 10, "calls.top"},
+                           {kMostBytes, &Amount::files, kTopShort, "files"},
+                           {kMostBytes, &Amount::network, kTopShort, "network"},
                            {kMostBytes, &Amount::top, kTopShort, "calls.top"},
                            {kMostBytes, &Amount::sites, kTopShort, "memory.sites"},
                            {kMostBytes, &Amount::blocked, 5, "blocked"},
                            {kMostBytes, &Amount::unseen, 5, "coverage.unseen"},
                            {kMostBytes, &Amount::findings, 5, "findings"},
                            {kMostBytes, &Amount::top, 0, "calls.top"},
+                           {kMostBytes, &Amount::files, 0, "files"},
+                           {kMostBytes, &Amount::network, 0, "network"},
                            {kMostBytes, &Amount::sites, 0, "memory.sites"},
                            {kMostBytes, &Amount::blocked, 1, "blocked"},
                            {kMostBytes, &Amount::unseen, 1, "coverage.unseen"},
@@ -108,7 +116,7 @@ std::string to_line(const Report& report, const LineOptions& options) {
   Amount amount;
   amount.full = is_full(report, options.detail);
   amount.top = amount.full ? kTopFull : kTopShort;
-  amount.sites = amount.top;
+  amount.sites = amount.network = amount.files = amount.top;
   std::string line = render(report, options, amount);
   for (const Step& step : kSteps) {
     if (line.size() > step.above && amount.*step.list > step.to) {

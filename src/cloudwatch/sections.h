@@ -18,6 +18,8 @@ inline constexpr std::size_t kMostStackText = 1000;
 struct Amount {
   bool full = true;  // short lines leave out what does not change from one to the next
   std::size_t top = kTopFull;
+  std::size_t network = kTopFull;
+  std::size_t files = kTopFull;
   std::size_t blocked = kMostBlocked;
   std::size_t sites = kTopFull;
   std::size_t findings = 20;
@@ -28,6 +30,9 @@ struct Amount {
 Json process_json(const report::Report& report);
 Json init_json(const report::Report& report);
 Json memory_json(const report::Report& report, std::size_t most_sites);
+Json wall_json(const report::Report& report);
+Json network_json(const report::Report& report, std::size_t most);
+Json files_json(const report::Report& report, std::size_t most);
 Json calls_json(const report::Report& report, const Amount& amount);
 Json blocked_json(const report::Report& report, std::size_t most);
 Json death_json(const report::Report& report);

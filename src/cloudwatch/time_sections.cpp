@@ -5,11 +5,29 @@ namespace lamprey::cloudwatch {
 
 using report::Report;
 
+constexpr std::size_t kMostDirectories = 10;
+
 Json init_json(const Report& report) {
   Json init;
   if (report.type == report::Type::kInit) {
     put_ms(init, "total_ms", report.init_ns);
+    put_ms(init, "runtime_start_ms", report.runtime_start_ns);
+    put_ms(init, "import_ms", report.import_ns);
+    put_ms(init, "attach_ms", report.self.attach_ns);
+    put_ms(init, "file_ms", report.init_file_ns);
     put(init, "files_opened", report.files_opened);
+    Json list = Json::array();
+    for (const report::DirectoryFigures& directory : report.targets.directories) {
+      if (list.size() == kMostDirectories) {
+        break;
+      }
+      list.push_back({{"path", cut(directory.path)},
+                      {"opens", directory.opens},
+                      {"probes", directory.probes},
+                      {"not_found", directory.not_found},
+                      {"time_ms", ms(directory.time_ns)}});
+    }
+    put_object(init, "directories", std::move(list));
   }
   return init;
 }

@@ -8,7 +8,8 @@
 //   Boundary[]    a ring of totals, one written at the end of init and of each invocation
 //   ThreadSlot[]  slot 0 is shared by threads that got none (atomic adds); others have one writer
 //   Invocation[]  a ring, entry (sequence % kInvocations), newest kInvocations kept
-//   Peer[]        where the socket with that descriptor number leads
+//   Descriptor[]  what the descriptor with that number is, and which target it leads to
+//   Target[]      hosts, directories and files: names and counters (targets.h)
 //   CallRow[]     rows 0 .. kCallCount-1 are shared (atomic adds), row = call; the others belong
 //                 to one slot each and are handed out from the front, never given back
 //   Module[]      what is, or was, loaded into the process: names for the addresses in stacks
@@ -34,6 +35,7 @@
 #include <cstdint>
 
 #include "recording/calls.h"
+#include "recording/targets.h"
 
 namespace lamprey::recording {
 
@@ -45,7 +47,6 @@ inline constexpr std::uint32_t kInvocations = 128;
 inline constexpr std::uint32_t kBoundaries = 4;
 inline constexpr std::uint32_t kThreadSlots = 256;
 inline constexpr std::uint32_t kCallRows = 1536;
-inline constexpr std::uint32_t kPeers = 512;  // descriptors from there on have none
 inline constexpr std::uint32_t kModules = 256;
 inline constexpr std::uint32_t kStacks = 2048;
 inline constexpr std::uint32_t kStackFrames = 38;
@@ -99,6 +100,7 @@ inline constexpr std::uint32_t kFlagExec = 4;            // the process replaced
 inline constexpr std::uint32_t kFlagFollowChildren = 8;
 inline constexpr std::uint32_t kFlagForeignAllocator = 16;  // malloc is not libc's own
 inline constexpr std::uint32_t kFlagStacks = 32;            // stacks are recorded
+inline constexpr std::uint32_t kFlagIoUring = 64;  // io_uring was set up: unseen operations
 
 struct ClockPair {
   std::uint64_t ticks;
@@ -182,7 +184,8 @@ struct Header {
   Section boundaries;
   Section slots;
   Section rows;
-  Section peers;
+  Section descriptors;
+  Section targets;
   Section modules;
   Section sites;
   Section stacks;
@@ -214,6 +217,7 @@ struct Header {
   std::uint64_t started;            // invocations started so far = newest Invocation::sequence
   std::uint64_t ended;              // invocations ended so far
   ClockPair init_end;               // first GET .../invocation/next; 0 until then
+  std::uint64_t task_opened;        // ticks: first file below LAMBDA_TASK_ROOT opened; 0 none
   ClockPair restored;               // GET .../restore/next answered (SnapStart); 0 if never
   std::uint64_t idle_since;         // ticks; 0 while an invocation or init runs
   std::uint64_t boundary_sequence;  // newest boundary written, +1 (0 none)
@@ -227,6 +231,8 @@ struct Header {
   std::uint64_t rows_refused;       // (slot, call) pairs counted in shared rows for want of a row
   std::uint64_t traffic_dropped;    // Runtime API bytes not understood or not followed
   std::uint64_t boundaries_missed;  // totals not written: another thread was writing
+  std::uint64_t targets_refused;    // hosts, directories and files that found no room in the table
+  std::uint32_t targets_used[kTargetKinds];  // handed out, by TargetKind
 
   // -- written at the very end ------------------------------------------------------------------
   alignas(64) Death deaths[2];  // an exit, and a signal (which may come while exit handlers run)
@@ -254,6 +260,25 @@ enum class InvocationState : std::uint32_t {
 
 inline constexpr std::uint32_t kInvocationError = 1;  // flags: it was POST .../error
 
+// Where one thread stood at one moment. Class times are those of its calls since its slot's
+// beginning, the call in flight included, without time in which no invocation ran.
+struct ThreadMoment {
+  std::uint64_t cpu_ns;  // CLOCK_THREAD_CPUTIME_ID; 0: not to be had
+  std::uint64_t class_ticks[kCallClasses];
+};
+
+// A thread that may have handled the request, at START and at END.
+struct ThreadAccount {
+  std::int32_t tid;    // 0: none
+  std::uint32_t slot;  // of which the class times are
+  ThreadMoment started;
+  ThreadMoment ended;  // all zero until END
+};
+
+// Two candidates: the thread that received the request, and the process's first thread (Node asks
+// for work on a pool thread and handles it on its first).
+inline constexpr std::uint32_t kAccounts = 2;
+
 struct Invocation {
   std::uint64_t sequence;  // 1, 2, ... in this process
   InvocationState state;
@@ -269,6 +294,7 @@ struct Invocation {
   char request_id[64];
   char trace_id[128];
   char function_arn[224];
+  ThreadAccount accounts[kAccounts];
 };
 
 struct CallTotals {
@@ -300,6 +326,8 @@ struct Boundary {
   std::int64_t peak_live_bytes;  // highest since the START before
   ResourceUse use;               // all zero: not to be had
   CallTotals calls[kCallCount];
+  std::uint32_t targets_used[kTargetKinds];  // of `targets`, so many of each kind are written
+  TargetTotals targets[kTargets];
   std::uint64_t sequence_end;
 };
 
@@ -309,6 +337,7 @@ struct InFlight {
   std::int32_t descriptor;      // first argument where it is a descriptor, else -1
   std::uint64_t started;        // ticks
   std::uint64_t stack_pointer;  // of the hook: stale when the thread's stack is above it
+  std::uint64_t subject;        // only of calls of the classes Lock and Child: address or pid
   std::uint32_t stack;          // where it was called from: index in Stack[] + 1; 0: not taken
   std::uint32_t reserved;
 };
@@ -330,24 +359,11 @@ struct alignas(64) ThreadSlot {
   std::uint64_t random;
   std::uint16_t row_of[kCallCount];  // row of a call; 0: none yet; kNoRow: refused
   char resolving[64];                // what getaddrinfo was last asked for by this thread
+  std::uint64_t class_ticks[kCallClasses];       // time in finished calls, by what it was spent on
+  std::uint64_t woke_class_ticks[kCallClasses];  // the same when it last woke another thread
 };
 
 inline constexpr std::uint16_t kNoRow = 0xFFFF;
-
-// The far end of a connected, or connecting, socket. Written by the thread that connects: `state`
-// goes to kPeerNone first and to its new value last.
-inline constexpr std::uint32_t kPeerNone = 0;
-inline constexpr std::uint32_t kPeerIp4 = 4;
-inline constexpr std::uint32_t kPeerIp6 = 6;
-inline constexpr std::uint32_t kPeerUnix = 1;
-
-struct Peer {
-  std::uint32_t state;  // kPeer*
-  std::uint16_t port;   // host byte order
-  std::uint16_t reserved;
-  std::uint8_t address[16];  // network byte order; the first 4 for IPv4
-  char name[104];            // host name if DNS gave this address; the path for kPeerUnix
-};
 
 // A file mapped as code. An entry is never changed once `state` says that it is there, but for
 // `died`. An address in a stack of generation g belongs to the module that holds it and has
@@ -394,9 +410,11 @@ inline constexpr std::size_t kSlotsOffset =
     page_up(kBoundariesOffset + (sizeof(Boundary) * kBoundaries));
 inline constexpr std::size_t kInvocationsOffset =
     page_up(kSlotsOffset + (sizeof(ThreadSlot) * kThreadSlots));
-inline constexpr std::size_t kPeersOffset =
+inline constexpr std::size_t kDescriptorsOffset =
     page_up(kInvocationsOffset + (sizeof(Invocation) * kInvocations));
-inline constexpr std::size_t kRowsOffset = page_up(kPeersOffset + (sizeof(Peer) * kPeers));
+inline constexpr std::size_t kTargetsOffset =
+    page_up(kDescriptorsOffset + (sizeof(Descriptor) * kDescriptors));
+inline constexpr std::size_t kRowsOffset = page_up(kTargetsOffset + (sizeof(Target) * kTargets));
 inline constexpr std::size_t kModulesOffset = page_up(kRowsOffset + (sizeof(CallRow) * kCallRows));
 inline constexpr std::size_t kSitesOffset = page_up(kModulesOffset + (sizeof(Module) * kModules));
 inline constexpr std::size_t kStacksOffset = page_up(kSitesOffset + (sizeof(Site) * kStacks));
@@ -405,7 +423,8 @@ inline constexpr std::size_t kFileBytes = page_up(kStacksOffset + (sizeof(Stack)
 // Everything before the rows, and the rows that a few threads need, is written with zeros at
 // attach: on ext4 the first store to a page that was only allocated costs ~13 us (a journal entry
 // a page), to one that was written 0.2 us. Measured; it is what keeps faults out of invocations.
-inline constexpr std::size_t kWrittenBytes = page_up(kRowsOffset + (sizeof(CallRow) * 96));
+inline constexpr std::size_t kWrittenBytes =
+    page_up(kRowsOffset + (sizeof(CallRow) * (kCallCount + 64)));
 struct Span {
   std::size_t offset;
   std::size_t bytes;
@@ -415,8 +434,7 @@ inline constexpr Span kWritten[] = {{0, kWrittenBytes},
                                     {kSitesOffset, page_up(sizeof(Site) * 384)},
                                     {kStacksOffset, page_up(sizeof(Stack) * 384)}};
 
-static_assert(sizeof(Invocation) == 512);
-static_assert(sizeof(Peer) == 128);
+static_assert(sizeof(Invocation) == 512 + (kAccounts * sizeof(ThreadAccount)));
 static_assert(sizeof(Death) == 480);
 static_assert(kCallRows < kNoRow && kThreadSlots < 0xFFFF);
 static_assert(bucket_of(bucket_floor(kBuckets - 1)) == kBuckets - 1);

@@ -43,7 +43,8 @@ void Writer::mark_restored(ClockPair now) {
 }
 
 std::uint64_t Writer::mark_start(const RequestFacts& facts, const ThreadSlot* slot,
-                                 std::int32_t tid, ClockPair now, std::uint64_t real_ns) {
+                                 std::int32_t tid, ClockPair now, std::uint64_t real_ns,
+                                 CpuOf cpu_of) {
   // Concurrent workers (Managed Instances) may start together: each takes a number of its own.
   const std::uint64_t sequence = __atomic_add_fetch(&header().started, 1U, __ATOMIC_ACQ_REL);
   Invocation& entry = invocation_at(sequence);
@@ -68,6 +69,7 @@ std::uint64_t Writer::mark_start(const RequestFacts& facts, const ThreadSlot* sl
     note_idle(idle_since, now.ticks);
     store(header().idle_since, 0);
   }
+  open_accounts(entry, now.ticks, cpu_of);
   recording::publish(entry.state, InvocationState::kStarted);
   __atomic_fetch_add(&header().wake, 1U, __ATOMIC_RELEASE);
   return sequence;
@@ -113,10 +115,13 @@ Invocation* Writer::open_invocation(std::uint64_t preferred, std::int32_t tid) c
 }
 
 bool Writer::mark_end(std::uint64_t preferred, std::int32_t tid, ClockPair now,
-                      const ResourceUse& use) {
+                      const ResourceUse& use, CpuOf cpu_of) {
   Invocation* entry = open_invocation(preferred, tid);
   if (entry == nullptr) {
     return false;
+  }
+  for (ThreadAccount& account : entry->accounts) {
+    account.ended = moment_of(account, now.ticks, cpu_of);
   }
   write_boundary(entry->sequence, now, use);
   entry->ended = now;
@@ -207,6 +212,7 @@ void Writer::write_boundary(std::uint64_t sequence, ClockPair now, const Resourc
   boundary.peak_live_bytes = peak_live();
   sum_calls(boundary);
   sum_in_flight(boundary, now);
+  sum_targets(boundary);
   __atomic_store_n(&boundary.sequence_end, sequence + 1, __ATOMIC_RELEASE);
   __atomic_store_n(&header().boundary_sequence, sequence + 1, __ATOMIC_RELEASE);
   __atomic_clear(&boundary_busy_, __ATOMIC_RELEASE);

@@ -202,7 +202,8 @@ bool Reader::check_header(std::uint64_t file_bytes, Failure& failure) {
          check_section(h.boundaries, "boundaries", sizeof(Boundary), file_bytes, failure) &&
          check_section(h.slots, "slots", sizeof(ThreadSlot), file_bytes, failure) &&
          check_section(h.rows, "rows", sizeof(CallRow), file_bytes, failure) &&
-         check_section(h.peers, "peers", sizeof(Peer), file_bytes, failure) &&
+         check_section(h.descriptors, "descriptors", sizeof(Descriptor), file_bytes, failure) &&
+         check_section(h.targets, "targets", sizeof(Target), file_bytes, failure) &&
          check_section(h.modules, "modules", sizeof(Module), file_bytes, failure) &&
          check_section(h.sites, "sites", sizeof(Site), file_bytes, failure) &&
          check_section(h.stacks, "stacks", sizeof(Stack), file_bytes, failure);

@@ -20,13 +20,24 @@
 
 namespace lamprey::recording {
 
-// The counters of a whole process at one moment. About 32 KB: keep it on the heap.
+// The counters of a whole process at one moment. About 110 KB: keep it on the heap.
 struct Totals {
   MemoryTotals memory{};
   std::int64_t peak_live_bytes = 0;
   ClockPair at{};
   ResourceUse use{};  // of boundaries only; all zero: not to be had
   std::array<CallTotals, kCallCount> calls{};
+  std::array<TargetTotals, kTargets> targets{};
+};
+
+// A target as people know it. `index` is its place in Totals::targets.
+struct TargetName {
+  std::uint32_t index = 0;
+  TargetKind kind{};
+  std::uint32_t directory = kTargets;  // index of its directory; kTargets: none
+  bool runtime_api = false;
+  std::string name;     // host name or path; "unix:PATH"; empty: a host without a name
+  std::string address;  // "10.0.3.17:5432"; empty where there is none
 };
 
 // A call that a thread had entered and not left when it was looked at.
@@ -115,9 +126,13 @@ class Reader {
   // The sum over all slots and rows as they are; calls in flight count up to `now`, without idle.
   std::unique_ptr<Totals> live(std::uint64_t now_mono_ns);
   std::vector<OpenCall> open_calls();
+  // Every host, directory and file that the recording names.
+  std::vector<TargetName> targets();
+  // Class times of an account's slot at `now`, as they are: for an invocation that never ended.
+  std::optional<ThreadMoment> moment_of(const ThreadAccount& account, std::uint64_t now_mono_ns);
 
   // Where the socket with that number leads, as OpenCall::target; empty: unknown.
-  std::string peer_text(std::int32_t descriptor);
+  std::string descriptor_text(std::int32_t descriptor);
   // Every module that makes sense, and its texts made safe.
   std::vector<LoadedModule> modules();
   // The stack with that index + 1; nothing for 0 and for what was not finished or makes no sense.
@@ -147,6 +162,9 @@ class Reader {
   std::uint32_t used_of(const char* name, std::uint32_t used, std::uint32_t count);
   void add_slots(Totals& totals, std::vector<OpenCall>& open_calls);
   std::string target_of(const ThreadSlot& slot, Call call);
+  std::optional<TargetName> target(std::uint32_t index);
+  void add_targets(Totals& totals);
+  std::uint32_t targets_used(std::uint32_t kind);
   void add_rows(Totals& totals);
   std::uint64_t idle_ticks(std::uint64_t from, std::uint64_t to,
                            const std::vector<Invocation>& marks) const;

@@ -74,6 +74,11 @@ std::unique_ptr<Totals> Reader::boundary(std::uint64_t sequence) {
     totals->at = copy->at;
     totals->use = copy->use;
     std::copy(std::begin(copy->calls), std::end(copy->calls), totals->calls.begin());
+    for (std::uint32_t kind = 0; kind < kTargetKinds; ++kind) {
+      const std::uint32_t used = std::min(copy->targets_used[kind], kTargetRoom[kind]);
+      std::copy_n(copy->targets + kTargetFirst[kind], used,
+                  totals->targets.begin() + kTargetFirst[kind]);
+    }
     return totals;
   }
   return nullptr;
@@ -167,6 +172,7 @@ std::unique_ptr<Totals> Reader::live(std::uint64_t now_mono_ns) {
   std::vector<OpenCall> calls;
   add_slots(*totals, calls);
   add_rows(*totals);
+  add_targets(*totals);
   const ClockScale scale = clock();
   const std::uint64_t now = scale.ticks_at(now_mono_ns);
   totals->at = {now, now_mono_ns};

@@ -7,6 +7,9 @@ void Writer::bind(std::byte* base) {
   base_ = base;
   idle_count_ = 0;
   boundary_busy_ = false;
+  for (std::uint16_t& entry : index_) {
+    entry = 0;
+  }
   Header& h = header();
   h.version = kVersion;
   h.header_bytes = sizeof(Header);
@@ -15,7 +18,8 @@ void Writer::bind(std::byte* base) {
   h.boundaries = {kBoundariesOffset, sizeof(Boundary), kBoundaries};
   h.slots = {kSlotsOffset, sizeof(ThreadSlot), kThreadSlots};
   h.rows = {kRowsOffset, sizeof(CallRow), kCallRows};
-  h.peers = {kPeersOffset, sizeof(Peer), kPeers};
+  h.descriptors = {kDescriptorsOffset, sizeof(Descriptor), kDescriptors};
+  h.targets = {kTargetsOffset, sizeof(Target), kTargets};
   h.modules = {kModulesOffset, sizeof(Module), kModules};
   h.sites = {kSitesOffset, sizeof(Site), kStacks};
   h.stacks = {kStacksOffset, sizeof(Stack), kStacks};

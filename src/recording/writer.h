@@ -44,8 +44,24 @@ class Writer {
   ThreadSlot* take_slot(std::int32_t tid);
   void give_back(ThreadSlot& slot);
 
-  // The entry of a descriptor below kPeers. Whoever connects it writes it.
-  Peer& peer(int fd) const { return reinterpret_cast<Peer*>(base_ + kPeersOffset)[fd]; }
+  // -- descriptors and targets ------------------------------------------------------------------
+  // The entry of a descriptor below kDescriptors. Whoever opens or connects it writes it.
+  Descriptor& descriptor(int fd) const {
+    return reinterpret_cast<Descriptor*>(base_ + kDescriptorsOffset)[fd];
+  }
+  Target& target_at(std::uint32_t index) const {
+    return reinterpret_cast<Target*>(base_ + kTargetsOffset)[index];
+  }
+  // The target of `kind` that `hash` stands for; kNoTarget when there is none. Two things with one
+  // 64-bit hash are taken for one.
+  std::uint32_t find_target(TargetKind kind, std::uint64_t hash) const;
+  // A new one, to be filled in by the caller and then shown by show_target; kNoTarget when there is
+  // no room (counted by the caller in targets_refused, if nothing else can stand for it).
+  // Two threads that meet the same thing at the same instant make two: readers add them up.
+  std::uint32_t take_target(TargetKind kind, std::uint64_t hash);
+  void show_target(std::uint32_t index);
+  std::uint32_t targets_used(TargetKind kind) const;
+  static constexpr std::uint32_t kNoTarget = 0xFFFF;
 
   ThreadSlot& shared_slot() const { return slot_at(0); }
   // Sections whose whole life is elsewhere: modules, stacks and sites (preload/).
@@ -100,6 +116,12 @@ class Writer {
     }
     count_shared(index, ticks, failed, bytes);
   }
+  // Adds to the account of the thread's time what a call took and what it was spent on.
+  static void charge(ThreadSlot* slot, CallClass spent_on, std::uint64_t ticks) {
+    if (slot != nullptr) [[likely]] {
+      own_add(slot->class_ticks[static_cast<std::uint32_t>(spent_on)], ticks);
+    }
+  }
   // The part of [from, to] in which no invocation ran and init was over, in ticks.
   std::uint64_t idle_between(std::uint64_t from, std::uint64_t to) const;
   std::uint64_t busy_between(std::uint64_t from, std::uint64_t to) const {
@@ -109,14 +131,16 @@ class Writer {
 
   // -- marks ------------------------------------------------------------------------------------
   void mark_init_end(ClockPair now, const ResourceUse& use = {});
+  // CPU time that the thread `tid` of this process has used, ns; 0: not to be had.
+  using CpuOf = std::uint64_t (*)(std::int32_t tid);
   // Returns the invocation's sequence.
   std::uint64_t mark_start(const RequestFacts& facts, const ThreadSlot* slot, std::int32_t tid,
-                           ClockPair now, std::uint64_t real_ns);
+                           ClockPair now, std::uint64_t real_ns, CpuOf cpu_of = nullptr);
   void mark_response(const char* request_id, bool error, ClockPair now);
   // `preferred`: the invocation that arrived on the same connection, 0 if unknown; `tid`: who asks
   // for more work. False when nothing was open that this can have ended.
   bool mark_end(std::uint64_t preferred, std::int32_t tid, ClockPair now,
-                const ResourceUse& use = {});
+                const ResourceUse& use = {}, CpuOf cpu_of = nullptr);
   void mark_restored(ClockPair now);
   bool init_ended() const { return load(header().init_end.ticks) != 0; }
   bool has_open_invocation() const { return load(header().started) != load(header().ended); }
@@ -154,8 +178,12 @@ class Writer {
   }
   static void count_in(CallTotals& totals, std::uint64_t ticks, bool failed, std::uint64_t bytes) {
     own_add(totals.calls, 1);
-    own_add(totals.errors, failed ? 1 : 0);
-    own_add(totals.bytes, bytes);
+    if (failed) [[unlikely]] {
+      own_add(totals.errors, 1);
+    }
+    if (bytes != 0) {
+      own_add(totals.bytes, bytes);
+    }
     own_add(totals.ticks, ticks);
     own_add(totals.buckets[bucket_of(ticks)], 1);
     if (ticks > load(totals.max_ticks)) [[unlikely]] {
@@ -170,6 +198,10 @@ class Writer {
   void sum_memory(MemoryTotals& into) const;
   void sum_calls(Boundary& boundary);
   void sum_in_flight(Boundary& boundary, ClockPair now) const;
+  void sum_targets(Boundary& boundary) const;
+  CallClass class_in_flight(const InFlight& flight) const;
+  ThreadMoment moment_of(const ThreadAccount& account, std::uint64_t now, CpuOf cpu_of) const;
+  void open_accounts(Invocation& entry, std::uint64_t now, CpuOf cpu_of) const;
   void restart_peak();
   void restart_samples();
   std::int64_t peak_live() const;
@@ -183,7 +215,12 @@ class Writer {
   };
   static constexpr std::uint32_t kIdleIntervals = 64;
 
+  // Where targets are found by their hash: index in Target[] + 1, 0 empty; open addressing.
+  static constexpr std::uint32_t kIndex = 1024;
+  static_assert(kIndex >= kTargets * 2);
+
   std::byte* base_ = nullptr;
+  std::uint16_t index_[kIndex] = {};
   Interval idle_[kIdleIntervals] = {};
   std::uint64_t idle_count_ = 0;
   bool boundary_busy_ = false;

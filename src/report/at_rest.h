@@ -13,9 +13,6 @@ namespace lamprey::report {
 inline constexpr const char* kUnknownEnd =
     "killed: it said nothing of its end, as after SIGKILL, and nobody was told why";
 
-// How and by when the process ended, as far as the recording says. Nobody was told a reason.
-End end_at_rest(Ledger& ledger, const Hints& hints = {});
-
 // What else is known of the time when the process ended.
 struct Hints {
   MemoryKills before;        // the kernel's counters when the process was alive
@@ -23,6 +20,9 @@ struct Hints {
   std::string late_request;  // an invocation that was still running when its time was nearly over
   bool all = false;          // what was given before is known: also what ended and was not given
 };
+
+// How and by when the process ended, as far as the recording says. Nobody was told a reason.
+End end_at_rest(Ledger& ledger, const Hints& hints = {});
 
 // An orphan: what ended and was not given, and the invocation that it left open, or else its end as
 // a whole (of type init when init never ended).

@@ -8,6 +8,7 @@ namespace lamprey::report {
 void add_findings(Report& report) {
   add_memory_findings(report);
   add_ending_findings(report);
+  add_time_findings(report);
   std::stable_sort(report.findings.begin(), report.findings.end(),
                    [](const Finding& a, const Finding& b) { return a.severity > b.severity; });
 }

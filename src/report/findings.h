@@ -12,5 +12,6 @@ void add_findings(Report& report);
 
 void add_memory_findings(Report& report);
 void add_ending_findings(Report& report);
+void add_time_findings(Report& report);
 
 }  // namespace lamprey::report

@@ -87,10 +87,37 @@ std::string subject(const Report& report) {
   return "Took";
 }
 
+// "61 ms CPU + 240 ms network (dynamodb.eu-west-1…) + 88 ms DNS": parts of a hundredth and more.
+std::string parts_of(const Report& report) {
+  const WallFigures& wall = *report.wall;
+  std::string text;
+  const auto add = [&](std::uint64_t ns, const std::string& what) {
+    if (ns != 0 && ns >= wall.total_ns / 100) {
+      text += fmt::format("{}{} {}", text.empty() ? "" : " + ", human_duration(ns), what);
+    }
+  };
+  const bool named = !report.targets.hosts.empty() && wall.network_ns != 0;
+  add(wall.cpu_ns.value_or(0), "CPU");
+  add(wall.runnable_ns.value_or(0), "waiting for a CPU");
+  add(wall.network_ns, named ? fmt::format("network ({})", report.targets.hosts.front().host)
+                             : std::string("network"));
+  add(wall.dns_ns, "DNS");
+  add(wall.file_ns, "files");
+  add(wall.lock_ns, "locks");
+  add(wall.sleep_ns, "sleep");
+  add(wall.child_ns, "children");
+  add(wall.other_ns, "other");
+  return text;
+}
+
 }  // namespace
 
 void add_headline(Report& report) {
   std::string text = subject(report);
+  const std::string parts = report.wall ? parts_of(report) : std::string();
+  if (!parts.empty()) {
+    text += " = " + parts;
+  }
   if (report.memory) {
     text += fmt::format("; allocated {} in {} blocks",
                         human_bytes(static_cast<std::int64_t>(report.memory->allocated_bytes)),
@@ -101,7 +128,7 @@ void add_headline(Report& report) {
     if (report.status != Status::kTimeout) {
       text += "; " + blocked_text(report.blocked.front());
     }
-  } else if (report.calls && !report.calls->by_time.empty() &&
+  } else if (parts.empty() && report.calls && !report.calls->by_time.empty() &&
              report.calls->by_time.front().total_ns > 0) {
     const CallFigures& top = report.calls->by_time.front();
     text +=

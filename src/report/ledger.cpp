@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "report/difference.h"
 #include "report/findings.h"
 #include "report/headline.h"
 #include "report/process.h"
+#include "report/time_account.h"
 
 namespace lamprey::report {
 namespace {
@@ -114,6 +116,10 @@ Report Ledger::begin(Type type) {
   }
   report.self.attach_ns = span(h.attach_begin, h.attach_end);
   report.self.recording_bytes = h.file_bytes;
+  report.coverage.targets_refused = h.targets_refused;
+  if ((h.flags & recording::kFlagIoUring) != 0) {
+    report.coverage.unseen.emplace_back("io_uring: operations that went through it");
+  }
   if (reader_.dropped_count() != 0) {
     for (const std::string& text : reader_.dropped()) {
       report.coverage.unseen.push_back("recording: " + text);
@@ -126,6 +132,7 @@ void Ledger::fill(Report& report, const Totals& before, const Totals& after, boo
   const Peaks peaks = peaks_known ? Peaks::kOfSpan : Peaks::kUnknown;
   report.memory = memory_between(before, after, peaks);
   report.calls = calls_between(before, after, reader_.clock(), peaks);
+  report.targets = targets_between(before, after, reader_.targets(), reader_.clock());
   // An allocator linked into the program takes its calls before they reach us: nothing counted is
   // then no figure at all.
   if ((header().flags & recording::kFlagForeignAllocator) != 0 && after.memory.allocations == 0) {
@@ -170,6 +177,7 @@ bool Ledger::give_init(const Sink& sink) {
   const ProcessFigures now = process();
   report.process = since_start(now);
   last_process_ = now;
+  runnable_since(header().pid);
   if (auto totals = reader_.boundary(0)) {
     fill(report, *base_, *totals, true);
     std::uint64_t opened = 0;
@@ -181,6 +189,7 @@ bool Ledger::give_init(const Sink& sink) {
     }
     report.files_opened = opened;
     add_sites(report, sites_.take(reader_));
+    fill_init(report);
     base_ = std::move(totals);
     base_sequence_ = 0;
   } else {
@@ -261,6 +270,8 @@ std::size_t Ledger::give_ended(const Sink& sink) {
     if (ended.size() == 1) {
       add_sites(report, sites_.take(reader_));
     }
+    fill_wall(report, entry);
+    time_history_.add_findings(report);
     mark_given(entry.sequence);
     leaks_.look(report);
     memory_watch_.look(report, [this] {
@@ -317,6 +328,67 @@ void Ledger::fill_totals(Report& report, std::uint64_t sequence) {
   base_sequence_ = sequence;
 }
 
+// What the thread's figure in /proc has grown by since it was last read: at the end of init or of
+// the invocation before. Nothing the first time.
+std::optional<std::uint64_t> Ledger::runnable_since(std::int32_t tid) {
+  constexpr std::size_t kMostThreads = 64;
+  const auto now = run_delay_ns(header().pid, tid);
+  if (!now) {
+    return std::nullopt;
+  }
+  if (run_delay_.size() >= kMostThreads) {
+    run_delay_.clear();
+  }
+  const auto [found, is_new] = run_delay_.try_emplace(tid, *now);
+  if (is_new) {
+    return std::nullopt;
+  }
+  const std::uint64_t before = std::exchange(found->second, *now);
+  return *now >= before ? std::optional(*now - before) : std::nullopt;
+}
+
+// Cut at the first file of the function's own that was opened.
+void Ledger::fill_init(Report& report) {
+  std::uint64_t file_ns = 0;
+  for (const CallFigures& call : report.calls->by_time) {
+    const auto& info = recording::kCallTable[static_cast<std::size_t>(call.call)];
+    file_ns += info.call_class == recording::CallClass::kFile ? call.total_ns : 0;
+  }
+  report.init_file_ns = file_ns;
+  const std::uint64_t first = header().task_opened;
+  const std::uint64_t begin = header().attach_begin.ticks;
+  if (first > begin && report.init_ns) {
+    const std::uint64_t start_ns = reader_.clock().duration_ns(first - begin);
+    if (start_ns <= *report.init_ns) {
+      report.runtime_start_ns = start_ns;
+      report.import_ns = *report.init_ns - start_ns;
+    }
+  }
+}
+
+void Ledger::fill_wall(Report& report, const Invocation& entry) {
+  std::optional<std::uint64_t> runnable;
+  const recording::ThreadAccount& handler = handler_of(entry);
+  for (const recording::ThreadAccount& account : entry.accounts) {
+    if (account.tid != 0) {  // both, so that both have a figure to start from
+      const auto since = runnable_since(account.tid);
+      runnable = account.tid == handler.tid ? since : runnable;
+    }
+  }
+  if (report.duration_ns) {
+    report.wall = wall_of(handler, handler.ended, *report.duration_ns, runnable, reader_.clock());
+  }
+}
+
+void Ledger::fill_open_wall(Report& report, const Invocation& entry, std::uint64_t until) {
+  const recording::ThreadAccount& first = entry.accounts[1];
+  const recording::ThreadAccount& handler = first.tid != 0 ? first : entry.accounts[0];
+  const auto moment = report.duration_ns ? reader_.moment_of(handler, until) : std::nullopt;
+  if (moment) {
+    report.wall = wall_of(handler, *moment, *report.duration_ns, std::nullopt, reader_.clock());
+  }
+}
+
 std::size_t Ledger::give_open(const End& end, const Sink& sink) {
   skip_overwritten();
   const std::uint64_t newest = std::min(header().started, given_.next + kInvocations - 1);
@@ -346,6 +418,7 @@ std::size_t Ledger::give_open(const End& end, const Sink& sink) {
     add_sites(report, sites_.take(reader_));
     add_blocked(report, *entry, until, end);
     add_stacks(report);
+    fill_open_wall(report, *entry, until);
     mark_given(sequence);
     finish(report, sink);
     ++count;

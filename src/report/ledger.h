@@ -9,6 +9,7 @@
 #include <bitset>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,7 @@
 #include "report/memory_watch.h"
 #include "report/report.h"
 #include "report/sites.h"
+#include "report/time_history.h"
 
 namespace lamprey::report {
 
@@ -91,7 +93,15 @@ class Ledger {
   void fill_invocation(Report& report, const recording::Invocation& entry);
   void fill_totals(Report& report, std::uint64_t sequence);
   void add_sites(Report& report, std::vector<MemorySite> sites) const;
-  void add_blocked(Report& report, std::uint64_t now_mono_ns);
+  void fill_init(Report& report);
+  void fill_wall(Report& report, const recording::Invocation& entry);
+  void fill_open_wall(Report& report, const recording::Invocation& entry, std::uint64_t until);
+  std::optional<std::uint64_t> runnable_since(std::int32_t tid);
+  void add_blocked(Report& report, const recording::Invocation& entry, std::uint64_t until,
+                   const End& end);
+  void add_calls_in_flight(Report& report, std::uint64_t until, const End& end);
+  void add_stacks(Report& report);
+  std::string waited_for(const Closeup& closeup);
   void finish(Report& report, const Sink& sink);
   bool given(std::uint64_t sequence) const;
   void mark_given(std::uint64_t sequence);
@@ -108,6 +118,8 @@ class Ledger {
   LeakWatch leaks_;
   MemoryWatch memory_watch_;
   SiteLedger sites_;
+  TimeHistory time_history_;
+  std::map<std::int32_t, std::uint64_t> run_delay_;  // by thread, when last looked at; few
 };
 
 }  // namespace lamprey::report

@@ -54,7 +54,7 @@ std::string Ledger::waited_for(const Closeup& closeup) {
     if (named++ == kMostNamed) {
       return text + ", ...";
     }
-    std::string peer = reader_.peer_text(socket.descriptor);
+    std::string peer = reader_.descriptor_text(socket.descriptor);
     if (!peer.starts_with(socket.peer)) {
       peer = socket.peer;  // the recording knows less, or another use of the number
     }

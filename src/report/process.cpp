@@ -197,6 +197,14 @@ ProcessFigures since(const ProcessFigures& before, const ProcessFigures& now) {
   return figures;
 }
 
+std::optional<std::uint64_t> run_delay_ns(std::int32_t pid, std::int32_t tid) {
+  std::string text;
+  if (!read_text(fmt::format("/proc/{}/task/{}/schedstat", pid, tid), text)) {
+    return std::nullopt;
+  }
+  return number(word(text, 1));
+}
+
 std::optional<std::uint64_t> own_rss_bytes() {
   std::string text;
   if (!read_text("/proc/self/statm", text)) {

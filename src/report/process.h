@@ -24,6 +24,10 @@ ProcessFigures read_process(std::int32_t pid, std::uint64_t start);
 // Counters (CPU, network) as the growth since `before`, levels as in `now`.
 ProcessFigures since(const ProcessFigures& before, const ProcessFigures& now);
 
+// How long the thread was ready to run and had no CPU, ns since its start (the second figure of
+// /proc/<pid>/task/<tid>/schedstat).
+std::optional<std::uint64_t> run_delay_ns(std::int32_t pid, std::int32_t tid);
+
 // Resident bytes of this process itself.
 std::optional<std::uint64_t> own_rss_bytes();
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "recording/calls.h"
+#include "report/time_figures.h"
 
 namespace lamprey::report {
 
@@ -139,6 +140,7 @@ struct Coverage {
   std::uint64_t traffic_dropped = 0;
   std::uint64_t boundaries_missed = 0;
   std::uint64_t invocations_lost = 0;
+  std::uint64_t targets_refused = 0;
   std::uint64_t stacks_refused = 0;
   std::uint64_t modules_refused = 0;
   std::uint64_t samples_unplaced = 0;          // sampled blocks whose free was not followed
@@ -181,11 +183,16 @@ struct Report {
   std::optional<std::uint64_t> duration_ns;
   std::optional<std::uint64_t> response_ns;
   std::optional<std::uint64_t> init_ns;
-  std::optional<std::uint64_t> files_opened;  // during init
+  std::optional<std::uint64_t> files_opened;      // during init
+  std::optional<std::uint64_t> runtime_start_ns;  // of init: until the function's own code began
+  std::optional<std::uint64_t> import_ns;         // of init: from there
+  std::optional<std::uint64_t> init_file_ns;      // of init: in calls on files, in all threads
   std::string headline;
   std::vector<Finding> findings;
   std::optional<MemoryFigures> memory;
   std::optional<CallsFigures> calls;
+  std::optional<WallFigures> wall;
+  TargetFigures targets;
   std::optional<std::uint64_t> memory_limit_mb;
   ProcessFigures process;
   std::vector<Blocked> blocked;

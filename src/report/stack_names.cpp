@@ -38,6 +38,11 @@ std::string stack_text(const Stack& stack, std::int32_t pid, symbols::Symbolizer
 void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t until_ns) {
   static std::vector<MemorySite> none;
   std::vector<MemorySite>& sites = report.memory ? report.memory->sites : none;
+  // What an end was about first: its line is the last that can have names.
+  want(report.death.stack, report.pid, symbolizer);
+  for (const Blocked& blocked : report.blocked) {
+    want(blocked.stack, report.pid, symbolizer);
+  }
   for (const Finding& finding : report.findings) {
     want(finding.site, report.pid, symbolizer);
   }
@@ -52,6 +57,10 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
   }
   for (MemorySite& site : sites) {
     site.stack_text = stack_text(site.stack, report.pid, symbolizer);
+  }
+  report.death.stack_text = stack_text(report.death.stack, report.pid, symbolizer);
+  for (Blocked& blocked : report.blocked) {
+    blocked.stack_text = stack_text(blocked.stack, report.pid, symbolizer);
   }
 }
 

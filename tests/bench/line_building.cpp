@@ -49,7 +49,12 @@ Report large() {
                                std::string(120, 't'),
                                std::string(120, 'a'),
                                {{"connects", i}}});
-    report.blocked.push_back({i, lamprey::recording::Call::k_poll, 5, "10.0.0.1:5432 (db)"});
+    lamprey::report::Blocked blocked;
+    blocked.tid = i;
+    blocked.call = lamprey::recording::Call::k_poll;
+    blocked.for_ns = 5;
+    blocked.target = "10.0.0.1:5432 (db)";
+    report.blocked.push_back(blocked);
   }
   return report;
 }

@@ -81,7 +81,16 @@ std::vector<std::uint8_t> valid_recording() {
     builder.invoke("r" + std::to_string(i), 3);
   }
   builder.start("open");
-  builder.slot().in_flight = {3, 4, lamprey::recording::monotonic_ns(), 0};
+  builder.slot().in_flight = {3, 4, lamprey::recording::monotonic_ns(), 0, 0, 0, 0};
+  for (std::uint32_t kind = 0; kind < lamprey::recording::kTargetKinds; ++kind) {
+    const auto index =
+        builder.writer().take_target(static_cast<lamprey::recording::TargetKind>(kind), kind + 1);
+    std::strcpy(builder.writer().target_at(index).name, "/somewhere");
+    builder.writer().target_at(index).totals.starts = 7;
+    builder.writer().show_target(index);
+    builder.writer().descriptor(static_cast<int>(4 + kind)) = {
+        lamprey::recording::DescriptorKind::kFile, 1, static_cast<std::uint16_t>(index + 1), 0, 0, 0, 0, 0, 0};
+  }
   lamprey::recording::Death& death = builder.header().deaths[1];
   death.kind = lamprey::recording::DeathKind::kSignal;
   death.signal = 11;
@@ -105,11 +114,13 @@ std::size_t place(std::mt19937_64& random) {
                                 kBoundariesOffset,
                                 kSlotsOffset,
                                 kRowsOffset,
+                                kDescriptorsOffset,
+                                kTargetsOffset,
                                 kRowsOffset + (kCallCount * sizeof(CallRow))};
-  const std::size_t widths[] = {sizeof(Header),       sizeof(Invocation) * 8,
-                                sizeof(Boundary) * 4, sizeof(ThreadSlot) * 4,
-                                sizeof(CallRow) * 8,  sizeof(CallRow) * 8};
-  const std::size_t which = random() % 6;
+  const std::size_t widths[] = {
+      sizeof(Header),      sizeof(Invocation) * 8, sizeof(Boundary) * 4, sizeof(ThreadSlot) * 4,
+      sizeof(CallRow) * 8, sizeof(Descriptor) * 8, sizeof(Target) * 8,   sizeof(CallRow) * 8};
+  const std::size_t which = random() % std::size(starts);
   return starts[which] + (random() % widths[which]);
 }
 

@@ -103,6 +103,10 @@ class Serving:
             text = json.loads(text)
         return text, answer.headers.get("X-Amz-Function-Error") is not None
 
+    def log(self):
+        """What was printed so far."""
+        return Log(0, list(self._lines), "")
+
     def _wait_for_reports(self):
         """The answer comes before the extensions are done: stopping then would cut the last one."""
         for _ in range(200):

@@ -167,7 +167,7 @@ TEST_F(CompanionTest, ATimeoutSaysWhereItStood) {
   process.end_init();
   process.start("stuck", 250);
   process.slot().in_flight = {static_cast<std::uint32_t>(recording::Call::k_connect) + 1, 3,
-                              recording::monotonic_ns(), 0};
+                              recording::monotonic_ns(), 0, 0, 0, 0};
   api_.invoke("stuck", 250);
   ASSERT_TRUE(api_.wait_for_next(2));
   stop("TIMEOUT");

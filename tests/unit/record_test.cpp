@@ -156,7 +156,12 @@ TEST(LineTest, NeverLongerThanAllowedAndSaysWhatItCut) {
   for (int i = 0; i < 500; ++i) {
     report.coverage.unseen.push_back(ugly);
     report.findings.push_back({ugly, report::Severity::kWarning, ugly, ugly, {}});
-    report.blocked.push_back({i, recording::Call::k_poll, 5, "10.0.0.1:5432"});
+    report::Blocked blocked;
+    blocked.tid = i;
+    blocked.call = recording::Call::k_poll;
+    blocked.for_ns = 5;
+    blocked.target = "10.0.0.1:5432";
+    report.blocked.push_back(blocked);
   }
   report.findings.resize(1);
   report.findings[0].code = "x";

@@ -246,7 +246,7 @@ TEST_F(LedgerTest, AnOpenInvocationSaysWhereItStood) {
   builder_.start("open", 2000);
   builder_.writer().count_allocation(builder_.slot(), 100, 104);
   const std::uint64_t now = monotonic_ns();
-  builder_.slot().in_flight = {static_cast<std::uint32_t>(Call::k_connect) + 1, 3, now, 0};
+  builder_.slot().in_flight = {static_cast<std::uint32_t>(Call::k_connect) + 1, 3, now, 0, 0, 0, 0};
   Ledger book = ledger();
   End end;
   end.status = Status::kTimeout;

@@ -21,6 +21,9 @@ function request(method, path, body) {
 }
 
 async function handle(event) {
+  if (event.timed) {
+    return (await import("./timed.mjs")).timed(event.timed);
+  }
   if (event.fail) {
     throw new Error(event.fail);
   }

@@ -1,0 +1,260 @@
+// The descriptor table, and what every kind of descriptor has in common. See targets.h.
+#include "preload/targets.h"
+
+#include <cerrno>
+
+#include "preload/raw_syscall.h"
+
+namespace lamprey::preload::targets {
+namespace {
+
+using recording::Descriptor;
+using recording::load;
+using recording::shared_add;
+using recording::store;
+using recording::Target;
+using recording::TargetTotals;
+
+constexpr int kDnsPort = 53;
+
+Target* target_of(const Descriptor& entry) {
+  return entry.target != 0 ? &g_writer.target_at((entry.target - 1U) % recording::kTargets)
+                           : nullptr;
+}
+
+CallClass class_of(const Descriptor& entry, DescriptorKind kind, CallClass by_name) {
+  if (kind == DescriptorKind::kHost) {
+    const Target* target = target_of(entry);
+    if (target == nullptr) {
+      return CallClass::kNetwork;
+    }
+    if ((target->flags & recording::kTargetRuntimeApi) != 0) {
+      return CallClass::kOther;
+    }
+    return target->port == kDnsPort ? CallClass::kDns : CallClass::kNetwork;
+  }
+  const std::uint32_t woken = load(entry.woken_class);
+  if (woken != 0) {
+    return static_cast<CallClass>(woken - 1);
+  }
+  return recording::class_of(kind, by_name);
+}
+
+// A connect that was under way is over: bytes could be sent, or the socket became ready.
+void finish_connect(Descriptor& entry, TargetTotals& totals, std::uint64_t now) {
+  const std::uint64_t began = load(entry.connecting);
+  if (began != 0) {
+    store(entry.connecting, 0);
+    shared_add(totals.connect_ticks, g_writer.busy_between(began, now));
+  }
+}
+
+void sent(Descriptor& entry, TargetTotals& totals, const Spent& spent) {
+  shared_add(totals.sent, spent.bytes);
+  if (load(entry.sent) == 0) {
+    store(entry.sent, spent.end);
+  }
+  const std::uint64_t invocation = load(g_writer.header().started) + 1;
+  const std::uint64_t before = load(entry.invocation);
+  if (before != invocation) {
+    store(entry.invocation, invocation);
+    if (before != 0) {
+      shared_add(totals.reused, 1);
+    }
+  }
+}
+
+void received(Descriptor& entry, TargetTotals& totals, const Spent& spent) {
+  if (spent.bytes != 0) {
+    shared_add(totals.received, spent.bytes);
+    const std::uint64_t since = load(entry.sent);
+    if (since != 0) {
+      store(entry.sent, 0);
+      shared_add(totals.answers, 1);
+      shared_add(totals.first_byte_ticks, g_writer.busy_between(since, spent.end));
+    }
+  }
+}
+
+void used_host(Descriptor& entry, TargetTotals& totals, const Spent& spent, Way way) {
+  shared_add(totals.ticks, spent.ticks);
+  if (is_error(spent)) {
+    shared_add(totals.errors, 1);
+    store(entry.connecting, 0);
+  } else if (!spent.failed && way != Way::kNeither) {
+    finish_connect(entry, totals, spent.end);
+    if (way == Way::kSends) {
+      sent(entry, totals, spent);
+    } else {
+      received(entry, totals, spent);
+    }
+  }
+}
+
+void used_file(TargetTotals& totals, const Spent& spent, Way way) {
+  shared_add(totals.ticks, spent.ticks);
+  if (is_error(spent)) {
+    shared_add(totals.errors, 1);
+  }
+  if (way == Way::kReceives) {
+    shared_add(totals.reads, 1);
+    if (spent.bytes != 0) {
+      shared_add(totals.received, spent.bytes);
+    }
+  } else if (way == Way::kSends) {
+    shared_add(totals.writes, 1);
+    if (spent.bytes != 0) {
+      shared_add(totals.sent, spent.bytes);
+    }
+  }
+}
+
+// What the thread has mostly waited for since it last woke somebody. Waiting for work is none.
+std::uint32_t work_done(recording::ThreadSlot& slot) {
+  static constexpr CallClass kWork[] = {CallClass::kFile, CallClass::kNetwork, CallClass::kDns,
+                                        CallClass::kChild, CallClass::kSleep};
+  CallClass most = CallClass::kOther;
+  std::uint64_t ticks = recording::kLongCallTicks;  // less is no wait
+  for (const CallClass work : kWork) {
+    const auto index = static_cast<std::uint32_t>(work);
+    const std::uint64_t grown = load(slot.class_ticks[index]) - load(slot.woke_class_ticks[index]);
+    store(slot.woke_class_ticks[index], load(slot.class_ticks[index]));
+    if (grown > ticks) {
+      ticks = grown;
+      most = work;
+    }
+  }
+  return static_cast<std::uint32_t>(most) + 1;
+}
+
+// Whoever waits for the other end will be woken by this: for what this thread had been doing.
+void woke(const Descriptor& entry, int fd) {
+  recording::ThreadSlot* slot = current_slot();
+  const int reader = entry.other != 0 ? entry.other - 1 : fd;
+  if (slot != nullptr && has_entry(reader)) {
+    store(g_writer.descriptor(reader).woken_class, work_done(*slot));
+  }
+}
+
+}  // namespace
+
+void give_meaning(int fd, DescriptorKind kind, std::uint16_t target, std::uint16_t other) {
+  Descriptor& entry = g_writer.descriptor(fd);
+  store(entry.kind, DescriptorKind::kUnknown);
+  store(entry.generation, load(entry.generation) + 1);
+  store(entry.target, target);
+  store(entry.other, other);
+  store(entry.woken_class, 0);
+  store(entry.connecting, 0);
+  store(entry.sent, 0);
+  store(entry.epoll_data, 0);
+  store(entry.invocation, 0);
+  recording::publish(entry.kind, kind);
+}
+
+bool is_error(const Spent& spent) {
+  return spent.failed && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR &&
+         errno != EINPROGRESS && errno != EALREADY && errno != EISCONN;
+}
+
+bool in_vfork_child() { return raw_syscall(SYS_getpid) != g_writer.header().pid; }
+
+CallClass used_slow(int fd, CallClass by_name, const Spent& spent, Way way) {
+  Descriptor& entry = g_writer.descriptor(fd);
+  const DescriptorKind kind = load(entry.kind);
+  Target* target = target_of(entry);
+  if (target != nullptr && kind == DescriptorKind::kHost) {
+    used_host(entry, target->totals, spent, way);
+  } else if (target != nullptr) {
+    used_file(target->totals, spent, way);
+  } else if (way == Way::kSends && !spent.failed && kind != DescriptorKind::kFile) {
+    woke(entry, fd);
+    return CallClass::kOther;
+  }
+  return class_of(entry, kind, by_name);
+}
+
+CallClass waited_for(int fd, const Spent& spent) {
+  const DescriptorKind kind = kind_of(fd);
+  if (kind == DescriptorKind::kUnknown) {
+    return CallClass::kWait;
+  }
+  Descriptor& entry = g_writer.descriptor(fd);
+  Target* target = target_of(entry);
+  if (target != nullptr) {
+    shared_add(target->totals.ticks, spent.ticks);
+    if (kind == DescriptorKind::kHost) {
+      finish_connect(entry, target->totals, spent.end);
+    }
+  }
+  return class_of(entry, kind, CallClass::kWait);
+}
+
+void forget_slow(int fd, DescriptorKind kind) {
+  // As in runtime_api.cpp: a vfork child closes its own descriptors in our memory. For files that
+  // is let pass: what is read from one afterwards then counts for no file.
+  if (kind == DescriptorKind::kFile || !in_vfork_child()) {
+    recording::publish(g_writer.descriptor(fd).kind, DescriptorKind::kUnknown);
+  }
+}
+
+void forget_range(unsigned first, unsigned last) {
+  if (first >= recording::kDescriptors || in_vfork_child()) {
+    return;
+  }
+  for (unsigned fd = first; fd <= last && fd < recording::kDescriptors; ++fd) {
+    Descriptor& entry = g_writer.descriptor(static_cast<int>(fd));
+    if (load(entry.kind) != DescriptorKind::kUnknown) {
+      recording::publish(entry.kind, DescriptorKind::kUnknown);
+    }
+  }
+}
+
+void made(int fd, DescriptorKind kind, int other) {
+  if (has_entry(fd) && !in_vfork_child()) {
+    give_meaning(fd, kind, 0, static_cast<std::uint16_t>(has_entry(other) ? other + 1 : 0));
+  }
+}
+
+void copied(int from, int to) {
+  if (!has_entry(to) || from == to) {
+    return;
+  }
+  const DescriptorKind kind = kind_of(from);
+  if ((kind == DescriptorKind::kUnknown && kind_of(to) == DescriptorKind::kUnknown) ||
+      in_vfork_child()) {
+    return;
+  }
+  if (kind == DescriptorKind::kUnknown) {
+    recording::publish(g_writer.descriptor(to).kind, kind);
+    return;
+  }
+  const Descriptor& entry = g_writer.descriptor(from);
+  give_meaning(to, kind, load(entry.target), load(entry.other));
+}
+
+void registered(int fd, std::uint64_t data) {
+  if (has_entry(fd)) {
+    store(g_writer.descriptor(fd).epoll_data, data);
+  }
+}
+
+int registered_as(std::uint64_t data) {
+  // Nearly everybody puts the descriptor itself there, some leave the upper half undefined.
+  const auto guess = static_cast<int>(data & 0xFFFFFFFFU);
+  if (kind_of(guess) != DescriptorKind::kUnknown) {
+    const std::uint64_t known = load(g_writer.descriptor(guess).epoll_data);
+    if (known == data || (known == 0 && data <= 0xFFFFFFFFU)) {
+      return guess;
+    }
+  }
+  for (std::uint32_t fd = 0; data != 0 && fd < recording::kDescriptors; ++fd) {
+    const Descriptor& entry = g_writer.descriptor(static_cast<int>(fd));
+    if (load(entry.epoll_data) == data && load(entry.kind) != DescriptorKind::kUnknown) {
+      return static_cast<int>(fd);
+    }
+  }
+  return -1;
+}
+
+}  // namespace lamprey::preload::targets

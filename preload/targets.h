@@ -1,0 +1,121 @@
+// What descriptors lead to, and what is counted for it: the descriptor table and the targets of the
+// recording (src/recording/targets.h). The hooks' policies call in here; hosts and their names are
+// hosts.cpp's, files and directories files.cpp's work.
+//
+// Nothing here allocates, locks or touches errno. System calls: getpid where a vfork child, which
+// shares our memory, could change what we know of the parent's descriptors.
+#pragma once
+
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include "preload/thread.h"
+#include "recording/layout.h"
+
+namespace lamprey::preload {
+
+// What one finished call took. `ticks` is end - begin without time in which no invocation ran.
+struct Spent {
+  std::uint64_t ticks;
+  std::uint64_t begin;
+  std::uint64_t end;
+  std::uint64_t bytes;
+  bool failed;
+};
+
+namespace targets {
+
+using recording::CallClass;
+using recording::DescriptorKind;
+
+enum class Way : std::uint8_t { kNeither, kReceives, kSends };
+
+inline bool has_entry(int fd) { return static_cast<unsigned>(fd) < recording::kDescriptors; }
+
+inline DescriptorKind kind_of(int fd) {
+  return has_entry(fd) ? recording::load(g_writer.descriptor(fd).kind) : DescriptorKind::kUnknown;
+}
+
+// Whether a read on it may have to wait for somebody else.
+inline bool may_wait(int fd) {
+  const DescriptorKind kind = kind_of(fd);
+  return kind != DescriptorKind::kUnknown && kind != DescriptorKind::kFile;
+}
+
+CallClass used_slow(int fd, CallClass by_name, const Spent& spent, Way way);
+
+// After a call on `fd`: counts for its target, and says what the time was spent on. With `kFailed`
+// calls errno is still the call's.
+inline CallClass used(int fd, CallClass by_name, const Spent& spent, Way way) {
+  if (kind_of(fd) == DescriptorKind::kUnknown) {
+    return by_name;
+  }
+  return used_slow(fd, by_name, spent, way);
+}
+
+// After a wait that `fd`, found ready, has ended.
+CallClass waited_for(int fd, const Spent& spent);
+
+// -- how descriptors get their meaning ------------------------------------------------------------
+
+void forget_slow(int fd, DescriptorKind kind);
+
+// The number now means something else, or nothing.
+inline void forget(int fd) {
+  const DescriptorKind kind = kind_of(fd);
+  if (kind != DescriptorKind::kUnknown) [[unlikely]] {
+    forget_slow(fd, kind);
+  }
+}
+void forget_range(unsigned first, unsigned last);
+
+// `other`: the far end of a pipe or pair, or -1.
+void made(int fd, DescriptorKind kind, int other);
+void copied(int from, int to);
+// epoll_ctl(2) told the kernel to say `data` when `fd` is ready.
+void registered(int fd, std::uint64_t data);
+// Which descriptor an event with `data` is about; -1 unknown.
+int registered_as(std::uint64_t data);
+
+// For the files beside this one: gives `fd` its meaning; `target` and `other` are as in Descriptor.
+void give_meaning(int fd, DescriptorKind kind, std::uint16_t target, std::uint16_t other);
+// A call that found nothing to do, or was interrupted, has not failed. Reads errno.
+bool is_error(const Spent& spent);
+// A child between vfork and exec runs in our memory; it differs by its pid.
+bool in_vfork_child();
+
+// -- hosts (hosts.cpp) ----------------------------------------------------------------------------
+
+// How many addresses keep their names. A function talks to a handful of hosts.
+inline constexpr std::size_t kNames = 64;
+
+// Before a connect: it may be the call that never returns. `address` may be a bad pointer.
+void connecting(int fd, const sockaddr* address, socklen_t size);
+// After it. `under_way`: a non-blocking one that goes on.
+CallClass connected(int fd, const Spent& spent, bool under_way);
+// SO_ERROR was asked for: a connect that was under way has ended.
+void connect_ended(int fd, bool failed, const Spent& spent);
+// The socket's host is the Runtime API.
+void is_runtime_api(int fd);
+// Before a getaddrinfo: what the calling thread is about to ask for. `host` may be nullptr.
+void resolving(const char* host);
+// After one. `results` of a success.
+void resolved(const char* host, const addrinfo* results, const Spent& spent);
+// After another kind of lookup, of which only the time is taken.
+void looked_up(const char* host, const Spent& spent);
+
+// -- files (files.cpp) ----------------------------------------------------------------------------
+
+inline constexpr int kHere = -100;  // AT_FDCWD
+
+// After an open of `path` relative to `at` that gave `fd`, or failed with errno.
+void opened(int fd, int at, const char* path, const Spent& spent);
+// After a call that asked about a path, or changed what it names.
+void probed(int at, const char* path, const Spent& spent);
+// The process's working directory may have changed.
+void working_directory_changed();
+// At attach: where the function's own code is (LAMBDA_TASK_ROOT); nullptr unknown.
+void task_root_is(const char* path);
+
+}  // namespace targets
+}  // namespace lamprey::preload

@@ -1,0 +1,320 @@
+// Policies (policies.h) of calls that wait, and of what they may wait for: poll and its kin, locks,
+// children, pipes and events. What a wait is charged to is what ended it.
+#pragma once
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+
+#include "preload/intercept.h"
+
+namespace lamprey::preload {
+
+// -- poll, select, epoll ----------------------------------------------------------------------
+
+// A wait that nobody ended was for the time to pass; one that failed, for nothing that we know.
+struct Waits : Plain {
+  using Plain::Plain;
+  static CallClass nobody(int result) { return result == 0 ? CallClass::kSleep : CallClass::kWait; }
+};
+
+struct Polls : Waits {
+  const pollfd* fds;
+  nfds_t count;
+  Polls(const pollfd* array, nfds_t size)
+      : Waits(size == 1 ? kSame : -1), fds(array), count(size) {}
+  CallClass account(CallClass, const Spent& spent, int result) const {
+    CallClass spent_on = nobody(result);
+    for (nfds_t i = 0; result > 0 && i < count; ++i) {
+      if (fds[i].revents != 0) {
+        spent_on = targets::waited_for(fds[i].fd, spent);
+        if (spent_on != CallClass::kWait) {
+          return spent_on;
+        }
+      }
+    }
+    return spent_on;
+  }
+};
+
+struct Selects : Waits {
+  int count;
+  const fd_set* sets[3];
+  Selects(int size, const fd_set* reads, const fd_set* writes, const fd_set* others)
+      : Waits(-1), count(size), sets{reads, writes, others} {}
+  CallClass account(CallClass, const Spent& spent, int result) const {
+    CallClass spent_on = nobody(result);
+    for (int fd = 0; result > 0 && fd < count && fd < FD_SETSIZE; ++fd) {
+      bool ready = false;
+      for (const fd_set* set : sets) {
+        ready = ready || (set != nullptr && FD_ISSET(fd, set));
+      }
+      if (ready) {
+        spent_on = targets::waited_for(fd, spent);
+        if (spent_on != CallClass::kWait) {
+          return spent_on;
+        }
+      }
+    }
+    return spent_on;
+  }
+};
+
+struct EpollWaits : Waits {
+  const epoll_event* events;
+  EpollWaits(int on, const epoll_event* array) : Waits(on), events(array) {}
+  CallClass account(CallClass, const Spent& spent, int result) const {
+    constexpr int kMost = 16;  // of one wait; more say nothing new
+    CallClass spent_on = nobody(result);
+    for (int i = 0; i < result && i < kMost; ++i) {
+      const int ready = targets::registered_as(events[i].data.u64);
+      spent_on = ready >= 0 ? targets::waited_for(ready, spent) : CallClass::kWait;
+      if (spent_on != CallClass::kWait) {
+        return spent_on;
+      }
+    }
+    return spent_on;
+  }
+};
+
+struct Registers : On {  // epoll_ctl
+  int target;
+  const epoll_event* event;
+  Registers(int epoll, int fd_of_interest, const epoll_event* what)
+      : On(epoll), target(fd_of_interest), event(what) {}
+  CallClass account(CallClass by_name, const Spent& spent, int) const {
+    if (!spent.failed && event != nullptr) {
+      targets::registered(target, event->data.u64);
+    }
+    return by_name;
+  }
+};
+
+// -- locks, threads ---------------------------------------------------------------------------
+
+// pthread functions: the result is an error number; running out of the time that was given is what
+// was asked for.
+struct Locks : ReturnsError {
+  const void* lock;
+  explicit Locks(const void* which) : lock(which) {}
+  std::uint64_t subject() const { return reinterpret_cast<std::uintptr_t>(lock); }
+  static bool failed(int result) { return result != 0 && result != ETIMEDOUT; }
+};
+
+// A mutex says who holds it: glibc's pthread_mutex_t has its owner's tid after two integers.
+struct LocksMutex : Locks {
+  using Locks::Locks;
+  int descriptor() const {
+    constexpr std::size_t kOwner = 8;
+    std::int32_t owner = 0;
+    __builtin_memcpy(&owner, static_cast<const char*>(lock) + kOwner, sizeof(owner));
+    return owner;
+  }
+};
+
+// A timed wait on a condition that nobody ended is how the JVM sleeps. (CPython's waits for its
+// interpreter lock end after 5 ms likewise, and are waits for a lock.)
+struct WaitsForCondition : Locks {
+  using Locks::Locks;
+  static CallClass account(CallClass by_name, const Spent& spent, int result) {
+    constexpr std::uint64_t kLongNs = 10'000'000;
+    return result == ETIMEDOUT && spent.ticks >= ticks_for(kLongNs) ? CallClass::kSleep : by_name;
+  }
+};
+
+struct Semaphore : Plain {
+  const void* semaphore;
+  explicit Semaphore(const void* which) : Plain(-1), semaphore(which) {}
+  std::uint64_t subject() const { return reinterpret_cast<std::uintptr_t>(semaphore); }
+  static bool failed(int result) { return result != 0 && errno != ETIMEDOUT; }
+};
+
+struct Barrier : Locks {
+  using Locks::Locks;
+  static bool failed(int result) { return result > 0; }  // -1: the one that was last
+};
+
+// -- children, signals ------------------------------------------------------------------------
+
+struct WaitsForChild : Plain {
+  long pid;
+  explicit WaitsForChild(long which) : Plain(-1), pid(which) {}
+  std::uint64_t subject() const { return static_cast<std::uint64_t>(pid); }
+};
+
+struct Spawns : ReturnsError {};
+
+// -- paths, streams ---------------------------------------------------------------------------
+
+struct ProbesPath : Plain {
+  int at;
+  const char* path;
+  ProbesPath(int from, const char* text) : Plain(-1), at(from), path(text) {}
+  template <class R>
+  static bool failed(R result) {
+    if constexpr (std::is_pointer_v<R>) {
+      return result == nullptr;
+    } else {
+      return result == static_cast<R>(-1);
+    }
+  }
+  template <class R>
+  CallClass account(CallClass by_name, const Spent& spent, R) const {
+    targets::probed(at, path, spent);
+    return by_name;
+  }
+};
+
+struct ChangesDirectory : Plain {
+  using Plain::Plain;
+  static std::uint64_t after(int) {
+    targets::working_directory_changed();
+    return 0;
+  }
+};
+
+// The descriptor of a stream, -1 for one without (fmemopen). fileno(3) takes no lock.
+inline int stream_descriptor(void* stream) {
+  if (stream == nullptr || g_real.fileno == nullptr) {
+    return -1;
+  }
+  const int saved = errno;
+  const int fd = g_real.fileno(stream);
+  errno = saved;
+  return fd;
+}
+
+struct OpensStream : Plain {
+  const char* path;
+  explicit OpensStream(const char* text) : Plain(-1), path(text) {}
+  static bool failed(const void* result) { return result == nullptr; }
+  CallClass account(CallClass by_name, const Spent& spent, void* result) const {
+    targets::opened(result != nullptr ? stream_descriptor(result) : -1, targets::kHere, path,
+                    spent);
+    return by_name;
+  }
+};
+
+struct ClosesStream : Closes {
+  explicit ClosesStream(void* stream) : Closes(stream_descriptor(stream)) {}
+};
+
+// fread, fwrite: the result counts elements of `unit` bytes. A short one may be the end or an
+// error; the program asks ferror(), we cannot.
+template <Way kWay>
+struct Streams : Transfers<kWay> {
+  std::size_t unit;
+  Streams(void* stream, std::size_t bytes)
+      : Transfers<kWay>(stream_descriptor(stream)), unit(bytes) {}
+  template <class R>
+  static bool failed(R) {
+    return false;
+  }
+  template <class R>
+  std::uint64_t after(R result) const {
+    if constexpr (std::is_pointer_v<R>) {
+      return 0;
+    } else {
+      return result > 0 ? static_cast<std::uint64_t>(result) * unit : 0;
+    }
+  }
+};
+using StreamsIn = Streams<Way::kReceives>;
+using StreamsOut = Streams<Way::kSends>;
+
+struct ReturnsPointer : Plain {
+  constexpr ReturnsPointer() : Plain(-1) {}
+  static bool failed(const void* result) { return result == nullptr; }
+};
+
+// -- descriptors ------------------------------------------------------------------------------
+
+struct Duplicates : On {
+  using On::On;
+  CallClass account(CallClass by_name, const Spent& spent, int result) const {
+    if (!spent.failed) {
+      runtime_api::forget(result);
+      targets::copied(fd, result);
+    }
+    return by_name;
+  }
+};
+
+struct Controls : On {  // fcntl
+  int command;
+  Controls(int on, int what) : On(on), command(what) {}
+  CallClass account(CallClass by_name, const Spent& spent, int result) const {
+    constexpr int kDuplicate = 0;            // F_DUPFD
+    constexpr int kDuplicateCloexec = 1030;  // F_DUPFD_CLOEXEC
+    if (command == kDuplicate || command == kDuplicateCloexec) {
+      return Duplicates(fd).account(by_name, spent, result);
+    }
+    return targets::used(fd, by_name, spent, Way::kNeither);
+  }
+};
+
+struct Makes : Plain {
+  DescriptorKind kind;
+  explicit Makes(DescriptorKind what) : Plain(-1), kind(what) {}
+  std::uint64_t after(int result) const {
+    forget_descriptor(result);
+    targets::made(result, kind, -1);
+    return 0;
+  }
+};
+
+struct MakesTwo : Plain {
+  DescriptorKind kind;
+  const int* fds;
+  MakesTwo(DescriptorKind what, const int* both) : Plain(-1), kind(what), fds(both) {}
+  std::uint64_t after(int) const {
+    for (int i = 0; i < 2; ++i) {
+      forget_descriptor(fds[i]);
+      targets::made(fds[i], kind, fds[1 - i]);
+    }
+    return 0;
+  }
+};
+
+struct AsksSocket : On {  // getsockopt
+  bool error;             // SO_ERROR: how a connect that was under way has ended
+  const void* value;
+  AsksSocket(int on, int level, int option, const void* into)
+      : On(on), error(level == SOL_SOCKET && option == SO_ERROR), value(into) {}
+  CallClass account(CallClass by_name, const Spent& spent, int) const {
+    if (error && !spent.failed && value != nullptr) {
+      int result = 0;
+      __builtin_memcpy(&result, value, sizeof(result));
+      targets::connect_ended(fd, result != 0, spent);
+    }
+    return targets::used(fd, by_name, spent, Way::kNeither);
+  }
+};
+
+struct LooksUp : Plain {
+  const char* host;
+  explicit LooksUp(const char* name) : Plain(-1), host(name) {}
+  void before() const { targets::resolving(host); }
+  template <class R>
+  static bool failed(R result) {
+    if constexpr (std::is_pointer_v<R>) {
+      return result == nullptr;
+    } else {
+      return result < 0;
+    }
+  }
+  template <class R>
+  CallClass account(CallClass by_name, Spent spent, R result) const {
+    spent.failed = failed(result);
+    targets::looked_up(host, spent);
+    return by_name;
+  }
+};
+
+// The _r forms: an error number, and a null pointer where a host was to be.
+struct LooksUpInto : LooksUp {
+  using LooksUp::LooksUp;
+  static bool failed(int result) { return result != 0; }
+};
+
+}  // namespace lamprey::preload

@@ -1,0 +1,205 @@
+// Reader: what calls and descriptors lead to, in words and figures. Numbers become text here and
+// nowhere else.
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "recording/reader.h"
+
+namespace lamprey::recording {
+namespace {
+
+std::string address_text(const Target& target) {
+  const bool ip6 = target.address_kind == kAddressIp6;
+  if (!ip6 && target.address_kind != kAddressIp4) {
+    return {};
+  }
+  char text[INET6_ADDRSTRLEN] = {};
+  if (inet_ntop(ip6 ? AF_INET6 : AF_INET, target.address, text, sizeof(text)) == nullptr) {
+    return {};
+  }
+  return ip6 ? fmt::format("[{}]:{}", text, target.port) : fmt::format("{}:{}", text, target.port);
+}
+
+bool is_mutex(Call call) { return call == Call::k_pthread_mutex_lock; }
+
+// "mutex 0x7f01… held by thread 4713", "pid 4714"
+std::string subject_text(const ThreadSlot& slot, Call call) {
+  const std::uint64_t subject = slot.in_flight.subject;
+  switch (call) {
+    case Call::k_waitpid:
+    case Call::k_waitid: {
+      const auto pid = static_cast<std::int32_t>(subject);
+      return pid > 0 ? fmt::format("pid {}", pid) : std::string("any child");
+    }
+    case Call::k_pthread_mutex_lock:
+    case Call::k_pthread_rwlock_rdlock:
+    case Call::k_pthread_rwlock_wrlock:
+    case Call::k_pthread_cond_wait:
+    case Call::k_sem_wait:
+    case Call::k_pthread_join:
+    case Call::k_pthread_barrier_wait:
+    case Call::k_futex:
+      break;
+    default:
+      return {};
+  }
+  const std::int32_t owner = slot.in_flight.descriptor;
+  return is_mutex(call) && owner > 0 ? fmt::format("0x{:x}, held by thread {}", subject, owner)
+                                     : fmt::format("0x{:x}", subject);
+}
+
+std::uint64_t offset_of(const Section& section, std::uint64_t index) {
+  return section.offset + (index * section.stride);
+}
+
+}  // namespace
+
+std::uint32_t Reader::targets_used(std::uint32_t kind) {
+  const std::uint32_t room = kTargetRoom[kind];
+  const std::uint32_t there = header_->targets.count > kTargetFirst[kind]
+                                  ? std::min(header_->targets.count - kTargetFirst[kind], room)
+                                  : 0;
+  return std::min(header_->targets_used[kind], there);
+}
+
+std::optional<TargetName> Reader::target(std::uint32_t index) {
+  Target found{};
+  if (index >= header_->targets.count || index >= kTargets ||
+      !read_at(offset_of(header_->targets, index), &found, offsetof(Target, totals)) ||
+      found.ready != 1) {
+    return std::nullopt;
+  }
+  TargetName name;
+  name.index = index;
+  while (index >= kTargetFirst[static_cast<std::uint32_t>(name.kind)] +
+                      kTargetRoom[static_cast<std::uint32_t>(name.kind)]) {
+    name.kind = static_cast<TargetKind>(static_cast<std::uint32_t>(name.kind) + 1);
+  }
+  if (found.directory != 0 && found.directory - 1U < kTargets) {
+    name.directory = found.directory - 1U;
+  }
+  name.runtime_api = (found.flags & kTargetRuntimeApi) != 0;
+  name.name.assign(found.name, strnlen(found.name, sizeof(found.name)));
+  if (name.kind == TargetKind::kHost) {
+    name.address = address_text(found);
+    if (found.address_kind == kAddressUnix) {
+      name.name = "unix:" + name.name;
+    } else if (found.address_kind > kAddressIp6) {
+      drop(fmt::format("target {}: address kind {} does not exist", index, found.address_kind));
+      return std::nullopt;
+    }
+  }
+  return name;
+}
+
+std::vector<TargetName> Reader::targets() {
+  std::vector<TargetName> found;
+  for (std::uint32_t kind = 0; kind < kTargetKinds; ++kind) {
+    const std::uint32_t used = targets_used(kind);
+    for (std::uint32_t i = 0; i < used; ++i) {
+      if (auto name = target(kTargetFirst[kind] + i)) {
+        found.push_back(std::move(*name));
+      }
+    }
+  }
+  return found;
+}
+
+void Reader::add_targets(Totals& totals) {
+  for (std::uint32_t kind = 0; kind < kTargetKinds; ++kind) {
+    const std::uint32_t used = targets_used(kind);
+    for (std::uint32_t i = 0; i < used; ++i) {
+      const std::uint32_t index = kTargetFirst[kind] + i;
+      if (!read_at(offset_of(header_->targets, index) + offsetof(Target, totals),
+                   &totals.targets[index], sizeof(TargetTotals))) {
+        drop("targets: some could not be read");
+        return;
+      }
+    }
+  }
+}
+
+// "10.0.3.17:5432 (db.internal)", "unix:/run/x.sock", "/mnt/efs/model.bin", "a pipe"; empty:
+// unknown.
+std::string Reader::descriptor_text(std::int32_t descriptor) {
+  if (descriptor < 0 || static_cast<std::uint32_t>(descriptor) >= header_->descriptors.count) {
+    return {};
+  }
+  Descriptor entry{};
+  if (!read_at(offset_of(header_->descriptors, static_cast<std::uint64_t>(descriptor)), &entry,
+               sizeof(entry))) {
+    drop("descriptors: an entry could not be read");
+    return {};
+  }
+  switch (entry.kind) {
+    case DescriptorKind::kUnknown:
+      return {};
+    case DescriptorKind::kPipe:
+      return "a pipe";
+    case DescriptorKind::kPair:
+      return "a socket pair";
+    case DescriptorKind::kEvent:
+      return "an eventfd";
+    case DescriptorKind::kTimer:
+      return "a timerfd";
+    case DescriptorKind::kSignal:
+      return "a signalfd";
+    case DescriptorKind::kFile:
+    case DescriptorKind::kHost:
+      break;
+    default:
+      drop(fmt::format("descriptor {}: kind {} does not exist", descriptor,
+                       static_cast<std::uint32_t>(entry.kind)));
+      return {};
+  }
+  const auto found = entry.target != 0 ? target(entry.target - 1U) : std::nullopt;
+  if (!found) {
+    return {};
+  }
+  if (found->address.empty() || found->name.empty()) {
+    return found->address + found->name;
+  }
+  return fmt::format("{} ({})", found->address, found->name);
+}
+
+std::string Reader::target_of(const ThreadSlot& slot, Call call) {
+  if (kCallTable[static_cast<std::size_t>(call)].call_class == CallClass::kDns) {
+    return {slot.resolving, strnlen(slot.resolving, sizeof(slot.resolving))};
+  }
+  std::string subject = subject_text(slot, call);
+  return subject.empty() ? descriptor_text(slot.in_flight.descriptor) : subject;
+}
+
+std::optional<ThreadMoment> Reader::moment_of(const ThreadAccount& account,
+                                              std::uint64_t now_mono_ns) {
+  ThreadSlot slot{};
+  if (account.tid == 0 || account.slot >= header_->slots.count ||
+      !read_at(offset_of(header_->slots, account.slot), &slot, sizeof(slot)) ||
+      slot.tid != account.tid) {
+    return std::nullopt;  // the thread has ended, or its slot is somebody else's now
+  }
+  ThreadMoment moment{};
+  std::copy(std::begin(slot.class_ticks), std::end(slot.class_ticks), moment.class_ticks);
+  const std::uint32_t call = slot.in_flight.call;
+  const std::uint64_t now = clock().ticks_at(now_mono_ns);
+  if (call != 0 && call <= kCallCount && slot.in_flight.started < now) {
+    CallClass spent_on = kCallTable[call - 1].call_class;
+    Descriptor entry{};
+    const auto descriptor = static_cast<std::uint32_t>(slot.in_flight.descriptor);
+    const bool on_descriptor =
+        spent_on == CallClass::kFile || spent_on == CallClass::kNetwork ||
+        call - 1 == static_cast<std::uint32_t>(Call::k_poll);  // of one: what it is on is known
+    if (on_descriptor && descriptor < header_->descriptors.count &&
+        read_at(offset_of(header_->descriptors, descriptor), &entry, sizeof(entry))) {
+      spent_on = class_of(entry.kind, spent_on);
+    }
+    const std::uint64_t since = now - slot.in_flight.started;
+    moment.class_ticks[static_cast<std::uint32_t>(spent_on)] +=
+        since - std::min(since, idle_ticks(slot.in_flight.started, now, invocations()));
+  }
+  return moment;
+}
+
+}  // namespace lamprey::recording

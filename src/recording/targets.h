@@ -1,0 +1,116 @@
+// What descriptors lead to: the part of the recording's layout (layout.h) that tells hosts, files
+// and pipes apart and counts for each. Only plain data lives here.
+//
+// A Target is handed out when it is first met and never given back: its index means the same thing
+// as long as the file lives, so the difference of two boundaries is one invocation's part. Counters
+// are shared by all threads (atomic adds). Units: ticks of Header::clock, bytes, counts.
+#pragma once
+
+#include <cstdint>
+
+#include "recording/calls.h"
+
+namespace lamprey::recording {
+
+inline constexpr std::uint32_t kDescriptors = 1024;  // Lambda's limit; higher ones have no entry
+
+// Where the target of a kind stands in the table: [kTargetFirst[kind], + kTargetRoom[kind]).
+enum class TargetKind : std::uint32_t { kHost = 0, kDirectory = 1, kFile = 2 };
+inline constexpr std::uint32_t kTargetKinds = 3;
+inline constexpr std::uint32_t kTargetRoom[kTargetKinds] = {48, 64, 208};
+inline constexpr std::uint32_t kTargetFirst[kTargetKinds] = {0, 48, 112};
+inline constexpr std::uint32_t kTargets = 320;
+// Of the files, so many may be named before init is over: imports must not take all the room.
+inline constexpr std::uint32_t kFilesOfInit = 96;
+
+enum class DescriptorKind : std::uint32_t {
+  kUnknown = 0,
+  kFile = 1,    // target: a file, or the directory that stands for it
+  kHost = 2,    // a connected, or connecting, socket. target: a host
+  kPipe = 3,    // `other`: the far end, when it was made in this process
+  kPair = 4,    // socketpair; likewise
+  kEvent = 5,   // eventfd
+  kTimer = 6,   // timerfd
+  kSignal = 7,  // signalfd
+};
+
+// What time in a call on such a descriptor is spent on. `by_name` is the class of the call itself.
+constexpr CallClass class_of(DescriptorKind kind, CallClass by_name) {
+  switch (kind) {
+    case DescriptorKind::kUnknown:
+      return by_name;
+    case DescriptorKind::kFile:
+      return CallClass::kFile;
+    case DescriptorKind::kHost:
+      return CallClass::kNetwork;
+    case DescriptorKind::kPipe:
+    case DescriptorKind::kPair:
+      return CallClass::kChild;  // nobody in this process wrote to it: see Descriptor::woken_class
+    case DescriptorKind::kTimer:
+      return CallClass::kSleep;
+    case DescriptorKind::kEvent:
+    case DescriptorKind::kSignal:
+      return CallClass::kOther;
+  }
+  return by_name;
+}
+
+struct Descriptor {
+  DescriptorKind kind;        // stored last
+  std::uint32_t generation;   // +1 each time the number gets a new meaning
+  std::uint16_t target;       // index in Target[] + 1; 0: none
+  std::uint16_t other;        // descriptor + 1; 0: none
+  std::uint32_t woken_class;  // CallClass + 1 of what the thread that last wrote to it had done
+  std::uint64_t connecting;   // ticks at which a non-blocking connect began; 0: none under way
+  std::uint64_t sent;         // ticks at which the oldest unanswered bytes had been sent; 0: none
+  std::uint64_t epoll_data;   // what epoll_ctl was told to say of it
+  std::uint64_t invocation;   // in which it was last sent to, +1; 0: never
+};
+
+// Bits of Target::flags.
+inline constexpr std::uint16_t kTargetRuntimeApi = 1;  // the Runtime API: no host of the function's
+
+// What Target::address holds.
+inline constexpr std::uint16_t kAddressNone = 0;
+inline constexpr std::uint16_t kAddressIp4 = 4;
+inline constexpr std::uint16_t kAddressIp6 = 6;
+inline constexpr std::uint16_t kAddressUnix = 1;  // `name` is the path
+
+// Counters of one target; which are used depends on its kind.
+struct TargetTotals {
+  std::uint64_t starts;    // hosts: connects; files, directories: successful opens
+  std::uint64_t ticks;     // in calls on it, waits that it ended included
+  std::uint64_t received;  // bytes; files: read
+  std::uint64_t sent;      // bytes; files: written
+  std::uint64_t errors;    // calls that failed (would-block and interruptions are none)
+  // hosts
+  std::uint64_t connect_ticks;  // start of connect to connected
+  std::uint64_t lookups;        // of its name
+  std::uint64_t lookup_ticks;
+  std::uint64_t answers;           // times that bytes came after bytes had been sent
+  std::uint64_t first_byte_ticks;  // sent to first byte, over all answers
+  std::uint64_t reused;            // first use in an invocation of a connection from before it
+  // files; a directory's are those of everything below it, named files included
+  std::uint64_t reads;
+  std::uint64_t writes;
+  std::uint64_t probes;     // stat, access, readlink, ...
+  std::uint64_t not_found;  // opens and probes that gave ENOENT or ENOTDIR
+};
+inline constexpr std::uint32_t kTargetCounters = sizeof(TargetTotals) / sizeof(std::uint64_t);
+
+struct Target {
+  std::uint32_t ready;         // 1: everything below up to `totals` is complete
+  std::uint16_t address_kind;  // kAddress*
+  std::uint16_t port;          // host byte order; 0 unknown
+  std::uint16_t flags;
+  std::uint16_t directory;  // of a file: index of its directory in Target[] + 1
+  std::uint32_t reserved;
+  std::uint64_t hash;  // of what it is found by
+  std::uint8_t address[16];
+  char name[160];  // host name, or path; cut to fit
+  TargetTotals totals;
+};
+
+static_assert(kTargetFirst[2] + kTargetRoom[2] == kTargets);
+
+}  // namespace lamprey::recording

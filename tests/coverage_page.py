@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Prints docs/coverage.md from the tables that the library is built from: which functions are hooked,
+and in which row each is counted. `tests/coverage_page.py > docs/coverage.md`; a test compares."""
+
+import pathlib
+import re
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+HEAD = """# What is seen, and what is not
+
+Made by `tests/coverage_page.py` from `src/recording/calls.def`, `preload/symbols.def` and
+`preload/symbols_time.def`; do not edit.
+
+The library sees what crosses from the program and its libraries into libc. It does not see
+
+* **what libc calls of itself**: the `openat` inside `fopen`, the sockets inside `getaddrinfo`, the `futex` inside
+  `pthread_mutex_lock`. The call that the program made is counted, with its whole time;
+* **static programs and raw `syscall` instructions** (Go): nothing of them. CPython, Node, the JVM and Ruby have none outside
+  libc;
+* **io_uring**: the record says that it was set up;
+* **the loader** before it has loaded us, and its own `openat` and `mmap` for every library after;
+* **vDSO calls** (`clock_gettime`) and page faults;
+* **`vfork`**, which no function can stand in front of; the wait for the child is seen;
+* the character functions of stdio (`getc`, `putc`, `printf`), which rarely reach the kernel.
+
+Where `strace -f -c` counts something else:
+
+| row | difference |
+| --- | --- |
+| locks (`pthread_mutex_lock`, `pthread_rwlock_*`) | only calls that had to wait; strace has a `futex` for each sleep and each wake |
+| `sem_wait`, `pthread_cond_wait`, `pthread_join` | calls; strace has 0 or more `futex` for one |
+| `fopen`, `fread`, `fgets`, ..., `opendir`, `readdir`, `scandir`, `realpath` | calls of the library; strace has one `read` for many |
+| `system`, `popen`, `posix_spawn`, `fork` | calls; strace has `clone`, `vfork`, `wait4` inside |
+| `stat` | strace has `newfstatat`; `lstat`, `fstat` apart |
+| `usleep`, `sleep` | strace has `clock_nanosleep` |
+| `send`, `recv` | strace has `sendto`, `recvfrom` |
+
+Exact mode (patching libc's text so that every system call is seen) does not exist: it would need the site tables of each
+libc build that Lambda serves, and those could not be had and checked. `LAMPREY_EXACT` is not read.
+
+## Rows and functions
+
+| row | class | functions |
+| --- | --- | --- |
+"""
+
+
+def page():
+    functions = {}
+    order = []
+    for line in (ROOT / "src/recording/calls.def").read_text().splitlines():
+        found = re.match(r"CALL\((\w+), (\w+)\)", line)
+        if found:
+            order.append((found[1], found[2].lower()))
+    for table in ("preload/symbols.def", "preload/symbols_time.def"):
+        for line in (ROOT / table).read_text().splitlines():
+            hook = re.match(r"HOOK\((\w+), [\w* ]+, (\w+),", line)
+            if hook:
+                functions.setdefault(hook[1], []).append(hook[2])
+            irregular = re.match(r"IRREGULAR\([\w* ]+, (\w+),", line)
+            if irregular:
+                name = irregular[1]
+                row = re.sub(r"64$|_(timed|clock)", lambda m: "_" if m[0] != "64" else "", name)
+                functions.setdefault(row, []).append(name)
+    rows = [
+        f"| `{name}` | {kind} | {', '.join(f'`{f}`' for f in functions.get(name, []))} |"
+        for name, kind in order
+    ]
+    return HEAD + "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")

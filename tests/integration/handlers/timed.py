@@ -1,0 +1,45 @@
+"""A function whose time is known: it does what the event names, one after the other, and answers how
+long each took by its own clock, in ms."""
+
+import socket
+import subprocess
+import threading
+import time
+
+_lock = threading.Lock()
+
+
+def _first_byte(port):
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        while connection.recv(4096):
+            pass
+
+
+def _lock_for(seconds):
+    _lock.acquire()
+    threading.Timer(seconds, _lock.release).start()
+    with _lock:
+        pass
+
+
+def _burn(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+def handler(event, context):
+    work = {
+        "sleep": time.sleep,
+        "network": _first_byte,
+        "lock": _lock_for,
+        "child": lambda seconds: subprocess.run(["sleep", str(seconds)], check=True),
+        "cpu": _burn,
+    }
+    took = {}
+    for name, argument in event.items():
+        begin = time.monotonic()
+        work[name](argument)
+        took[name] = (time.monotonic() - begin) * 1000
+    return took

@@ -1,0 +1,156 @@
+"""Where the time of an invocation went: handlers whose truth is known, against `wall`, `network`,
+`files` and `blocked`.
+
+The machine may be busy: a part that took longer by the handler's own clock may be that much longer
+here, and each run is tried a few times before it counts as wrong.
+"""
+
+import contextlib
+import shutil
+import socketserver
+import threading
+import time
+
+import pytest
+from test_python_runtime import VERSIONS, interpreter
+
+PARTS = ("cpu", "runnable", "network", "dns", "file", "lock", "sleep", "child", "other")
+ANSWER_MS, SLEEP_MS, LOCK_MS, CHILD_MS, CPU_MS = 150, 200, 100, 30, 60
+TRIES = 4
+
+
+class Slow(socketserver.StreamRequestHandler):
+    def handle(self):
+        while self.rfile.readline().strip():
+            pass
+        time.sleep(ANSWER_MS / 1000)
+        self.wfile.write(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+
+@pytest.fixture(scope="module")
+def port():
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Slow) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        yield listening.server_address[1]
+        listening.shutdown()
+
+
+@pytest.fixture(scope="module")
+def python(root):
+    for version in VERSIONS:
+        program, obstacle = interpreter(root, version)
+        if not obstacle:
+            return program
+    return pytest.skip("no Python here can have awslambdaric")
+
+
+def check_sum(record):
+    wall = record["wall"]
+    assert wall["total_ms"] == record["duration_ms"]
+    total = sum(wall.get(f"{part}_ms", 0) for part in PARTS)
+    assert abs(total - wall["total_ms"]) <= wall["total_ms"] / 100, wall
+
+
+def near(seen, known):
+    return abs(seen - known) <= max(5, known * 0.05)
+
+
+def tried(run, is_true):
+    """What `run` gave, once `is_true` of it; an honest failure shows the last."""
+    for _ in range(TRIES):
+        result = run()
+        if is_true(result):
+            return result
+    pytest.fail(f"in none of {TRIES} tries: {result}")
+
+
+@pytest.fixture(scope="module")
+def timed(local_lambda, python):
+    command = [python, "-m", "awslambdaric", "timed.handler"]
+    with local_lambda.serve(*command, env={"LAMPREY_DETAIL": "full"}, timeout=20) as serving:
+
+        def run(event):
+            before = len(serving.log().invokes)
+            took, failed = serving.invoke(event)
+            assert not failed, took
+            for _ in range(200):
+                records = serving.log().invokes
+                if len(records) > before:
+                    break
+                time.sleep(0.02)
+            return took, records[-1]
+
+        yield run
+        with contextlib.suppress(AssertionError):
+            serving.stop()
+
+
+def test_python_one_after_the_other(timed, port):
+    """All of it in one invocation: every part is what the handler's own clock says."""
+    event = {
+        "sleep": SLEEP_MS / 1000,
+        "network": port,
+        "lock": LOCK_MS / 1000,
+        "child": CHILD_MS / 1000,
+        "cpu": CPU_MS / 1000,
+    }
+
+    def is_true(result):
+        took, record = result
+        check_sum(record)
+        wall = record["wall"]
+        return (
+            near(wall["sleep_ms"], SLEEP_MS)
+            and near(wall["network_ms"], took["network"])
+            and near(wall["lock_ms"], took["lock"])
+            and CHILD_MS <= wall["child_ms"] <= took["child"]
+            and near(wall["cpu_ms"], CPU_MS)
+        )
+
+    took, record = tried(lambda: timed(event), is_true)
+    hosts = {entry["host"]: entry for entry in record["network"]}
+    host = hosts[f"127.0.0.1:{port}"]
+    assert (host["connects"], host["errors"], host["sent_bytes"]) == (1, 0, 18)
+    assert near(host["first_byte_ms"], ANSWER_MS)
+    assert not [name for name in hosts if name.endswith(":9001")]  # the Runtime API is no host
+    assert " sleep" in record["headline"] and " locks" in record["headline"]
+    assert timed({})[1]["wall"]["sleep_ms"] < 5  # and nothing of it in the next
+
+
+def test_node_all_at_once(local_lambda, port):
+    """One thread waits for everything: each span is charged to what ended it."""
+    if shutil.which("node") is None:
+        pytest.skip("no node here")
+    event = {"sleep": SLEEP_MS / 1000, "network": port, "child": CHILD_MS / 1000}
+    options = {"env": {"LAMPREY_DETAIL": "full"}, "memory": 512, "timeout": 20}
+    with local_lambda.serve("node", "node_client.mjs", **options) as serving:
+        answers = [serving.invoke({"timed": event})[0]["took"] for _ in range(TRIES)]
+        log = serving.stop()
+    assert all(took >= SLEEP_MS for took in answers)
+    for record in log.invokes:
+        check_sum(record)
+
+    def is_true(wall):
+        waited = wall["network_ms"] + wall["child_ms"] + wall["cpu_ms"] + wall["other_ms"]
+        return (
+            near(wall["sleep_ms"] + waited + wall["file_ms"], wall["total_ms"])
+            and near(wall["network_ms"] + wall["child_ms"] + wall["cpu_ms"], ANSWER_MS)
+            and near(wall["sleep_ms"], SLEEP_MS - ANSWER_MS)
+        )
+
+    walls = [record["wall"] for record in log.invokes]
+    assert any(is_true(wall) for wall in walls), walls
+
+
+@pytest.mark.parametrize(
+    ("event", "call"), [({"sleep": 30}, "clock_nanosleep"), ({"child": 30}, "wait4")]
+)
+def test_a_timeout_says_what_the_thread_waited_for(local_lambda, python, event, call):
+    log = local_lambda.run(python, "-m", "awslambdaric", "timed.handler", event=event, timeout=2)
+    (record,) = log.invokes
+    assert record["status"] == "timeout"
+    names = {"wait4": {"waitpid", "waitid"}}.get(call, {call})
+    assert record["blocked"][0]["call"] in names, record["blocked"]
+    check_sum(record)
+    part = "sleep_ms" if "sleep" in event else "child_ms"
+    assert record["wall"][part] > 1500

@@ -1,0 +1,152 @@
+// Each finding about time fires when it should, and is silent just short of that.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "report/findings.h"
+#include "report/time_history.h"
+
+namespace lamprey::report {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr std::uint64_t kMs = 1'000'000;
+
+std::vector<std::string> codes(const Report& report) {
+  std::vector<std::string> found;
+  for (const Finding& finding : report.findings) {
+    EXPECT_FALSE(finding.text.empty() || finding.advice.empty() || finding.evidence.empty());
+    found.push_back(finding.code);
+  }
+  return found;
+}
+
+std::vector<std::string> found_in(Report report) {
+  report.findings.clear();
+  add_time_findings(report);
+  return codes(report);
+}
+
+Report invocation(HostFigures host) {
+  Report report;
+  report.duration_ns = 400 * kMs;
+  host.host = "db.internal";
+  report.targets.hosts.push_back(std::move(host));
+  return report;
+}
+
+TEST(TimeFindingsTest, SlowDns) {
+  HostFigures host;
+  host.lookups = 2;
+  host.lookup_ns = 100 * kMs;
+  EXPECT_THAT(found_in(invocation(host)), ElementsAre("network.slow_dns"));
+  host.lookup_ns -= 1;
+  EXPECT_THAT(found_in(invocation(host)), IsEmpty());
+}
+
+TEST(TimeFindingsTest, SlowHost) {
+  HostFigures host;
+  host.wait_ns = 200 * kMs;
+  EXPECT_THAT(found_in(invocation(host)), ElementsAre("network.slow_host"));
+  host.wait_ns -= 1;
+  EXPECT_THAT(found_in(invocation(host)), IsEmpty());
+}
+
+TEST(TimeFindingsTest, NetworkErrors) {
+  HostFigures host;
+  host.errors = 1;
+  EXPECT_THAT(found_in(invocation(host)), ElementsAre("network.errors"));
+  host.errors = 0;
+  EXPECT_THAT(found_in(invocation(host)), IsEmpty());
+}
+
+TEST(TimeFindingsTest, ImportsAndMissingFiles) {
+  Report report;
+  report.type = Type::kInit;
+  report.targets.directories.push_back({"/opt/python", 600, 400, 10, 5 * kMs});
+  EXPECT_THAT(found_in(report), ElementsAre("files.import_storm"));
+  report.type = Type::kInvoke;
+  EXPECT_THAT(found_in(report), IsEmpty());
+  report.targets.directories[0].not_found = 500;
+  EXPECT_THAT(found_in(report), ElementsAre("files.not_found_storm"));
+  report.targets.directories[0].probes = 4000;
+  EXPECT_THAT(found_in(report), IsEmpty());
+}
+
+TEST(TimeFindingsTest, TmpFills) {
+  Report report;
+  report.process.tmp_max = 500;
+  report.process.tmp_used = 400;
+  EXPECT_THAT(found_in(report), ElementsAre("files.tmp_filling"));
+  report.process.tmp_used = 399;
+  EXPECT_THAT(found_in(report), IsEmpty());
+  report.process.tmp_used.reset();
+  EXPECT_THAT(found_in(report), IsEmpty());
+}
+
+TEST(TimeFindingsTest, PartsOfTheWall) {
+  Report report;
+  report.wall = WallFigures{};
+  report.wall->total_ns = 250 * kMs;
+  EXPECT_THAT(found_in(report), IsEmpty());
+  report.wall->lock_ns = 50 * kMs;
+  EXPECT_THAT(found_in(report), ElementsAre("locks.contended"));
+  report.wall->lock_ns -= 1;
+  EXPECT_THAT(found_in(report), IsEmpty());
+  report.wall->sleep_ns = 125 * kMs;
+  EXPECT_THAT(found_in(report), ElementsAre("time.sleeping"));
+  report.wall->sleep_ns = 99 * kMs;
+  report.wall->runnable_ns = 50 * kMs;
+  EXPECT_THAT(found_in(report), ElementsAre("time.cpu_starved"));
+  report.wall->runnable_ns.reset();
+  report.wall->child_ns = 130 * kMs;
+  EXPECT_THAT(found_in(report), ElementsAre("children.slow"));
+  report.wall->total_ns = 3000 * kMs;
+  EXPECT_THAT(found_in(report), IsEmpty());
+}
+
+TEST(TimeHistoryTest, ReconnectsAreThoseInARow) {
+  TimeHistory history;
+  const auto after = [&history](std::uint64_t connects, std::uint64_t reused) {
+    HostFigures host;
+    host.connects = connects;
+    host.reused = reused;
+    Report report = invocation(host);
+    history.add_findings(report);
+    return codes(report);
+  };
+  EXPECT_THAT(after(1, 0), IsEmpty());
+  EXPECT_THAT(after(1, 0), IsEmpty());
+  EXPECT_THAT(after(2, 0), ElementsAre("network.reconnect"));
+  EXPECT_THAT(after(0, 1), IsEmpty());
+  EXPECT_THAT(after(1, 0), IsEmpty());
+  EXPECT_THAT(after(1, 1), IsEmpty());
+  EXPECT_THAT(after(1, 0), IsEmpty());
+}
+
+TEST(TimeHistoryTest, LeaksOnlyEverGrow) {
+  TimeHistory history;
+  const auto after = [&history](std::optional<std::uint64_t> fds,
+                                std::optional<std::uint64_t> threads) {
+    Report report;
+    report.process.fd_use = fds;
+    report.process.threads = threads;
+    history.add_findings(report);
+    return codes(report);
+  };
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    EXPECT_THAT(after(10 + i, 4), IsEmpty());
+  }
+  EXPECT_THAT(after(15, 4), ElementsAre("fds.leak"));
+  EXPECT_THAT(after(15, 5), IsEmpty());
+  for (std::uint64_t i = 6; i < 10; ++i) {
+    EXPECT_THAT(after(15, i), ::testing::Not(Contains("fds.leak")));
+  }
+  EXPECT_THAT(after(std::nullopt, 10), ElementsAre("threads.leak"));
+  EXPECT_THAT(after(std::nullopt, std::nullopt), IsEmpty());
+}
+
+}  // namespace
+}  // namespace lamprey::report
