@@ -105,7 +105,7 @@ bool Journal::open(int output) {
     char zeros[kPageBytes] = {};
     if (ftruncate(descriptor_, 0) != 0 ||
         pwrite(descriptor_, zeros, sizeof(zeros), 0) != static_cast<ssize_t>(sizeof(zeros)) ||
-        !keep(page_, sizeof(*page_))) {
+        !keep(0, sizeof(*page_))) {
       close(descriptor_);
       descriptor_ = -1;
       return false;
@@ -130,15 +130,20 @@ void Journal::drop_entries_of_removed_files() {
     if (entry.used != 0 && access((name + recording::kSuffix).c_str(), F_OK) != 0 &&
         access((kept + recording::kSuffix).c_str(), F_OK) != 0) {
       entry = {};
-      keep(&entry, sizeof(entry));
+      keep_entry(entry);
     }
   }
 }
 
 // Writes one part of the copy to its place in the file.
-bool Journal::keep(const void* part, std::size_t bytes) const {
-  const auto at = static_cast<const char*>(part) - reinterpret_cast<const char*>(page_);
-  return descriptor_ >= 0 && pwrite(descriptor_, part, bytes, at) == static_cast<ssize_t>(bytes);
+bool Journal::keep(std::size_t at, std::size_t bytes) const {
+  return descriptor_ >= 0 && pwrite(descriptor_, reinterpret_cast<const char*>(page_) + at, bytes,
+                                    static_cast<off_t>(at)) == static_cast<ssize_t>(bytes);
+}
+
+bool Journal::keep_entry(const Entry& entry) const {
+  const auto place = static_cast<std::size_t>(&entry - page_->entries);
+  return keep(offsetof(Page, entries) + (place * sizeof(Entry)), sizeof(Entry));
 }
 
 void Journal::recover(int output) {
@@ -147,12 +152,12 @@ void Journal::recover(int output) {
   }
   if (page_->sent >= page_->size && page_->place < kEntries) {
     page_->entries[page_->place] = page_->pending;
-    keep(&page_->entries[page_->place], sizeof(Entry));
+    keep_entry(page_->entries[page_->place]);
   } else if (page_->sent > 0) {
     [[maybe_unused]] const ssize_t wrote = write(output, "\n", 1);
   }
   page_->size = 0;
-  keep(&page_->size, sizeof(page_->size));
+  keep(offsetof(Page, size), sizeof(page_->size));
 }
 
 void Journal::keep_state() {
@@ -163,7 +168,7 @@ void Journal::keep_state() {
   const std::size_t length = std::min(state_.late_request.size(), sizeof(page_->late_request) - 1);
   std::memset(page_->late_request, 0, sizeof(page_->late_request));
   std::memcpy(page_->late_request, state_.late_request.data(), length);
-  keep(&page_->failed_inits, offsetof(Page, entries) - offsetof(Page, failed_inits));
+  keep(offsetof(Page, failed_inits), offsetof(Page, entries) - offsetof(Page, failed_inits));
 }
 
 Journal::Entry* Journal::find(const recording::Header& header) const {
@@ -219,14 +224,14 @@ bool Journal::print(int output, const std::string& line, const recording::Header
   page_->size = static_cast<std::int64_t>(line.size()) + 1;
   page_->place = static_cast<std::uint64_t>(place - page_->entries);
   page_->pending = entry;
-  keep(&page_->sent, offsetof(Page, failed_inits) - offsetof(Page, sent));
+  keep(offsetof(Page, sent), offsetof(Page, failed_inits) - offsetof(Page, sent));
   const bool printed = send(output, line) || cloudwatch::write_line(output, line);
   if (printed) {
     *place = entry;
-    keep(place, sizeof(Entry));
+    keep_entry(*place);
   }
   page_->size = 0;
-  keep(&page_->size, sizeof(page_->size));
+  keep(offsetof(Page, size), sizeof(page_->size));
   return printed;
 }
 
@@ -264,7 +269,7 @@ bool Journal::send(int output, const std::string& line) {
 void Journal::forget(const recording::Header& header) {
   if (Entry* entry = descriptor_ < 0 ? nullptr : find(header)) {
     *entry = {};
-    keep(entry, sizeof(*entry));
+    keep_entry(*entry);
   }
 }
 

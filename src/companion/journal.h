@@ -56,7 +56,8 @@ class Journal {
   struct Page;
 
   Entry* find(const recording::Header& header) const;
-  bool keep(const void* part, std::size_t bytes) const;
+  bool keep(std::size_t at, std::size_t bytes) const;
+  bool keep_entry(const Entry& entry) const;
   void recover(int output);
   void drop_entries_of_removed_files();
   bool send(int output, const std::string& line);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kBlocks = 8;
 constexpr std::size_t kSteps = kBlocks - 1;
-constexpr std::size_t kLeast = 3 * kBlocks;  // levels
+constexpr std::size_t kLeast = 6 * kBlocks;  // levels
 constexpr double kSteady = 5.0;              // t of the mean step, 6 degrees of freedom
 constexpr std::uint64_t kTestEvery = 8;      // invocations
 constexpr std::int64_t kLeastBytes = 1024;   // an invocation; awslambdaric itself keeps 128
@@ -83,6 +83,7 @@ void Levels::add(std::int64_t level) {
     levels_[(first_ + size_++) % levels_.size()] = level;
     return;
   }
+  highest_before_ = std::max(highest_before_, levels_[first_]);
   levels_[first_] = level;
   first_ = (first_ + 1) % levels_.size();
 }
@@ -106,7 +107,7 @@ std::optional<Growth> steady_growth(const Levels& levels) {
   }
   const double early = means[2] - means[0];
   const double late = means[kSteps] - means[kSteps - 2];
-  if (late < early / 2) {
+  if (late < early / 2 || means[kSteps] <= static_cast<double>(levels.highest_before())) {
     return std::nullopt;
   }
   // Without any spread t has no end.

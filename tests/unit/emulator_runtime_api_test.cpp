@@ -144,7 +144,7 @@ TEST_F(EmulatorRuntimeApi, ErrorsCarryTheirType) {
 }
 
 TEST_F(EmulatorRuntimeApi, UnknownPathsAreNotFound) {
-  EXPECT_EQ(404U, ask(verb::get, "/runtime/restore/next")->status);
+  EXPECT_EQ(404U, ask(verb::get, "/runtime/restore/nothing")->status);
   EXPECT_EQ(404U, ask(verb::get, "/runtime/nothing")->status);
   EXPECT_EQ("pong", ask(verb::get, "/ping")->body);
 }

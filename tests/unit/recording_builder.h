@@ -57,6 +57,7 @@ class RecordingBuilder {
     h.attach_end = now();
     h.attach_real_ns = recording::realtime_ns();
     h.memory_limit_mb = 256;
+    h.flags = recording::kFlagStacks;
     std::strncpy(h.environment, environment, sizeof(h.environment) - 1);
     std::strncpy(h.function_name, "orders", sizeof(h.function_name) - 1);
     slot_ = writer_.take_slot(4711);
