@@ -58,7 +58,7 @@ LAMPREY_OPENAT(openat64)
 extern "C" __attribute__((visibility("default"))) void hook_closefrom(int first) asm("closefrom");
 void hook_closefrom(int first) {
   tripwire::check("closefrom");
-  if (!available(g_real.closefrom)) {
+  if (!available(g_real.closefrom, "closefrom")) {
     return;
   }
   if (!recording_here()) {

@@ -136,7 +136,7 @@ extern "C" __attribute__((visibility("default"))) long hook_syscall(long number,
                                                                     long f) asm("syscall");
 long hook_syscall(long number, long a, long b, long c, long d, long e, long f) {
   if (!recording_here() || passes_untouched(number)) {
-    if (!available(g_real.syscall)) {
+    if (!available(g_real.syscall, "syscall")) {
       errno = ENOSYS;
       return -1;
     }
@@ -152,7 +152,7 @@ long hook_syscall(long number, long a, long b, long c, long d, long e, long f) {
 extern "C" __attribute__((visibility("default"))) int hook_fork() asm("fork");
 int hook_fork() {
   tripwire::check("fork");
-  if (!available(g_real.fork)) {
+  if (!available(g_real.fork, "fork")) {
     errno = ENOSYS;
     return -1;
   }

@@ -273,7 +273,7 @@ using Handler = void (*)(int);
 
 int answer_sigaction(int number, const struct sigaction* action, struct sigaction* old) {
   tripwire::check("sigaction");
-  if (!available(g_real.sigaction)) {
+  if (!available(g_real.sigaction, "sigaction")) {
     return -1;
   }
   const bool leaves_ours = action != nullptr && same_action_as_at_attach(*action) &&
@@ -311,7 +311,7 @@ LAMPREY_HOOK(int, __sigaction, int number, const struct sigaction* action, struc
 #define LAMPREY_SIGNAL_HOOK(symbol)                                                        \
   LAMPREY_HOOK(Handler, symbol, int number, Handler handler) {                             \
     tripwire::check(#symbol);                                                              \
-    return available(g_real.symbol) ? hide_ours(g_real.symbol(number, handler)) : SIG_ERR; \
+    return available(g_real.symbol, #symbol) ? hide_ours(g_real.symbol(number, handler)) : SIG_ERR; \
   }
 LAMPREY_SIGNAL_HOOK(signal)
 LAMPREY_SIGNAL_HOOK(bsd_signal)
@@ -323,7 +323,7 @@ LAMPREY_SIGNAL_HOOK(sigset)
 
 LAMPREY_HOOK(int, sigaltstack, const stack_t* stack, stack_t* old) {
   tripwire::check("sigaltstack");
-  const int result = available(g_real.sigaltstack) ? g_real.sigaltstack(stack, old) : -1;
+  const int result = available(g_real.sigaltstack, "sigaltstack") ? g_real.sigaltstack(stack, old) : -1;
   if (result == 0 && old != nullptr && g_alternate_stack != nullptr &&
       old->ss_sp == g_alternate_stack) {
     *old = {nullptr, SS_DISABLE, 0};

@@ -8,7 +8,7 @@ extern "C" __attribute__((visibility("default"))) int hook_dlclose(void* handle)
 int hook_dlclose(void* handle) {
   using namespace lamprey::preload;
   tripwire::check("dlclose");
-  if (!available(g_real.dlclose)) {
+  if (!available(g_real.dlclose, "dlclose")) {
     return -1;
   }
   modules::unloading();

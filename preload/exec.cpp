@@ -55,7 +55,7 @@ using namespace lamprey::preload;  // NOLINT(google-build-using-namespace): hook
   int hook_##symbol(__VA_ARGS__)
 
 LAMPREY_HOOK(execve, const char* path, char* const* arguments, char* const* environment) {
-  if (!available(g_real.execve)) {
+  if (!available(g_real.execve, "execve")) {
     return missing();
   }
   return exec_with(
@@ -69,7 +69,7 @@ LAMPREY_HOOK(execv, const char* path, char* const* arguments) {
 }
 
 LAMPREY_HOOK(execvpe, const char* file, char* const* arguments, char* const* environment) {
-  if (!available(g_real.execvpe)) {
+  if (!available(g_real.execvpe, "execvpe")) {
     return missing();
   }
   return exec_with(
@@ -83,7 +83,7 @@ LAMPREY_HOOK(execvp, const char* file, char* const* arguments) {
 }
 
 LAMPREY_HOOK(fexecve, int fd, char* const* arguments, char* const* environment) {
-  if (!available(g_real.fexecve)) {
+  if (!available(g_real.fexecve, "fexecve")) {
     return missing();
   }
   return exec_with(

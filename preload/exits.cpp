@@ -44,7 +44,7 @@ using namespace lamprey::preload;  // NOLINT(google-build-using-namespace): hook
       #symbol);                                                                                   \
   void hook_##symbol(int status) {                                                                \
     note_exit(kind, status, __builtin_return_address(0));                                         \
-    if (available(g_real.symbol)) {                                                               \
+    if (available(g_real.symbol, #symbol)) {                                                               \
       g_real.symbol(status);                                                                      \
     }                                                                                             \
     while (true) { /* a libc without it: as near as can be */                                     \
@@ -67,7 +67,7 @@ void hook_abort() {
                   0, message != nullptr ? message : death::exception_type()},
                  true);
   }
-  if (available(g_real.abort)) {
+  if (available(g_real.abort, "abort")) {
     g_real.abort();
   }
   while (true) {
@@ -79,7 +79,7 @@ extern "C" __attribute__((visibility("default"))) int hook_raise(int number) asm
 int hook_raise(int number) {
   tripwire::check("raise");
   note_sent(number, __builtin_return_address(0));
-  return available(g_real.raise) ? g_real.raise(number) : -1;
+  return available(g_real.raise, "raise") ? g_real.raise(number) : -1;
 }
 
 extern "C" __attribute__((visibility("default"))) int hook_kill(pid_t to, int number) asm("kill");
@@ -88,5 +88,5 @@ int hook_kill(pid_t to, int number) {
   if (to == 0 || to == -1 || to == raw_syscall(SYS_getpid)) {
     note_sent(number, __builtin_return_address(0));
   }
-  return available(g_real.kill) ? g_real.kill(to, number) : -1;
+  return available(g_real.kill, "kill") ? g_real.kill(to, number) : -1;
 }

@@ -5,6 +5,8 @@
 
 #include <cerrno>
 
+#include "preload/text.h"
+
 #pragma weak dlvsym  // musl has none, and only one version of each symbol
 
 namespace lamprey::preload {
@@ -30,49 +32,64 @@ void wake_free() {
   }
 }
 
-// Version `first` of a symbol, where this libc has it; arm64 has but one of each.
-template <class Function>
-void find_version(Function& into, const char* name, const char* version) {
-  void* found = ::dlvsym != nullptr ? ::dlvsym(RTLD_NEXT, name, version) : nullptr;
-  if (found != nullptr) {
-    into = reinterpret_cast<Function>(found);
+// Symbols of which glibc on x86-64 has an old version that behaves otherwise, and those that exist
+// only as old versions since 2.33 and 2.34, which dlsym does not see. arm64 has but one of each.
+struct Versioned {
+  const char* name;
+  const char* version;
+};
+#if defined(__x86_64__)
+constexpr const char* kOld = "GLIBC_2.2.5";
+constexpr const char* kOldAt = "GLIBC_2.4";
+#else
+constexpr const char* kOld = "GLIBC_2.17";
+constexpr const char* kOldAt = kOld;
+#endif
+constexpr Versioned kVersions[] = {
+#if defined(__x86_64__)
+    {"pthread_cond_wait", "GLIBC_2.3.2"},
+    {"pthread_cond_timedwait", "GLIBC_2.3.2"},
+    {"posix_spawn", "GLIBC_2.15"},
+    {"posix_spawnp", "GLIBC_2.15"},
+    {"realpath", "GLIBC_2.3"},
+#endif
+    {"__xstat", kOld},       {"__xstat64", kOld},      {"__lxstat", kOld},
+    {"__lxstat64", kOld},    {"__fxstat", kOld},       {"__fxstat64", kOld},
+    {"__fxstatat", kOldAt},  {"__fxstatat64", kOldAt}, {"__res_query", kOld},
+    {"__res_search", kOld},  {"__res_nquery", kOld},   {"__res_nsearch", kOld},
+};
+
+const char* version_of(const char* name) {
+  for (const Versioned& entry : kVersions) {
+    if (equal(entry.name, name)) {
+      return entry.version;
+    }
   }
+  return nullptr;
 }
 
-// Symbols of which glibc on x86-64 has an old version that behaves otherwise, and those that exist
-// only as old versions since 2.33, which dlsym does not see.
-void find_versions() {
-#if defined(__x86_64__)
-  constexpr const char* kConditions = "GLIBC_2.3.2";
-  constexpr const char* kOld = "GLIBC_2.2.5";
-  constexpr const char* kOldAt = "GLIBC_2.4";
-  find_version(g_real.pthread_cond_wait, "pthread_cond_wait", kConditions);
-  find_version(g_real.pthread_cond_timedwait, "pthread_cond_timedwait", kConditions);
-  find_version(g_real.posix_spawn, "posix_spawn", "GLIBC_2.15");
-  find_version(g_real.posix_spawnp, "posix_spawnp", "GLIBC_2.15");
-  find_version(g_real.realpath, "realpath", "GLIBC_2.3");
-#else
-  constexpr const char* kOld = "GLIBC_2.17";
-  constexpr const char* kOldAt = kOld;
-#endif
-  find_version(g_real.__xstat, "__xstat", kOld);
-  find_version(g_real.__xstat64, "__xstat64", kOld);
-  find_version(g_real.__lxstat, "__lxstat", kOld);
-  find_version(g_real.__lxstat64, "__lxstat64", kOld);
-  find_version(g_real.__fxstat, "__fxstat", kOld);
-  find_version(g_real.__fxstat64, "__fxstat64", kOld);
-  find_version(g_real.__fxstatat, "__fxstatat", kOldAt);
-  find_version(g_real.__fxstatat64, "__fxstatat64", kOldAt);
+// Never a lookup without a version where there is one with: a lookup that fails allocates its
+// error text, which whoever counts allocations beside us would see.
+void* find_hooked(const char* name) {
+  const char* version = ::dlvsym != nullptr ? version_of(name) : nullptr;
+  void* found = version != nullptr ? ::dlvsym(RTLD_NEXT, name, version) : nullptr;
+  return found != nullptr ? found : ::dlsym(RTLD_NEXT, name);
+}
+
+template <class Function>
+void find_hooked(Function& into, const char* name) {
+  into = reinterpret_cast<Function>(find_hooked(name));
 }
 
 }  // namespace
 
-void* find_late(const char* symbol) {
-  if (!g_real.ready) {
-    return nullptr;
-  }
+void* find_one(const char* symbol) {
   const int saved = errno;
-  void* found = ::dlsym(RTLD_NEXT, symbol);
+  void* found = find_hooked(symbol);
+  if (!g_real.ready) {
+    errno = saved;
+    return found;
+  }
   static constexpr const char* kLibraries[] = {"libpthread.so.0", "libresolv.so.2"};
   for (const char* library : kLibraries) {
     void* handle = found == nullptr ? ::dlopen(library, RTLD_LAZY | RTLD_NOLOAD) : nullptr;
@@ -93,12 +110,11 @@ void resolve_real_functions() {
   find(g_real.malloc, RTLD_NEXT, "malloc");
   find(g_real.free, RTLD_NEXT, "free");
 #define HOOK(row, result, symbol, parameters, arguments, policy) \
-  find(g_real.symbol, RTLD_NEXT, #symbol);
-#define IRREGULAR(result, symbol, parameters) find(g_real.symbol, RTLD_NEXT, #symbol);
+  find_hooked(g_real.symbol, #symbol);
+#define IRREGULAR(result, symbol, parameters) find_hooked(g_real.symbol, #symbol);
 #include "preload/symbols.def"
 #undef HOOK
 #undef IRREGULAR
-  find_versions();
   find(g_real.fileno, RTLD_NEXT, "fileno");
   find(g_real.pthread_mutex_trylock, RTLD_DEFAULT, "pthread_mutex_trylock");
   find(g_real.pthread_rwlock_tryrdlock, RTLD_DEFAULT, "pthread_rwlock_tryrdlock");

@@ -58,15 +58,17 @@ inline bool available(Function& function) {
   return function != nullptr;
 }
 
-// Looks for `symbol` once more: before glibc 2.34 a program may load libpthread or libresolv long
-// after us. errno stays.
-void* find_late(const char* symbol);
+// Looks for `symbol` alone: before the table is filled, and once more where it was not found then
+// (before glibc 2.34 a program may load libpthread or libresolv long after us). errno stays.
+void* find_one(const char* symbol);
 
-// The same, for a function that may have come since.
+// The same for the functions other than malloc's. They do not fill the table: jemalloc, preloaded
+// before us, calls readlink while it holds the lock of its own start, and among all of the table
+// there are names that this libc lacks; the text of that error is allocated, and waits for ever.
 template <class Function>
 inline bool available(Function& function, const char* symbol) {
-  if (!available(function)) [[unlikely]] {
-    function = reinterpret_cast<Function>(find_late(symbol));
+  if (function == nullptr) [[unlikely]] {
+    function = reinterpret_cast<Function>(find_one(symbol));
   }
   return function != nullptr;
 }
