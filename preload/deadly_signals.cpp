@@ -25,10 +25,10 @@
 // kills as without us, and the record says that the signal is not known.
 #include "preload/deadly_signals.h"
 
-#include <initializer_list>
 #include <elf.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include <initializer_list>
 
 #include <csignal>
 
@@ -308,10 +308,11 @@ LAMPREY_HOOK(int, __sigaction, int number, const struct sigaction* action, struc
   return answer_sigaction(number, action, old);
 }
 
-#define LAMPREY_SIGNAL_HOOK(symbol)                                                        \
-  LAMPREY_HOOK(Handler, symbol, int number, Handler handler) {                             \
-    tripwire::check(#symbol);                                                              \
-    return available(g_real.symbol, #symbol) ? hide_ours(g_real.symbol(number, handler)) : SIG_ERR; \
+#define LAMPREY_SIGNAL_HOOK(symbol)                                                      \
+  LAMPREY_HOOK(Handler, symbol, int number, Handler handler) {                           \
+    tripwire::check(#symbol);                                                            \
+    return available(g_real.symbol, #symbol) ? hide_ours(g_real.symbol(number, handler)) \
+                                             : SIG_ERR;                                  \
   }
 LAMPREY_SIGNAL_HOOK(signal)
 LAMPREY_SIGNAL_HOOK(bsd_signal)
@@ -323,7 +324,8 @@ LAMPREY_SIGNAL_HOOK(sigset)
 
 LAMPREY_HOOK(int, sigaltstack, const stack_t* stack, stack_t* old) {
   tripwire::check("sigaltstack");
-  const int result = available(g_real.sigaltstack, "sigaltstack") ? g_real.sigaltstack(stack, old) : -1;
+  const int result =
+      available(g_real.sigaltstack, "sigaltstack") ? g_real.sigaltstack(stack, old) : -1;
   if (result == 0 && old != nullptr && g_alternate_stack != nullptr &&
       old->ss_sp == g_alternate_stack) {
     *old = {nullptr, SS_DISABLE, 0};

@@ -14,6 +14,7 @@
 // Weak, not looked up: dlsym leaves a text behind for a name that is not there (a C program), which
 // the program would seem to allocate and to free. A C++ runtime that is loaded later is not found:
 // then an uncaught exception has no type in the record.
+// NOLINTNEXTLINE(readability-identifier-naming): the ABI's name
 extern "C" __attribute__((weak)) const void* __cxa_current_exception_type();
 
 namespace lamprey::preload::death {
@@ -86,7 +87,7 @@ void place(Death& record) {
     return;
   }
   char line[320];
-  char piece[1024];
+  char piece[1024] = {};
   char base_path[sizeof(record.module)] = {};
   std::uint64_t base = 0;
   std::size_t length = 0;

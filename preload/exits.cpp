@@ -44,7 +44,7 @@ using namespace lamprey::preload;  // NOLINT(google-build-using-namespace): hook
       #symbol);                                                                                   \
   void hook_##symbol(int status) {                                                                \
     note_exit(kind, status, __builtin_return_address(0));                                         \
-    if (available(g_real.symbol, #symbol)) {                                                               \
+    if (available(g_real.symbol, #symbol)) {                                                      \
       g_real.symbol(status);                                                                      \
     }                                                                                             \
     while (true) { /* a libc without it: as near as can be */                                     \

@@ -53,10 +53,18 @@ constexpr Versioned kVersions[] = {
     {"posix_spawnp", "GLIBC_2.15"},
     {"realpath", "GLIBC_2.3"},
 #endif
-    {"__xstat", kOld},       {"__xstat64", kOld},      {"__lxstat", kOld},
-    {"__lxstat64", kOld},    {"__fxstat", kOld},       {"__fxstat64", kOld},
-    {"__fxstatat", kOldAt},  {"__fxstatat64", kOldAt}, {"__res_query", kOld},
-    {"__res_search", kOld},  {"__res_nquery", kOld},   {"__res_nsearch", kOld},
+    {"__xstat", kOld},
+    {"__xstat64", kOld},
+    {"__lxstat", kOld},
+    {"__lxstat64", kOld},
+    {"__fxstat", kOld},
+    {"__fxstat64", kOld},
+    {"__fxstatat", kOldAt},
+    {"__fxstatat64", kOldAt},
+    {"__res_query", kOld},
+    {"__res_search", kOld},
+    {"__res_nquery", kOld},
+    {"__res_nsearch", kOld},
 };
 
 const char* version_of(const char* name) {

@@ -47,7 +47,8 @@ inline double chance_within(double x) {
     return 1;
   }
   int halvings = 0;
-  for (; x > 0.25; x /= 2) {
+  while (x > 0.25) {
+    x /= 2;
     ++halvings;
   }
   double sum = 1;
@@ -75,7 +76,9 @@ inline double weight_of(std::uint64_t measure, std::uint64_t mean) {
 }
 
 inline std::uint64_t weighted(std::uint64_t value, double weight) {
-  return static_cast<std::uint64_t>((static_cast<double>(value) * weight) + 0.5);
+  const double product = static_cast<double>(value) * weight;
+  const auto whole = static_cast<std::uint64_t>(product);
+  return whole + (product - static_cast<double>(whole) >= 0.5 ? 1 : 0);
 }
 
 }  // namespace lamprey::preload::sampling

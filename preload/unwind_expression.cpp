@@ -41,7 +41,7 @@ class Evaluation {
     for (unsigned i = 0; i < bytes; ++i) {
       value |= std::uint64_t{byte()} << (8 * i);
     }
-    const unsigned unused = 64 - (8 * bytes);
+    const unsigned unused = (64 - (8 * bytes)) % 64;  // bytes: 1, 2, 4 or 8
     return is_signed
                ? static_cast<std::uint64_t>(static_cast<std::int64_t>(value << unused) >> unused)
                : value;
@@ -177,6 +177,7 @@ bool read_stack(const Registers& r, std::uint64_t address, std::uint64_t& value)
       (r.end != 0 && address > r.end - sizeof(value))) {
     return false;
   }
+  // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): at or above the stack pointer
   value = *reinterpret_cast<const std::uint64_t*>(address);
   return true;
 }

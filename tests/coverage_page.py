@@ -36,7 +36,7 @@ Where `strace -f -c` counts something else:
 | `send`, `recv` | strace has `sendto`, `recvfrom` |
 
 Exact mode (patching libc's text so that every system call is seen) does not exist: it would need the site tables of each
-libc build that Lambda serves, and those could not be had and checked. `LAMPREY_EXACT` is not read.
+libc build that Lambda serves, and those could not be had and checked. No variable turns it on.
 
 ## Rows and functions
 

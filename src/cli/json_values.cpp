@@ -32,18 +32,18 @@ std::string text(const Json& object, const char* key) {
 }
 
 const Json& member(const Json& object, const char* key) {
-  static const Json kNothing;
+  static const Json nothing;
   if (!object.is_object()) {
-    return kNothing;
+    return nothing;
   }
   const auto found = object.find(key);
-  return found == object.end() ? kNothing : *found;
+  return found == object.end() ? nothing : *found;
 }
 
 const Json& list(const Json& object, const char* key) {
-  static const Json kNone = Json::array();
+  static const Json none = Json::array();
   const Json& value = member(object, key);
-  return value.is_array() ? value : kNone;
+  return value.is_array() ? value : none;
 }
 
 }  // namespace lamprey::cli

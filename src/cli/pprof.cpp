@@ -171,7 +171,7 @@ class Encoder {
 };
 
 std::uint32_t crc_32(const std::string& bytes) {
-  static const std::array<std::uint32_t, 256> kTable = [] {
+  static const std::array<std::uint32_t, 256> table_of_bytes = [] {
     std::array<std::uint32_t, 256> table{};
     for (std::uint32_t i = 0; i < table.size(); ++i) {
       std::uint32_t value = i;
@@ -184,7 +184,7 @@ std::uint32_t crc_32(const std::string& bytes) {
   }();
   std::uint32_t crc = 0xFFFFFFFFU;
   for (const char c : bytes) {
-    crc = kTable[(crc ^ static_cast<unsigned char>(c)) & 0xFFU] ^ (crc >> 8U);
+    crc = table_of_bytes[(crc ^ static_cast<unsigned char>(c)) & 0xFFU] ^ (crc >> 8U);
   }
   return ~crc;
 }

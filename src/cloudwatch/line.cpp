@@ -75,7 +75,7 @@ std::string render(const Report& report, const LineOptions& options, const Amoun
   line["self"] = self_json(report, amount);
   put_object(line, "death", death_json(report));
   line["coverage"] = coverage_json(report, amount);
-  put_object(line, "memory", memory_json(report, amount.sites));
+  put_object(line, "memory", memory_json(report, amount));
   put_object(line, "findings", findings_json(report, amount.findings));
   put_object(line, "blocked", blocked_json(report, amount.blocked));
   put_object(line, "calls", calls_json(report, amount));

@@ -7,10 +7,20 @@ using report::Report;
 
 namespace {
 
-Json sites_json(const std::vector<report::MemorySite>& sites, std::size_t most) {
+// The innermost frames of "f (a.so +0x1); g (b.so +0x2); ...", whole ones, in at most `most` bytes.
+std::string innermost(const std::string& stack, std::size_t most) {
+  if (stack.size() <= most) {
+    return stack;
+  }
+  const std::size_t end = stack.rfind("; ", most);
+  return stack.substr(0, end == std::string::npos ? most : end) + "; ...";
+}
+
+Json sites_json(const std::vector<report::MemorySite>& sites, const Amount& amount) {
+  const std::size_t most_text = amount.full ? kMostStackText : kMostStackTextShort;
   Json list = Json::array();
   for (const report::MemorySite& site : sites) {
-    if (list.size() == most) {
+    if (list.size() == amount.sites) {
       break;
     }
     Json entry;
@@ -18,7 +28,7 @@ Json sites_json(const std::vector<report::MemorySite>& sites, std::size_t most) 
     entry["live_delta_bytes"] = site.live_delta_bytes;
     entry["allocated_bytes"] = site.allocated_bytes;
     entry["allocations"] = site.allocations;
-    entry["stack"] = cut(site.stack_text, kMostStackText);
+    entry["stack"] = innermost(site.stack_text, most_text);
     list.push_back(std::move(entry));
   }
   return list;
@@ -26,7 +36,7 @@ Json sites_json(const std::vector<report::MemorySite>& sites, std::size_t most) 
 
 }  // namespace
 
-Json memory_json(const Report& report, std::size_t most_sites) {
+Json memory_json(const Report& report, const Amount& amount) {
   Json memory;
   if (report.memory) {
     const report::MemoryFigures& m = *report.memory;
@@ -47,7 +57,7 @@ Json memory_json(const Report& report, std::size_t most_sites) {
     memory["limit_bytes"] = *report.memory_limit_mb * 1024 * 1024;
   }
   if (report.memory) {
-    put_object(memory, "sites", sites_json(report.memory->sites, most_sites));
+    put_object(memory, "sites", sites_json(report.memory->sites, amount));
   }
   return memory;
 }

@@ -18,6 +18,9 @@ void add_metrics(Json& line, const report::Report& report, const LineOptions& op
   if (report.process.cpu_user_ns && report.process.cpu_system_ns) {
     line["cpu_ms"] = ms(*report.process.cpu_user_ns + *report.process.cpu_system_ns);
   }
+  if (report.wall) {
+    line["network_ms"] = ms(report.wall->network_ns);
+  }
   if (report.memory) {
     line["allocated_bytes"] = report.memory->allocated_bytes;
     line["live_bytes"] = report.memory->live_bytes;
@@ -32,6 +35,7 @@ void add_metrics(Json& line, const report::Report& report, const LineOptions& op
   put_ms(line, "flush_ms", report.self.flush_ns);
   metric("duration_ms", "Milliseconds");
   metric("cpu_ms", "Milliseconds");
+  metric("network_ms", "Milliseconds");
   metric("allocated_bytes", "Bytes");
   metric("live_bytes", "Bytes");
   metric("peak_rss_bytes", "Bytes");

@@ -13,6 +13,7 @@ inline constexpr std::size_t kTopShort = 3;
 inline constexpr std::size_t kTopFull = 20;
 inline constexpr std::size_t kMostBlocked = 20;
 inline constexpr std::size_t kMostStackText = 1000;
+inline constexpr std::size_t kMostStackTextShort = 160;  // two or three frames
 
 // How much of the lists is printed; each step down is taken only when the line is too long.
 struct Amount {
@@ -29,7 +30,7 @@ struct Amount {
 
 Json process_json(const report::Report& report);
 Json init_json(const report::Report& report);
-Json memory_json(const report::Report& report, std::size_t most_sites);
+Json memory_json(const report::Report& report, const Amount& amount);
 Json wall_json(const report::Report& report);
 Json network_json(const report::Report& report, std::size_t most);
 Json files_json(const report::Report& report, std::size_t most);

@@ -16,16 +16,24 @@ Json init_json(const Report& report) {
     put_ms(init, "attach_ms", report.self.attach_ns);
     put_ms(init, "file_ms", report.init_file_ns);
     put(init, "files_opened", report.files_opened);
+    std::uint64_t probes = 0;
+    std::uint64_t not_found = 0;
     Json list = Json::array();
     for (const report::DirectoryFigures& directory : report.targets.directories) {
+      probes += directory.probes;
+      not_found += directory.not_found;
       if (list.size() == kMostDirectories) {
-        break;
+        continue;
       }
       list.push_back({{"path", cut(directory.path)},
                       {"opens", directory.opens},
-                      {"probes", directory.probes},
+                      {"stats", directory.probes},
                       {"not_found", directory.not_found},
                       {"time_ms", ms(directory.time_ns)}});
+    }
+    if (report.files_opened) {
+      init["files_stated"] = probes;
+      init["not_found"] = not_found;
     }
     put_object(init, "directories", std::move(list));
   }

@@ -124,7 +124,9 @@ void Companion::settle() {
   if (!obstacle_.empty()) {
     log(LogLevel::kError, obstacle_);
   } else if (!journal_.open(surroundings_.output)) {
-    log(LogLevel::kError, "the journal cannot be kept: a restart may lose or repeat a line");
+    log(LogLevel::kError,
+        fmt::format("no journal can be kept in {}: a restart may lose or repeat a line",
+                    recording::kDirectory));
   }
   kills_before_us_ = journal_.state().kills;
   recordings_.note_memory_kills();

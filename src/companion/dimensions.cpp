@@ -15,7 +15,7 @@ constexpr std::size_t kMostValue = 128;
 constexpr std::size_t kMostShown = 80;
 
 // The keys at the root of a record (docs/record.schema.json): a dimension would hide them.
-constexpr std::array<std::string_view, 37> kTaken = {"lamprey",
+constexpr std::array<std::string_view, 38> kTaken = {"lamprey",
                                                      "type",
                                                      "status",
                                                      "headline",
@@ -38,6 +38,7 @@ constexpr std::array<std::string_view, 37> kTaken = {"lamprey",
                                                      "warnings",
                                                      "flush_ms",
                                                      "platform",
+                                                     "process",
                                                      "init",
                                                      "wall",
                                                      "system",

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,8 +37,22 @@ ino_t inode_of(int descriptor) {
   return fstat(descriptor, &status) == 0 ? status.st_ino : 0;
 }
 
-// Whether anybody takes connections at "127.0.0.1:9001". Asked of loopback only, where the answer
-// comes at once; of any other place it is supposed.
+// What became of a connect: 0 or an errno. On loopback the answer comes at once, but not always
+// before connect(2) returns.
+int outcome_of(int connecting) {
+  constexpr int kPatienceMs = 20;
+  pollfd ready = {connecting, POLLOUT, 0};
+  int error = 0;
+  socklen_t size = sizeof(error);
+  if (poll(&ready, 1, kPatienceMs) != 1 ||
+      getsockopt(connecting, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+    return EINPROGRESS;
+  }
+  return error;
+}
+
+// Whether anybody takes connections at "127.0.0.1:9001". Asked of loopback only; of any other place
+// it is supposed.
 bool somebody_listens(const std::string& address) {
   const std::size_t colon = address.rfind(':');
   sockaddr_in to{};
@@ -49,9 +64,11 @@ bool somebody_listens(const std::string& address) {
   }
   to.sin_port = htons(static_cast<std::uint16_t>(std::atoi(address.c_str() + colon + 1)));
   const int probe = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  const bool refused = probe >= 0 &&
-                       connect(probe, reinterpret_cast<sockaddr*>(&to), sizeof(to)) != 0 &&
-                       errno == ECONNREFUSED;
+  int error = EINPROGRESS;
+  if (probe >= 0 && connect(probe, reinterpret_cast<sockaddr*>(&to), sizeof(to)) != 0) {
+    error = errno == EINPROGRESS ? outcome_of(probe) : errno;
+  }
+  const bool refused = error == ECONNREFUSED;
   if (probe >= 0) {
     close(probe);
   }

@@ -63,8 +63,9 @@ void SmapsParser::begin_mapping(std::string_view text, std::uint64_t start, std:
     kind_ = Kind::kStack;
   } else if (name.starts_with('/')) {
     kind_ = Kind::kFile;
-  } else if (!name.empty() && !name.starts_with("[anon")) {
-    kind_ = Kind::kNone;  // [vdso] and its like
+  } else if (!name.empty() && !name.starts_with("[anon")) {  // [vdso] and its like
+    guard_end_ = 0;
+    kind_ = Kind::kNone;
   } else if (permissions.starts_with("rw") && start % kArena == 0 && end - start <= kArena) {
     kind_ = Kind::kArena;
     ++sum_.arenas;

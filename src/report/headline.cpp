@@ -114,7 +114,9 @@ std::string parts_of(const Report& report) {
 
 void add_headline(Report& report) {
   std::string text = subject(report);
-  const std::string parts = report.wall ? parts_of(report) : std::string();
+  // Of what was killed the account is open: what the threads were in says more.
+  const bool whole = report.status == Status::kOk || report.status == Status::kError;
+  const std::string parts = report.wall && whole ? parts_of(report) : std::string();
   if (!parts.empty()) {
     text += " = " + parts;
   }

@@ -6,7 +6,8 @@
 //      own standard errors (a step, two steps, noise and a random walk are not steady);
 //   2. the lowest level of each quarter rises (a sawtooth comes back down to the same floor);
 //   3. the last two steps are at least half of the first two (a cache that fills slows down);
-//   4. it has left behind every level from before the window (what came back once comes back again);
+//   4. it has left behind every level from before the window (what came back once comes back
+//   again);
 //   5. it is worth a word: at least 1 KiB an invocation, and the limit within 100,000 of them;
 //   6. all that held eight invocations ago as well.
 // False alarms were measured on made-up handlers in tests/unit/leaks_test.cpp, which states them.

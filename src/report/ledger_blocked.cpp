@@ -22,11 +22,17 @@ bool is_loop_wait(Call call) {
 }
 
 // Smaller is nearer to the reason. A thread that waits since before the invocation began is a
-// pool's, at rest; the handler's own thread comes first, unless it runs an event loop that waits
+// pool's, at rest, and so is one that waits for another thread, but for the main one and the
+// handler's; the handler's own thread comes first, unless it runs an event loop that waits
 // for another thread's work (getaddrinfo in Node's pool).
 int distance(const Blocked& blocked, std::uint64_t invocation_ns) {
   constexpr std::uint64_t kTolerance = 1'000'000;
-  const bool at_rest = blocked.for_ns && *blocked.for_ns > invocation_ns + kTolerance;
+  const bool for_thread =
+      !blocked.on_cpu && !blocked.main &&
+      recording::kCallTable[static_cast<std::size_t>(blocked.call)].call_class ==
+          recording::CallClass::kLock;
+  const bool at_rest =
+      for_thread || (blocked.for_ns && *blocked.for_ns > invocation_ns + kTolerance);
   if (at_rest && !blocked.handler && !blocked.on_cpu) {
     return 4;
   }

@@ -62,7 +62,7 @@ struct MemoryFigures {
   std::int64_t live_delta_bytes = 0;
   std::optional<std::int64_t> peak_live_bytes;
   std::optional<std::int64_t> retained_bytes;  // at least: held by malloc and not live
-  std::vector<MemorySite> sites;  // most live first
+  std::vector<MemorySite> sites;               // most live first
 };
 
 struct CallFigures {
@@ -168,7 +168,7 @@ struct SelfFigures {
 struct Report {
   Type type = Type::kInvoke;
   Status status = Status::kOk;
-  bool late = false;  // printed after the moment it is about
+  bool late = false;     // printed after the moment it is about
   std::int32_t pid = 0;  // of the recorded process; 0 unknown
   std::string request_id;
   std::string program;                    // base name of the process's executable

@@ -157,9 +157,9 @@ void PerfMap::take_line(std::string_view line, std::uint64_t end) {
 }
 
 const std::string& PerfMap::name(std::uint64_t address) const {
-  static const std::string kNone;
+  static const std::string none;
   const auto found = answers_.find(address);
-  return found == answers_.end() ? kNone : found->second.name;
+  return found == answers_.end() ? none : found->second.name;
 }
 
 }  // namespace lamprey::symbols

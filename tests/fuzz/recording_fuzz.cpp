@@ -89,7 +89,15 @@ std::vector<std::uint8_t> valid_recording() {
     builder.writer().target_at(index).totals.starts = 7;
     builder.writer().show_target(index);
     builder.writer().descriptor(static_cast<int>(4 + kind)) = {
-        lamprey::recording::DescriptorKind::kFile, 1, static_cast<std::uint16_t>(index + 1), 0, 0, 0, 0, 0, 0};
+        lamprey::recording::DescriptorKind::kFile,
+        1,
+        static_cast<std::uint16_t>(index + 1),
+        0,
+        0,
+        0,
+        0,
+        0,
+        0};
   }
   lamprey::recording::Death& death = builder.header().deaths[1];
   death.kind = lamprey::recording::DeathKind::kSignal;

@@ -173,7 +173,7 @@ def test_a_tmp_that_cannot_be_used(local_lambda, private_tmp, name):
     assert log.invokes == []
     # At most one line of each of the three parts; each names what it could not use.
     assert 1 <= len(log.complaints) <= 2
-    assert all("/tmp" in line for line in log.complaints)
+    assert all("/tmp" in line for line in log.complaints), log.complaints
     assert [record["type"] for record in log.records] == ["init", "shutdown"]
     # What it says must be the reason, and no advice to do what was done.
     unseen = log.records[0]["coverage"]["unseen"][0]
@@ -219,7 +219,7 @@ def test_a_leftover_recording_is_reported_once(local_lambda, workspace, private_
     prelude = lay(workspace, {"99999999.rec": leftover})
     log = local_lambda.run(*COMMAND, "plain.handler", invocations=3, prelude=prelude)
     late = [record for record in log.records if record.get("late")]
-    assert len(late) == 1 and late[0]["memory"]["allocations"] > 1000
+    assert len(late) == 1 and late[0]["memory"]["allocations"] > 1000, log.records
     assert log.complaints == []
     assert [record["status"] for record in log.invokes if not record.get("late")] == ["ok"] * 3
 

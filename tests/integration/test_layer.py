@@ -26,7 +26,7 @@ MACHINES = {"x86_64": "X86-64", "arm64": "AArch64"}
 HOST = {"x86_64": "x86_64", "aarch64": "arm64"}.get(platform.machine())
 GLIBC_CEILING = (2, 26)  # Amazon Linux 2
 SYSTEM_LIBRARIES = re.compile(r"^(libc|libdl|libpthread|ld-linux.*)\.so\.\d+$")
-COMPANION_BYTES = 800_000
+COMPANION_BYTES = 1_100_000  # with names of functions: ELF, demangling of C++ and Rust
 ZIP_BYTES = 1_000_000
 
 

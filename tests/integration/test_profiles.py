@@ -65,11 +65,11 @@ def test_pprof_opens_in_gos_own_tool(made):
         pytest.skip("no go here, so no `go tool pprof`")
     for index, flat in {"live_bytes": "29.30kB", "allocated_bytes": "390.62kB", "allocations": "400"}.items():
         shown = subprocess.run(
-            ["go", "tool", "pprof", "-top", f"-sample_index={index}", made["pprof"]],
+            ["go", "tool", "pprof", "-top", "-unit=kb", f"-sample_index={index}", made["pprof"]],
             capture_output=True, text=True, timeout=120,
         )  # fmt: skip
         assert shown.returncode == 0, shown.stderr
-        assert re.search(rf"{re.escape(flat)}\s+\S+\s+\S+\s+\S+\s+\S+\s+malloc$", shown.stdout, re.M), shown.stdout
+        assert re.search(rf"{re.escape(flat)}(?:kb)?\s+\S+\s+\S+\s+\S+\s+\S+\s+malloc$", shown.stdout, re.M), shown.stdout
 
 
 # What a reader does with keys; each step notes the chosen frame, the zoomed one, how many frames are

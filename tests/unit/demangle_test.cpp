@@ -79,11 +79,10 @@ TEST(DemangleTest, HostileRustV0) {
   for (int i = 0; i < 60; ++i) {
     const std::size_t at = bomb.size() - 2;
     const auto digit = [](std::size_t value) {
-      static const char kDigits[] =
-          "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+      static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
       std::string text;
       for (value -= 1; text.empty() || value > 0; value /= 62) {
-        text.insert(text.begin(), kDigits[value % 62]);
+        text.insert(text.begin(), digits[value % 62]);
       }
       return "B" + text + "_";
     };

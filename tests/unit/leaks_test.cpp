@@ -31,24 +31,25 @@ class Trace {
  private:
   std::mt19937_64 random_;
 };
-using Handler = std::function<std::int64_t(Trace&, int)>;
+using Handler = std::function<std::int64_t(Trace&, std::int64_t)>;
 
 struct Shape {
   const char* name;
   Handler live;
 };
 
-std::int64_t filling(int n, std::int64_t bound, double pace) {
+std::int64_t filling(std::int64_t n, std::int64_t bound, double pace) {
   return static_cast<std::int64_t>(static_cast<double>(bound) *
                                    (1 - std::exp(-static_cast<double>(n) / pace)));
 }
 
 // None of these leaks.
 const std::vector<Shape>& harmless() {
-  static const std::vector<Shape> kShapes = {
+  static const std::vector<Shape> shapes = {
       {"constant", [](Trace&, int) { return 5 * kMb; }},
-      {"runtime keeps 128 B", [](Trace&, int n) { return 5 * kMb + (n * 128); }},
-      {"runtime keeps 600 B", [](Trace& t, int n) { return 5 * kMb + (n * 600) + t.noise(100); }},
+      {"runtime keeps 128 B", [](Trace&, std::int64_t n) { return 5 * kMb + (n * 128); }},
+      {"runtime keeps 600 B",
+       [](Trace& t, std::int64_t n) { return 5 * kMb + (n * 600) + t.noise(100); }},
       {"small noise", [](Trace& t, int) { return 5 * kMb + t.noise(2 * kKb); }},
       {"large noise", [](Trace& t, int) { return 50 * kMb + t.noise(5 * kMb); }},
       {"payloads of all sizes",
@@ -69,63 +70,78 @@ const std::vector<Shape>& harmless() {
          return 50 * kMb + t.kept;
        }},
       {"cache of 20",
-       [](Trace& t, int n) { return 5 * kMb + std::min(n, 20) * 100 * kKb + t.noise(kKb); }},
+       [](Trace& t, std::int64_t n) {
+         return 5 * kMb + std::min<std::int64_t>(n, 20) * 100 * kKb + t.noise(kKb);
+       }},
       {"cache of 40",
-       [](Trace& t, int n) { return 5 * kMb + std::min(n, 40) * 100 * kKb + t.noise(kKb); }},
+       [](Trace& t, std::int64_t n) {
+         return 5 * kMb + std::min<std::int64_t>(n, 40) * 100 * kKb + t.noise(kKb);
+       }},
       {"cache filled by chance, 15",
-       [](Trace& t, int n) { return 5 * kMb + filling(n, 4 * kMb, 15) + t.noise(10 * kKb); }},
+       [](Trace& t, std::int64_t n) {
+         return 5 * kMb + filling(n, 4 * kMb, 15) + t.noise(10 * kKb);
+       }},
       {"cache filled by chance, 40",
-       [](Trace& t, int n) { return 5 * kMb + filling(n, 4 * kMb, 40) + t.noise(10 * kKb); }},
+       [](Trace& t, std::int64_t n) {
+         return 5 * kMb + filling(n, 4 * kMb, 40) + t.noise(10 * kKb);
+       }},
       {"cache emptied when full",
-       [](Trace& t, int n) { return 5 * kMb + (n % 25) * 100 * kKb + t.noise(kKb); }},
+       [](Trace& t, std::int64_t n) { return 5 * kMb + (n % 25) * 100 * kKb + t.noise(kKb); }},
       {"cache with a time to live",
-       [](Trace& t, int n) {
+       [](Trace& t, std::int64_t n) {
          return 5 * kMb + (n % 60 < 30 ? n % 60 : 30) * 50 * kKb + t.noise(kKb);
        }},
-      {"lazy init at once", [](Trace&, int n) { return n < 2 ? 5 * kMb : 25 * kMb; }},
+      {"lazy init at once", [](Trace&, std::int64_t n) { return n < 2 ? 5 * kMb : 25 * kMb; }},
       {"lazy init at 30",
-       [](Trace& t, int n) { return (n < 30 ? 5 : 12) * kMb + t.noise(5 * kKb); }},
+       [](Trace& t, std::int64_t n) { return (n < 30 ? 5 : 12) * kMb + t.noise(5 * kKb); }},
       {"lazy init at 70",
-       [](Trace& t, int n) { return (n < 70 ? 5 : 12) * kMb + t.noise(5 * kKb); }},
+       [](Trace& t, std::int64_t n) { return (n < 70 ? 5 : 12) * kMb + t.noise(5 * kKb); }},
       {"three lazy inits",
-       [](Trace& t, int n) {
+       [](Trace& t, std::int64_t n) {
          return 5 * kMb + ((n > 12 ? 3 : 0) + (n > 40 ? 2 : 0) + (n > 55 ? 1 : 0)) * kMb +
                 t.noise(5 * kKb);
        }},
       {"paths seen for the first time",
-       [](Trace& t, int n) {
-         t.kept += t.chance(std::exp(-n / 12.0)) ? 400 * kKb : 0;
+       [](Trace& t, std::int64_t n) {
+         t.kept += t.chance(std::exp(-static_cast<double>(n) / 12.0)) ? 400 * kKb : 0;
          return 5 * kMb + t.kept + t.noise(kKb);
        }},
       {"vector doubled",
-       [](Trace&, int n) {
-         return 5 * kMb + (std::int64_t{64} << static_cast<int>(std::log2(std::min(n, 30)))) * kKb;
+       [](Trace&, std::int64_t n) {
+         return 5 * kMb +
+                (std::int64_t{64} << static_cast<int>(std::log2(std::min<std::int64_t>(n, 30)))) *
+                    kKb;
        }},
       {"sawtooth of 5",
-       [](Trace& t, int n) { return 5 * kMb + (n % 5) * 300 * kKb + t.noise(kKb); }},
+       [](Trace& t, std::int64_t n) { return 5 * kMb + (n % 5) * 300 * kKb + t.noise(kKb); }},
       {"sawtooth of 10",
-       [](Trace& t, int n) { return 5 * kMb + (n % 10) * 300 * kKb + t.noise(kKb); }},
+       [](Trace& t, std::int64_t n) { return 5 * kMb + (n % 10) * 300 * kKb + t.noise(kKb); }},
       {"sawtooth of 30",
-       [](Trace& t, int n) { return 5 * kMb + (n % 30) * 300 * kKb + t.noise(kKb); }},
+       [](Trace& t, std::int64_t n) { return 5 * kMb + (n % 30) * 300 * kKb + t.noise(kKb); }},
       {"sawtooth of uneven length",
        [](Trace& t, int) {
          t.kept = t.chance(0.07) ? 0 : t.kept + 200 * kKb;
          return 5 * kMb + t.kept;
        }},
       {"generational collector",
-       [](Trace& t, int n) {
+       [](Trace& t, std::int64_t n) {
          return 30 * kMb + (n % 7) * kMb + (n % 28) / 7 * 2 * kMb + t.noise(100 * kKb);
        }},
       {"two kinds of event", [](Trace& t, int) { return (t.chance(0.5) ? 5 : 9) * kMb; }},
       {"rare large event", [](Trace& t, int) { return 5 * kMb + (t.chance(0.03) ? 60 * kMb : 0); }},
       {"large from some day on",
-       [](Trace& t, int n) { return (n > 90 ? 30 : 5) * kMb + t.noise(200 * kKb); }},
+       [](Trace& t, std::int64_t n) { return (n > 90 ? 30 : 5) * kMb + t.noise(200 * kKb); }},
       {"pool of connections",
-       [](Trace& t, int n) { return 5 * kMb + std::min(n / 6, 5) * 250 * kKb + t.noise(kKb); }},
-      {"shrinking", [](Trace& t, int n) { return 50 * kMb - n * 50 * kKb + t.noise(10 * kKb); }},
+       [](Trace& t, std::int64_t n) {
+         return 5 * kMb + std::min<std::int64_t>(n / 6, 5) * 250 * kKb + t.noise(kKb);
+       }},
+      {"shrinking",
+       [](Trace& t, std::int64_t n) { return 50 * kMb - n * 50 * kKb + t.noise(10 * kKb); }},
       {"daily wave",
-       [](Trace& t, int n) {
-         return 20 * kMb + static_cast<std::int64_t>(3e6 * std::sin(n / 20.0)) + t.noise(50 * kKb);
+       [](Trace& t, std::int64_t n) {
+         return 20 * kMb +
+                static_cast<std::int64_t>(3e6 * std::sin(static_cast<double>(n) / 20.0)) +
+                t.noise(50 * kKb);
        }},
       {"buffer that keeps its largest",
        [](Trace& t, int) {
@@ -133,23 +149,25 @@ const std::vector<Shape>& harmless() {
          return 5 * kMb + t.kept;
        }},
   };
-  return kShapes;
+  return shapes;
 }
 
 // All of these leak.
 const std::vector<Shape>& leaking() {
-  static const std::vector<Shape> kShapes = {
-      {"5 kB", [](Trace&, int n) { return 5 * kMb + n * 5 * kKb; }},
-      {"10 kB", [](Trace& t, int n) { return 5 * kMb + n * 10 * kKb + t.noise(kKb); }},
-      {"1 MB", [](Trace& t, int n) { return 5 * kMb + n * kMb + t.noise(100 * kKb); }},
+  static const std::vector<Shape> shapes = {
+      {"5 kB", [](Trace&, std::int64_t n) { return 5 * kMb + n * 5 * kKb; }},
+      {"10 kB", [](Trace& t, std::int64_t n) { return 5 * kMb + n * 10 * kKb + t.noise(kKb); }},
+      {"1 MB", [](Trace& t, std::int64_t n) { return 5 * kMb + n * kMb + t.noise(100 * kKb); }},
       {"10 kB under noise as large",
-       [](Trace& t, int n) { return 5 * kMb + n * 10 * kKb + t.noise(10 * kKb); }},
+       [](Trace& t, std::int64_t n) { return 5 * kMb + n * 10 * kKb + t.noise(10 * kKb); }},
       {"10 kB under noise of 30",
-       [](Trace& t, int n) { return 5 * kMb + n * 10 * kKb + t.noise(30 * kKb); }},
+       [](Trace& t, std::int64_t n) { return 5 * kMb + n * 10 * kKb + t.noise(30 * kKb); }},
       {"after a warm-up",
-       [](Trace& t, int n) { return filling(n, 20 * kMb, 5) + n * 50 * kKb + t.noise(kKb); }},
+       [](Trace& t, std::int64_t n) {
+         return filling(n, 20 * kMb, 5) + n * 50 * kKb + t.noise(kKb);
+       }},
       {"every third invocation",
-       [](Trace& t, int n) { return 5 * kMb + (n / 3) * 90 * kKb + t.noise(kKb); }},
+       [](Trace& t, std::int64_t n) { return 5 * kMb + (n / 3) * 90 * kKb + t.noise(kKb); }},
       {"with probability 1/3",
        [](Trace& t, int) {
          t.kept += t.chance(0.33) ? 90 * kKb : 0;
@@ -161,25 +179,27 @@ const std::vector<Shape>& leaking() {
          return 5 * kMb + t.kept;
        }},
       {"below a sawtooth",
-       [](Trace& t, int n) { return 5 * kMb + n * 60 * kKb + (n % 6) * 100 * kKb + t.noise(kKb); }},
+       [](Trace& t, std::int64_t n) {
+         return 5 * kMb + n * 60 * kKb + (n % 6) * 100 * kKb + t.noise(kKb);
+       }},
       {"a list that doubles its room",
-       [](Trace&, int n) {
+       [](Trace&, std::int64_t n) {
          return 5 * kMb + n * 40 * kKb + (n * 40 * kKb / (512 * kKb)) * 64 * kKb;
        }},
   };
-  return kShapes;
+  return shapes;
 }
 
 struct Outcome {
-  int first = 0;  // invocation of the first alarm; 0 none
+  std::int64_t first = 0;  // invocation of the first alarm; 0 none
   Finding finding;
 };
 
-Outcome run(const Shape& shape, std::uint64_t seed, int invocations = kInvocations) {
+Outcome run(const Shape& shape, std::uint64_t seed, std::int64_t invocations = kInvocations) {
   LeakWatch watch;
   Trace trace(seed * 7919);
   Outcome outcome;
-  for (int n = 1; n <= invocations && outcome.first == 0; ++n) {
+  for (std::int64_t n = 1; n <= invocations && outcome.first == 0; ++n) {
     Report report;
     report.memory.emplace();
     report.memory->live_bytes = shape.live(trace, n);
@@ -204,7 +224,8 @@ TEST(LeaksTest, HarmlessHandlersRaiseNoAlarm) {
     }
     alarms += here;
     environments += kSeeds;
-    // A sawtooth of chance that does not come back down for 56 invocations is one leak of that time.
+    // A sawtooth of chance that does not come back down for 56 invocations is one leak of that
+    // time.
     EXPECT_LE(here, kSeeds / 4) << shape.name;
     if (here != 0) {
       std::printf("%s: %d of %d environments of %d invocations\n", shape.name, here, kSeeds,
@@ -235,7 +256,7 @@ TEST(LeaksTest, LeakingHandlersAreFoundWithin100Invocations) {
 }
 
 TEST(LeaksTest, SaysHowMuchAndHowLong) {
-  const Shape shape{"exact", [](Trace&, int n) { return 5 * kMb + n * kMb; }};
+  const Shape shape{"exact", [](Trace&, std::int64_t n) { return 5 * kMb + n * kMb; }};
   const Outcome outcome = run(shape, 1);
   EXPECT_EQ(outcome.first, 56);
   EXPECT_EQ(outcome.finding.code, "memory.leak");
@@ -261,7 +282,7 @@ Report report_with_site(std::int64_t live, std::int64_t rss) {
 TEST(LeaksTest, NamesTheSiteThatGrows) {
   LeakWatch watch;
   Finding finding;
-  for (int n = 1; n <= 60; ++n) {
+  for (std::int64_t n = 1; n <= 60; ++n) {
     Report report = report_with_site(5 * kMb + n * kMb, 100 * kMb);
     for (std::uint64_t site = 1; site <= 50; ++site) {  // more than are watched
       MemorySite entry;
@@ -281,8 +302,8 @@ TEST(LeaksTest, NamesTheSiteThatGrows) {
 
 TEST(LeaksTest, AgainAfterAWhileNotEveryTime) {
   LeakWatch watch;
-  std::vector<int> told;
-  for (int n = 1; n <= 110; ++n) {
+  std::vector<std::int64_t> told;
+  for (std::int64_t n = 1; n <= 110; ++n) {
     Report report = report_with_site(n * kMb, 50 * kMb);
     watch.look(report);
     if (!report.findings.empty()) {
@@ -295,7 +316,7 @@ TEST(LeaksTest, AgainAfterAWhileNotEveryTime) {
 TEST(LeaksTest, ResidentMemoryThatGrowsWithoutLiveBytes) {
   LeakWatch watch;
   Finding finding;
-  for (int n = 1; n <= 60; ++n) {
+  for (std::int64_t n = 1; n <= 60; ++n) {
     Report report = report_with_site(5 * kMb, 30 * kMb + n * 200 * kKb);
     watch.look(report);
     finding = report.findings.empty() ? finding : report.findings.front();
@@ -305,7 +326,7 @@ TEST(LeaksTest, ResidentMemoryThatGrowsWithoutLiveBytes) {
 
 TEST(LeaksTest, TooLittleToMatterForTheLimit) {
   LeakWatch watch;
-  for (int n = 1; n <= 100; ++n) {
+  for (std::int64_t n = 1; n <= 100; ++n) {
     Report report = report_with_site(5 * kMb + n * 2 * kKb, 100 * kMb);
     report.memory_limit_mb = 10'240;
     watch.look(report);
@@ -316,14 +337,14 @@ TEST(LeaksTest, TooLittleToMatterForTheLimit) {
 TEST(LeaksTest, LevelsKeepTheNewest) {
   Levels levels;
   EXPECT_EQ(levels.newest(), 0);
-  for (int n = 1; n <= 200; ++n) {
+  for (std::int64_t n = 1; n <= 200; ++n) {
     levels.add(n);
   }
   EXPECT_EQ(levels.size(), kLeakWindow);
   EXPECT_EQ(levels.at(0), 137);
   EXPECT_EQ(levels.newest(), 200);
   Levels extremes;
-  for (int n = 0; n < 64; ++n) {
+  for (std::int64_t n = 0; n < 64; ++n) {
     extremes.add(n % 2 == 0 ? INT64_MIN : INT64_MAX);
   }
   EXPECT_FALSE(steady_growth(extremes));

@@ -243,7 +243,7 @@ TEST(FlamePageTest, HoldsTheDataAndLoadsNothing) {
 TEST(FleetPageTest, EscapesAndShowsTrends) {
   FunctionSum sum;
   for (int i = 1; i <= 1000; ++i) {
-    Json line = record("f", i, 1000 * i, 10, {});
+    Json line = record("f", i, std::int64_t{1000} * i, 10, {});
     line["duration_ms"] = i == 500 ? 900.0 : 10.0;
     line["findings"] = {{{"code", "memory.leak"}, {"severity", "warning"}, {"text", "<grows>"}}};
     add_record(sum, line);

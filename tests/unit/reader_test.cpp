@@ -64,7 +64,8 @@ TEST_F(ReaderTest, LiveTotalsSumSlotsAndRowsAndCallsInFlight) {
   builder.writer().count_call(&builder.slot(), Call::k_read, 7, false, 1);
   builder.writer().count_call(nullptr, Call::k_read, 8, true, 0);
   const std::uint64_t now = monotonic_ns();
-  other->in_flight = {static_cast<std::uint32_t>(Call::k_connect) + 1, 3, now - 5'000'000, 0, 0, 0, 0};
+  other->in_flight = {
+      static_cast<std::uint32_t>(Call::k_connect) + 1, 3, now - 5'000'000, 0, 0, 0, 0};
   Reader reader = opens(path());
   const auto live = reader.live(now);
   EXPECT_EQ(live->memory.allocations, 2U);
@@ -86,8 +87,8 @@ TEST_F(ReaderTest, IdleTimeIsNotInFlightTime) {
   builder.end_init();
   builder.invoke("one");
   const std::uint64_t now = monotonic_ns() + 50'000'000;
-  builder.slot().in_flight = {static_cast<std::uint32_t>(Call::k_recv) + 1, 3,
-                              builder.header().idle_since, 0, 0, 0, 0};
+  builder.slot().in_flight = {
+      static_cast<std::uint32_t>(Call::k_recv) + 1, 3, builder.header().idle_since, 0, 0, 0, 0};
   Reader reader = opens(path());
   EXPECT_EQ(reader.live(now)->calls[static_cast<std::size_t>(Call::k_recv)].ticks, 0U);
 }

@@ -13,14 +13,16 @@ namespace lamprey::preload {
 namespace {
 
 TEST(SamplingMath, LogarithmAgreesWithTheLibrarys) {
-  for (double value = 1e-15; value < 1e15; value *= 1.37) {
+  for (int power = -110; power < 110; ++power) {
+    const double value = std::pow(1.37, power);
     EXPECT_NEAR(sampling::natural_logarithm(value), std::log(value),
                 1e-12 * std::max(1.0, std::abs(std::log(value))));
   }
 }
 
 TEST(SamplingMath, ChanceAgreesWithTheLibrarysAlsoWhereItIsTiny) {
-  for (double x = 1e-12; x < 60; x *= 1.31) {
+  for (int power = -100; power < 15; ++power) {
+    const double x = std::pow(1.31, power);
     EXPECT_NEAR(sampling::chance_within(x) / -std::expm1(-x), 1, 1e-12) << x;
   }
   EXPECT_EQ(sampling::chance_within(0), 0);
@@ -91,7 +93,7 @@ TEST(SamplingMath, EstimatesAreUnbiasedWithinThreeSigmaOverManySeeds) {
 TEST(LiveSet, GivesBackWhatWasPutInAndKnowsWhenItIsFull) {
   const auto block = [](std::uintptr_t i) { return reinterpret_cast<void*>(0x10000 + (i * 64)); };
   std::uintptr_t placed = 0;
-  std::vector<bool> in(2 * live_set::kEntries);
+  std::vector<bool> in(std::size_t{2} * live_set::kEntries);
   for (std::uintptr_t i = 0; i < in.size(); ++i) {
     in[i] = live_set::put(block(i), {i, static_cast<std::uint32_t>(i)});
     placed += in[i] ? 1 : 0;

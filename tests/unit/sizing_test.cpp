@@ -61,13 +61,14 @@ TEST(SizingTest, IsSilentWhereTheyDoNot) {
   EXPECT_THAT(table_of({100, 2, 0, 1024}), silent);       // no peak known
   Sizing two;
   for (int i = 1; i <= 120; ++i) {
-    two.add(
-        Json{{"type", "invoke"},
-             {"function_name", "f"},
-             {"invocation", i},
-             {"duration_ms", 100},
-             {"cpu_ms", 1},
-             {"memory", {{"peak_rss_bytes", 50 * kMb}, {"limit_bytes", (i % 2 + 1) * 512 * kMb}}}});
+    two.add(Json{{"type", "invoke"},
+                 {"function_name", "f"},
+                 {"invocation", i},
+                 {"duration_ms", 100},
+                 {"cpu_ms", 1},
+                 {"memory",
+                  {{"peak_rss_bytes", 50 * kMb},
+                   {"limit_bytes", std::uint64_t{512} * kMb * (i % 2 == 0 ? 1 : 2)}}}});
   }
   EXPECT_THAT(two.table({}), silent);  // two sizes
 }

@@ -188,8 +188,13 @@ TEST_F(TargetsTest, ATimeoutsAccountEndsWithTheCallInFlight) {
   builder_.header().pid = 4711;  // the builder's thread is then the first one
   builder_.end_init();
   builder_.start("open", 50);
-  builder_.slot().in_flight = {static_cast<std::uint32_t>(recording::Call::k_sleep) + 1, -1,
-                               recording::monotonic_ns(), 0, 0, 0, 0};
+  builder_.slot().in_flight = {static_cast<std::uint32_t>(recording::Call::k_sleep) + 1,
+                               -1,
+                               recording::monotonic_ns(),
+                               0,
+                               0,
+                               0,
+                               0};
   recording::Failure failure;
   Ledger ledger(std::move(*recording::Reader::open(builder_.path(), failure)));
   End end;
