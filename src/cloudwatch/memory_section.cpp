@@ -49,6 +49,10 @@ Json memory_json(const Report& report, const Amount& amount) {
     memory["live_delta_bytes"] = m.live_delta_bytes;
     put(memory, "peak_live_bytes", m.peak_live_bytes);
     put(memory, "retained_bytes", m.retained_bytes);
+    put(memory, "mapped_bytes", m.mapped_bytes);
+    put(memory, "arenas", m.arenas);
+    put(memory, "thread_stacks_bytes", m.thread_stacks_bytes);
+    put(memory, "file_mapped_bytes", m.file_mapped_bytes);
     memory["failed"] = m.failed;
   }
   put(memory, "rss_bytes", report.process.rss_bytes);

@@ -54,25 +54,21 @@ void SmapsParser::begin_mapping(std::string_view text, std::uint64_t start, std:
   const std::string_view name = name_of(text);
   const bool behind_guard = guard_end_ == start && guard_end_ != 0;
   guard_end_ = 0;
+  kind_ = Kind::kNone;  // also [vdso] and its like
   if (permissions.starts_with("---") && name.empty()) {
     guard_end_ = end - start <= kMostGuard ? end : 0;
-    kind_ = Kind::kNone;
   } else if (name == "[heap]") {
     kind_ = Kind::kHeap;
   } else if (name == "[stack]") {
     kind_ = Kind::kStack;
   } else if (name.starts_with('/')) {
     kind_ = Kind::kFile;
-  } else if (!name.empty() && !name.starts_with("[anon")) {  // [vdso] and its like
-    guard_end_ = 0;
-    kind_ = Kind::kNone;
-  } else if (permissions.starts_with("rw") && start % kArena == 0 && end - start <= kArena) {
-    kind_ = Kind::kArena;
-    ++sum_.arenas;
-  } else if (behind_guard && permissions.starts_with("rw") && end - start <= kMostStack) {
-    kind_ = Kind::kStack;
-  } else {
-    kind_ = Kind::kOther;
+  } else if (name.empty() || name.starts_with("[anon")) {
+    const bool writable = permissions.starts_with("rw");
+    const bool arena = writable && start % kArena == 0 && end - start <= kArena;
+    const bool stack = writable && !arena && behind_guard && end - start <= kMostStack;
+    kind_ = arena ? Kind::kArena : stack ? Kind::kStack : Kind::kOther;
+    sum_.arenas += arena ? 1 : 0;
   }
   sum_.stacks += kind_ == Kind::kStack ? 1 : 0;
 }

@@ -15,27 +15,14 @@
 #include <optional>
 #include <string_view>
 
+#include "report/process.h"
+
 namespace lamprey::report {
 namespace {
 
-constexpr std::size_t kMostText = std::size_t{256} * 1024;
-constexpr unsigned kEstablished = 1;  // include/net/tcp_states.h
+constexpr std::size_t kMostConnections = std::size_t{256} * 1024;  // bytes of text
+constexpr unsigned kEstablished = 1;                               // include/net/tcp_states.h
 constexpr unsigned kSynSent = 2;
-
-std::string read_text(const std::string& path) {
-  std::string text;
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) {
-    return text;
-  }
-  char piece[4096];
-  ssize_t got = 0;
-  while (text.size() < kMostText && (got = read(descriptor, piece, sizeof(piece))) > 0) {
-    text.append(piece, static_cast<std::size_t>(got));
-  }
-  close(descriptor);
-  return text;
-}
 
 // Calls `each(name)` for every entry of a directory that is a number.
 template <class Each>
@@ -77,7 +64,7 @@ Number number(std::string_view text, int base = 10) {
 }
 
 std::optional<ThreadLook> look_at_thread(std::int32_t pid, std::int32_t tid) {
-  const std::string text = read_text(fmt::format("/proc/{}/task/{}/stat", pid, tid));
+  const std::string text = read_kernel_text(fmt::format("/proc/{}/task/{}/stat", pid, tid));
   const std::size_t end = text.rfind(')');  // the name in brackets may hold anything
   if (end == std::string::npos) {
     return std::nullopt;
@@ -117,7 +104,8 @@ std::string address_of(std::string_view text) {
 std::map<std::uint64_t, SocketLook> connections(std::int32_t pid, const std::string& except) {
   std::map<std::uint64_t, SocketLook> found;
   for (const char* table : {"tcp", "tcp6"}) {
-    const std::string text = read_text(fmt::format("/proc/{}/net/{}", pid, table));
+    const std::string text =
+        read_kernel_text(fmt::format("/proc/{}/net/{}", pid, table), kMostConnections);
     std::string_view rest = text;
     while (!rest.empty()) {
       const std::string_view line = rest.substr(0, rest.find('\n'));

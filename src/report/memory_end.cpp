@@ -10,31 +10,10 @@
 #include <string_view>
 
 #include "report/human.h"
+#include "report/process.h"
 
 namespace lamprey::report {
 namespace {
-
-constexpr std::size_t kMostText = std::size_t{16} * 1024;
-
-std::string read_text(const std::string& path) {
-  std::string text;
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) {
-    return text;
-  }
-  text.resize(kMostText);
-  std::size_t have = 0;
-  while (have < text.size()) {
-    const ssize_t got = read(descriptor, text.data() + have, text.size() - have);
-    if (got <= 0) {
-      break;
-    }
-    have += static_cast<std::size_t>(got);
-  }
-  close(descriptor);
-  text.resize(have);
-  return text;
-}
 
 // The number behind `key` and a blank, at the start of a line.
 std::optional<std::uint64_t> number_of(std::string_view text, std::string_view key) {
@@ -76,18 +55,19 @@ std::optional<std::string> group_path(std::string_view text, std::string_view co
 }
 
 std::optional<std::uint64_t> group_kills(std::int32_t pid) {
-  const std::string groups =
-      read_text(pid == 0 ? std::string("/proc/self/cgroup") : fmt::format("/proc/{}/cgroup", pid));
+  const std::string groups = read_kernel_text(pid == 0 ? std::string("/proc/self/cgroup")
+                                                       : fmt::format("/proc/{}/cgroup", pid));
   if (const auto path = group_path(groups, "memory")) {
     for (const char* root : {"/sys/fs/cgroup/memory", "/sys/fs/cgroup"}) {
-      if (auto kills = number_of(read_text(root + *path + "/memory.oom_control"), "oom_kill")) {
+      if (auto kills =
+              number_of(read_kernel_text(root + *path + "/memory.oom_control"), "oom_kill")) {
         return kills;
       }
     }
   }
   if (const auto path = group_path(groups, "")) {
     for (const char* root : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
-      if (auto kills = number_of(read_text(root + *path + "/memory.events"), "oom_kill")) {
+      if (auto kills = number_of(read_kernel_text(root + *path + "/memory.events"), "oom_kill")) {
         return kills;
       }
     }
@@ -116,12 +96,12 @@ std::optional<std::uint64_t> fullness(const MemoryEvidence& evidence) {
 MemoryKills count_memory_kills(std::int32_t pid) {
   MemoryKills kills;
   kills.group = group_kills(pid);
-  kills.machine = number_of(read_text("/proc/vmstat"), "oom_kill");
+  kills.machine = number_of(read_kernel_text("/proc/vmstat"), "oom_kill");
   return kills;
 }
 
 std::optional<std::uint64_t> resident_bytes(std::int32_t pid) {
-  const std::string text = read_text(fmt::format("/proc/{}/statm", pid));
+  const std::string text = read_kernel_text(fmt::format("/proc/{}/statm", pid));
   const std::size_t blank = text.find(' ');
   std::uint64_t pages = 0;
   if (blank == std::string::npos ||

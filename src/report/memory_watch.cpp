@@ -86,6 +86,10 @@ void MemoryWatch::add_retained(Report& report, const Look& address_space) {
   if (!space) {
     return;
   }
+  report.memory->mapped_bytes = space->other_bytes;
+  report.memory->arenas = space->arenas + 1;
+  report.memory->thread_stacks_bytes = space->stack_bytes;
+  report.memory->file_mapped_bytes = space->file_bytes;
   const std::uint64_t held = space->heap_bytes + space->arena_bytes;
   if (held < live) {
     return;

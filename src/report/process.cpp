@@ -13,16 +13,14 @@
 #include <string_view>
 
 namespace lamprey::report {
-namespace {
 
-constexpr std::size_t kMostText = std::size_t{16} * 1024;
-
-bool read_text(const std::string& path, std::string& text) {
+std::string read_kernel_text(const std::string& path, std::size_t most) {
+  std::string text;
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) {
-    return false;
+    return text;
   }
-  text.resize(kMostText);
+  text.resize(most);
   std::size_t have = 0;
   while (have < text.size()) {
     const ssize_t got = read(descriptor, text.data() + have, text.size() - have);
@@ -33,8 +31,10 @@ bool read_text(const std::string& path, std::string& text) {
   }
   close(descriptor);
   text.resize(have);
-  return have > 0;
+  return text;
 }
+
+namespace {
 
 std::optional<std::uint64_t> number(std::string_view text) {
   const std::size_t start = text.find_first_not_of(" \t");
@@ -139,7 +139,7 @@ std::optional<std::uint64_t> grown(const std::optional<std::uint64_t>& before,
 
 std::optional<std::uint64_t> process_start(std::int32_t pid) {
   std::string text;
-  if (pid <= 0 || !read_text(fmt::format("/proc/{}/stat", pid), text)) {
+  if (pid <= 0 || (text = read_kernel_text(fmt::format("/proc/{}/stat", pid))).empty()) {
     return std::nullopt;
   }
   const std::string_view fields = after_comm(text);
@@ -157,7 +157,8 @@ bool is_running(std::int32_t pid, std::uint64_t start) {
 ProcessFigures read_process(std::int32_t pid, std::uint64_t start) {
   ProcessFigures figures;
   std::string text;
-  if (pid <= 0 || start == 0 || !read_text(fmt::format("/proc/{}/stat", pid), text)) {
+  if (pid <= 0 || start == 0 ||
+      (text = read_kernel_text(fmt::format("/proc/{}/stat", pid))).empty()) {
     return figures;
   }
   const std::string_view fields = after_comm(text);
@@ -167,17 +168,17 @@ ProcessFigures read_process(std::int32_t pid, std::uint64_t start) {
   const auto ns_a_tick = static_cast<std::uint64_t>(1'000'000'000 / sysconf(_SC_CLK_TCK));
   figures.cpu_user_ns = times(number(word(fields, 11)), ns_a_tick);
   figures.cpu_system_ns = times(number(word(fields, 12)), ns_a_tick);
-  if (read_text(fmt::format("/proc/{}/status", pid), text)) {
+  if (!(text = read_kernel_text(fmt::format("/proc/{}/status", pid))).empty()) {
     figures.rss_bytes = times(line_number(text, "VmRSS:"), 1024);
     figures.peak_rss_bytes = times(line_number(text, "VmHWM:"), 1024);
     figures.rss_anonymous_bytes = times(line_number(text, "RssAnon:"), 1024);
     figures.threads = line_number(text, "Threads:");
   }
-  if (read_text(fmt::format("/proc/{}/limits", pid), text)) {
+  if (!(text = read_kernel_text(fmt::format("/proc/{}/limits", pid))).empty()) {
     figures.fd_max = line_number(text, "Max open files");
   }
   figures.fd_use = count_entries(fmt::format("/proc/{}/fd", pid));
-  if (read_text(fmt::format("/proc/{}/net/dev", pid), text)) {
+  if (!(text = read_kernel_text(fmt::format("/proc/{}/net/dev", pid))).empty()) {
     read_network(text, figures);
   }
   struct statvfs tmp {};
@@ -199,7 +200,7 @@ ProcessFigures since(const ProcessFigures& before, const ProcessFigures& now) {
 
 std::optional<std::uint64_t> run_delay_ns(std::int32_t pid, std::int32_t tid) {
   std::string text;
-  if (!read_text(fmt::format("/proc/{}/task/{}/schedstat", pid, tid), text)) {
+  if ((text = read_kernel_text(fmt::format("/proc/{}/task/{}/schedstat", pid, tid))).empty()) {
     return std::nullopt;
   }
   return number(word(text, 1));
@@ -207,7 +208,7 @@ std::optional<std::uint64_t> run_delay_ns(std::int32_t pid, std::int32_t tid) {
 
 std::optional<std::uint64_t> own_rss_bytes() {
   std::string text;
-  if (!read_text("/proc/self/statm", text)) {
+  if ((text = read_kernel_text("/proc/self/statm")).empty()) {
     return std::nullopt;
   }
   return times(number(word(text, 1)), static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)));

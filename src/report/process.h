@@ -31,4 +31,7 @@ std::optional<std::uint64_t> run_delay_ns(std::int32_t pid, std::int32_t tid);
 // Resident bytes of this process itself.
 std::optional<std::uint64_t> own_rss_bytes();
 
+// A file of /proc or of a control group, at most so many bytes of it; empty when it cannot be read.
+std::string read_kernel_text(const std::string& path, std::size_t most = std::size_t{16} * 1024);
+
 }  // namespace lamprey::report

@@ -62,7 +62,12 @@ struct MemoryFigures {
   std::int64_t live_delta_bytes = 0;
   std::optional<std::int64_t> peak_live_bytes;
   std::optional<std::int64_t> retained_bytes;  // at least: held by malloc and not live
-  std::vector<MemorySite> sites;               // most live first
+  // Resident, where it was looked at (address_space.h).
+  std::optional<std::uint64_t> mapped_bytes;  // anonymous, outside malloc's heaps and the stacks
+  std::optional<std::uint64_t> arenas;        // glibc's, the main one included
+  std::optional<std::uint64_t> thread_stacks_bytes;
+  std::optional<std::uint64_t> file_mapped_bytes;
+  std::vector<MemorySite> sites;  // most live first
 };
 
 struct CallFigures {

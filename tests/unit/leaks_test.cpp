@@ -266,7 +266,7 @@ TEST(LeaksTest, SaysHowMuchAndHowLong) {
       {"bytes_per_invocation", kMb},
       {"confidence_percent", 99},
       {"invocations", 56},
-      {"invocations_left", (512 * 1024 * 1024 - 100 * kMb) / kMb}};
+      {"invocations_left", ((std::int64_t{512} * 1024 * 1024) - (100 * kMb)) / kMb}};
   EXPECT_EQ(outcome.finding.evidence, evidence);
 }
 
