@@ -11,6 +11,7 @@ import ctypes
 import json
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -40,6 +41,8 @@ def pytest_configure(config):
     for name in [n for n in os.environ if n.startswith(("LAMPREY", "_LAMPREY", "AWS_LAMBDA"))]:
         del os.environ[name]
     os.environ.pop("LD_PRELOAD", None)
+    # Programs that are meant to crash leave no core in the working directory.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     clone_newns, ms_rec, ms_private, ms_bind = 0x20000, 0x4000, 0x40000, 0x1000
     libc = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() != 0 or libc.unshare(clone_newns) != 0:
