@@ -98,7 +98,10 @@ def test_out_of_memory(local_lambda):
     [finding] = [one for one in bad["findings"] if one["code"] == "memory.out_of_memory"]
     assert finding["evidence"]["confidence_percent"] >= 90
     assert finding["evidence"]["limit_bytes"] == limit_mb * 2**20
-    assert 0.5 * limit_mb * 2**20 < finding["evidence"]["rss_bytes"] <= limit_mb * 2**20
+    # Resident are also pages of files that another control group was charged for, which read them
+    # first: Python's own library, 8 MB of it.
+    most = (limit_mb + 16) * 2**20
+    assert 0.5 * limit_mb * 2**20 < finding["evidence"]["rss_bytes"] <= most
     # What it held when it was killed: nearly all that it may have.
     assert 0.8 * limit_mb * 2**20 < bad["memory"]["live_bytes"] <= limit_mb * 2**20
     assert bad["memory"]["limit_bytes"] == limit_mb * 2**20
