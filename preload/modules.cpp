@@ -335,7 +335,15 @@ void unloading() {
 
 void unloaded() {
   __atomic_fetch_sub(&g_unloading, 1U, __ATOMIC_SEQ_CST);
-  if (g_find_object == nullptr && begin_walk()) {
+  if (g_find_object != nullptr) {
+    // The next library may come to lie at the same place with tables at the same place.
+    for (std::uint32_t i = 0; i < load(g_count); ++i) {
+      FoundObject object;
+      if (g_find_object(reinterpret_cast<void*>(g_known[i].start), &object) != 0) {
+        store(g_known[i].gone, true);
+      }
+    }
+  } else if (begin_walk()) {
     for (std::uint32_t i = 0; i < load(g_count); ++i) {
       bool listed = false;
       int left = kMostLinks;

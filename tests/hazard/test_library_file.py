@@ -14,6 +14,7 @@ ALLOWED_IMPORTS = {
     "_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable", "clock_gettime", "dlopen",
     "dlsym", "dlvsym",
     "environ", "__environ", "memcpy", "memmove", "memset", "memcmp", "strlen",
+    "bcmp",  # a memcmp that clang found to ask for equality only
 }  # fmt: skip
 TRIPWIRE_EXPORTS = {"pthread_mutex_trylock", "pthread_spin_lock"}
 
