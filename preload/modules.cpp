@@ -4,7 +4,9 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
+#include <sys/syscall.h>
 
+#include "preload/raw_syscall.h"
 #include "preload/text.h"
 #include "preload/thread.h"
 #include "preload/unwind.h"
@@ -171,8 +173,14 @@ std::uint32_t bury(const Found& found) {
 }
 
 void add(const Found& found, const char* path) {
-  if (__atomic_test_and_set(&g_adding, __ATOMIC_ACQUIRE)) {
-    return;  // another thread adds, perhaps this very module: it is met again
+  // Another thread adds, perhaps this very module. Not for ever: a signal may have interrupted it
+  // in this very thread.
+  constexpr int kMostYields = 1000;
+  for (int i = 0; __atomic_test_and_set(&g_adding, __ATOMIC_ACQUIRE); ++i) {
+    if (i == kMostYields) {
+      return;
+    }
+    raw_syscall(SYS_sched_yield);
   }
   std::uint32_t index = 0;
   for (; index < g_count; ++index) {
@@ -191,6 +199,7 @@ void add(const Found& found, const char* path) {
     recording::publish(known.end, found.end);
     __atomic_store_n(&g_count, index + 1, __ATOMIC_RELEASE);
   } else {
+    bury(found);  // rather no name than another's
     recording::shared_add(g_writer.header().modules_refused, 1);
   }
   __atomic_clear(&g_adding, __ATOMIC_RELEASE);
