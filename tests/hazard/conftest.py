@@ -15,6 +15,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -41,6 +42,10 @@ def pytest_configure(config):
     for name in [n for n in os.environ if n.startswith(("LAMPREY", "_LAMPREY", "AWS_LAMBDA"))]:
         del os.environ[name]
     os.environ.pop("LD_PRELOAD", None)
+    # python3 is the interpreter, not a version manager's shell script that finds it: a shell's
+    # handler of SIGCHLD waits, wherever it interrupts, and the tripwire cannot tell that from a hook
+    # that waits (tripwire.cpp).
+    os.environ["PATH"] = f"{sys.base_prefix}/bin:{os.environ['PATH']}"
     # Programs that are meant to crash leave no core in the working directory.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     clone_newns, ms_rec, ms_private, ms_bind = 0x20000, 0x4000, 0x40000, 0x1000
