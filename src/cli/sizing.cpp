@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "cli/tables.h"
@@ -39,7 +40,7 @@ std::optional<std::uint64_t> figure(const Json& record, const char* section, con
   }
   const double value = found->get<double>() * static_cast<double>(by);
   return value >= 0 && value < kMostFigure
-             ? std::optional<std::uint64_t>(static_cast<std::uint64_t>(value + 0.5))
+             ? std::optional<std::uint64_t>(static_cast<std::uint64_t>(std::llround(value)))
              : std::nullopt;
 }
 

@@ -13,6 +13,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/system/system_error.hpp>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace lamprey::lambda {
@@ -37,7 +38,7 @@ std::optional<std::uint64_t> figure(const Json& metrics, const char* name, doubl
   if (!(value >= 0 && value < kMostFigure)) {
     return std::nullopt;
   }
-  return static_cast<std::uint64_t>(value + 0.5);
+  return static_cast<std::uint64_t>(std::llround(value));
 }
 
 std::string request_for(const std::string& api, const std::string& identifier, const char* schema,

@@ -187,18 +187,18 @@ int main(int count, char** arguments) {
   static const struct {
     const char* name;
     void (*play)(void);
-  } kScenes[] = {{"locks", locks},
-                 {"children", children},
-                 {"shapes", shapes},
-                 {"cancels", cancels},
-                 {"hangs", hangs}};
+  } scenes[] = {{"locks", locks},
+                {"children", children},
+                {"shapes", shapes},
+                {"cancels", cancels},
+                {"hangs", hangs}};
   if (count != 3) {
     return 2;
   }
   g_folder = arguments[2];
-  for (unsigned i = 0; i < sizeof(kScenes) / sizeof(kScenes[0]); ++i) {
-    if (strcmp(arguments[1], kScenes[i].name) == 0) {
-      kScenes[i].play();
+  for (unsigned i = 0; i < sizeof(scenes) / sizeof(scenes[0]); ++i) {
+    if (strcmp(arguments[1], scenes[i].name) == 0) {
+      scenes[i].play();
       return 0;
     }
   }

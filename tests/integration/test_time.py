@@ -131,11 +131,14 @@ def test_node_all_at_once(local_lambda, port):
         check_sum(record)
 
     def is_true(wall):
-        waited = wall["network_ms"] + wall["child_ms"] + wall["cpu_ms"] + wall["other_ms"]
+        # Node may compute before it asks, while it waits, and after: the waits are that uncertain.
+        slack = 5 + wall["cpu_ms"] + wall["runnable_ms"]
+        waited = wall["network_ms"] + wall["child_ms"] + wall["other_ms"]
         return (
-            near(wall["sleep_ms"] + waited + wall["file_ms"], wall["total_ms"])
-            and near(wall["network_ms"] + wall["child_ms"] + wall["cpu_ms"], ANSWER_MS)
-            and near(wall["sleep_ms"], SLEEP_MS - ANSWER_MS)
+            slack <= ANSWER_MS / 5
+            and abs(waited - ANSWER_MS) <= slack
+            and abs(wall["sleep_ms"] - (SLEEP_MS - ANSWER_MS)) <= slack
+            and near(wall["child_ms"], CHILD_MS)
         )
 
     walls = [record["wall"] for record in log.invokes]
