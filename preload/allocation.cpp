@@ -32,7 +32,8 @@ bool in_arena(const void* block) {
                                   reinterpret_cast<std::uintptr_t>(g_arena)) < sizeof(g_arena);
 }
 
-// 16 bytes before each block hold its size, for realloc.
+// 16 bytes before each block hold its size, for realloc, and what looks like the header of a mapped
+// chunk: so free() finds these blocks on its slow path, and need not ask on the fast one.
 void* take_from_arena(std::size_t size, std::size_t alignment = 16) {
   std::size_t at = g_arena_used + 16;
   at = (at + alignment - 1) / alignment * alignment;
@@ -42,6 +43,7 @@ void* take_from_arena(std::size_t size, std::size_t alignment = 16) {
   }
   g_arena_used = at + size;
   *reinterpret_cast<std::size_t*>(g_arena + at - 16) = size;
+  *reinterpret_cast<std::size_t*>(g_arena + at - 8) = kGlibcMapping;
   return g_arena + at;  // static storage: already zero, for calloc
 }
 
@@ -260,8 +262,8 @@ LAMPREY_HOOK(void*, malloc, std::size_t size) {
 LAMPREY_HOOK(void, free, void* block) {
   tripwire::check("free");
   lamprey::recording::ThreadSlot* slot = t_thread.slot;
-  if (slot != nullptr && block != nullptr && !in_arena(block) && sizes_by_header() &&
-      !glibc_chunk_is_mapping(block)) [[likely]] {
+  if (slot != nullptr && block != nullptr && sizes_by_header() && !glibc_chunk_is_mapping(block))
+      [[likely]] {
     tripwire::enter();
     g_writer.count_free(*slot, glibc_usable_size(block));
     tripwire::leave();

@@ -11,8 +11,9 @@ namespace lamprey::preload {
 // (malloc/malloc.c, "malloc_chunk details"). The layout is that of every glibc from 2.26 to 2.41,
 // yet it is used only after check at attach. A chunk that is a mapping of its own has another
 // overhead; it is large, so asking malloc_usable_size costs nothing that shows.
+inline constexpr std::size_t kGlibcMapping = 2;
 inline bool glibc_chunk_is_mapping(const void* block) {
-  return (static_cast<const std::size_t*>(block)[-1] & 2U) != 0;
+  return (static_cast<const std::size_t*>(block)[-1] & kGlibcMapping) != 0;
 }
 inline std::size_t glibc_usable_size(const void* block) {
   return (static_cast<const std::size_t*>(block)[-1] & ~std::size_t{7}) - sizeof(std::size_t);

@@ -50,7 +50,8 @@ inline std::uint32_t stack_before(int descriptor) {
   }
 }
 
-inline Entry enter_call(Call call, int descriptor, std::uint64_t now, std::uint32_t stack = 0) {
+[[gnu::always_inline]] inline Entry enter_call(Call call, int descriptor, std::uint64_t now,
+                                               std::uint32_t stack = 0) {
   Entry entry = {current_slot(), {}};
   if (entry.slot != nullptr) [[likely]] {
     recording::InFlight& flight = entry.slot->in_flight;
@@ -73,7 +74,7 @@ inline Entry enter_call(Call call, int descriptor, std::uint64_t now, std::uint3
   return entry;
 }
 
-inline void leave_call(const Entry& entry) {
+[[gnu::always_inline]] inline void leave_call(const Entry& entry) {
   if (entry.slot != nullptr) [[likely]] {
     if (entry.outer.call != 0) [[unlikely]] {
       entry.slot->in_flight = entry.outer;
@@ -102,7 +103,8 @@ inline void count_result(const Entry& entry, Call call, const Policy& policy, R 
 }
 
 template <class Policy>
-inline Entry begin_call(Call call, const Policy& policy, std::uint64_t begin, std::uint32_t stack) {
+[[gnu::always_inline]] inline Entry begin_call(Call call, const Policy& policy, std::uint64_t begin,
+                                               std::uint32_t stack) {
   const Entry entry = enter_call(call, policy.descriptor(), begin, stack);
   if constexpr (requires { policy.subject(); }) {
     if (entry.slot != nullptr) {

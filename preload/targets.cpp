@@ -49,8 +49,19 @@ void finish_connect(Descriptor& entry, TargetTotals& totals, std::uint64_t now) 
   }
 }
 
-void sent(Descriptor& entry, TargetTotals& totals, const Spent& spent) {
-  shared_add(totals.sent, spent.bytes);
+// The thread that counts first for a target owns it, and counts in a part of its own.
+bool owns(Target& target) {
+  const std::int32_t me = t_thread.tid;
+  const std::int32_t owner = load(target.owner);
+  return me != 0 && (owner == me || (owner == 0 && recording::exchange_if(target.owner, 0, me)));
+}
+
+void add(bool own, std::uint64_t& mine, std::uint64_t& everybodys, std::uint64_t amount) {
+  own ? recording::own_add(mine, amount) : shared_add(everybodys, amount);
+}
+
+void sent(Descriptor& entry, Target& target, bool own, const Spent& spent) {
+  add(own, target.owned.sent, target.totals.sent, spent.bytes);
   if (load(entry.sent) == 0) {
     store(entry.sent, spent.end);
   }
@@ -59,53 +70,53 @@ void sent(Descriptor& entry, TargetTotals& totals, const Spent& spent) {
   if (before != invocation) {
     store(entry.invocation, invocation);
     if (before != 0) {
-      shared_add(totals.reused, 1);
+      shared_add(target.totals.reused, 1);
     }
   }
 }
 
-void received(Descriptor& entry, TargetTotals& totals, const Spent& spent) {
+void received(Descriptor& entry, Target& target, bool own, const Spent& spent) {
   if (spent.bytes != 0) {
-    shared_add(totals.received, spent.bytes);
+    add(own, target.owned.received, target.totals.received, spent.bytes);
     const std::uint64_t since = load(entry.sent);
     if (since != 0) {
       store(entry.sent, 0);
-      shared_add(totals.answers, 1);
-      shared_add(totals.first_byte_ticks, g_writer.busy_between(since, spent.end));
+      shared_add(target.totals.answers, 1);
+      shared_add(target.totals.first_byte_ticks, g_writer.busy_between(since, spent.end));
     }
   }
 }
 
-void used_host(Descriptor& entry, TargetTotals& totals, const Spent& spent, Way way) {
-  shared_add(totals.ticks, spent.ticks);
+void used_host(Descriptor& entry, Target& target, const Spent& spent, Way way) {
+  const bool own = owns(target);
+  add(own, target.owned.ticks, target.totals.ticks, spent.ticks);
   if (is_error(spent)) {
-    shared_add(totals.errors, 1);
+    shared_add(target.totals.errors, 1);
     store(entry.connecting, 0);
   } else if (!spent.failed && way != Way::kNeither) {
-    finish_connect(entry, totals, spent.end);
+    finish_connect(entry, target.totals, spent.end);
     if (way == Way::kSends) {
-      sent(entry, totals, spent);
+      sent(entry, target, own, spent);
     } else {
-      received(entry, totals, spent);
+      received(entry, target, own, spent);
     }
   }
 }
 
-void used_file(TargetTotals& totals, const Spent& spent, Way way) {
-  shared_add(totals.ticks, spent.ticks);
-  if (is_error(spent)) {
-    shared_add(totals.errors, 1);
+void used_file(Target& target, const Spent& spent, Way way) {
+  const bool own = owns(target);
+  recording::OwnedTotals& mine = target.owned;
+  TargetTotals& everybodys = target.totals;
+  add(own, mine.ticks, everybodys.ticks, spent.ticks);
+  if (is_error(spent)) [[unlikely]] {
+    shared_add(everybodys.errors, 1);
   }
   if (way == Way::kReceives) {
-    shared_add(totals.reads, 1);
-    if (spent.bytes != 0) {
-      shared_add(totals.received, spent.bytes);
-    }
+    add(own, mine.reads, everybodys.reads, 1);
+    add(own, mine.received, everybodys.received, spent.bytes);
   } else if (way == Way::kSends) {
-    shared_add(totals.writes, 1);
-    if (spent.bytes != 0) {
-      shared_add(totals.sent, spent.bytes);
-    }
+    add(own, mine.writes, everybodys.writes, 1);
+    add(own, mine.sent, everybodys.sent, spent.bytes);
   }
 }
 
@@ -164,9 +175,9 @@ CallClass used_slow(int fd, CallClass by_name, const Spent& spent, Way way) {
   const DescriptorKind kind = load(entry.kind);
   Target* target = target_of(entry);
   if (target != nullptr && kind == DescriptorKind::kHost) {
-    used_host(entry, target->totals, spent, way);
+    used_host(entry, *target, spent, way);
   } else if (target != nullptr) {
-    used_file(target->totals, spent, way);
+    used_file(*target, spent, way);
   } else if (way == Way::kSends && !spent.failed && kind != DescriptorKind::kFile) {
     woke(entry, fd);
     return CallClass::kOther;

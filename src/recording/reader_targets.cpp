@@ -112,11 +112,12 @@ void Reader::add_targets(Totals& totals) {
     const std::uint32_t used = targets_used(kind);
     for (std::uint32_t i = 0; i < used; ++i) {
       const std::uint32_t index = kTargetFirst[kind] + i;
-      if (!read_at(offset_of(header_->targets, index) + offsetof(Target, totals),
-                   &totals.targets[index], sizeof(TargetTotals))) {
+      Target found{};
+      if (!read_at(offset_of(header_->targets, index), &found, sizeof(found))) {
         drop("targets: some could not be read");
         return;
       }
+      totals.targets[index] = sum_of(found.totals, found.owned);
     }
   }
 }

@@ -59,7 +59,7 @@ void Writer::sum_targets(Boundary& boundary) const {
     const std::uint32_t used = targets_used(static_cast<TargetKind>(kind));
     for (std::uint32_t i = 0; i < used; ++i) {
       const std::uint32_t index = kTargetFirst[kind] + i;
-      boundary.targets[index] = target_at(index).totals;
+      boundary.targets[index] = sum_of(target_at(index).totals, target_at(index).owned);
     }
     boundary.targets_used[kind] = used;
   }

@@ -96,6 +96,16 @@ struct TargetTotals {
   std::uint64_t probes;     // stat, access, readlink, ...
   std::uint64_t not_found;  // opens and probes that gave ENOENT or ENOTDIR
 };
+// What every read and write changes, as far as the thread that owns the target did it: of the
+// locked adds that several writers need, each costs as much as the rest of a hook. Summed with
+// TargetTotals.
+struct OwnedTotals {
+  std::uint64_t ticks;
+  std::uint64_t received;
+  std::uint64_t sent;
+  std::uint64_t reads;
+  std::uint64_t writes;
+};
 inline constexpr std::uint32_t kTargetCounters = sizeof(TargetTotals) / sizeof(std::uint64_t);
 
 struct Target {
@@ -104,12 +114,22 @@ struct Target {
   std::uint16_t port;          // host byte order; 0 unknown
   std::uint16_t flags;
   std::uint16_t directory;  // of a file: index of its directory in Target[] + 1
-  std::uint32_t reserved;
-  std::uint64_t hash;  // of what it is found by
+  std::int32_t owner;       // thread id of the only writer of `owned`; 0: none yet
+  std::uint64_t hash;       // of what it is found by
   std::uint8_t address[16];
   char name[160];  // host name, or path; cut to fit
   TargetTotals totals;
+  OwnedTotals owned;
 };
+
+inline TargetTotals sum_of(TargetTotals totals, const OwnedTotals& owned) {
+  totals.ticks += owned.ticks;
+  totals.received += owned.received;
+  totals.sent += owned.sent;
+  totals.reads += owned.reads;
+  totals.writes += owned.writes;
+  return totals;
+}
 
 static_assert(kTargetFirst[2] + kTargetRoom[2] == kTargets);
 

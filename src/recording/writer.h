@@ -101,8 +101,8 @@ class Writer {
 
   // -- calls ------------------------------------------------------------------------------------
   // `slot` may be nullptr (shared rows). `ticks` is already without idle time.
-  void count_call(ThreadSlot* slot, Call call, std::uint64_t ticks, bool failed,
-                  std::uint64_t bytes) {
+  [[gnu::always_inline]] void count_call(ThreadSlot* slot, Call call, std::uint64_t ticks,
+                                         bool failed, std::uint64_t bytes) {
     const auto index = static_cast<std::uint32_t>(call);
     if (slot != nullptr) [[likely]] {
       std::uint32_t row = slot->row_of[index];

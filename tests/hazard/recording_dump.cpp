@@ -159,6 +159,26 @@ void print_death(const char* name, const Death& death) {
   std::printf("\"state\":%u},", static_cast<unsigned>(death.state));
 }
 
+void print_targets() {
+  std::printf("\"targets\":[");
+  const char* comma = "";
+  for (std::uint32_t i = 0; i < kTargets; ++i) {
+    const auto& target = at<Target>(kTargetsOffset, i);
+    if (target.ready == 0) {
+      continue;
+    }
+    const TargetTotals totals = sum_of(target.totals, target.owned);
+    std::printf("%s{", comma);
+    print_text("name", target.name, sizeof(target.name));
+    print_number("reads", totals.reads);
+    print_number("received", totals.received);
+    print_number("owned_reads", target.owned.reads);
+    std::printf("\"sent\":%" PRIu64 "}", totals.sent);
+    comma = ",";
+  }
+  std::printf("],");
+}
+
 // Each stack as "path+0xoffset" of its frames (the address itself where no module has it).
 void print_frame(const Stack& stack, std::uint64_t address) {
   for (std::uint32_t i = 0; i < header().modules_used && i < kModules; ++i) {
@@ -229,6 +249,7 @@ int main(int count, char** arguments) {
   print_invocations();
   print_death("death_by_exit", h.deaths[kDeathByExit]);
   print_death("death_by_signal", h.deaths[kDeathBySignal]);
+  print_targets();
   print_stacks();
   print_number("modules_used", h.modules_used);
   print_number("modules_refused", h.modules_refused);

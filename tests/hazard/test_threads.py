@@ -73,3 +73,22 @@ def test_threads_that_do_nothing_take_no_slot_for_ever(library):
     _, _, recording = counted(library, "idle", 400)
     assert recording["slots_in_use"] <= 2
     assert recording["threads_without_slot"] == 0
+
+
+def test_one_file_read_by_many_threads_counts_every_read(library, tmp_path):
+    """The thread that used a file first counts in a part of its own, the others in a shared one."""
+    path = tmp_path / "data"
+    path.write_bytes(bytes(8192))
+    script = (
+        "import os, sys, threading\n"
+        f"fd = os.open({str(path)!r}, os.O_RDONLY)\n"
+        "read = lambda: [os.pread(fd, 3, i) for i in range(5000)]\n"
+        "read()\n"
+        "threads = [threading.Thread(target=read) for _ in range(4)]\n"
+        "[t.start() for t in threads]; [t.join() for t in threads]\n"
+    )
+    run = execute(["python3", "-c", script], preload=library)
+    assert (run.status, run.stderr) == (0, "")
+    (target,) = [t for t in run.recording["targets"] if t["name"] == str(path)]
+    assert (target["reads"], target["received"]) == (25000, 75000)
+    assert target["owned_reads"] == 5000
