@@ -8,6 +8,7 @@ here, and each run is tried a few times before it counts as wrong.
 import contextlib
 import shutil
 import socketserver
+import subprocess
 import threading
 import time
 
@@ -143,6 +144,46 @@ def test_node_all_at_once(local_lambda, port):
 
     walls = [record["wall"] for record in log.invokes]
     assert any(is_true(wall) for wall in walls), walls
+
+
+@pytest.fixture(scope="module")
+def java(root):
+    if shutil.which("java") is None or shutil.which("javac") is None:
+        pytest.skip("no Java compiler here")
+    classes = root / "build/test-programs/java"  # /tmp is another one for the function
+    source = root / "tests/integration/handlers/TimedClient.java"
+    subprocess.run(["javac", "-d", classes, source], check=True)
+    # Twice the work needs no better compiler; its threads would compete for two cores.
+    return ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", classes, "TimedClient"]
+
+
+def test_java_one_after_the_other(local_lambda, java, port):
+    """The thread that handles the request; the JVM's sleeps and locks are waits on conditions."""
+    event = {
+        "sleep": SLEEP_MS / 1000,
+        "network": port,
+        "lock": LOCK_MS / 1000,
+        "child": CHILD_MS / 1000,
+        "cpu": CPU_MS / 1000,
+    }
+    with local_lambda.serve(*java, memory=512, timeout=20) as serving:
+        answers = [serving.invoke(event)[0] for _ in range(TRIES + 1)]
+        log = serving.stop()
+    assert len(log.invokes) == len(answers)
+    for record in log.invokes:
+        check_sum(record)
+
+    def is_true(took, wall):
+        return (
+            near(wall["sleep_ms"], SLEEP_MS)
+            and near(wall["network_ms"], took["network"])
+            and near(wall["lock_ms"] + wall["child_ms"], took["lock"] + took["child"])
+            and near(wall["cpu_ms"], CPU_MS + took["lock"] + took["child"] - LOCK_MS - CHILD_MS)
+        )
+
+    walls = [record["wall"] for record in log.invokes]
+    print(answers, walls)
+    assert any(map(is_true, answers, walls)), (answers, walls)
 
 
 @pytest.mark.parametrize(
