@@ -6,17 +6,20 @@ here, and each run is tried a few times before it counts as wrong.
 """
 
 import contextlib
+import os
 import shutil
 import socketserver
 import subprocess
+import sys
 import threading
 import time
 
 import pytest
+from local_lambda import LocalLambda
 from test_python_runtime import VERSIONS, interpreter
 
 PARTS = ("cpu", "runnable", "network", "dns", "file", "lock", "sleep", "child", "other")
-ANSWER_MS, SLEEP_MS, LOCK_MS, CHILD_MS, CPU_MS = 150, 200, 100, 30, 60
+ANSWER_MS, SLEEP_MS, LOCK_MS, CHILD_MS, CPU_MS, DNS_MS = 150, 200, 100, 30, 60, 88
 TRIES = 4
 
 
@@ -184,6 +187,91 @@ def test_java_one_after_the_other(local_lambda, java, port):
     walls = [record["wall"] for record in log.invokes]
     print(answers, walls)
     assert any(map(is_true, answers, walls)), (answers, walls)
+
+
+# A resolver that knows every name, and thinks about it.
+SLOW_RESOLVER = """
+ip link set lo up && mount --bind "$1" /etc/resolv.conf || exit 125
+shift
+"$0" -c '
+import os, socket, time
+parent = os.getppid()
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("127.0.0.1", 53))
+server.settimeout(0.1)
+while os.getppid() == parent:
+    try:
+        asked, who = server.recvfrom(512)
+    except TimeoutError:
+        continue
+    time.sleep(DNS_S)
+    answer = b"\\xc0\\x0c\\0\\x01\\0\\x01\\0\\0\\0\\0\\0\\x04\\x7f\\0\\0\\x01"
+    question = asked[12 : asked.index(b"\\0", 12) + 5]
+    server.sendto(asked[:2] + b"\\x81\\x80\\0\\x01\\0\\x01\\0\\0\\0\\0" + question + answer, who)
+' &
+sleep 0.3
+exec "$@"
+""".replace("DNS_S", str(DNS_MS / 1000))
+
+
+@pytest.fixture
+def slow_names(local_lambda, workspace):
+    """A local Lambda in a network of its own, where names take DNS_MS."""
+    if os.geteuid() != 0:
+        pytest.skip("a network namespace needs root")
+    resolv = workspace / "resolv.conf"
+    resolv.write_text("nameserver 127.0.0.1\noptions timeout:10\n")
+    words = ["unshare", "--net", "--mount", "sh", "-c", SLOW_RESOLVER, sys.executable, resolv]
+    words = [str(word) for word in words]
+    if subprocess.run([*words, "true"], capture_output=True).returncode != 0:
+        pytest.skip("no network namespace is allowed here (unshare --net)")
+    return LocalLambda(
+        local_lambda.build, local_lambda.folder, lambda c: [*words, *local_lambda.wrap(c)]
+    )
+
+
+@pytest.mark.parametrize("runtime", ["python", "node", "java"])
+def test_a_slow_resolver_and_a_large_file(slow_names, workspace, request, runtime):
+    large = workspace / "large"
+    large.write_bytes(bytes(50 << 20))
+    os.sync()
+    fd = os.open(large, os.O_RDONLY)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)  # the first invocation reads it cold
+    os.close(fd)
+    event = {"dns": "db.internal.example", "read": str(large)}
+    if runtime == "python":
+        command = [request.getfixturevalue("python"), "-m", "awslambdaric", "timed.handler"]
+    elif runtime == "java":
+        command = request.getfixturevalue("java")
+    else:
+        command, event = ["node", "node_client.mjs"], {"timed": event}
+    log = slow_names.run(
+        *command, event=event, invocations=3, memory=512, timeout=20,
+        env={"LAMPREY_DETAIL": "full"},
+    )
+    assert len(log.invokes) == 3
+    for record in log.invokes:
+        check_sum(record)
+        (file,) = [f for f in record["files"] if f["path"] == str(large)]
+        assert (file["opens"], file["bytes"], file["errors"]) == (1, 50 << 20, 0)
+
+    def is_true(record):
+        """One after the other: both in the wall. On the event loop both at once, on the pool's threads:
+        what the loop waited for is shared between them."""
+        wall = record["wall"]
+        (host,) = record["network"]
+        (file,) = [f for f in record["files"] if f["path"] == str(large)]
+        assert host["host"] == "db.internal.example" and host["connects"] == 0
+        if runtime == "node":
+            waited = wall["dns_ms"] + wall["file_ms"]
+            uncertain = wall["cpu_ms"] + wall["runnable_ms"]
+            return near(host["dns_ms"], DNS_MS) and waited + uncertain >= 0.9 * DNS_MS
+        asked = 1 if runtime == "python" else 2  # Java asks for both families of addresses
+        return near(wall["dns_ms"] / asked, DNS_MS) and near(wall["file_ms"], file["time_ms"])
+
+    named = [record for record in log.invokes if "network" in record]
+    assert len(named) == (1 if runtime == "java" else 3)  # the JVM keeps what it has heard
+    assert any(map(is_true, named)), [record["wall"] for record in named]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 // A small client of Lambda's Runtime API and a function whose time is known, in plain Java: the same
 // work as timed.py's, one after the other, and the same answer.
+import java.io.FileInputStream;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.lang.management.ManagementFactory;
 import java.net.HttpURLConnection;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.net.URL;
 import java.nio.charset.StandardCharsets;
@@ -44,6 +46,14 @@ public class TimedClient {
     holder.join();
   }
 
+  private static void read(String path) throws Exception {
+    byte[] piece = new byte[1 << 20];
+    try (InputStream file = new FileInputStream(path)) {
+      while (file.read(piece) > 0) {
+      }
+    }
+  }
+
   private static void burn(double seconds) {
     var threads = ManagementFactory.getThreadMXBean();
     long end = threads.getCurrentThreadCpuTime() + (long) (seconds * 1e9);
@@ -51,23 +61,25 @@ public class TimedClient {
     }
   }
 
-  private static void work(String name, double argument) throws Exception {
+  private static void work(String name, String argument) throws Exception {
     switch (name) {
-      case "sleep" -> Thread.sleep((long) (argument * 1000));
-      case "network" -> firstByte((int) argument);
-      case "lock" -> lockFor(argument);
-      case "child" -> new ProcessBuilder("sleep", Double.toString(argument)).start().waitFor();
-      case "cpu" -> burn(argument);
+      case "sleep" -> Thread.sleep((long) (Double.parseDouble(argument) * 1000));
+      case "network" -> firstByte(Integer.parseInt(argument));
+      case "lock" -> lockFor(Double.parseDouble(argument));
+      case "child" -> new ProcessBuilder("sleep", argument).start().waitFor();
+      case "cpu" -> burn(Double.parseDouble(argument));
+      case "dns" -> InetAddress.getByName(argument);
+      case "read" -> read(argument);
       default -> throw new IllegalArgumentException(name);
     }
   }
 
   private static String handle(String event) throws Exception {
     StringBuilder took = new StringBuilder("{");
-    Matcher parts = Pattern.compile("\"(\\w+)\":\\s*([\\d.]+)").matcher(event);
+    Matcher parts = Pattern.compile("\"(\\w+)\":\\s*\"?([^,\"}]+)").matcher(event);
     while (parts.find()) {
       long begin = System.nanoTime();
-      work(parts.group(1), Double.parseDouble(parts.group(2)));
+      work(parts.group(1), parts.group(2));
       took.append(took.length() > 1 ? "," : "")
           .append('"').append(parts.group(1)).append("\":")
           .append((System.nanoTime() - begin) / 1e6);

@@ -1,5 +1,7 @@
 // The same work as timed.py's, all of it at once on the event loop. Answers how long it took in all.
 import { spawn } from "node:child_process";
+import dns from "node:dns/promises";
+import fs from "node:fs/promises";
 import http from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -22,6 +24,8 @@ export async function timed(event) {
     event.sleep ? sleep(event.sleep * 1000) : null,
     event.network ? ask(event.network) : null,
     event.child ? child(event.child) : null,
+    event.dns ? dns.lookup(event.dns, 4) : null,
+    event.read ? fs.readFile(event.read) : null,
   ]);
   return { took: Number(process.hrtime.bigint() - begin) / 1e6 };
 }
