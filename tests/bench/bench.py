@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 
+from attribution import attribution
 from measuring import (
     LIBRARY, MONOTONIC, RELEASE, ROOT, Table, medians, output_of, plain, under, verdict, wall_ms,
 )
@@ -224,8 +225,8 @@ def sizes():
 
 
 BENCHMARKS = {f.__name__: f for f in
-              (allocation, read, start, register, flush, instructions, sizes, memory_peers,
-               call_peers)}
+              (allocation, read, start, register, flush, instructions, sizes, attribution,
+               memory_peers, call_peers)}
 
 
 def main(words):
