@@ -2,6 +2,7 @@
 #include "cli/function_sums.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "cli/json_values.h"
 
@@ -31,6 +32,48 @@ void add_findings(FunctionSum& sum, const Json& record) {
   }
 }
 
+void add_wall(FunctionSum& sum, const Json& record) {
+  static constexpr std::pair<const char*, const char*> kParts[] = {
+      {"cpu_ms", "CPU"},         {"runnable_ms", "waiting for CPU"},
+      {"network_ms", "network"}, {"dns_ms", "DNS"},
+      {"file_ms", "files"},      {"lock_ms", "locks"},
+      {"sleep_ms", "sleep"},     {"child_ms", "children"},
+      {"other_ms", "other"}};
+  const Json& wall = member(record, "wall");
+  for (const auto& [key, words] : kParts) {
+    if (const auto ns = number(wall, key, kNsAMs)) {
+      sum.wall_ns[words] += *ns;
+    }
+  }
+}
+
+void add_hosts(FunctionSum& sum, const Json& record) {
+  for (const Json& host : list(record, "network")) {
+    if (text(host, "host").empty()) {
+      continue;
+    }
+    HostSum& into = sum.hosts[text(host, "host")];
+    into.connects += number(host, "connects").value_or(0);
+    into.errors += number(host, "errors").value_or(0);
+    into.sent_bytes += number(host, "sent_bytes").value_or(0);
+    into.received_bytes += number(host, "received_bytes").value_or(0);
+    for (const char* part : {"wait_ms", "dns_ms"}) {
+      into.wait_ns += number(host, part, kNsAMs).value_or(0);
+    }
+  }
+}
+
+void add_bad_end(FunctionSum& sum, const Json& record) {
+  if (text(record, "status") == "ok" || text(record, "status").empty()) {
+    return;
+  }
+  if (sum.bad_ends.size() == FunctionSum::kMostBadEnds) {
+    sum.bad_ends.erase(sum.bad_ends.begin());
+  }
+  sum.bad_ends.push_back({text(record, "started"), text(record, "request_id"),
+                          text(record, "status"), text(record, "headline")});
+}
+
 }  // namespace
 
 void add_record(FunctionSum& sum, const Json& record) {
@@ -47,6 +90,9 @@ void add_record(FunctionSum& sum, const Json& record) {
   ++sum.invocations;
   ++sum.statuses[text(record, "status")];
   sum.cold_starts += member(record, "cold_start") == true ? 1 : 0;
+  add_wall(sum, record);
+  add_hosts(sum, record);
+  add_bad_end(sum, record);
   keep(sum.durations_ns, number(record, "duration_ms", kNsAMs));
   keep(sum.allocated, number(memory, "allocated_bytes"));
   keep(sum.live, number(memory, "live_bytes"));

@@ -25,7 +25,25 @@ struct FindingSum {
   std::string advice;
 };
 
+struct HostSum {
+  std::uint64_t connects = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t sent_bytes = 0;
+  std::uint64_t received_bytes = 0;
+  std::uint64_t wait_ns = 0;  // names and connecting included
+};
+
+// An invocation that did not end well.
+struct BadEnd {
+  std::string started;
+  std::string request_id;
+  std::string status;
+  std::string headline;
+};
+
 struct FunctionSum {
+  static constexpr std::size_t kMostBadEnds = 3;
+
   std::uint64_t invocations = 0;
   std::uint64_t cold_starts = 0;
   std::map<std::string, std::uint64_t> statuses;
@@ -37,7 +55,10 @@ struct FunctionSum {
   std::vector<std::uint64_t> peak_rss;
   std::optional<std::uint64_t> limit_bytes;
   std::map<std::string, CallSum> calls;
-  std::map<std::string, FindingSum> findings;  // by code
+  std::map<std::string, FindingSum> findings;    // by code
+  std::map<std::string, HostSum> hosts;          // by name
+  std::map<std::string, std::uint64_t> wall_ns;  // by part, in words
+  std::vector<BadEnd> bad_ends;                  // the last kMostBadEnds, in their order
 };
 
 void add_record(FunctionSum& sum, const nlohmann::json& record);

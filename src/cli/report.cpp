@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/fleet_overview.h"
 #include "cli/fleet_page.h"
 #include "cli/function_sums.h"
 #include "cli/json_values.h"
@@ -33,6 +34,7 @@ using report::human_count;
 using report::human_duration;
 
 constexpr std::size_t kTopCalls = 10;
+constexpr std::size_t kTopHosts = 5;
 
 struct ReportOptions {
   std::vector<std::string> paths;
@@ -76,6 +78,12 @@ std::string function_tables(const std::string& name, const FunctionSum& sum) {
         bytes(percentile(sum.allocated, 100))},
        {"live", bytes(percentile(sum.live, 50)), bytes(percentile(sum.live, 99)),
         bytes(percentile(sum.live, 100))}});
+  const Rows findings = finding_rows(sum);
+  const Rows ends = bad_end_rows(sum);
+  const Rows hosts = host_rows(sum, kTopHosts);
+  out += findings.empty() ? "" : "\n" + table(findings, 3);
+  out += ends.empty() ? "" : "\n" + table(ends, 1);
+  out += hosts.empty() ? "" : "\n" + table(hosts);
   std::vector<std::pair<std::string, CallSum>> calls(sum.calls.begin(), sum.calls.end());
   std::sort(calls.begin(), calls.end(),
             [](const auto& a, const auto& b) { return a.second.total_ns > b.second.total_ns; });
@@ -179,8 +187,9 @@ int write_files(const ReportOptions& options, const Sums& sums) {
   for (const auto& [name, sum] : sums.functions) {
     title += (&name == &sums.functions.begin()->first ? ": " : ", ") + name;
   }
-  bool good =
-      options.html.empty() || write_all("--html", options.html, fleet_page(sums.functions, title));
+  const std::string sizes = sums.sizing.table(options.price_per_gb_second);
+  bool good = options.html.empty() ||
+              write_all("--html", options.html, fleet_page(sums.functions, title, sizes));
   const bool profiles =
       !options.flame.empty() || !options.pprof.empty() || !options.speedscope.empty();
   const auto sites = profiles ? sums.profile.sites() : std::map<Frames, SiteSum>();
@@ -207,9 +216,10 @@ int report_files(const ReportOptions& options) {
   if (const int status = read_files(options.paths, sums); status != 0) {
     return status;
   }
-  std::string out;
-  for (const auto& [name, sum] : sums.functions) {
-    out += (out.empty() ? "" : "\n") + function_tables(name, sum);
+  const std::vector<NamedSum> functions = by_trouble(sums.functions);
+  std::string out = functions.size() > 1 ? table(overview_rows(functions), 7) : "";
+  for (const auto& [name, sum] : functions) {
+    out += (out.empty() ? "" : "\n") + function_tables(name, *sum);
   }
   const std::string sizes = sums.sizing.table(options.price_per_gb_second);
   out += sizes.empty() ? "" : "\n" + sizes;

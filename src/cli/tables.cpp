@@ -59,7 +59,7 @@ std::string sites_table(const report::Report& report) {
 
 }  // namespace
 
-std::string table(const std::vector<std::vector<std::string>>& rows) {
+std::string table(const std::vector<std::vector<std::string>>& rows, std::size_t words) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
@@ -73,7 +73,8 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
     for (std::size_t column = 0; column < row.size(); ++column) {
       const std::string cell = printable(row[column]);
       const std::string fill(widths[column] - width_of(cell), ' ');
-      line += column == 0 ? cell + fill : "  " + fill + cell;
+      line += column == 0 ? "" : "  ";
+      line += column == 0 || column >= words ? cell + fill : fill + cell;
     }
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";

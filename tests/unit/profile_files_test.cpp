@@ -248,9 +248,10 @@ TEST(FleetPageTest, EscapesAndShowsTrends) {
     line["findings"] = {{{"code", "memory.leak"}, {"severity", "warning"}, {"text", "<grows>"}}};
     add_record(sum, line);
   }
-  const std::string page = fleet_page({{"<f>", sum}}, "all");
-  EXPECT_THAT(page, HasSubstr("<h2>&lt;f&gt;</h2>"));
+  const std::string page = fleet_page({{"<f>", sum}}, "all", "<sizes>");
+  EXPECT_THAT(page, HasSubstr("<h2 id=\"f1\">&lt;f&gt;</h2>"));
   EXPECT_THAT(page, HasSubstr("&lt;grows&gt;"));
+  EXPECT_THAT(page, HasSubstr("<pre>&lt;sizes&gt;</pre>"));
   EXPECT_THAT(page, HasSubstr("<td>1,000</td>"));
   EXPECT_THAT(page, HasSubstr("900 ms"));
   EXPECT_THAT(page, HasSubstr("<path d=\"M0.0"));
