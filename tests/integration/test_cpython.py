@@ -20,16 +20,23 @@ LEFT_OUT = [
     "*NoPoll*",  # test_subprocess once more, with another way of waiting
     "*VSOCK*",  # to the machine's host, on one fixed port: two at once are in each other's way
 ]
-PARTS = [
-    "test_os",
-    "test_mmap",
-    "test_fork1",
-    "test_threading",
-    "test_socket",
-    "test_signal",
-    "test_subprocess",
-    "test_asyncio",
-]
+PARTS = {  # and, where all of it would take minutes, what of it
+    "test_os": [],
+    "test_mmap": [],
+    "test_fork1": [],
+    "test_threading": [],
+    "test_socket": [],
+    "test_signal": [],
+    "test_subprocess": [],
+    "test_asyncio": [],
+    "test_ssl": [],
+    "test_selectors": [],
+    "test_select": [],
+    "test_posix": [],
+    "test_io": [],
+    "test_concurrent_futures": ["*ThreadPoolExecutorTest*", "*ThreadPoolWaitTests*"],
+    "test_multiprocessing_spawn": ["*WithProcessesTestConnection*"],
+}
 
 
 def has_tests(python):
@@ -99,6 +106,7 @@ def both(python, build, workspace, local_lambda):
 @pytest.mark.parametrize("part", PARTS)
 def test_same_results_as_without(both, part):
     options = [word for pattern in LEFT_OUT for word in ("-i", pattern)]
+    options += [word for pattern in PARTS[part] for word in ("-m", pattern)]
     plain, recorded = both.run(part, *options)
     assert len(plain) > 1 and any(outcome == "ok" for outcome in plain.values())
     assert both.record.read_text().count('"type":"run"') == 1, "it was recorded"
