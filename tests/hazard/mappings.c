@@ -147,10 +147,16 @@ static void keep_some(struct expected* e) {
   e->live += (256 - 64 + 4) * kKiB;
 }
 
+// All of one size, so that the kernel gives what one thread unmapped to the next that maps. Who is
+// given it keeps it now and then.
 static void recycle(struct expected* e) {
-  for (int i = 0; i < 20; ++i) {
-    unmap(e, map(e, (size_t)(64 + 4 * (i % 3)) * kKiB), (size_t)(64 + 4 * (i % 3)) * kKiB);
+  enum { kSize = 64 * kKiB };
+  for (int i = 0; i < 40; ++i) {
+    unmap(e, map(e, kSize), kSize);
   }
+  map(e, kSize);
+  map(e, kSize);
+  e->live += 2 * kSize;
 }
 
 static void fork_once(struct expected* e) {
@@ -171,6 +177,11 @@ static void fork_once(struct expected* e) {
   unmap(e, block, 128 * kKiB);
 }
 
+// Both take pages of one mapping: the handler from above, whom it interrupts from below.
+enum { kShared = 256 * kKiB, kPage = 4 * kKiB };
+static char* g_shared;
+static char* volatile g_high;
+
 static void on_timer(int number) {
   (void)number;
   const int saved = errno;
@@ -178,6 +189,10 @@ static void on_timer(int number) {
   char* block = trimmed(e, 512 * kKiB);
   unmap(e, block + 64 * kKiB, 192 * kKiB);
   unmap(e, block + 320 * kKiB, 128 * kKiB);
+  if (g_high > g_shared + kShared / 2) {
+    g_high -= kPage;
+    unmap(e, g_high, kPage);
+  }
   errno = saved;
 }
 
@@ -186,12 +201,22 @@ static void map_under_signals(void) {
   struct sigaction action = {.sa_handler = on_timer};
   sigaction(SIGALRM, &action, NULL);
   for (int i = 0; i < g_rounds; ++i) {
-    const struct itimerval soon = {{0, 0}, {0, 1 + i * 7 % 150}};
+    g_shared = map(&g_expected[1], kShared);
+    g_high = g_shared + kShared;
+    const struct itimerval soon = {{0, 0}, {0, 1 + i * 7 % 50}};
     setitimer(ITIMER_REAL, &soon, NULL);
+    for (char* low = g_shared; low < g_shared + kShared / 2; low += kPage) {
+      unmap(&g_expected[1], low, kPage);
+    }
     all_shapes(&g_expected[1]);
+    const struct itimerval never = {{0, 0}, {0, 0}};
+    setitimer(ITIMER_REAL, &never, NULL);
+    char* high = g_high;
+    g_high = NULL;
+    if (high > g_shared + kShared / 2) {
+      unmap(&g_expected[1], g_shared + kShared / 2, (size_t)(high - g_shared) - kShared / 2);
+    }
   }
-  const struct itimerval never = {{0, 0}, {0, 0}};
-  setitimer(ITIMER_REAL, &never, NULL);
 }
 
 static void print_failure(const char* what, long result) {
@@ -218,8 +243,11 @@ static void print_errors(void) {
   print_failure("advice", madvise(block, 4096, 12345));
   print_failure("brk", brk((void*)16));
   print_failure("sbrk", (long)sbrk(INTPTR_MAX));
-  print_failure("good", munmap(block, 8192));
-  printf("errno stays %d\n", errno);
+  void* good = mmap(NULL, 8192, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  good = mremap(good, 8192, 16384, MREMAP_MAYMOVE);
+  const int status = mprotect(good, 8192, PROT_NONE) | madvise(good, 16384, MADV_DONTNEED) |
+                     munmap(good, 16384) | munmap(block, 8192);
+  printf("good %d, errno stays %d\n", status, errno);
 }
 
 static void* work(void* argument) {
