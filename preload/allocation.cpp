@@ -221,7 +221,7 @@ void* reallocate(void* block, std::size_t size) {
   // Read before the real call: afterwards the old block may be another thread's.
   const std::size_t before = usable_size(block);
   const sampler::Moved moved =
-      recording_here() ? sampler::moving(block) : sampler::Moved{false, {0, 0}};
+      recording_here() ? sampler::moving(block) : sampler::Moved{false, {0, 0, 0}};
   void* result = g_real.realloc(block, size);
   if (result == nullptr && size != 0) {
     sampler::not_moved(block, moved);

@@ -8,6 +8,7 @@
 #include "preload/death.h"
 #include "preload/environment.h"
 #include "preload/file.h"
+#include "preload/mappings.h"
 #include "preload/raw_syscall.h"
 #include "preload/real.h"
 #include "preload/role.h"
@@ -151,6 +152,7 @@ void record_child(const std::byte* parent, const recording::Header& before,
   copy_text(header.environment, before.environment);
   g_writer.inherit_live(inherited);
   stacks::attach_child(before, parent + recording::kModulesOffset);
+  mappings::forget_all();
   header.sample_bytes = before.sample_bytes;
   header.sample_now = before.sample_bytes;
   open_recording(header);
@@ -218,6 +220,7 @@ void __attribute__((constructor(101))) attach() {
   }
   death::attach();
   stacks::attach(__builtin_return_address(0));
+  mappings::attach();
   start_sampling();
   open_recording(header);
   watch_deadly_signals();

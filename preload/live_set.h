@@ -21,6 +21,7 @@ inline constexpr std::uint32_t kEntries = 1U << kEntryBits;
 struct Sampled {
   std::uint64_t live_bytes;  // usable bytes that it stands for
   std::uint32_t stack;       // index in Stack[] + 1; 0: taken where stacks were full
+  std::uint32_t round;       // Header::started, its lower half, when it was taken
 };
 
 extern std::uint8_t g_filter[kEntries];  // blocks in the set whose address hashes to this

@@ -334,6 +334,11 @@ Answer find_tables(std::uintptr_t pc, unwind::Tables& tables) {
 
 Range own() { return g_own; }
 
+Range range_of(std::uintptr_t address) {
+  const Known* known = look_up(address);
+  return known != nullptr ? Range{known->start, known->end} : Range{};
+}
+
 bool in_vdso(std::uintptr_t pc) { return pc >= g_vdso.begin && pc < g_vdso.end; }
 
 void unloading() {

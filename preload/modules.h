@@ -35,6 +35,8 @@ struct Range {
   std::uintptr_t end;
 };
 Range own();
+// Where the module lies that holds `address`; empty when none is known.
+Range range_of(std::uintptr_t address);
 
 // The kernel's page of code in every process.
 bool in_vdso(std::uintptr_t pc);

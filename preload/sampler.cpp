@@ -1,7 +1,9 @@
 // The rare half of sampling; see the header.
 #include "preload/sampler.h"
 
+#include "preload/mappings.h"
 #include "preload/sampling_math.h"
+#include "preload/sites.h"
 #include "preload/stacks.h"
 #include "preload/thread.h"
 #include "preload/ticks.h"
@@ -16,10 +18,6 @@ using recording::ThreadSlot;
 
 constexpr std::uint64_t kDefaultBytes = 65536;
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 40;
-
-recording::Site& site_of(std::uint32_t stack) {
-  return stack != 0 ? g_writer.site_at(stack - 1) : g_writer.header().no_stack;
-}
 
 // Too many samples in this invocation: from now on every second one.
 void keep_budget() {
@@ -39,15 +37,15 @@ void count_sample(const void* block, std::size_t requested, std::size_t usable, 
                   double weight) {
   keep_budget();
   const std::uint32_t stack = stacks::capture();
-  recording::Site& site = site_of(stack);
+  recording::Site& site = sites::of(stack);
   shared_add(site.samples, 1);
   shared_add(site.allocated_bytes, sampling::weighted(requested, weight));
   if (kind == Kind::kNew) {
     shared_add(site.allocated_blocks, sampling::weighted(recording::kBlockUnits, weight));
   }
-  const live_set::Sampled sampled = {sampling::weighted(usable, weight), stack};
+  const live_set::Sampled sampled = {sampling::weighted(usable, weight), stack, sites::round()};
   if (live_set::put(block, sampled)) {
-    shared_add(site.live_added, sampled.live_bytes);
+    sites::born(stack, sampled.live_bytes);
   } else {
     shared_add(g_writer.header().samples_unplaced, 1);
   }
@@ -134,20 +132,42 @@ void take_shared(const void* block, std::size_t requested, std::size_t usable, K
   }
 }
 
+void take_mapping(std::uintptr_t begin, std::uint64_t bytes) {
+  const std::uint64_t mean = load(g_writer.header().sample_now);
+  std::uint64_t random = sampling::seed_from(ticks() ^ (begin << 16U));
+  if (mean == 0 || bytes == 0 || sampling::next_distance(random, mean) > bytes) {
+    return;
+  }
+  keep_budget();
+  const double weight = sampling::weight_of(bytes, mean);
+  const std::uint64_t standing_for = sampling::weighted(bytes, weight);
+  const std::uint32_t stack = stacks::capture();
+  recording::Site& site = sites::of(stack);
+  if (stack != 0) {
+    store(site.flags, recording::kSiteMapping);
+  }
+  shared_add(site.samples, 1);
+  shared_add(site.allocated_bytes, standing_for);
+  shared_add(site.allocated_blocks, sampling::weighted(recording::kBlockUnits, weight));
+  if (mappings::follow({begin, begin + bytes, standing_for, stack, sites::round()})) {
+    sites::born(stack, standing_for);
+  }
+}
+
 void __attribute__((noinline)) freed(const void* block) {
   live_set::Sampled sampled;
   if (live_set::take(block, sampled)) {
-    shared_add(site_of(sampled.stack).live_removed, sampled.live_bytes);
+    sites::died(sampled.stack, sampled.live_bytes, sampled.round);
   }
 }
 
 Moved moving(const void* block) {
-  Moved moved = {false, {0, 0}};
+  Moved moved = {false, {0, 0, 0}};
   if (live_set::may_hold(block)) {
     moved.sampled = live_set::take(block, moved.was);
   }
   if (moved.sampled) {
-    shared_add(site_of(moved.was.stack).live_removed, moved.was.live_bytes);
+    sites::died(moved.was.stack, moved.was.live_bytes, moved.was.round);
   }
   return moved;
 }
@@ -157,7 +177,7 @@ void not_moved(const void* block, const Moved& moved) {
     return;
   }
   if (live_set::put(block, moved.was)) {
-    shared_add(site_of(moved.was.stack).live_added, moved.was.live_bytes);
+    sites::revived(moved.was.stack, moved.was.live_bytes, moved.was.round);
   } else {
     shared_add(g_writer.header().samples_unplaced, 1);
   }

@@ -39,6 +39,10 @@ void take(recording::ThreadSlot& slot, const void* block, std::size_t requested,
 // The same for the slot that threads share.
 void take_shared(const void* block, std::size_t requested, std::size_t usable, Kind kind);
 
+// After a mapping of `bytes` at `begin` was made. Each byte has the chance that each byte of
+// malloc's has; it is drawn for the mapping alone, which for a Poisson process is the same.
+void take_mapping(std::uintptr_t begin, std::uint64_t bytes);
+
 // Before the real free of a block that live_set may hold.
 void freed(const void* block);
 

@@ -19,6 +19,9 @@ The library sees what crosses from the program and its libraries into libc. It d
   libc;
 * **io_uring**: the record says that it was set up;
 * **the loader** before it has loaded us, and its own `openat` and `mmap` for every library after;
+* **what libc maps for itself**: malloc's heaps and its blocks of 128 KiB and more (they are malloc's bytes), stacks of threads.
+  `mmap`, `mmap64`, `munmap`, `mprotect`, `mremap`, `madvise`, `brk` and `sbrk` of the program and its libraries are counted as
+  memory (`memory.maps`, `memory.sites`), not as rows;
 * **vDSO calls** (`clock_gettime`) and page faults;
 * **`vfork`**, which no function can stand in front of; the wait for the child is seen;
 * the character functions of stdio (`getc`, `putc`, `printf`), which rarely reach the kernel.

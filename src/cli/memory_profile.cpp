@@ -14,6 +14,8 @@ using Json = nlohmann::json;
 constexpr std::size_t kMostFrames = 128;
 // A short record lists no more than this many sites: it says nothing about the others.
 constexpr std::size_t kShortList = 3;
+// Innermost frame of what was mapped, not malloc'ed (report/sites.cpp).
+constexpr std::string_view kMapped = "mmap";
 
 // "f (m +0x12)" → "f (m)": two calls in one function are one box in a picture.
 std::string without_offset(std::string_view frame) {
@@ -106,6 +108,9 @@ std::map<Frames, SiteSum> MemoryProfile::sites() const {
     }
   }
   for (const auto& [frames, sum] : all) {
+    if (frames.back() == kMapped) {
+      continue;  // no part of malloc's totals
+    }
     rest.live_bytes -= std::max<std::int64_t>(sum.live_bytes, 0);
     rest.allocated_bytes -= sum.allocated_bytes;
     rest.allocations -= sum.allocations;

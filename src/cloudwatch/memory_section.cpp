@@ -28,6 +28,8 @@ Json sites_json(const std::vector<report::MemorySite>& sites, const Amount& amou
     entry["live_delta_bytes"] = site.live_delta_bytes;
     entry["allocated_bytes"] = site.allocated_bytes;
     entry["allocations"] = site.allocations;
+    entry["churn_bytes"] = site.churn_bytes;
+    put(entry, "peak_bytes", site.peak_bytes);
     entry["stack"] = innermost(site.stack_text, most_text);
     list.push_back(std::move(entry));
   }
@@ -54,6 +56,9 @@ Json memory_json(const Report& report, const Amount& amount) {
     put(memory, "thread_stacks_bytes", m.thread_stacks_bytes);
     put(memory, "file_mapped_bytes", m.file_mapped_bytes);
     memory["failed"] = m.failed;
+    memory["maps"] = m.maps;
+    memory["map_bytes"] = m.map_bytes;
+    memory["unmap_bytes"] = m.unmap_bytes;
   }
   put(memory, "rss_bytes", report.process.rss_bytes);
   put(memory, "peak_rss_bytes", report.process.peak_rss_bytes);

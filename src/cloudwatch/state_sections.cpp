@@ -63,6 +63,7 @@ Json coverage_json(const Report& report, const Amount& amount) {
   count("stacks", c.stacks_refused);
   count("modules", c.modules_refused);
   count("samples", c.samples_unplaced);
+  count("mappings", c.mappings_unfollowed);
   count("targets_refused", c.targets_refused);
   put_object(coverage, "lost", std::move(lost));
   if (!amount.truncated.empty()) {

@@ -124,6 +124,20 @@ struct MemoryTotals {
   std::int64_t live_bytes;        // usable; negative in a slot that frees what others allocated
 };
 
+// Memory that the program asks the kernel for without malloc, exact. Bytes are whole pages. Address
+// space that may not be touched (PROT_NONE) is no memory; what libc maps for itself (malloc's own
+// heaps, thread stacks) does not come by the functions that are counted here.
+struct MappingTotals {
+  std::uint64_t maps;             // mmap of anonymous memory, successful
+  std::uint64_t mapped_bytes;     // of these, and what mremap added
+  std::uint64_t unmaps;           // munmap, successful, of whatever
+  std::uint64_t unmapped_bytes;   // of these, and what mremap took away
+  std::uint64_t remaps;           // mremap, successful
+  std::uint64_t failed;           // mmap, munmap and mremap that failed
+  std::uint64_t discarded_bytes;  // madvise: MADV_DONTNEED, MADV_FREE
+  std::int64_t break_bytes;       // by which brk and sbrk moved the end of the data segment
+};
+
 // How a process says that it ends, written in its last moments: by the hooks of exit and its kin,
 // or by the handler of a signal that kills. Written once; `state` last.
 enum class DeathState : std::uint32_t { kNone = 0, kWriting = 1, kWritten = 2 };
@@ -170,8 +184,11 @@ struct Site {
   std::uint64_t live_added;        // usable bytes of sampled blocks; live now: added - removed
   std::uint64_t live_removed;
   std::uint64_t samples;
-  std::uint64_t reserved[3];
+  std::uint64_t churned_bytes;  // of live_removed: blocks freed in the invocation of their birth
+  std::uint64_t peak_bytes;     // live here at the peak of Header::peak_round
+  std::uint64_t flags;          // kSite*
 };
+inline constexpr std::uint64_t kSiteMapping = 1;  // Site::flags: mmap's bytes, not malloc's
 
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): cache lines of their own, on purpose
 struct Header {
@@ -247,6 +264,13 @@ struct Header {
   std::uint64_t samples_unplaced;  // sampled blocks whose free cannot be followed: table full
   std::uint64_t samples_this_round;  // since the last START
   Site no_stack;                     // samples whose stack found no room
+
+  alignas(64) MappingTotals mappings;
+  std::uint64_t mappings_unfollowed;  // sampled ones whose end, or a piece's, is not followed
+  // The peak of what samples say is live: Site::peak_bytes are copied when it has risen by 1/16.
+  std::int64_t sampled_live;  // sum of live_added - live_removed of all sites
+  std::int64_t peak_sampled;  // when last copied; at START what is live then
+  std::uint64_t peak_round;   // Header::started + 1 when last copied; 0: never
 };
 
 // One request, from START (the 200 that hands it to the runtime) to END (the next request for
@@ -323,6 +347,7 @@ struct Boundary {
   std::uint64_t sequence_begin;
   ClockPair at;
   MemoryTotals memory;
+  MappingTotals mappings;
   std::int64_t peak_live_bytes;  // highest since the START before
   ResourceUse use;               // all zero: not to be had
   CallTotals calls[kCallCount];

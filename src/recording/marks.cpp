@@ -170,6 +170,7 @@ void Writer::restart_samples() {
   const std::uint64_t asked = load(header().sample_bytes);
   const std::uint64_t half = load(header().sample_now) / 2;
   store(header().sample_now, half > asked ? half : asked);
+  store(header().peak_sampled, load(header().sampled_live));
 }
 
 // -- totals ---------------------------------------------------------------------------------------
@@ -209,6 +210,15 @@ void Writer::write_boundary(std::uint64_t sequence, ClockPair now, const Resourc
   boundary.at = now;
   boundary.use = use;
   sum_memory(boundary.memory);
+  const MappingTotals& mappings = header().mappings;
+  boundary.mappings = {load(mappings.maps),
+                       load(mappings.mapped_bytes),
+                       load(mappings.unmaps),
+                       load(mappings.unmapped_bytes),
+                       load(mappings.remaps),
+                       load(mappings.failed),
+                       load(mappings.discarded_bytes),
+                       load(mappings.break_bytes)};
   boundary.peak_live_bytes = peak_live();
   sum_calls(boundary);
   sum_in_flight(boundary, now);

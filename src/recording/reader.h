@@ -23,6 +23,7 @@ namespace lamprey::recording {
 // The counters of a whole process at one moment. About 110 KB: keep it on the heap.
 struct Totals {
   MemoryTotals memory{};
+  MappingTotals mappings{};
   std::int64_t peak_live_bytes = 0;
   ClockPair at{};
   ResourceUse use{};  // of boundaries only; all zero: not to be had

@@ -70,6 +70,7 @@ std::unique_ptr<Totals> Reader::boundary(std::uint64_t sequence) {
     }
     auto totals = std::make_unique<Totals>();
     totals->memory = copy->memory;
+    totals->mappings = copy->mappings;
     totals->peak_live_bytes = copy->peak_live_bytes;
     totals->at = copy->at;
     totals->use = copy->use;
@@ -171,6 +172,7 @@ std::unique_ptr<Totals> Reader::live(std::uint64_t now_mono_ns) {
   auto totals = std::make_unique<Totals>();
   std::vector<OpenCall> calls;
   add_slots(*totals, calls);
+  totals->mappings = header_->mappings;
   add_rows(*totals);
   add_targets(*totals);
   const ClockScale scale = clock();

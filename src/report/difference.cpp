@@ -95,6 +95,9 @@ MemoryFigures memory_between(const recording::Totals& before, const recording::T
   figures.allocated_bytes = grown(b.allocated_bytes, a.allocated_bytes);
   figures.freed_bytes = grown(b.freed_bytes, a.freed_bytes);
   figures.failed = grown(b.failed, a.failed);
+  figures.maps = grown(after.mappings.maps, before.mappings.maps);
+  figures.map_bytes = grown(after.mappings.mapped_bytes, before.mappings.mapped_bytes);
+  figures.unmap_bytes = grown(after.mappings.unmapped_bytes, before.mappings.unmapped_bytes);
   figures.live_bytes = b.live_bytes;
   figures.live_delta_bytes = difference(b.live_bytes, a.live_bytes);
   if (peaks == Peaks::kOfSpan) {

@@ -24,6 +24,10 @@ constexpr std::int64_t kMostInvocationsLeft = 100'000;
 constexpr std::int64_t kFewInvocationsLeft = 100;
 // A site is named when it grows by at least this part of the whole growth.
 constexpr std::int64_t kLeastShare = 10;  // %
+// The same of all that was mapped, for the site that mapped most of it.
+constexpr std::int64_t kLeastMappedShare = 50;  // %
+// Blocks that grow too are not what it is about where resident memory grows so many times faster.
+constexpr std::int64_t kMuchMore = 4;
 
 std::array<double, kBlocks> block_means(const Levels& levels, std::size_t first,
                                         std::size_t width) {
@@ -141,6 +145,7 @@ LeakWatch::Site* LeakWatch::site_for(const MemorySite& site) {
   sites_.push_back({});
   sites_.back().hash = hash;
   sites_.back().stack = site.stack;
+  sites_.back().mapping = site.mapping;
   return &sites_.back();
 }
 
@@ -163,13 +168,36 @@ const LeakWatch::Site* LeakWatch::worst_site(const Growth& growth) const {
   const Site* worst = nullptr;
   for (const Site& site : sites_) {
     const auto& own = site.watched.growth;
-    if (own && own->bytes_per_invocation * 100 >= growth.bytes_per_invocation * kLeastShare &&
+    if (own && !site.mapping &&
+        own->bytes_per_invocation * 100 >= growth.bytes_per_invocation * kLeastShare &&
         (worst == nullptr ||
          own->bytes_per_invocation > worst->watched.growth->bytes_per_invocation)) {
       worst = &site;
     }
   }
   return worst;
+}
+
+std::int64_t LeakWatch::Site::rise() const {
+  const Levels& levels = watched.levels;
+  return levels.size() < 2
+             ? 0
+             : (levels.newest() - levels.at(0)) / static_cast<std::int64_t>(levels.size() - 1);
+}
+
+// CPython asks for an arena wherever the last one happens to run out: the stacks differ, the cause
+// does not. So all of them together must explain the growth.
+const LeakWatch::Site* LeakWatch::worst_mapping(const Growth& growth) const {
+  const Site* worst = nullptr;
+  std::int64_t all = 0;
+  for (const Site& site : sites_) {
+    const std::int64_t rise = site.mapping ? site.rise() : 0;
+    all += rise;
+    if (rise > 0 && (worst == nullptr || rise > worst->rise())) {
+      worst = &site;
+    }
+  }
+  return all >= growth.bytes_per_invocation / 100 * kLeastMappedShare ? worst : nullptr;
 }
 
 void LeakWatch::look(Report& report) {
@@ -192,10 +220,15 @@ void LeakWatch::look(Report& report) {
   if (told_ != 0 && looks_ - told_ < kAgain) {
     return;
   }
-  if (live_.is_leak() && live_.growth->bytes_per_invocation >= kLeastBytes) {
-    tell(report, *live_.growth, false);
-  } else if (resident_.is_leak() && resident_.growth->bytes_per_invocation >= kLeastResidentBytes) {
+  const bool live = live_.is_leak() && live_.growth->bytes_per_invocation >= kLeastBytes;
+  const bool resident =
+      resident_.is_leak() && resident_.growth->bytes_per_invocation >= kLeastResidentBytes;
+  if (resident && (!live || (resident_.growth->bytes_per_invocation / kMuchMore >=
+                                 live_.growth->bytes_per_invocation &&
+                             worst_mapping(*resident_.growth) != nullptr))) {
     tell(report, *resident_.growth, true);
+  } else if (live) {
+    tell(report, *live_.growth, false);
   }
 }
 
@@ -220,22 +253,25 @@ void LeakWatch::tell(Report& report, const Growth& growth, bool resident_only) {
   if (left) {
     finding.evidence.emplace_back("invocations_left", *left);
   }
-  if (resident_only) {
-    finding.advice =
-        "malloc's live bytes do not grow with it: look at the interpreter's own heap, memory "
-        "mapped "
-        "directly, or fragmentation.";
-  } else {
-    finding.advice =
-        "Look for what the handler keeps between invocations: globals, caches without "
-        "a bound, listeners added again and again.";
-    if (const Site* site = worst_site(growth)) {
-      finding.site = site->stack;
-      finding.evidence.emplace_back("site_bytes_per_invocation",
-                                    site->watched.growth->bytes_per_invocation);
-    }
-  }
+  tell_where(finding, growth, resident_only);
   report.findings.push_back(std::move(finding));
+}
+
+void LeakWatch::tell_where(Finding& finding, const Growth& growth, bool resident_only) const {
+  const Site* site = resident_only ? worst_mapping(growth) : worst_site(growth);
+  finding.advice =
+      resident_only && site == nullptr
+          ? "malloc's live bytes do not grow with it: look at the interpreter's own heap, memory "
+            "mapped directly, or fragmentation."
+          : "Look for what the handler keeps between invocations: globals, caches without "
+            "a bound, listeners added again and again.";
+  if (site == nullptr) {
+    return;
+  }
+  finding.site = site->stack;
+  finding.evidence.emplace_back(
+      "site_bytes_per_invocation",
+      resident_only ? site->rise() : site->watched.growth->bytes_per_invocation);
 }
 
 }  // namespace lamprey::report

@@ -107,6 +107,7 @@ Report Ledger::begin(Type type) {
   report.coverage.stacks_refused = h.stacks_refused;
   report.coverage.modules_refused = h.modules_refused;
   report.coverage.samples_unplaced = h.samples_unplaced;
+  report.coverage.mappings_unfollowed = h.mappings_unfollowed;
   if (h.sample_bytes != 0) {
     report.coverage.sampled_bytes = std::max(h.sample_bytes, h.sample_now);
   }
@@ -188,7 +189,7 @@ bool Ledger::give_init(const Sink& sink) {
       }
     }
     report.files_opened = opened;
-    add_sites(report, sites_.take(reader_));
+    add_sites(report, sites_.take(reader_, 0));
     fill_init(report);
     base_ = std::move(totals);
     base_sequence_ = 0;
@@ -268,7 +269,7 @@ std::size_t Ledger::give_ended(const Sink& sink) {
     }
     fill_totals(report, entry.sequence);
     if (ended.size() == 1) {
-      add_sites(report, sites_.take(reader_));
+      add_sites(report, sites_.take(reader_, entry.sequence));
     }
     fill_wall(report, entry);
     time_history_.add_findings(report);
@@ -281,7 +282,7 @@ std::size_t Ledger::give_ended(const Sink& sink) {
     finish(report, sink);
   }
   if (ended.size() > 1) {  // what they allocated where is not to be told apart
-    sites_.take(reader_);
+    sites_.take(reader_, newest);
   }
   last_process_ = now;
   return ended.size();
@@ -354,7 +355,7 @@ std::size_t Ledger::give_open(const End& end, const Sink& sink) {
       }
     }
     fill(report, *base_, *totals, base_sequence_ == sequence - 1);
-    add_sites(report, sites_.take(reader_));
+    add_sites(report, sites_.take(reader_, sequence));
     add_blocked(report, *entry, until, end);
     add_stacks(report);
     fill_open_wall(report, *entry, until);

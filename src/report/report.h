@@ -25,10 +25,11 @@ const char* name_of(Severity severity);
 
 // One frame of a stack: where a call will return to, less one byte (so that it lies in the call).
 struct Frame {
-  std::uint64_t address = 0;  // in the process
-  std::string module;         // path of the mapped file; empty: none (code made at run time)
-  std::string build_id;       // hexadecimal; empty: the module has none
-  std::uint64_t offset = 0;   // address - load bias: the address that symbol tables speak of
+  std::uint64_t address = 0;    // in the process
+  std::string module;           // path of the mapped file; empty: none (code made at run time)
+  std::string build_id;         // hexadecimal; empty: the module has none
+  std::uint64_t offset = 0;     // address - load bias: the address that symbol tables speak of
+  const char* label = nullptr;  // stands for no code but says what was done: all of its text
 };
 using Stack = std::vector<Frame>;  // innermost first
 
@@ -47,6 +48,9 @@ struct MemorySite {
   std::int64_t live_delta_bytes = 0;
   std::uint64_t allocated_bytes = 0;
   std::uint64_t allocations = 0;
+  std::uint64_t churn_bytes = 0;           // allocated and freed again in this span
+  std::optional<std::int64_t> peak_bytes;  // live here when most was live everywhere
+  bool mapping = false;                    // by mmap, not malloc; the stack begins with "mmap"
   Stack stack;
   std::string stack_text;  // "function (module:line or +offset)", innermost first, joined by "; "
 };
@@ -67,6 +71,9 @@ struct MemoryFigures {
   std::optional<std::uint64_t> arenas;        // glibc's, the main one included
   std::optional<std::uint64_t> thread_stacks_bytes;
   std::optional<std::uint64_t> file_mapped_bytes;
+  std::uint64_t maps = 0;         // mmap of anonymous memory that may be touched
+  std::uint64_t map_bytes = 0;    // asked for by them; in whole pages, whether touched or not
+  std::uint64_t unmap_bytes = 0;  // given back by munmap, whatever was there
   std::vector<MemorySite> sites;  // most live first
 };
 
@@ -149,6 +156,7 @@ struct Coverage {
   std::uint64_t stacks_refused = 0;
   std::uint64_t modules_refused = 0;
   std::uint64_t samples_unplaced = 0;          // sampled blocks whose free was not followed
+  std::uint64_t mappings_unfollowed = 0;       // sampled mappings whose end was not
   std::optional<std::uint64_t> sampled_bytes;  // mean distance of two sampled allocations
 };
 

@@ -46,12 +46,20 @@ void keep_top(std::vector<Candidate>& candidates) {
 
 SiteLedger::Seen SiteLedger::seen(const recording::Site& site) {
   return {site.allocated_bytes, site.allocated_blocks,
-          difference(site.live_added, site.live_removed)};
+          difference(site.live_added, site.live_removed), site.churned_bytes};
+}
+
+// Nothing was copied in an invocation in which samples never rose above what was live at START.
+SiteLedger::PeakOf SiteLedger::peak_of(const recording::Header& header, std::uint64_t invocation) {
+  if (header.started != invocation || header.peak_round > invocation + 1) {
+    return PeakOf::kOther;
+  }
+  return header.peak_round == invocation + 1 ? PeakOf::kThis : PeakOf::kStart;
 }
 
 std::vector<MemorySite> SiteLedger::between(recording::Reader& reader,
-                                            const std::vector<Seen>& before,
-                                            std::vector<Seen>& now) {
+                                            const std::vector<Seen>& before, std::vector<Seen>& now,
+                                            PeakOf peak) {
   std::vector<recording::Site> sites = reader.sites();
   sites.insert(sites.begin(), reader.header().no_stack);
   std::vector<Candidate> candidates;
@@ -69,6 +77,13 @@ std::vector<MemorySite> SiteLedger::between(recording::Reader& reader,
     candidate.site.allocations =
         (grown(after.allocated_blocks, earlier.allocated_blocks) + (recording::kBlockUnits / 2)) /
         recording::kBlockUnits;
+    candidate.site.churn_bytes = grown(after.churned_bytes, earlier.churned_bytes);
+    candidate.site.mapping = (sites[index].flags & recording::kSiteMapping) != 0;
+    if (peak != PeakOf::kOther) {
+      candidate.site.peak_bytes = peak == PeakOf::kThis
+                                      ? static_cast<std::int64_t>(sites[index].peak_bytes)
+                                      : earlier.live_bytes;
+    }
     if (candidate.site.live_bytes != 0 || candidate.site.live_delta_bytes != 0 ||
         candidate.site.allocated_bytes != 0) {
       candidates.push_back(std::move(candidate));
@@ -84,6 +99,11 @@ std::vector<MemorySite> SiteLedger::between(recording::Reader& reader,
     if (const auto stack = reader.stack(candidate.stack)) {
       candidate.site.stack = modules.frames_of(*stack);
     }
+    if (candidate.site.mapping) {
+      Frame frame;
+      frame.label = "mmap";
+      candidate.site.stack.insert(candidate.site.stack.begin(), frame);
+    }
     candidate.site.stack_text =
         candidate.site.stack.empty() ? "(stack not kept)" : stack_text(candidate.site.stack);
     top.push_back(std::move(candidate.site));
@@ -91,16 +111,16 @@ std::vector<MemorySite> SiteLedger::between(recording::Reader& reader,
   return top;
 }
 
-std::vector<MemorySite> SiteLedger::take(recording::Reader& reader) {
+std::vector<MemorySite> SiteLedger::take(recording::Reader& reader, std::uint64_t invocation) {
   std::vector<Seen> now;
-  std::vector<MemorySite> top = between(reader, before_, now);
+  std::vector<MemorySite> top = between(reader, before_, now, peak_of(reader.header(), invocation));
   before_ = std::move(now);
   return top;
 }
 
 std::vector<MemorySite> SiteLedger::whole(recording::Reader& reader) {
   std::vector<Seen> now;
-  return between(reader, {}, now);
+  return between(reader, {}, now, peak_of(reader.header(), 0));
 }
 
 }  // namespace lamprey::report

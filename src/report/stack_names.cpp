@@ -2,6 +2,7 @@
 #include "report/stack_names.h"
 
 #include <algorithm>
+#include <string_view>
 
 namespace lamprey::report {
 namespace {
@@ -12,9 +13,38 @@ symbols::Place place_of(const Frame& frame, std::int32_t pid) {
   return {pid, frame.address, frame.module, frame.build_id, frame.offset};
 }
 
+// Frames of the C++ library by which memory is asked for: "operator new", "std::vector<...>::...",
+// also with a result type before it. Many, long, and never where a leak is mended.
+bool is_of_library(std::string_view name) {
+  for (const std::string_view prefix : {"operator new", "std::", "__gnu_cxx::"}) {
+    if (name.starts_with(prefix)) {
+      return true;
+    }
+  }
+  const std::size_t blank = name.find(' ');
+  return blank != std::string_view::npos && name.substr(blank + 1).starts_with("std::");
+}
+
+// The stack for a finding, whose text is short: from the innermost frame of somebody's own code on,
+// where there is one; a label stays in front.
+Stack own_part(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer) {
+  const std::size_t first = !stack.empty() && stack[0].label != nullptr ? 1 : 0;
+  const std::size_t most = std::min(stack.size(), kMostFramesNamed);
+  std::size_t own = first;
+  while (own < most && is_of_library(symbolizer.name(place_of(stack[own], pid)))) {
+    ++own;
+  }
+  Stack part(stack.begin(), stack.begin() + static_cast<std::ptrdiff_t>(first));
+  part.insert(part.end(), stack.begin() + static_cast<std::ptrdiff_t>(own < most ? own : first),
+              stack.end());
+  return part;
+}
+
 void want(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer) {
   for (std::size_t i = 0; i < std::min(stack.size(), kMostFramesNamed); ++i) {
-    symbolizer.want(place_of(stack[i], pid));
+    if (stack[i].label == nullptr) {
+      symbolizer.want(place_of(stack[i], pid));
+    }
   }
 }
 
@@ -25,8 +55,10 @@ std::string stack_text(const Stack& stack, std::int32_t pid, symbols::Symbolizer
   static constexpr std::string_view kMore = "; ...";
   std::string text;
   for (std::size_t i = 0; i < stack.size(); ++i) {
-    const std::string frame =
-        i < kMostFramesNamed ? symbolizer.name(place_of(stack[i], pid)) : std::string();
+    const std::string frame = i >= kMostFramesNamed ? std::string()
+                              : stack[i].label != nullptr
+                                  ? std::string(stack[i].label)
+                                  : symbolizer.name(place_of(stack[i], pid));
     if (frame.empty() || text.size() + frame.size() + 2 > most - kMore.size()) {
       return text.append(kMore);
     }
@@ -52,7 +84,8 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
   symbolizer.work(until_ns);
   for (Finding& finding : report.findings) {
     if (!finding.site.empty()) {
-      finding.text += " Here: " + stack_text(finding.site, report.pid, symbolizer, kMostSiteText);
+      finding.text += " Here: " + stack_text(own_part(finding.site, report.pid, symbolizer),
+                                             report.pid, symbolizer, kMostSiteText);
     }
   }
   for (MemorySite& site : sites) {

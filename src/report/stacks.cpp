@@ -23,6 +23,9 @@ bool was_there(const LoadedModule& module, std::uint32_t generation) {
 }
 
 std::string frame_text(const Frame& frame) {
+  if (frame.label != nullptr) {
+    return frame.label;
+  }
   if (frame.module.empty()) {
     return fmt::format("?? ({:#x})", frame.address);
   }

@@ -74,6 +74,20 @@ void print_memory() {
   std::printf("\"live_bytes\":%" PRId64 "},", sum.live_bytes);
 }
 
+void print_mappings() {
+  const MappingTotals& totals = header().mappings;
+  std::printf("\"mappings\":{");
+  print_number("maps", totals.maps);
+  print_number("mapped_bytes", totals.mapped_bytes);
+  print_number("unmaps", totals.unmaps);
+  print_number("unmapped_bytes", totals.unmapped_bytes);
+  print_number("remaps", totals.remaps);
+  print_number("failed", totals.failed);
+  print_number("discarded_bytes", totals.discarded_bytes);
+  print_number("unfollowed", header().mappings_unfollowed);
+  std::printf("\"break_bytes\":%" PRId64 "},", totals.break_bytes);
+}
+
 void print_calls() {
   static CallTotals totals[kCallCount];
   const std::uint32_t rows = std::min(header().rows_used, kCallRows);
@@ -212,6 +226,9 @@ void print_stacks() {
     print_number("allocated_bytes", site.allocated_bytes);
     print_number("allocated_blocks", site.allocated_blocks);
     print_number("samples", site.samples);
+    print_number("churned_bytes", site.churned_bytes);
+    print_number("peak_bytes", site.peak_bytes);
+    print_number("mapping", site.flags & kSiteMapping);
     print_number("cut", stack.flags & kStackCut);
     std::printf("\"live_bytes\":%" PRId64 "}",
                 static_cast<std::int64_t>(site.live_added - site.live_removed));
@@ -244,6 +261,7 @@ int main(int count, char** arguments) {
   std::putchar('{');
   print_text("executable", h.executable, sizeof(h.executable));
   print_memory();
+  print_mappings();
   print_calls();
   print_threads();
   print_invocations();
@@ -259,6 +277,10 @@ int main(int count, char** arguments) {
   print_number("samples", h.samples);
   print_number("samples_unplaced", h.samples_unplaced);
   print_number("sample_now", h.sample_now);
+  print_number("peak_round", h.peak_round);
+  print_signed("sampled_live", h.sampled_live);
+  print_number("no_stack_samples", h.no_stack.samples);
+  print_signed("peak_sampled", h.peak_sampled);
   print_signed("pid", h.pid);
   print_number("flags", h.flags);
   print_number("role", static_cast<std::uint64_t>(h.role));

@@ -109,3 +109,22 @@ def test_python_stacks_reach_main(release_library):
     complete = [s for s in stacks if len(s["frames"]) > 3 and "python3" in s["frames"][-1]]
     assert len(stacks) > 20
     assert len(complete) > 0.8 * len(stacks)
+
+
+def test_churn_and_peak_of_a_site(library):
+    """Every block is sampled, so the sums are exact; the peak is copied at steps of 1/16."""
+    run = execute([program("peaks")], preload=library, env={"LAMPREY_SAMPLE_BYTES": "1"})
+    assert (run.status, run.stderr) == (0, "")
+    usable, larger = map(int, run.stdout.split())
+    recording = run.recording
+    blocks = {stack["samples"]: stack for stack in recording["stacks"] if stack["samples"] in (100, 20)}
+    held = blocks[100]
+    assert held["live_bytes"] == 10 * usable
+    assert held["churned_bytes"] == 90 * usable
+    assert 100 * usable * 15 // 16 <= held["peak_bytes"] <= 100 * usable
+    later = [s for s in recording["stacks"] if s["samples"] == 20]
+    assert sorted(s["live_bytes"] for s in later) == [0, 20 * larger]
+    assert sorted(s["churned_bytes"] for s in later) == [0, 20 * usable]
+    assert [s["peak_bytes"] for s in later] == [0, 0]
+    assert recording["peak_round"] == 1
+    assert recording["sampled_live"] == sum(s["live_bytes"] for s in recording["stacks"])

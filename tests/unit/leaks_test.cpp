@@ -324,6 +324,44 @@ TEST(LeaksTest, ResidentMemoryThatGrowsWithoutLiveBytes) {
   EXPECT_THAT(finding.text, ::testing::StartsWith("Resident memory grows by 200 kB"));
 }
 
+// As CPython: 100 kB an invocation in arenas of 1 MiB, which are asked for at several places; live
+// bytes of malloc grow by `live` each time.
+Finding arenas_that_grow(std::int64_t live, bool mapped) {
+  LeakWatch watch;
+  Finding finding;
+  for (std::int64_t n = 1; n <= 60; ++n) {
+    Report report = report_with_site(5 * kMb + n * live, 30 * kMb + n * 100 * kKb);
+    for (std::uint64_t site = 1; site <= 3; ++site) {
+      const std::int64_t arenas = (n * 100 * kKb >> 20) + 1;
+      MemorySite entry;
+      entry.mapping = mapped;
+      entry.live_bytes = (site == 2 ? arenas * 4 / 5 : arenas / 10) << 20;
+      entry.stack = {{0x1000 + site, "/lib/x.so", "", site}};
+      report.memory->sites.push_back(entry);
+    }
+    watch.look(report);
+    finding = report.findings.empty() ? finding : report.findings.front();
+  }
+  return finding;
+}
+
+TEST(LeaksTest, ArenasThatGrowInStepsAreNamed) {
+  for (const std::int64_t live : {std::int64_t{0}, 5 * kKb}) {  // a list of what is kept grows too
+    const Finding finding = arenas_that_grow(live, true);
+    EXPECT_THAT(finding.text, ::testing::StartsWith("Resident memory grows by 100 kB")) << live;
+    ASSERT_EQ(finding.site.size(), 1U);
+    EXPECT_EQ(finding.site[0].offset, 2U);
+    EXPECT_EQ(finding.evidence.back().first, "site_bytes_per_invocation");
+  }
+}
+
+TEST(LeaksTest, MappingsThatDoNotExplainItAreNotNamed) {
+  EXPECT_TRUE(arenas_that_grow(0, false).site.empty());
+  EXPECT_THAT(arenas_that_grow(5 * kKb, false).text, ::testing::StartsWith("Live memory grows by"));
+  // As fast as resident memory: it is malloc's.
+  EXPECT_THAT(arenas_that_grow(90 * kKb, true).text, ::testing::StartsWith("Live memory grows by"));
+}
+
 TEST(LeaksTest, TooLittleToMatterForTheLimit) {
   LeakWatch watch;
   for (std::int64_t n = 1; n <= 100; ++n) {

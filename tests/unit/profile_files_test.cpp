@@ -73,6 +73,17 @@ TEST(MemoryProfileTest, LiveIsOfTheNewestAndTheRestAreSums) {
   EXPECT_EQ(profile.records(), 3U);
 }
 
+TEST(MemoryProfileTest, MappedMemoryIsNoPartOfMallocs) {
+  MemoryProfile profile;
+  profile.add(record("f", 1, 500, 1000,
+                     {site(kLoadText, 300, 300, 400, 4),
+                      site("mmap; arena (python +0x9); main (app +0x1)", 9000, 9000, 9000, 9)}));
+  const auto sites = profile.sites();
+  EXPECT_EQ(sites.at({"main (app)", "arena (python)", "mmap"}).live_bytes, 9000);
+  EXPECT_EQ(sites.at({MemoryProfile::kNotListed}).live_bytes, 200);
+  EXPECT_EQ(sites.at({MemoryProfile::kNotListed}).allocated_bytes, 600);
+}
+
 TEST(MemoryProfileTest, EnvironmentsAreToldApart) {
   MemoryProfile profile;
   profile.add(record("f", 1, 100, 100, {site(kLoadText, 100, 100, 100, 1)}));

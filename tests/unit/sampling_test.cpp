@@ -95,14 +95,14 @@ TEST(LiveSet, GivesBackWhatWasPutInAndKnowsWhenItIsFull) {
   std::uintptr_t placed = 0;
   std::vector<bool> in(std::size_t{2} * live_set::kEntries);
   for (std::uintptr_t i = 0; i < in.size(); ++i) {
-    in[i] = live_set::put(block(i), {i, static_cast<std::uint32_t>(i)});
+    in[i] = live_set::put(block(i), {i, static_cast<std::uint32_t>(i), 7});
     placed += in[i] ? 1 : 0;
   }
   EXPECT_EQ(placed, live_set::kEntries);
   for (std::uintptr_t i = 0; i < in.size(); ++i) {
     live_set::Sampled sampled{};
     EXPECT_EQ(live_set::take(block(i), sampled), in[i]);
-    EXPECT_TRUE(!in[i] || (sampled.live_bytes == i && sampled.stack == i));
+    EXPECT_TRUE(!in[i] || (sampled.live_bytes == i && sampled.stack == i && sampled.round == 7));
   }
   for (std::uintptr_t i = 0; i < in.size(); ++i) {
     EXPECT_FALSE(live_set::may_hold(block(i)));

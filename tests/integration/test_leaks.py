@@ -1,0 +1,80 @@
+"""Leaks in real functions under the local Lambda: found, and at the right place; and no word about
+functions that do not leak. The rate of false alarms is tests/unit/leaks_test.cpp's."""
+
+import pathlib
+import subprocess
+
+import pytest
+from test_python_runtime import VERSIONS, interpreter
+
+INVOCATIONS = 60
+
+
+def leaks_in(log):
+    assert log.status == 0 and len(log.invokes) == INVOCATIONS, log.stderr
+    return [f for r in log.invokes for f in r.get("findings", []) if f["code"] == "memory.leak"]
+
+
+@pytest.fixture(scope="module")
+def python(root):
+    """The newest that has the client."""
+    for version in sorted(VERSIONS, key=lambda v: [int(n) for n in v.split(".")], reverse=True):
+        python, why = interpreter(root, version)
+        if python is not None:
+            return python
+    pytest.skip(f"awslambdaric cannot be installed: {why}")
+
+
+def run_python(local_lambda, python, handler):
+    return local_lambda.run(
+        python, "-m", "awslambdaric", f"keeps.{handler}", invocations=INVOCATIONS, memory=512
+    )
+
+
+def test_small_objects_that_python_keeps(local_lambda, python):
+    """malloc's live bytes hardly move: CPython maps arenas for them."""
+    log = run_python(local_lambda, python, "leaks")
+    found = leaks_in(log)
+    assert found, [(r["memory"]["rss_bytes"], r["memory"]["live_bytes"]) for r in log.invokes]
+    finding = found[-1]
+    assert 60_000 < finding["evidence"]["bytes_per_invocation"] < 200_000, finding
+    assert " Here: mmap; _PyMem_ArenaAlloc" in finding["text"] or (
+        " Here: mmap; " in finding["text"] and "arena" in finding["text"].lower()
+    ), finding
+    line = log.invokes[-1]["memory"]
+    sites = [s for s in line["sites"] if s["stack"].startswith("mmap; ")]
+    assert sites and line["map_bytes"] >= 0
+    mapped = sum(r["memory"]["map_bytes"] for r in log.invokes)
+    assert 0.5 * INVOCATIONS * 100_000 < mapped < 3 * INVOCATIONS * 100_000
+
+
+@pytest.mark.parametrize("handler", ["clean", "bounded"])
+def test_small_objects_that_python_lets_go(local_lambda, python, handler):
+    assert leaks_in(run_python(local_lambda, python, handler)) == []
+
+
+def compile_keeper(root, name, *flags):
+    folder = root / "build" / "test-programs"
+    folder.mkdir(parents=True, exist_ok=True)
+    handlers = pathlib.Path(root, "tests/integration/handlers")
+    program = folder / name
+    subprocess.run(["cc", "-O1", "-c", "-o", f"{program}.o", handlers / "client.c"], check=True)
+    subprocess.run(["c++", "-std=c++17", "-O1", "-g", "-fno-inline", *flags, "-o", program,
+                    handlers / "keeps.cpp", f"{program}.o"], check=True)  # fmt: skip
+    return program
+
+
+def test_a_c_plus_plus_function_that_keeps_all_it_sees(local_lambda, root):
+    program = compile_keeper(root, "keeps")
+    log = local_lambda.run(program, invocations=INVOCATIONS, memory=512, event=0)
+    found = leaks_in(log)
+    assert found, [r["memory"]["live_bytes"] for r in log.invokes]
+    finding = found[-1]
+    # A line: 530 bytes of text, 400 of prices, 56 in the deque.
+    assert finding["evidence"]["bytes_per_invocation"] == pytest.approx(100 * 1000, rel=0.1)
+    assert "shop::Ledger::remember" in finding["text"], finding
+
+
+def test_a_c_plus_plus_function_that_forgets_the_oldest(local_lambda, root):
+    program = compile_keeper(root, "forgets", "-DBOUNDED")
+    assert leaks_in(local_lambda.run(program, invocations=INVOCATIONS, memory=512, event=0)) == []

@@ -1,0 +1,77 @@
+// Sites of a recording as figures of one span: what is a difference, what is of the peak, and of
+// which peak.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "report/sites.h"
+#include "tests/unit/recording_builder.h"
+
+namespace lamprey::report {
+namespace {
+
+using lamprey::testing::RecordingBuilder;
+using lamprey::testing::TemporaryDirectory;
+
+class SitesTest : public ::testing::Test {
+ protected:
+  SitesTest() : builder_(directory_.path() + "/1.rec") {
+    builder_.header().stacks_used = 2;
+    for (std::uint32_t i = 0; i < 2; ++i) {
+      recording::Stack& stack = builder_.writer().stack_at(i);
+      stack.frames[0] = 0x1000 + i;
+      stack.depth = 1;
+    }
+    site(0) = {1000, 256, 800, 300, 4, 100, 700, 0};
+    site(1) = {4096, 256, 4096, 0, 1, 0, 4096, recording::kSiteMapping};
+  }
+  recording::Site& site(std::uint32_t index) { return builder_.writer().site_at(index); }
+  recording::Reader reader() {
+    recording::Failure failure;
+    auto reader = recording::Reader::open(builder_.path(), failure);
+    EXPECT_TRUE(reader) << failure.text;
+    return std::move(*reader);
+  }
+  TemporaryDirectory directory_;
+  RecordingBuilder builder_;
+};
+
+TEST_F(SitesTest, MappingsBeginWithTheWord) {
+  recording::Reader file = reader();
+  const std::vector<MemorySite> sites = SiteLedger::whole(file);
+  ASSERT_EQ(sites.size(), 2U);
+  EXPECT_TRUE(sites[0].mapping);
+  EXPECT_THAT(sites[0].stack_text, ::testing::StartsWith("mmap; ?? (0x1000)"));
+  EXPECT_FALSE(sites[1].mapping);
+  EXPECT_THAT(sites[1].stack_text, ::testing::StartsWith("?? (0xfff)"));
+}
+
+TEST_F(SitesTest, ChurnIsOfTheSpan) {
+  recording::Reader file = reader();
+  SiteLedger ledger;
+  EXPECT_EQ(ledger.take(file, 0)[1].churn_bytes, 100U);
+  site(0).churned_bytes = 150;
+  site(0).live_removed = 350;
+  const std::vector<MemorySite> sites = ledger.take(file, 0);
+  EXPECT_EQ(sites[1].churn_bytes, 50U);
+  EXPECT_EQ(sites[1].live_delta_bytes, -50);
+}
+
+TEST_F(SitesTest, ThePeakIsOfTheNewestInvocationOrLeftOut) {
+  builder_.header().peak_round = 1;  // copied during init
+  recording::Reader before = reader();
+  EXPECT_EQ(SiteLedger::whole(before)[1].peak_bytes, 700);
+  SiteLedger ledger;
+  EXPECT_EQ(ledger.take(before, 0)[1].peak_bytes, 700);
+  builder_.header().started = 1;
+  recording::Reader begun = reader();
+  EXPECT_FALSE(SiteLedger::whole(begun)[1].peak_bytes);  // of the whole life nobody knows
+  // Nothing was copied in invocation 1: what was live at its START.
+  EXPECT_EQ(ledger.take(begun, 1)[1].peak_bytes, 500);
+  builder_.header().peak_round = 2;
+  recording::Reader copied = reader();
+  EXPECT_EQ(ledger.take(copied, 1)[1].peak_bytes, 700);
+  EXPECT_FALSE(ledger.take(copied, 0)[1].peak_bytes);  // one that is over
+}
+
+}  // namespace
+}  // namespace lamprey::report
