@@ -147,22 +147,28 @@ constexpr Step kSteps[] = {
 
 // Cuts what `amount` still has of the lists until the line fits, and says what was cut.
 std::string cut_to_fit(const Parts& parts, Amount amount) {
+  constexpr std::size_t kMostForNames = 100;  // coverage.truncated with all of the lists
   Entries truncated;
   std::string line = put_together(parts, amount, truncated);
+  std::size_t size = line.size();  // from here on at most that: commas and keys go too
   for (const Step& step : kSteps) {
-    const std::size_t there = std::min(amount[step.list], parts.lists[step.list].size());
-    if (line.size() <= step.above || there <= step.to) {
+    const Entries& list = parts.lists[step.list];
+    const std::size_t there = std::min(amount[step.list], list.size());
+    if (size <= step.above || there <= step.to) {
       continue;
     }
+    for (std::size_t i = step.to; i < there; ++i) {
+      size -= list[i].size();
+    }
+    size += truncated.empty() ? kMostForNames : 0;
     amount[step.list] = step.to;
     std::string name;
     append_quoted(name, kListNames[step.list]);
     if (std::find(truncated.begin(), truncated.end(), name) == truncated.end()) {
       truncated.push_back(std::move(name));
     }
-    line = put_together(parts, amount, truncated);
   }
-  return line;
+  return truncated.empty() ? line : put_together(parts, amount, truncated);
 }
 
 // A short line is filled, the most telling first, as long as it stays short. What it cannot do

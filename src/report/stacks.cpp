@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <utility>
 
 namespace lamprey::report {
@@ -26,7 +28,10 @@ std::string frame_text(const Frame& frame) {
   if (frame.module.empty()) {
     return fmt::format("?? ({:#x})", frame.address);
   }
-  return fmt::format("?? ({} +{:#x})", base_name(frame.module), frame.offset);
+  std::array<char, 16> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), frame.offset, 16);
+  std::string text = "?? (" + base_name(frame.module) + " +0x";
+  return text.append(digits.data(), end.ptr).append(")");
 }
 
 }  // namespace
