@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "cloudwatch/form.h"
 #include "cloudwatch/metrics.h"
 #include "cloudwatch/sections.h"
 
@@ -17,10 +18,6 @@ namespace lamprey::cloudwatch {
 namespace {
 
 using report::Report;
-using report::Status;
-using report::Type;
-
-constexpr std::uint64_t kFullEvery = 100;
 
 std::string iso_8601(std::uint64_t real_ns) {
   const auto seconds = static_cast<std::time_t>(real_ns / 1'000'000'000U);
@@ -29,16 +26,6 @@ std::string iso_8601(std::uint64_t real_ns) {
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900,
                      utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
                      real_ns / 1'000'000U % 1000);
-}
-
-bool is_full(const Report& report, Detail detail) {
-  if (detail != Detail::kAuto) {
-    return detail == Detail::kFull;
-  }
-  const bool abnormal = report.status != Status::kOk;
-  const bool hundredth = report.invocation && *report.invocation % kFullEvery == 0;
-  return report.type != Type::kInvoke || report.cold_start.value_or(false) || abnormal ||
-         hundredth || !report.findings.empty();
 }
 
 void add_identity(Object& line, const Report& report) {
@@ -197,7 +184,7 @@ std::string fill_short(const Parts& parts) {
 }  // namespace
 
 std::string to_line(const Report& report, const LineOptions& options) {
-  const Form form = is_full(report, options.detail) ? Form::kFull : Form::kShort;
+  const Form form = form_of(report, options.detail);
   const Parts parts = write_parts(report, options, form);
   if (form == Form::kShort) {
     return fill_short(parts);

@@ -1,4 +1,5 @@
 // `memory`: what was allocated, what is live, what the kernel holds; see docs/record.md.
+#include "cloudwatch/form.h"
 #include "cloudwatch/sections.h"
 
 namespace lamprey::cloudwatch {
@@ -14,11 +15,6 @@ std::string innermost(const std::string& stack, std::size_t most) {
   }
   const std::size_t end = stack.rfind("; ", most);
   return stack.substr(0, end == std::string::npos ? most : end) + "; ...";
-}
-
-// Whether anything of it happened in the span of the report.
-bool is_quiet(const report::MemorySite& site) {
-  return site.live_delta_bytes == 0 && site.allocated_bytes == 0;
 }
 
 }  // namespace

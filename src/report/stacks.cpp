@@ -48,15 +48,19 @@ Stack ModuleMap::frames_of(const recording::CapturedStack& stack) const {
     Frame frame;
     frame.address = returned != 0 ? returned - 1 : 0;
     // Modules of different times may overlap, so all that begin below are looked at: a few hundred.
+    const LoadedModule* found = nullptr;
     for (const LoadedModule& module : modules_) {
       if (module.start > frame.address) {
         break;
       }
       if (frame.address < module.end && was_there(module, stack.generation)) {
-        frame.module = module.path;
-        frame.build_id = module.build_id;
-        frame.offset = frame.address - module.bias;
+        found = &module;
       }
+    }
+    if (found != nullptr) {
+      frame.module = found->path;
+      frame.build_id = found->build_id;
+      frame.offset = frame.address - found->bias;
     }
     frames.push_back(std::move(frame));
   }

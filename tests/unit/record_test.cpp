@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cloudwatch/form.h"
 #include "cloudwatch/line.h"
 #include "report/findings.h"
 #include "report/headline.h"
@@ -205,6 +206,20 @@ TEST(LineTest, AShortLineHasTheSitesOfItsOwnSpan) {
   EXPECT_EQ(brief["memory"]["sites"][0]["allocated_bytes"], 20);
   options.detail = Detail::kFull;
   EXPECT_EQ(Json::parse(to_line(report, options))["memory"]["sites"].size(), 2U);
+}
+
+TEST(LineTest, WhatAShortLineLeavesOutNeedsNoNames) {
+  Report report = with_much();
+  report.memory->sites[0].allocated_bytes = 0;  // quiet
+  Report full = report;
+  leave_out_unprinted(full, Detail::kFull);
+  EXPECT_EQ(full.memory->sites.size(), 200U);
+  LineOptions options;
+  options.detail = Detail::kShort;
+  const std::string before = to_line(report, options);
+  leave_out_unprinted(report, Detail::kShort);
+  EXPECT_EQ(report.memory->sites.size(), 3U);
+  EXPECT_EQ(to_line(report, options), before);
 }
 
 TEST(LineTest, AnAddressIsNoName) {
