@@ -6,71 +6,73 @@ namespace lamprey::cloudwatch {
 
 using report::Report;
 
-Json wall_json(const Report& report) {
-  Json wall;
+Object wall_section(const Report& report) {
+  Object wall;
   if (!report.wall) {
     return wall;
   }
   const report::WallFigures& w = *report.wall;
-  wall["total_ms"] = ms(w.total_ns);
+  add_ms(wall, "total_ms", w.total_ns);
   put_ms(wall, "cpu_ms", w.cpu_ns);
   put_ms(wall, "runnable_ms", w.runnable_ns);
-  wall["network_ms"] = ms(w.network_ns);
-  wall["dns_ms"] = ms(w.dns_ns);
-  wall["file_ms"] = ms(w.file_ns);
-  wall["lock_ms"] = ms(w.lock_ns);
-  wall["sleep_ms"] = ms(w.sleep_ns);
-  wall["child_ms"] = ms(w.child_ns);
-  wall["other_ms"] = ms(w.other_ns);
+  add_ms(wall, "network_ms", w.network_ns);
+  add_ms(wall, "dns_ms", w.dns_ns);
+  add_ms(wall, "file_ms", w.file_ns);
+  add_ms(wall, "lock_ms", w.lock_ns);
+  add_ms(wall, "sleep_ms", w.sleep_ns);
+  add_ms(wall, "child_ms", w.child_ns);
+  add_ms(wall, "other_ms", w.other_ns);
   return wall;
 }
 
-Json network_json(const Report& report, std::size_t most) {
-  Json list = Json::array();
+Entries host_entries(const Report& report, Form form) {
+  Entries entries;
   for (const report::HostFigures& host : report.targets.hosts) {
-    if (list.size() == most) {
+    if (entries.size() == top_of(form)) {
       break;
     }
-    Json entry;
-    entry["host"] = cut(host.host);
+    Object entry;
+    if (host.host != host.peer) {  // a name
+      entry.add("host", cut(host.host));
+    }
     put_text(entry, "peer", host.peer);
-    entry["connects"] = host.connects;
+    entry.add("connects", host.connects);
     if (host.lookups != 0) {
-      entry["dns_ms"] = ms(host.lookup_ns);
+      add_ms(entry, "dns_ms", host.lookup_ns);
     }
     if (host.connects != 0) {
-      entry["connect_ms"] = ms(host.connect_ns);
+      add_ms(entry, "connect_ms", host.connect_ns);
     }
     if (host.answers != 0) {
-      entry["first_byte_ms"] = ms(host.first_byte_ns);
+      add_ms(entry, "first_byte_ms", host.first_byte_ns);
     }
-    entry["wait_ms"] = ms(host.wait_ns);
-    entry["sent_bytes"] = host.sent_bytes;
-    entry["received_bytes"] = host.received_bytes;
-    entry["reused"] = host.reused;
-    entry["errors"] = host.errors;
-    list.push_back(std::move(entry));
+    add_ms(entry, "wait_ms", host.wait_ns);
+    entry.add("sent_bytes", host.sent_bytes);
+    entry.add("received_bytes", host.received_bytes);
+    entry.add("reused", host.reused);
+    entry.add("errors", host.errors);
+    entries.push_back(entry.text());
   }
-  return list;
+  return entries;
 }
 
-Json files_json(const Report& report, std::size_t most) {
-  Json list = Json::array();
+Entries file_entries(const Report& report, Form form) {
+  Entries entries;
   for (const report::FileFigures& file : report.targets.files) {
-    if (list.size() == most) {
+    if (entries.size() == top_of(form)) {
       break;
     }
-    Json entry;
-    entry["path"] = cut(file.path);
-    entry["opens"] = file.opens;
-    entry["reads"] = file.reads;
-    entry["writes"] = file.writes;
-    entry["bytes"] = file.read_bytes + file.written_bytes;
-    entry["time_ms"] = ms(file.time_ns);
-    entry["errors"] = file.errors;
-    list.push_back(std::move(entry));
+    Object entry;
+    entry.add("path", cut(file.path));
+    entry.add("opens", file.opens);
+    entry.add("reads", file.reads);
+    entry.add("writes", file.writes);
+    entry.add("bytes", file.read_bytes + file.written_bytes);
+    add_ms(entry, "time_ms", file.time_ns);
+    entry.add("errors", file.errors);
+    entries.push_back(entry.text());
   }
-  return list;
+  return entries;
 }
 
 }  // namespace lamprey::cloudwatch

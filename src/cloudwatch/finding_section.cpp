@@ -5,25 +5,29 @@ namespace lamprey::cloudwatch {
 
 using report::Report;
 
-Json findings_json(const Report& report, std::size_t most) {
-  Json list = Json::array();
+// A short line leaves out the advice, which is the same for every finding of a code, and the
+// evidence, whose figures stand in the text too.
+Entries finding_entries(const Report& report, Form form) {
+  Entries entries;
   for (const report::Finding& finding : report.findings) {
-    if (list.size() == most) {
+    if (entries.size() == kMostVital) {
       break;
     }
-    Json entry;
-    entry["code"] = finding.code;
-    entry["severity"] = report::name_of(finding.severity);
-    entry["text"] = cut(finding.text);
-    put_text(entry, "advice", finding.advice);
-    Json evidence;
-    for (const auto& [name, value] : finding.evidence) {
-      evidence[name] = value;
+    Object entry;
+    entry.add("code", finding.code);
+    entry.add("severity", report::name_of(finding.severity));
+    entry.add("text", cut(finding.text));
+    if (form == Form::kFull) {
+      put_text(entry, "advice", finding.advice);
+      Object evidence;
+      for (const auto& [name, value] : finding.evidence) {
+        evidence.add_named(name, value);
+      }
+      entry.add("evidence", evidence);
     }
-    put_object(entry, "evidence", std::move(evidence));
-    list.push_back(std::move(entry));
+    entries.push_back(entry.text());
   }
-  return list;
+  return entries;
 }
 
 }  // namespace lamprey::cloudwatch

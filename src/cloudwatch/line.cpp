@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <ctime>
 
+#include "cloudwatch/form.h"
 #include "cloudwatch/metrics.h"
 #include "cloudwatch/sections.h"
 
@@ -16,10 +18,6 @@ namespace lamprey::cloudwatch {
 namespace {
 
 using report::Report;
-using report::Status;
-using report::Type;
-
-constexpr std::uint64_t kFullEvery = 100;
 
 std::string iso_8601(std::uint64_t real_ns) {
   const auto seconds = static_cast<std::time_t>(real_ns / 1'000'000'000U);
@@ -30,20 +28,10 @@ std::string iso_8601(std::uint64_t real_ns) {
                      real_ns / 1'000'000U % 1000);
 }
 
-bool is_full(const Report& report, Detail detail) {
-  if (detail != Detail::kAuto) {
-    return detail == Detail::kFull;
-  }
-  const bool abnormal = report.status != Status::kOk;
-  const bool hundredth = report.invocation && *report.invocation % kFullEvery == 0;
-  return report.type != Type::kInvoke || report.cold_start.value_or(false) || abnormal ||
-         hundredth || !report.findings.empty();
-}
-
-void add_identity(Json& line, const Report& report) {
-  line["lamprey"] = "1";
-  line["type"] = report::name_of(report.type);
-  line["status"] = report::name_of(report.status);
+void add_identity(Object& line, const Report& report) {
+  line.add("lamprey", "1");
+  line.add("type", report::name_of(report.type));
+  line.add("status", report::name_of(report.status));
   put_text(line, "headline", report.headline);
   put_text(line, "request_id", report.request_id);
   put_text(line, "function_name", report.function_name);
@@ -52,83 +40,158 @@ void add_identity(Json& line, const Report& report) {
   put(line, "cold_start", report.cold_start);
   put(line, "invocation", report.invocation);
   if (report.started_real_ns) {
-    line["started"] = iso_8601(*report.started_real_ns);
+    line.add("started", iso_8601(*report.started_real_ns));
   }
   put_ms(line, "duration_ms", report.duration_ns);
   put_ms(line, "response_ms", report.response_ns);
   if (report.late) {
-    line["late"] = true;
+    line.add("late", true);
   }
 }
 
-std::string render(const Report& report, const LineOptions& options, const Amount& amount) {
-  Json line;
-  add_identity(line, report);
-  add_metrics(line, report, options);
-  put_object(line, "process", process_json(report));
-  put_object(line, "init", init_json(report));
-  put_object(line, "platform", platform_json(report));
-  put_object(line, "wall", wall_json(report));
-  if (amount.full) {
-    put_object(line, "system", system_json(report));
+// The lists of a line: how many entries of each are printed.
+enum List : std::size_t { kUnseen, kSites, kFindings, kBlocked, kTop, kNetwork, kFiles, kLists };
+using Amount = std::array<std::size_t, kLists>;
+constexpr const char* kListNames[kLists] = {
+    "coverage.unseen", "memory.sites", "findings", "blocked", "calls.top", "network", "files"};
+
+// All of a line, written out once: how much of the lists fits is found by putting these together.
+struct Parts {
+  Object front;  // what comes before coverage
+  Object coverage;
+  Object lost;
+  Object memory;
+  Object calls;
+  std::array<Entries, kLists> lists;
+};
+
+Parts write_parts(const Report& report, const LineOptions& options, Form form) {
+  Parts parts;
+  Object& front = parts.front;
+  add_identity(front, report);
+  add_metrics(front, report, options);
+  front.add("process", process_section(report));
+  front.add("init", init_section(report));
+  front.add("platform", platform_section(report));
+  front.add("wall", wall_section(report));
+  if (form == Form::kFull) {
+    front.add("system", system_section(report));
   }
-  line["self"] = self_json(report, amount);
-  put_object(line, "death", death_json(report));
-  line["coverage"] = coverage_json(report, amount);
-  put_object(line, "memory", memory_json(report, amount));
-  put_object(line, "findings", findings_json(report, amount.findings));
-  put_object(line, "blocked", blocked_json(report, amount.blocked));
-  put_object(line, "calls", calls_json(report, amount));
-  put_object(line, "network", network_json(report, amount.network));
-  put_object(line, "files", files_json(report, amount.files));
-  return line.dump(-1, ' ', false, Json::error_handler_t::replace);
+  front.add("self", self_section(report, form));
+  front.add("death", death_section(report));
+  parts.coverage = coverage_section(report);
+  parts.lost = lost_section(report);
+  parts.memory = memory_section(report);
+  parts.calls = calls_section(report);
+  parts.lists[kUnseen] = unseen_entries(report);
+  parts.lists[kSites] = site_entries(report, form);
+  parts.lists[kFindings] = finding_entries(report, form);
+  parts.lists[kBlocked] = blocked_entries(report);
+  parts.lists[kTop] = call_entries(report, form);
+  parts.lists[kNetwork] = host_entries(report, form);
+  parts.lists[kFiles] = file_entries(report, form);
+  return parts;
+}
+
+std::string put_together(const Parts& parts, const Amount& amount, const Entries& truncated) {
+  const auto add = [&parts, &amount](Object& to, const char* key, List list) {
+    to.add(key, parts.lists[list], amount[list]);
+  };
+  Object line = parts.front;
+  Object coverage = parts.coverage;
+  add(coverage, "unseen", kUnseen);
+  coverage.add("lost", parts.lost);
+  coverage.add("truncated", truncated, truncated.size());
+  line.add("coverage", coverage);
+  Object memory = parts.memory;
+  add(memory, "sites", kSites);
+  line.add("memory", memory);
+  add(line, "findings", kFindings);
+  add(line, "blocked", kBlocked);
+  Object calls = parts.calls;
+  add(calls, "top", kTop);
+  line.add("calls", calls);
+  add(line, "network", kNetwork);
+  add(line, "files", kFiles);
+  return line.text();
 }
 
 // What is cut, in this order, until the line fits: first into what is good, then into what is
 // possible.
 struct Step {
   std::size_t above;
-  std::size_t Amount::*list;
+  List list;
   std::size_t to;
-  const char* name;
 };
-constexpr Step kSteps[] = {{kGoodBytes, &Amount::files, 10, "files"},
-                           {kGoodBytes, &Amount::sites, 5, "memory.sites"},
-                           {kGoodBytes, &Amount::top, 10, "calls.top"},
-                           {kMostBytes, &Amount::files, kTopShort, "files"},
-                           {kMostBytes, &Amount::network, kTopShort, "network"},
-                           {kMostBytes, &Amount::top, kTopShort, "calls.top"},
-                           {kMostBytes, &Amount::sites, kTopShort, "memory.sites"},
-                           {kMostBytes, &Amount::blocked, 5, "blocked"},
-                           {kMostBytes, &Amount::unseen, 5, "coverage.unseen"},
-                           {kMostBytes, &Amount::findings, 5, "findings"},
-                           {kMostBytes, &Amount::top, 0, "calls.top"},
-                           {kMostBytes, &Amount::files, 0, "files"},
-                           {kMostBytes, &Amount::network, 0, "network"},
-                           {kMostBytes, &Amount::sites, 0, "memory.sites"},
-                           {kMostBytes, &Amount::blocked, 1, "blocked"},
-                           {kMostBytes, &Amount::unseen, 1, "coverage.unseen"},
-                           {kMostBytes, &Amount::findings, 1, "findings"}};
+constexpr Step kSteps[] = {
+    {kGoodBytes, kFiles, 10},   {kGoodBytes, kSites, 5},           {kGoodBytes, kTop, 10},
+    {kGoodBytes, kNetwork, 10}, {kGoodBytes, kFiles, kTopShort},   {kGoodBytes, kSites, kTopShort},
+    {kGoodBytes, kNetwork, 5},  {kMostBytes, kNetwork, kTopShort}, {kMostBytes, kTop, kTopShort},
+    {kMostBytes, kBlocked, 5},  {kMostBytes, kUnseen, 5},          {kMostBytes, kFindings, 5},
+    {kMostBytes, kTop, 0},      {kMostBytes, kFiles, 0},           {kMostBytes, kNetwork, 0},
+    {kMostBytes, kSites, 0},    {kMostBytes, kBlocked, 1},         {kMostBytes, kUnseen, 1},
+    {kMostBytes, kFindings, 1}};
+
+// Cuts what `amount` still has of the lists until the line fits, and says what was cut.
+std::string cut_to_fit(const Parts& parts, Amount amount) {
+  constexpr std::size_t kMostForNames = 100;  // coverage.truncated with all of the lists
+  Entries truncated;
+  std::string line = put_together(parts, amount, truncated);
+  std::size_t size = line.size();  // from here on at most that: commas and keys go too
+  for (const Step& step : kSteps) {
+    const Entries& list = parts.lists[step.list];
+    const std::size_t there = std::min(amount[step.list], list.size());
+    if (size <= step.above || there <= step.to) {
+      continue;
+    }
+    for (std::size_t i = step.to; i < there; ++i) {
+      size -= list[i].size();
+    }
+    size += truncated.empty() ? kMostForNames : 0;
+    amount[step.list] = step.to;
+    std::string name;
+    append_quoted(name, kListNames[step.list]);
+    if (std::find(truncated.begin(), truncated.end(), name) == truncated.end()) {
+      truncated.push_back(std::move(name));
+    }
+  }
+  return truncated.empty() ? line : put_together(parts, amount, truncated);
+}
+
+// A short line is filled, the most telling first, as long as it stays short. What it cannot do
+// without is in it however long that is.
+std::string fill_short(const Parts& parts) {
+  constexpr List kOrder[] = {kTop,   kNetwork, kSites, kTop,   kFiles,   kTop,
+                             kSites, kNetwork, kFiles, kSites, kNetwork, kFiles};
+  Amount amount{};
+  amount[kUnseen] = amount[kFindings] = amount[kBlocked] = kMostVital;
+  std::string line = cut_to_fit(parts, amount);
+  for (const List list : kOrder) {
+    if (parts.lists[list].size() <= amount[list]) {
+      continue;
+    }
+    Amount more = amount;
+    more[list] += 1;
+    std::string longer = cut_to_fit(parts, more);
+    if (longer.size() <= kShortBytes) {
+      amount = more;
+      line = std::move(longer);
+    }
+  }
+  return line;
+}
 
 }  // namespace
 
 std::string to_line(const Report& report, const LineOptions& options) {
-  Amount amount;
-  amount.full = is_full(report, options.detail);
-  amount.top = amount.full ? kTopFull : kTopShort;
-  amount.sites = amount.network = amount.files = amount.top;
-  std::string line = render(report, options, amount);
-  for (const Step& step : kSteps) {
-    if (line.size() > step.above && amount.*step.list > step.to) {
-      amount.*step.list = step.to;
-      if (std::find(amount.truncated.begin(), amount.truncated.end(), step.name) ==
-          amount.truncated.end()) {
-        amount.truncated.push_back(step.name);
-      }
-      line = render(report, options, amount);
-    }
+  const Form form = form_of(report, options.detail);
+  const Parts parts = write_parts(report, options, form);
+  if (form == Form::kShort) {
+    return fill_short(parts);
   }
-  return line;
+  Amount amount;
+  amount.fill(kTopFull);
+  return cut_to_fit(parts, amount);
 }
 
 bool write_line(int descriptor, const std::string& line) {

@@ -14,7 +14,9 @@ namespace lamprey::cloudwatch {
 
 // CloudWatch was seen to cut raw lines at 64 KiB.
 inline constexpr std::size_t kMostBytes = std::size_t{60} * 1024;
-// Above this the lists of a full line are shortened: bytes of logs cost money.
+// Short lines take entries of their lists only up to here: bytes of logs cost money.
+inline constexpr std::size_t kShortBytes = std::size_t{2} * 1024;
+// Above this the lists of a full line are shortened.
 inline constexpr std::size_t kGoodBytes = std::size_t{16} * 1024;
 
 enum class Detail : std::uint8_t { kAuto, kFull, kShort };

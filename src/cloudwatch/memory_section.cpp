@@ -1,4 +1,5 @@
 // `memory`: what was allocated, what is live, what the kernel holds; see docs/record.md.
+#include "cloudwatch/form.h"
 #include "cloudwatch/sections.h"
 
 namespace lamprey::cloudwatch {
@@ -16,57 +17,64 @@ std::string innermost(const std::string& stack, std::size_t most) {
   return stack.substr(0, end == std::string::npos ? most : end) + "; ...";
 }
 
-Json sites_json(const std::vector<report::MemorySite>& sites, const Amount& amount) {
-  const std::size_t most_text = amount.full ? kMostStackText : kMostStackTextShort;
-  Json list = Json::array();
-  for (const report::MemorySite& site : sites) {
-    if (list.size() == amount.sites) {
-      break;
-    }
-    Json entry;
-    entry["live_bytes"] = site.live_bytes;
-    entry["live_delta_bytes"] = site.live_delta_bytes;
-    entry["allocated_bytes"] = site.allocated_bytes;
-    entry["allocations"] = site.allocations;
-    entry["churn_bytes"] = site.churn_bytes;
-    put(entry, "peak_bytes", site.peak_bytes);
-    entry["stack"] = innermost(site.stack_text, most_text);
-    list.push_back(std::move(entry));
-  }
-  return list;
-}
-
 }  // namespace
 
-Json memory_json(const Report& report, const Amount& amount) {
-  Json memory;
+// A short line leaves out the sites where nothing was allocated or freed in its span: what an
+// interpreter holds since its start is in every full line.
+Entries site_entries(const Report& report, Form form) {
+  Entries entries;
+  if (!report.memory) {
+    return entries;
+  }
+  const bool full = form == Form::kFull;
+  for (const report::MemorySite& site : report.memory->sites) {
+    if (entries.size() == top_of(form)) {
+      break;
+    }
+    if (!full && is_quiet(site)) {
+      continue;
+    }
+    Object entry;
+    entry.add("live_bytes", site.live_bytes);
+    entry.add("live_delta_bytes", site.live_delta_bytes);
+    entry.add("allocated_bytes", site.allocated_bytes);
+    entry.add("allocations", site.allocations);
+    if (full) {
+      entry.add("churn_bytes", site.churn_bytes);
+      put(entry, "peak_bytes", site.peak_bytes);
+    }
+    entry.add("stack", innermost(site.stack_text, full ? kMostStackText : kMostStackTextShort));
+    entries.push_back(entry.text());
+  }
+  return entries;
+}
+
+Object memory_section(const Report& report) {
+  Object memory;
   if (report.memory) {
     const report::MemoryFigures& m = *report.memory;
-    memory["allocations"] = m.allocations;
-    memory["frees"] = m.frees;
-    memory["reallocations"] = m.reallocations;
-    memory["allocated_bytes"] = m.allocated_bytes;
-    memory["freed_bytes"] = m.freed_bytes;
-    memory["live_bytes"] = m.live_bytes;
-    memory["live_delta_bytes"] = m.live_delta_bytes;
+    memory.add("allocations", m.allocations);
+    memory.add("frees", m.frees);
+    memory.add("reallocations", m.reallocations);
+    memory.add("allocated_bytes", m.allocated_bytes);
+    memory.add("freed_bytes", m.freed_bytes);
+    memory.add("live_bytes", m.live_bytes);
+    memory.add("live_delta_bytes", m.live_delta_bytes);
     put(memory, "peak_live_bytes", m.peak_live_bytes);
     put(memory, "retained_bytes", m.retained_bytes);
     put(memory, "mapped_bytes", m.mapped_bytes);
     put(memory, "arenas", m.arenas);
     put(memory, "thread_stacks_bytes", m.thread_stacks_bytes);
     put(memory, "file_mapped_bytes", m.file_mapped_bytes);
-    memory["failed"] = m.failed;
-    memory["maps"] = m.maps;
-    memory["map_bytes"] = m.map_bytes;
-    memory["unmap_bytes"] = m.unmap_bytes;
+    memory.add("failed", m.failed);
+    memory.add("maps", m.maps);
+    memory.add("map_bytes", m.map_bytes);
+    memory.add("unmap_bytes", m.unmap_bytes);
   }
   put(memory, "rss_bytes", report.process.rss_bytes);
   put(memory, "peak_rss_bytes", report.process.peak_rss_bytes);
   if (report.memory_limit_mb) {
-    memory["limit_bytes"] = *report.memory_limit_mb * 1024 * 1024;
-  }
-  if (report.memory) {
-    put_object(memory, "sites", sites_json(report.memory->sites, amount));
+    memory.add("limit_bytes", *report.memory_limit_mb * 1024 * 1024);
   }
   return memory;
 }

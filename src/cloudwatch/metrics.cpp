@@ -2,58 +2,81 @@
 #include "cloudwatch/metrics.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace lamprey::cloudwatch {
+namespace {
 
-void add_metrics(Json& line, const report::Report& report, const LineOptions& options) {
+using report::Report;
+
+std::vector<std::string> add_figures(Object& line, const Report& report) {
+  std::vector<std::string> named;
+  const auto name = [&named](const char* metric, const char* unit) {
+    Object entry;
+    entry.add("Name", metric);
+    entry.add("Unit", unit);
+    named.push_back(entry.text());
+  };
+  const auto add = [&line, &name](const char* metric, const char* unit, auto value) {
+    line.add(metric, value);
+    name(metric, unit);
+  };
+  const auto time = [&line, &name](const char* metric, std::uint64_t ns) {
+    add_ms(line, metric, ns);
+    name(metric, "Milliseconds");
+  };
+  if (report.duration_ns) {
+    name("duration_ms", "Milliseconds");
+  }
+  if (report.process.cpu_user_ns && report.process.cpu_system_ns) {
+    time("cpu_ms", *report.process.cpu_user_ns + *report.process.cpu_system_ns);
+  }
+  if (report.wall) {
+    time("network_ms", report.wall->network_ns);
+  }
+  if (report.memory) {
+    add("allocated_bytes", "Bytes", report.memory->allocated_bytes);
+    add("live_bytes", "Bytes", report.memory->live_bytes);
+  }
+  if (report.process.peak_rss_bytes) {
+    add("peak_rss_bytes", "Bytes", *report.process.peak_rss_bytes);
+  }
+  if (report.calls) {
+    add("syscalls", "Count", report.calls->total);
+  }
+  add("warnings", "Count",
+      std::count_if(report.findings.begin(), report.findings.end(), [](const report::Finding& f) {
+        return f.severity != report::Severity::kInfo;
+      }));
+  if (report.self.flush_ns) {
+    time("flush_ms", *report.self.flush_ns);
+  }
+  return named;
+}
+
+}  // namespace
+
+void add_metrics(Object& line, const Report& report, const LineOptions& options) {
   if (!options.metrics || report.type != report::Type::kInvoke || report.function_name.empty()) {
     return;
   }
-  Json metrics = Json::array();
-  const auto metric = [&](const char* name, const char* unit) {
-    if (line.contains(name)) {
-      metrics.push_back({{"Name", name}, {"Unit", unit}});
-    }
-  };
-  if (report.process.cpu_user_ns && report.process.cpu_system_ns) {
-    line["cpu_ms"] = ms(*report.process.cpu_user_ns + *report.process.cpu_system_ns);
-  }
-  if (report.wall) {
-    line["network_ms"] = ms(report.wall->network_ns);
-  }
-  if (report.memory) {
-    line["allocated_bytes"] = report.memory->allocated_bytes;
-    line["live_bytes"] = report.memory->live_bytes;
-  }
-  put(line, "peak_rss_bytes", report.process.peak_rss_bytes);
-  if (report.calls) {
-    line["syscalls"] = report.calls->total;
-  }
-  line["warnings"] =
-      std::count_if(report.findings.begin(), report.findings.end(),
-                    [](const report::Finding& f) { return f.severity != report::Severity::kInfo; });
-  put_ms(line, "flush_ms", report.self.flush_ns);
-  metric("duration_ms", "Milliseconds");
-  metric("cpu_ms", "Milliseconds");
-  metric("network_ms", "Milliseconds");
-  metric("allocated_bytes", "Bytes");
-  metric("live_bytes", "Bytes");
-  metric("peak_rss_bytes", "Bytes");
-  metric("syscalls", "Count");
-  metric("warnings", "Count");
-  metric("flush_ms", "Milliseconds");
-  const std::uint64_t at_ms =
-      report.started_real_ns ? *report.started_real_ns / 1'000'000U : options.now_ms;
-  Json directive;
-  directive["Namespace"] = options.metric_namespace;
-  Json names = Json::array({"function_name"});
+  const std::vector<std::string> metrics = add_figures(line, report);
+  std::string names = "[\"function_name\"";
   for (const auto& [name, value] : options.dimensions) {
-    line[name] = value;
-    names.push_back(name);
+    line.add(name, value);
+    names.push_back(',');
+    append_quoted(names, name);
   }
-  directive["Dimensions"] = Json::array({std::move(names)});
-  directive["Metrics"] = std::move(metrics);
-  line["_aws"] = {{"Timestamp", at_ms}, {"CloudWatchMetrics", Json::array({directive})}};
+  names.push_back(']');
+  Object directive;
+  directive.add("Namespace", options.metric_namespace);
+  directive.add("Dimensions", {names}, 1);
+  directive.add("Metrics", metrics, metrics.size());
+  Object aws;
+  aws.add("Timestamp",
+          report.started_real_ns ? *report.started_real_ns / 1'000'000U : options.now_ms);
+  aws.add("CloudWatchMetrics", {directive.text()}, 1);
+  line.add("_aws", aws);
 }
 
 }  // namespace lamprey::cloudwatch

@@ -6,7 +6,8 @@
 
 namespace lamprey::cloudwatch {
 
-// Metrics want to be numbers at the root; only those that were obtained are named.
-void add_metrics(Json& line, const report::Report& report, const LineOptions& options);
+// Metrics want to be numbers at the root; only those that were obtained are named. `duration_ms`
+// is at the root anyway.
+void add_metrics(Object& line, const report::Report& report, const LineOptions& options);
 
 }  // namespace lamprey::cloudwatch

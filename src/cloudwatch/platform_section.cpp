@@ -3,8 +3,8 @@
 
 namespace lamprey::cloudwatch {
 
-Json platform_json(const report::Report& report) {
-  Json platform;
+Object platform_section(const report::Report& report) {
+  Object platform;
   if (report.platform) {
     put_text(platform, "request_id", report.platform->request_id);
     put(platform, "billed_ms", report.platform->billed_ms);

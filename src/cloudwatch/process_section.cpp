@@ -4,11 +4,11 @@
 
 namespace lamprey::cloudwatch {
 
-Json process_json(const report::Report& report) {
-  Json process;
+Object process_section(const report::Report& report) {
+  Object process;
   if (report.child_pid) {
-    process["role"] = "child";
-    process["pid"] = *report.child_pid;
+    process.add("role", "child");
+    process.add("pid", *report.child_pid);
     put(process, "parent_pid", report.parent_pid);
     put_text(process, "program", report.program);
   }

@@ -1,8 +1,11 @@
-// The sections of a line, one function each: a report in, the value of one key of the record out
-// (docs/record.md has the keys). An empty value is left out of the line. Private to this folder.
+// The sections of a line, one function each: a report in, the members of one key of the record out
+// (docs/record.md has the keys), and the entries of each list, written out, most costly first. What
+// is empty is left out of the line. Private to this folder.
 #pragma once
 
 #include <cstddef>
+#include <string>
+#include <vector>
 
 #include "cloudwatch/values.h"
 #include "report/report.h"
@@ -11,36 +14,36 @@ namespace lamprey::cloudwatch {
 
 inline constexpr std::size_t kTopShort = 3;
 inline constexpr std::size_t kTopFull = 20;
-inline constexpr std::size_t kMostBlocked = 20;
+inline constexpr std::size_t kMostVital = 20;  // findings, blocked threads, what was not seen
 inline constexpr std::size_t kMostStackText = 1000;
-inline constexpr std::size_t kMostStackTextShort = 160;  // two or three frames
+inline constexpr std::size_t kMostStackTextShort = 120;  // one or two frames
 
-// How much of the lists is printed; each step down is taken only when the line is too long.
-struct Amount {
-  bool full = true;  // short lines leave out what does not change from one to the next
-  std::size_t top = kTopFull;
-  std::size_t network = kTopFull;
-  std::size_t files = kTopFull;
-  std::size_t blocked = kMostBlocked;
-  std::size_t sites = kTopFull;
-  std::size_t findings = 20;
-  std::size_t unseen = 20;
-  Json truncated = Json::array();
-};
+// How a section is written. Short lines leave out what does not change from one to the next, and
+// what can be looked up.
+enum class Form : std::uint8_t { kFull, kShort };
 
-Json process_json(const report::Report& report);
-Json init_json(const report::Report& report);
-Json memory_json(const report::Report& report, const Amount& amount);
-Json wall_json(const report::Report& report);
-Json network_json(const report::Report& report, std::size_t most);
-Json files_json(const report::Report& report, std::size_t most);
-Json calls_json(const report::Report& report, const Amount& amount);
-Json blocked_json(const report::Report& report, std::size_t most);
-Json death_json(const report::Report& report);
-Json findings_json(const report::Report& report, std::size_t most);
-Json system_json(const report::Report& report);
-Json coverage_json(const report::Report& report, const Amount& amount);
-Json platform_json(const report::Report& report);
-Json self_json(const report::Report& report, const Amount& amount);
+using Entries = std::vector<std::string>;
+
+inline std::size_t top_of(Form form) { return form == Form::kFull ? kTopFull : kTopShort; }
+
+Object process_section(const report::Report& report);
+Object init_section(const report::Report& report);
+Object platform_section(const report::Report& report);
+Object wall_section(const report::Report& report);
+Object system_section(const report::Report& report);
+Object self_section(const report::Report& report, Form form);
+Object death_section(const report::Report& report);
+Object coverage_section(const report::Report& report);  // without its lists
+Object lost_section(const report::Report& report);
+Object memory_section(const report::Report& report);  // without its sites
+Object calls_section(const report::Report& report);   // without the calls
+
+Entries unseen_entries(const report::Report& report);
+Entries site_entries(const report::Report& report, Form form);
+Entries finding_entries(const report::Report& report, Form form);
+Entries blocked_entries(const report::Report& report);
+Entries call_entries(const report::Report& report, Form form);
+Entries host_entries(const report::Report& report, Form form);
+Entries file_entries(const report::Report& report, Form form);
 
 }  // namespace lamprey::cloudwatch

@@ -8,20 +8,20 @@ namespace lamprey::cloudwatch {
 
 using report::Report;
 
-Json system_json(const Report& report) {
+Object system_section(const Report& report) {
   const report::ProcessFigures& p = report.process;
-  Json system;
+  Object system;
   put_ms(system, "cpu_user_time", p.cpu_user_ns);
   put_ms(system, "cpu_system_time", p.cpu_system_ns);
   if (p.cpu_user_ns && p.cpu_system_ns) {
-    system["cpu_total_time"] = ms(*p.cpu_user_ns + *p.cpu_system_ns);
+    add_ms(system, "cpu_total_time", *p.cpu_user_ns + *p.cpu_system_ns);
   }
   put(system, "total_memory", report.memory_limit_mb);
   if (p.peak_rss_bytes) {
     const std::uint64_t used_mb = *p.peak_rss_bytes >> 20U;
-    system["used_memory_max"] = used_mb;
+    system.add("used_memory_max", used_mb);
     if (report.memory_limit_mb && *report.memory_limit_mb != 0) {
-      system["memory_utilization"] = used_mb * 100 / *report.memory_limit_mb;
+      system.add("memory_utilization", used_mb * 100 / *report.memory_limit_mb);
     }
   }
   put(system, "tmp_used", p.tmp_used);
@@ -32,27 +32,34 @@ Json system_json(const Report& report) {
   put(system, "rx_bytes", p.rx_bytes);
   put(system, "tx_bytes", p.tx_bytes);
   if (p.rx_bytes && p.tx_bytes) {
-    system["total_network"] = *p.rx_bytes + *p.tx_bytes;
+    system.add("total_network", *p.rx_bytes + *p.tx_bytes);
   }
   return system;
 }
 
-Json coverage_json(const Report& report, const Amount& amount) {
-  const report::Coverage& c = report.coverage;
-  Json coverage;
-  coverage["mode"] = c.mode;
-  put(coverage, "sampled", c.sampled_bytes);
-  Json unseen = Json::array();
-  for (const std::string& text : c.unseen) {
-    if (unseen.size() < amount.unseen) {
-      unseen.push_back(cut(text));
+Object coverage_section(const Report& report) {
+  Object coverage;
+  coverage.add("mode", report.coverage.mode);
+  put(coverage, "sampled", report.coverage.sampled_bytes);
+  return coverage;
+}
+
+Entries unseen_entries(const Report& report) {
+  Entries entries;
+  for (const std::string& text : report.coverage.unseen) {
+    if (entries.size() < kMostVital) {
+      append_quoted(entries.emplace_back(), cut(text));
     }
   }
-  put_object(coverage, "unseen", std::move(unseen));
-  Json lost;
+  return entries;
+}
+
+Object lost_section(const Report& report) {
+  const report::Coverage& c = report.coverage;
+  Object lost;
   const auto count = [&lost](const char* key, std::uint64_t value) {
     if (value != 0) {
-      lost[key] = value;
+      lost.add(key, value);
     }
   };
   count("invocations", c.invocations_lost);
@@ -65,23 +72,19 @@ Json coverage_json(const Report& report, const Amount& amount) {
   count("samples", c.samples_unplaced);
   count("mappings", c.mappings_unfollowed);
   count("targets_refused", c.targets_refused);
-  put_object(coverage, "lost", std::move(lost));
-  if (!amount.truncated.empty()) {
-    coverage["truncated"] = amount.truncated;
-  }
-  return coverage;
+  return lost;
 }
 
-Json self_json(const Report& report, const Amount& amount) {
-  Json self;
+Object self_section(const Report& report, Form form) {
+  Object self;
   put_ms(self, "flush_ms", report.self.flush_ns);
-  if (amount.full) {
+  if (form == Form::kFull) {
     put_ms(self, "attach_ms", report.self.attach_ns);
     put(self, "companion_rss_bytes", report.self.companion_rss_bytes);
     put(self, "recording_bytes", report.self.recording_bytes);
   }
-  self["dropped"] = report.self.dropped;
-  self["version"] = kVersion;
+  self.add("dropped", report.self.dropped);
+  self.add("version", kVersion);
   return self;
 }
 

@@ -7,73 +7,89 @@ using report::Report;
 
 constexpr std::size_t kMostDirectories = 10;
 
-Json init_json(const Report& report) {
-  Json init;
-  if (report.type == report::Type::kInit) {
-    put_ms(init, "total_ms", report.init_ns);
-    put_ms(init, "runtime_start_ms", report.runtime_start_ns);
-    put_ms(init, "import_ms", report.import_ns);
-    put_ms(init, "attach_ms", report.self.attach_ns);
-    put_ms(init, "file_ms", report.init_file_ns);
-    put(init, "files_opened", report.files_opened);
-    std::uint64_t probes = 0;
-    std::uint64_t not_found = 0;
-    Json list = Json::array();
-    for (const report::DirectoryFigures& directory : report.targets.directories) {
-      probes += directory.probes;
-      not_found += directory.not_found;
-      if (list.size() == kMostDirectories) {
-        continue;
-      }
-      list.push_back({{"path", cut(directory.path)},
-                      {"opens", directory.opens},
-                      {"stats", directory.probes},
-                      {"not_found", directory.not_found},
-                      {"time_ms", ms(directory.time_ns)}});
+namespace {
+
+// The directories' entries; sums are of all of them.
+Entries directory_entries(const Report& report, std::uint64_t& probes, std::uint64_t& not_found) {
+  Entries entries;
+  for (const report::DirectoryFigures& directory : report.targets.directories) {
+    probes += directory.probes;
+    not_found += directory.not_found;
+    if (entries.size() == kMostDirectories) {
+      continue;
     }
-    if (report.files_opened) {
-      init["files_stated"] = probes;
-      init["not_found"] = not_found;
-    }
-    put_object(init, "directories", std::move(list));
+    Object entry;
+    entry.add("path", cut(directory.path));
+    entry.add("opens", directory.opens);
+    entry.add("stats", directory.probes);
+    entry.add("not_found", directory.not_found);
+    add_ms(entry, "time_ms", directory.time_ns);
+    entries.push_back(entry.text());
   }
+  return entries;
+}
+
+}  // namespace
+
+Object init_section(const Report& report) {
+  Object init;
+  if (report.type != report::Type::kInit) {
+    return init;
+  }
+  put_ms(init, "total_ms", report.init_ns);
+  put_ms(init, "runtime_start_ms", report.runtime_start_ns);
+  put_ms(init, "import_ms", report.import_ns);
+  put_ms(init, "attach_ms", report.self.attach_ns);
+  put_ms(init, "file_ms", report.init_file_ns);
+  put(init, "files_opened", report.files_opened);
+  std::uint64_t probes = 0;
+  std::uint64_t not_found = 0;
+  const Entries directories = directory_entries(report, probes, not_found);
+  if (report.files_opened) {
+    init.add("files_stated", probes);
+    init.add("not_found", not_found);
+  }
+  init.add("directories", directories, kMostDirectories);
   return init;
 }
 
-Json calls_json(const Report& report, const Amount& amount) {
-  Json calls;
-  if (!report.calls) {
-    return calls;
+Object calls_section(const Report& report) {
+  Object calls;
+  if (report.calls) {
+    calls.add("total", report.calls->total);
+    calls.add("errors", report.calls->errors);
+    add_ms(calls, "time_ms", report.calls->time_ns);
   }
-  calls["total"] = report.calls->total;
-  calls["errors"] = report.calls->errors;
-  calls["time_ms"] = ms(report.calls->time_ns);
-  Json list = Json::array();
+  return calls;
+}
+
+Entries call_entries(const Report& report, Form form) {
+  Entries entries;
+  if (!report.calls) {
+    return entries;
+  }
   for (const report::CallFigures& call : report.calls->by_time) {
-    if (list.size() == amount.top) {
+    if (entries.size() == top_of(form)) {
       break;
     }
-    Json entry;
-    entry["name"] = recording::kCallTable[static_cast<std::size_t>(call.call)].name;
-    entry["calls"] = call.calls;
-    entry["errors"] = call.errors;
-    entry["total_ms"] = ms(call.total_ns);
-    if (call.p50_ns != 0) {
-      if (amount.full) {
-        entry["p50_us"] = us(call.p50_ns);
-      }
-      entry["p99_us"] = us(call.p99_ns);
+    Object entry;
+    entry.add("name", recording::kCallTable[static_cast<std::size_t>(call.call)].name);
+    entry.add("calls", call.calls);
+    entry.add("errors", call.errors);
+    add_ms(entry, "total_ms", call.total_ns);
+    if (call.p50_ns != 0 && form == Form::kFull) {
+      add_us(entry, "p50_us", call.p50_ns);
+      add_us(entry, "p99_us", call.p99_ns);
     }
     if (call.max_ns) {
-      entry["max_us"] = us(*call.max_ns);
+      add_us(entry, "max_us", *call.max_ns);
     }
-    if (amount.full) {
-      entry["bytes"] = call.bytes;
+    if (form == Form::kFull) {
+      entry.add("bytes", call.bytes);
     }
-    list.push_back(std::move(entry));
+    entries.push_back(entry.text());
   }
-  put_object(calls, "top", std::move(list));
-  return calls;
+  return entries;
 }
 
 }  // namespace lamprey::cloudwatch

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <thread>
 
+#include "cloudwatch/form.h"
 #include "companion/ending.h"
 #include "companion/wrapper_note.h"
 #include "recording/reader_directory.h"
@@ -428,6 +429,7 @@ void Companion::print(Report& report, report::Ledger* of) {
   }
   add_platform(report);
   const bool last = report.type == report::Type::kShutdown || report.status != report::Status::kOk;
+  cloudwatch::leave_out_unprinted(report, config_.detail);
   const std::uint64_t before = monotonic_ns();
   report::name_stacks(report, symbolizer_, before + (last ? kLastNamesNs : names_ns_));
   names_ns_ -= std::min(names_ns_, monotonic_ns() - before);

@@ -16,9 +16,10 @@ constexpr std::size_t kSitesARead = 128;
 constexpr std::uint64_t kUserSpace = std::uint64_t{1} << 56;
 
 std::string hexadecimal(const std::uint8_t* bytes, std::size_t count) {
+  constexpr const char* kDigits = "0123456789abcdef";
   std::string text;
   for (std::size_t i = 0; i < count; ++i) {
-    text += fmt::format("{:02x}", bytes[i]);
+    text.append({kDigits[bytes[i] >> 4U], kDigits[bytes[i] & 0xFU]});
   }
   return text;
 }

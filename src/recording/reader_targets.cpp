@@ -54,21 +54,16 @@ std::uint64_t offset_of(const Section& section, std::uint64_t index) {
   return section.offset + (index * section.stride);
 }
 
-}  // namespace
+constexpr std::uint32_t kTargetsARead = 32;  // 10 KB a pread
 
-std::uint32_t Reader::targets_used(std::uint32_t kind) {
-  const std::uint32_t room = kTargetRoom[kind];
-  const std::uint32_t there = header_->targets.count > kTargetFirst[kind]
-                                  ? std::min(header_->targets.count - kTargetFirst[kind], room)
-                                  : 0;
-  return std::min(header_->targets_used[kind], there);
+// A host with an address of a kind that does not exist.
+bool makes_no_sense(std::uint32_t index, const Target& target) {
+  return target.ready == 1 && index < kTargetRoom[0] && target.address_kind > kAddressIp6;
 }
 
-std::optional<TargetName> Reader::target(std::uint32_t index) {
-  Target found{};
-  if (index >= header_->targets.count || index >= kTargets ||
-      !read_at(offset_of(header_->targets, index), &found, offsetof(Target, totals)) ||
-      found.ready != 1) {
+// Of one that makes sense; nothing where it is not complete.
+std::optional<TargetName> name_of(std::uint32_t index, const Target& found) {
+  if (found.ready != 1) {
     return std::nullopt;
   }
   TargetName name;
@@ -86,21 +81,54 @@ std::optional<TargetName> Reader::target(std::uint32_t index) {
     name.address = address_text(found);
     if (found.address_kind == kAddressUnix) {
       name.name = "unix:" + name.name;
-    } else if (found.address_kind > kAddressIp6) {
-      drop(fmt::format("target {}: address kind {} does not exist", index, found.address_kind));
-      return std::nullopt;
     }
   }
   return name;
 }
 
+}  // namespace
+
+std::uint32_t Reader::targets_used(std::uint32_t kind) {
+  const std::uint32_t room = kTargetRoom[kind];
+  const std::uint32_t there = header_->targets.count > kTargetFirst[kind]
+                                  ? std::min(header_->targets.count - kTargetFirst[kind], room)
+                                  : 0;
+  return std::min(header_->targets_used[kind], there);
+}
+
+std::optional<TargetName> Reader::target(std::uint32_t index) {
+  Target found{};
+  if (index >= header_->targets.count || index >= kTargets ||
+      !read_at(offset_of(header_->targets, index), &found, offsetof(Target, totals))) {
+    return std::nullopt;
+  }
+  if (makes_no_sense(index, found)) {
+    drop(fmt::format("target {}: address kind {} does not exist", index, found.address_kind));
+    return std::nullopt;
+  }
+  return name_of(index, found);
+}
+
+// Several at a time: there are up to 320, and this is done at the end of every invocation.
 std::vector<TargetName> Reader::targets() {
   std::vector<TargetName> found;
+  std::vector<Target> buffer(kTargetsARead);
   for (std::uint32_t kind = 0; kind < kTargetKinds; ++kind) {
     const std::uint32_t used = targets_used(kind);
-    for (std::uint32_t i = 0; i < used; ++i) {
-      if (auto name = target(kTargetFirst[kind] + i)) {
-        found.push_back(std::move(*name));
+    for (std::uint32_t i = 0; i < used; i += kTargetsARead) {
+      const std::uint32_t count = std::min(used - i, kTargetsARead);
+      const std::uint32_t first = kTargetFirst[kind] + i;
+      if (!read_at(offset_of(header_->targets, first), buffer.data(), count * sizeof(Target))) {
+        drop("targets: some could not be read");
+        return found;
+      }
+      for (std::uint32_t j = 0; j < count; ++j) {
+        if (makes_no_sense(first + j, buffer[j])) {
+          drop(fmt::format("target {}: address kind {} does not exist", first + j,
+                           buffer[j].address_kind));
+        } else if (auto name = name_of(first + j, buffer[j])) {
+          found.push_back(std::move(*name));
+        }
       }
     }
   }
@@ -108,16 +136,19 @@ std::vector<TargetName> Reader::targets() {
 }
 
 void Reader::add_targets(Totals& totals) {
+  std::vector<Target> buffer(kTargetsARead);
   for (std::uint32_t kind = 0; kind < kTargetKinds; ++kind) {
     const std::uint32_t used = targets_used(kind);
-    for (std::uint32_t i = 0; i < used; ++i) {
-      const std::uint32_t index = kTargetFirst[kind] + i;
-      Target found{};
-      if (!read_at(offset_of(header_->targets, index), &found, sizeof(found))) {
+    for (std::uint32_t i = 0; i < used; i += kTargetsARead) {
+      const std::uint32_t count = std::min(used - i, kTargetsARead);
+      const std::uint32_t first = kTargetFirst[kind] + i;
+      if (!read_at(offset_of(header_->targets, first), buffer.data(), count * sizeof(Target))) {
         drop("targets: some could not be read");
         return;
       }
-      totals.targets[index] = sum_of(found.totals, found.owned);
+      for (std::uint32_t j = 0; j < count; ++j) {
+        totals.targets[first + j] = sum_of(buffer[j].totals, buffer[j].owned);
+      }
     }
   }
 }

@@ -132,8 +132,9 @@ Report Ledger::begin(Type type) {
 void Ledger::fill(Report& report, const Totals& before, const Totals& after, bool peaks_known) {
   const Peaks peaks = peaks_known ? Peaks::kOfSpan : Peaks::kUnknown;
   report.memory = memory_between(before, after, peaks);
-  report.calls = calls_between(before, after, reader_.clock(), peaks);
-  report.targets = targets_between(before, after, reader_.targets(), reader_.clock());
+  const recording::ClockScale clock = reader_.clock();
+  report.calls = calls_between(before, after, clock, peaks);
+  report.targets = targets_between(before, after, reader_.targets(), clock);
   // An allocator linked into the program takes its calls before they reach us: nothing counted is
   // then no figure at all.
   if ((header().flags & recording::kFlagForeignAllocator) != 0 && after.memory.allocations == 0) {

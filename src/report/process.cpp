@@ -8,6 +8,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <string_view>
@@ -20,17 +22,18 @@ std::string read_kernel_text(const std::string& path, std::size_t most) {
   if (descriptor < 0) {
     return text;
   }
-  text.resize(most);
-  std::size_t have = 0;
-  while (have < text.size()) {
-    const ssize_t got = read(descriptor, text.data() + have, text.size() - have);
+  std::array<char, 4096> piece;  // not cleared first: most of these files are short
+  while (text.size() < most) {
+    const ssize_t got = read(descriptor, piece.data(), std::min(piece.size(), most - text.size()));
     if (got <= 0) {
       break;
     }
-    have += static_cast<std::size_t>(got);
+    text.append(piece.data(), static_cast<std::size_t>(got));
+    if (static_cast<std::size_t>(got) < piece.size() / 2) {
+      break;  // the kernel stops early only for a line that has no room left: this was the end
+    }
   }
   close(descriptor);
-  text.resize(have);
   return text;
 }
 

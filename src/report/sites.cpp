@@ -2,6 +2,7 @@
 #include "report/sites.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "report/stacks.h"
@@ -19,27 +20,37 @@ std::int64_t difference(std::uint64_t after, std::uint64_t before) {
   return static_cast<std::int64_t>(after - before);
 }
 
+// A site's figures without its stack: up to 2,048 of them are sorted.
 struct Candidate {
   std::uint32_t stack = 0;  // index + 1
-  MemorySite site;
+  std::int64_t live_bytes = 0;
+  std::int64_t live_delta_bytes = 0;
+  std::uint64_t allocated_bytes = 0;
+  std::uint64_t allocations = 0;
+  std::uint64_t churn_bytes = 0;
+  std::optional<std::int64_t> peak_bytes;
+  bool mapping = false;
 };
 
+// Equal ones stay in the order of their stacks: lines of like invocations are alike.
 bool more_live(const Candidate& a, const Candidate& b) {
-  return a.site.live_bytes > b.site.live_bytes;
+  return a.live_bytes != b.live_bytes ? a.live_bytes > b.live_bytes : a.stack < b.stack;
+}
+
+bool more_allocated(const Candidate& a, const Candidate& b) {
+  return a.allocated_bytes != b.allocated_bytes ? a.allocated_bytes > b.allocated_bytes
+                                                : more_live(a, b);
 }
 
 // The most live first; behind them, of the others, what allocated most.
 void keep_top(std::vector<Candidate>& candidates) {
-  std::stable_sort(candidates.begin(), candidates.end(), more_live);
-  if (candidates.size() <= kMostSites) {
-    return;
+  if (candidates.size() > kMostSites) {
+    const auto rest = candidates.begin() + kByLive;
+    std::nth_element(candidates.begin(), rest, candidates.end(), more_live);
+    std::nth_element(rest, candidates.begin() + kMostSites, candidates.end(), more_allocated);
+    candidates.resize(kMostSites);
   }
-  const auto rest = candidates.begin() + kByLive;
-  std::stable_sort(rest, candidates.end(), [](const Candidate& a, const Candidate& b) {
-    return a.site.allocated_bytes > b.site.allocated_bytes;
-  });
-  candidates.resize(kMostSites);
-  std::stable_sort(candidates.begin(), candidates.end(), more_live);
+  std::sort(candidates.begin(), candidates.end(), more_live);
 }
 
 }  // namespace
@@ -64,29 +75,30 @@ std::vector<MemorySite> SiteLedger::between(recording::Reader& reader,
   sites.insert(sites.begin(), reader.header().no_stack);
   std::vector<Candidate> candidates;
   now.clear();
+  now.reserve(sites.size());
   for (std::uint32_t index = 0; index < sites.size(); ++index) {
     const Seen after = seen(sites[index]);
     const Seen earlier = index < before.size() ? before[index] : Seen{};
     now.push_back(after);
     Candidate candidate;
     candidate.stack = index;
-    candidate.site.live_bytes = after.live_bytes;
-    candidate.site.live_delta_bytes = difference(static_cast<std::uint64_t>(after.live_bytes),
-                                                 static_cast<std::uint64_t>(earlier.live_bytes));
-    candidate.site.allocated_bytes = grown(after.allocated_bytes, earlier.allocated_bytes);
-    candidate.site.allocations =
+    candidate.live_bytes = after.live_bytes;
+    candidate.live_delta_bytes = difference(static_cast<std::uint64_t>(after.live_bytes),
+                                            static_cast<std::uint64_t>(earlier.live_bytes));
+    candidate.allocated_bytes = grown(after.allocated_bytes, earlier.allocated_bytes);
+    candidate.allocations =
         (grown(after.allocated_blocks, earlier.allocated_blocks) + (recording::kBlockUnits / 2)) /
         recording::kBlockUnits;
-    candidate.site.churn_bytes = grown(after.churned_bytes, earlier.churned_bytes);
-    candidate.site.mapping = (sites[index].flags & recording::kSiteMapping) != 0;
+    candidate.churn_bytes = grown(after.churned_bytes, earlier.churned_bytes);
+    candidate.mapping = (sites[index].flags & recording::kSiteMapping) != 0;
     if (peak != PeakOf::kOther) {
-      candidate.site.peak_bytes = peak == PeakOf::kThis
-                                      ? static_cast<std::int64_t>(sites[index].peak_bytes)
-                                      : earlier.live_bytes;
+      candidate.peak_bytes = peak == PeakOf::kThis
+                                 ? static_cast<std::int64_t>(sites[index].peak_bytes)
+                                 : earlier.live_bytes;
     }
-    if (candidate.site.live_bytes != 0 || candidate.site.live_delta_bytes != 0 ||
-        candidate.site.allocated_bytes != 0) {
-      candidates.push_back(std::move(candidate));
+    if (candidate.live_bytes != 0 || candidate.live_delta_bytes != 0 ||
+        candidate.allocated_bytes != 0) {
+      candidates.push_back(candidate);
     }
   }
   keep_top(candidates);
@@ -95,18 +107,24 @@ std::vector<MemorySite> SiteLedger::between(recording::Reader& reader,
     return top;
   }
   const ModuleMap modules(reader.modules());
-  for (Candidate& candidate : candidates) {
+  for (const Candidate& candidate : candidates) {
+    MemorySite& site = top.emplace_back();
+    site.live_bytes = candidate.live_bytes;
+    site.live_delta_bytes = candidate.live_delta_bytes;
+    site.allocated_bytes = candidate.allocated_bytes;
+    site.allocations = candidate.allocations;
+    site.churn_bytes = candidate.churn_bytes;
+    site.peak_bytes = candidate.peak_bytes;
+    site.mapping = candidate.mapping;
     if (const auto stack = reader.stack(candidate.stack)) {
-      candidate.site.stack = modules.frames_of(*stack);
+      site.stack = modules.frames_of(*stack);
     }
-    if (candidate.site.mapping) {
+    if (candidate.mapping) {
       Frame frame;
       frame.label = "mmap";
-      candidate.site.stack.insert(candidate.site.stack.begin(), frame);
+      site.stack.insert(site.stack.begin(), frame);
     }
-    candidate.site.stack_text =
-        candidate.site.stack.empty() ? "(stack not kept)" : stack_text(candidate.site.stack);
-    top.push_back(std::move(candidate.site));
+    site.stack_text = site.stack.empty() ? "(stack not kept)" : "";  // else named by the sink
   }
   return top;
 }

@@ -89,7 +89,9 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
     }
   }
   for (MemorySite& site : sites) {
-    site.stack_text = stack_text(site.stack, report.pid, symbolizer);
+    if (!site.stack.empty()) {  // else it says so
+      site.stack_text = stack_text(site.stack, report.pid, symbolizer);
+    }
   }
   report.death.stack_text = stack_text(report.death.stack, report.pid, symbolizer);
   for (Blocked& blocked : report.blocked) {

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <utility>
 
 namespace lamprey::report {
@@ -29,7 +31,10 @@ std::string frame_text(const Frame& frame) {
   if (frame.module.empty()) {
     return fmt::format("?? ({:#x})", frame.address);
   }
-  return fmt::format("?? ({} +{:#x})", base_name(frame.module), frame.offset);
+  std::array<char, 16> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), frame.offset, 16);
+  std::string text = "?? (" + base_name(frame.module) + " +0x";
+  return text.append(digits.data(), end.ptr).append(")");
 }
 
 }  // namespace
@@ -46,15 +51,19 @@ Stack ModuleMap::frames_of(const recording::CapturedStack& stack) const {
     Frame frame;
     frame.address = returned != 0 ? returned - 1 : 0;
     // Modules of different times may overlap, so all that begin below are looked at: a few hundred.
+    const LoadedModule* found = nullptr;
     for (const LoadedModule& module : modules_) {
       if (module.start > frame.address) {
         break;
       }
       if (frame.address < module.end && was_there(module, stack.generation)) {
-        frame.module = module.path;
-        frame.build_id = module.build_id;
-        frame.offset = frame.address - module.bias;
+        found = &module;
       }
+    }
+    if (found != nullptr) {
+      frame.module = found->path;
+      frame.build_id = found->build_id;
+      frame.offset = frame.address - found->bias;
     }
     frames.push_back(std::move(frame));
   }

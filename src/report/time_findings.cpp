@@ -12,6 +12,7 @@ namespace lamprey::report {
 namespace {
 
 constexpr std::uint64_t kMs = 1'000'000;
+constexpr std::size_t kMostHostsTold = 5;  // those that were waited for longest
 
 std::int64_t in_ms(std::uint64_t ns) { return static_cast<std::int64_t>(ns / kMs); }
 std::int64_t count(std::uint64_t value) { return static_cast<std::int64_t>(value); }
@@ -140,7 +141,7 @@ Finding leak(const char* code, const char* what, std::uint64_t from, std::uint64
 }  // namespace
 
 void add_time_findings(Report& report) {
-  for (std::size_t i = 0; i < std::min<std::size_t>(report.targets.hosts.size(), 5); ++i) {
+  for (std::size_t i = 0; i < std::min(report.targets.hosts.size(), kMostHostsTold); ++i) {
     add_host_findings(report, report.targets.hosts[i]);
   }
   add_file_findings(report);
@@ -151,6 +152,7 @@ void add_time_findings(Report& report) {
 
 void TimeHistory::add_reconnects(Report& report) {
   constexpr std::uint64_t kTimes = 3;
+  std::size_t told = 0;
   std::map<std::string, std::uint64_t> still;
   for (const HostFigures& host : report.targets.hosts) {
     if (host.connects == 0 || host.reused != 0 || still.size() >= kMostHosts) {
@@ -159,7 +161,8 @@ void TimeHistory::add_reconnects(Report& report) {
     const auto before = reconnecting_.find(host.host);
     const std::uint64_t times = (before != reconnecting_.end() ? before->second : 0) + 1;
     still[host.host] = times;
-    if (times >= kTimes) {
+    if (times >= kTimes && told < kMostHostsTold) {
+      ++told;
       report.findings.push_back(
           {"network.reconnect",
            Severity::kWarning,

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <ctime>
 #include <string_view>
 
@@ -27,8 +29,17 @@ std::string module_key(const Place& place) {
   return place.build_id.empty() ? "path " + place.module : place.build_id;
 }
 
-std::string answer_key(const std::string& module, std::uint64_t offset) {
-  return fmt::format("{} {:x}", module, offset);
+// Some hundred of these are made at the end of every invocation: no format string is parsed.
+void append_hexadecimal(std::string& text, std::uint64_t value) {
+  std::array<char, 16> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16).ptr;
+  text.append(digits.data(), end);
+}
+
+std::string answer_key(std::string module, std::uint64_t offset) {
+  module.push_back(' ');
+  append_hexadecimal(module, offset);
+  return module;
 }
 
 std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
@@ -178,8 +189,11 @@ std::string Symbolizer::name(const Place& place) {
   const Answer* answer = find(answer_key(module_key(place), place.offset));
   const bool known = answer != nullptr && !answer->function.empty();
   const std::string module = cut(plain(base_name(place.module)), kMostText - kMostFunction - 22);
-  return fmt::format("{} ({} +0x{:x})", known ? answer->function : std::string("??"), module,
-                     place.offset);
+  std::string text = known ? answer->function : std::string("??");
+  text.append(" (").append(module).append(" +0x");
+  append_hexadecimal(text, place.offset);
+  text.push_back(')');
+  return text;
 }
 
 }  // namespace lamprey::symbols

@@ -10,13 +10,12 @@ import os
 import pathlib
 import re
 import shutil
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 from attribution import attribution
+from companion import flush, line, register, storm
 from measuring import (
     LIBRARY, MONOTONIC, RELEASE, ROOT, Table, medians, output_of, plain, under, verdict, wall_ms,
 )
@@ -89,82 +88,6 @@ def start():
     return table
 
 
-# -- the companion -----------------------------------------------------------------------------------
-
-
-def layer_directory(where):
-    """The shipped layer for this machine, unpacked; the development build if none was built."""
-    archive = ROOT / f"dist/lamprey-{'arm64' if os.uname().machine == 'aarch64' else 'x86_64'}.zip"
-    if not archive.exists():
-        return RELEASE, "development build"
-    shutil.unpack_archive(archive, where)
-    for name in ("lamprey", "lib/liblamprey.so", "extensions/lamprey"):
-        os.chmod(pathlib.Path(where) / name, 0o755)
-    return pathlib.Path(where), "shipped layer"
-
-
-APP = """
-import time
-def handler(event, context):
-    block = [bytes(1000) for _ in range(1000)]
-    time.sleep(0.001)
-    return len(block)
-"""
-
-
-def flush():
-    table = Table("companion (300 invocations of a Python function)",
-                  ["what", "median", "p99", "budget", ""])
-    python = ROOT / "build/venv/bin/python"
-    with tempfile.TemporaryDirectory() as work:
-        layer, which = layer_directory(pathlib.Path(work) / "layer")
-        (pathlib.Path(work) / "app.py").write_text(APP)
-        records = pathlib.Path(work) / "records"
-        subprocess.run([RELEASE / "bin/lamprey", "local", "--layer", layer, "--invocations", "300",
-                        "--out", records, "--", python, "-m", "awslambdaric", "app.handler"],
-                       cwd=work, check=True, stdout=subprocess.DEVNULL)
-        lines = [json.loads(line) for line in records.read_text().splitlines()]
-    flushes = sorted(line["self"]["flush_ms"] for line in lines if "flush_ms" in line.get("self", {}))
-    p99 = flushes[int(len(flushes) * 0.99)]
-    middle = statistics.median(flushes)
-    table.add(f"END mark → next, ms ({which})", f"{middle:.3f}", f"{p99:.3f}", "≤ 1 / ≤ 2",
-              verdict(max(middle, p99 / 2), 1))
-    attach = [line["self"]["attach_ms"] for line in lines if "attach_ms" in line.get("self", {})]
-    table.add("attach of the library, ms", f"{attach[0]:.3f}", "", "≤ 1", verdict(attach[0], 1))
-    rss = max(line["self"]["companion_rss_bytes"] for line in lines
-              if "companion_rss_bytes" in line.get("self", {})) / 1e6
-    table.add("companion RSS, MB", f"{rss:.2f}", "", "≤ 2", verdict(rss, 2))
-    return table
-
-
-def register():
-    """Start of the companion's process to its POST /register arriving, against a listener here."""
-    import socket
-    table = Table("companion: start → registered, ms", ["median", "p99", "budget", ""])
-    with tempfile.TemporaryDirectory() as work, socket.create_server(("127.0.0.1", 0)) as server:
-        layer, which = layer_directory(pathlib.Path(work) / "layer")
-        environment = {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.getsockname()[1]}",
-                       "LAMPREY": "off", "PATH": os.environ["PATH"]}
-        samples = []
-        for _ in range(60):
-            begin = time.perf_counter_ns()
-            process = subprocess.Popen([layer / "extensions/lamprey"], env=environment)
-            connection = server.accept()[0]
-            request = b""
-            while b"\r\n\r\n" not in request:
-                request += connection.recv(4096)
-            samples.append((time.perf_counter_ns() - begin) / 1e6)
-            process.kill()
-            process.wait()
-            connection.close()
-            if b"/register" not in request:
-                raise RuntimeError(f"not a registration: {request[:80]!r}")
-    samples.sort()
-    middle = statistics.median(samples)
-    table.add(f"{middle:.2f} ({which})", f"{samples[-1]:.2f}", "≤ 5", verdict(middle, 5))
-    return table
-
-
 # -- counts: these fail the run ----------------------------------------------------------------------
 
 
@@ -225,13 +148,15 @@ def sizes():
 
 
 BENCHMARKS = {f.__name__: f for f in
-              (allocation, read, start, register, flush, instructions, sizes, attribution,
-               memory_peers, call_peers)}
+              (allocation, read, start, register, flush, line, instructions, sizes, attribution,
+               memory_peers, call_peers, storm)}
+LONG = {"storm"}  # ten minutes: only when named, or for the page
 
 
 def main(words):
     keep = "--keep" in words
-    names = [word for word in words if word != "--keep"] or list(BENCHMARKS)
+    names = [word for word in words if word != "--keep"]
+    names = names or [name for name in BENCHMARKS if keep or name not in LONG]
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         print(f"tests/bench/run: unknown benchmark {unknown[0]}; accepted are {', '.join(BENCHMARKS)}",

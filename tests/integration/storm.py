@@ -10,11 +10,17 @@ import json
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+
+
+MUST_BE_EMPTY = ("lost", "twice", "wrong_ids", "broken_lines", "crashes")
+# An end of runtime or companion that no SIGKILL was.
+OTHER_END = re.compile(r"Error: (Runtime exited with error: )?(signal: (?!killed)|exit (status|code))")
 
 
 def build_function(root):
@@ -106,7 +112,7 @@ def storm(local_lambda, root, kills, seed):
         "broken_lines": sum('"lamprey":"1"' in line and not line.startswith('{"lamprey"')
                             for line in log.lines),
         "complaints": sorted(set(log.complaints)),
-        "extension_crashes": sum("Extension.Crash" in line for line in log.lines),
+        "crashes": sorted({line for line in log.lines if OTHER_END.search(line)}),
     }  # fmt: skip
 
 
@@ -125,7 +131,7 @@ def main(words):
     kills = int(words[0]) if words else 10_000
     result = storm(local_lambda, root, kills, int(words[1]) if len(words) > 1 else 1)
     print(json.dumps(result))
-    return 1 if result["lost"] or result["twice"] or result["wrong_ids"] else 0
+    return 1 if any(result[name] for name in MUST_BE_EMPTY) else 0
 
 
 if __name__ == "__main__":

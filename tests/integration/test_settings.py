@@ -43,9 +43,9 @@ def calls_much(local_lambda, detail):
 
 def test_detail_decides_how_long_the_lists_are(local_lambda):
     assert min(calls_much(local_lambda, "full")) > SHORT_LIST
-    assert calls_much(local_lambda, "short") == [SHORT_LIST] * 3
+    assert all(1 <= much <= SHORT_LIST for much in calls_much(local_lambda, "short"))
     first, *others = calls_much(local_lambda, None)  # auto: full at the cold start
-    assert first > SHORT_LIST and others == [SHORT_LIST] * 2
+    assert first > SHORT_LIST and all(1 <= much <= SHORT_LIST for much in others)
 
 
 def test_totals_do_not_depend_on_the_detail(local_lambda):

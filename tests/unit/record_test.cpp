@@ -1,11 +1,13 @@
 // The line that CloudWatch gets: names, absence, size, UTF-8, metrics.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
+#include "cloudwatch/form.h"
 #include "cloudwatch/line.h"
 #include "report/findings.h"
 #include "report/headline.h"
@@ -63,7 +65,7 @@ TEST(LineTest, HasTheFixedNamesAndUnits) {
   EXPECT_EQ(line["calls"]["total"], 30);
   EXPECT_EQ(line["calls"]["top"][0]["name"], "open");
   EXPECT_EQ(line["calls"]["top"][0]["total_ms"], 1.235);
-  EXPECT_EQ(line["calls"]["top"][0]["p99_us"], 2.5);
+  EXPECT_EQ(line["calls"]["top"][0]["max_us"], 3);
   EXPECT_FALSE(line.contains("system"));  // a warm invocation without findings: a short line
   EXPECT_EQ(line["coverage"]["mode"], "api");
   EXPECT_EQ(line["coverage"]["lost"]["traffic_dropped"], 3);
@@ -115,6 +117,7 @@ TEST(LineTest, AFullLineHasWhatAShortOneLeavesOut) {
   EXPECT_EQ(full["system"]["used_memory_max"], 2);
   EXPECT_EQ(full["self"]["attach_ms"], 0.25);
   EXPECT_EQ(full["calls"]["top"][0]["p50_us"], 1.0);
+  EXPECT_EQ(full["calls"]["top"][0]["p99_us"], 2.5);
   options.detail = Detail::kShort;
   const Json brief = Json::parse(to_line(report, options));
   EXPECT_FALSE(brief.contains("system"));
@@ -123,6 +126,109 @@ TEST(LineTest, AFullLineHasWhatAShortOneLeavesOut) {
   for (const char* key : {"memory", "coverage", "headline", "duration_ms", "_aws"}) {
     EXPECT_EQ(brief[key], full[key]) << key;
   }
+}
+
+// A function that has a lot of everything, each of it with long names.
+Report with_much() {
+  Report report = typical();
+  report.request_id = "2c46a06b-0a4e-4a2c-9a3e-6f0d8f3c9b11";
+  report.trace_id = "Root=1-6b01e3ea-c8bb00da4262a2c034d41e4d;Parent=ff8f59c9071485a7;Sampled=0";
+  report.headline = std::string(190, 'h');
+  report.wall = report::WallFigures{};
+  for (int i = 0; i < 200; ++i) {
+    report::MemorySite site;
+    site.live_bytes = 1'000'000 - i;
+    site.allocated_bytes = 4096;
+    for (int frame = 0; frame < 16; ++frame) {
+      site.stack_text += fmt::format("a_function_{} (module.so +0x{:x}); ", frame, i);
+    }
+    report.memory->sites.push_back(site);
+  }
+  for (int i = 0; i < 50; ++i) {
+    report::HostFigures host;
+    host.host = fmt::format("service-{}.eu-central-1.amazonaws.com", i);
+    host.peer = fmt::format("10.0.0.{}:443", i);
+    host.connects = host.lookups = host.answers = 1;
+    report.targets.hosts.push_back(host);
+    report::FileFigures file;
+    file.path = fmt::format("/var/task/{}/{}", std::string(80, 'd'), i);
+    report.targets.files.push_back(file);
+  }
+  return report;
+}
+
+TEST(LineTest, AShortLineIsShortAndAFullOneNotTooLong) {
+  const Report report = with_much();
+  LineOptions options;
+  options.detail = Detail::kShort;
+  const std::string brief = to_line(report, options);
+  EXPECT_LE(brief.size(), kShortBytes);
+  EXPECT_GE(brief.size(), kShortBytes - 200);  // nothing is left out for nothing
+  const Json line = Json::parse(brief);
+  EXPECT_EQ(line["network"][0]["host"], "service-0.eu-central-1.amazonaws.com");
+  EXPECT_EQ(line["calls"]["top"][0]["name"], "open");
+  EXPECT_FALSE(line["coverage"].contains("truncated"));  // short is not cut
+  options.detail = Detail::kFull;
+  const std::string full = to_line(report, options);
+  EXPECT_LE(full.size(), kGoodBytes);
+  EXPECT_FALSE(Json::parse(full)["coverage"]["truncated"].empty());
+}
+
+TEST(LineTest, AShortLineKeepsWhatItCannotDoWithout) {
+  Report report = with_much();
+  for (int i = 0; i < 20; ++i) {
+    report.findings.push_back({"network.reconnect",
+                               report::Severity::kWarning,
+                               std::string(200, 't'),
+                               "advice",
+                               {{"n", i}}});
+  }
+  LineOptions options;
+  options.detail = Detail::kShort;
+  const Json line = Json::parse(to_line(report, options));
+  EXPECT_EQ(line["findings"].size(), 20U);
+  EXPECT_FALSE(line["findings"][0].contains("advice"));
+  EXPECT_FALSE(line["findings"][0].contains("evidence"));
+  EXPECT_FALSE(line["calls"].contains("top"));
+  EXPECT_EQ(line["calls"]["total"], 30);
+}
+
+TEST(LineTest, AShortLineHasTheSitesOfItsOwnSpan) {
+  Report report = typical();
+  report.memory->sites.resize(2);
+  report.memory->sites[0].live_bytes = 1000;  // since the start
+  report.memory->sites[1].live_bytes = 10;
+  report.memory->sites[1].allocated_bytes = 20;
+  LineOptions options;
+  options.detail = Detail::kShort;
+  const Json brief = Json::parse(to_line(report, options));
+  ASSERT_EQ(brief["memory"]["sites"].size(), 1U);
+  EXPECT_EQ(brief["memory"]["sites"][0]["allocated_bytes"], 20);
+  options.detail = Detail::kFull;
+  EXPECT_EQ(Json::parse(to_line(report, options))["memory"]["sites"].size(), 2U);
+}
+
+TEST(LineTest, WhatAShortLineLeavesOutNeedsNoNames) {
+  Report report = with_much();
+  report.memory->sites[0].allocated_bytes = 0;  // quiet
+  Report full = report;
+  leave_out_unprinted(full, Detail::kFull);
+  EXPECT_EQ(full.memory->sites.size(), 200U);
+  LineOptions options;
+  options.detail = Detail::kShort;
+  const std::string before = to_line(report, options);
+  leave_out_unprinted(report, Detail::kShort);
+  EXPECT_EQ(report.memory->sites.size(), 3U);
+  EXPECT_EQ(to_line(report, options), before);
+}
+
+TEST(LineTest, AnAddressIsNoName) {
+  Report report = typical();
+  report.targets.hosts.resize(1);
+  report.targets.hosts[0].host = report.targets.hosts[0].peer = "10.0.0.1:443";
+  const Json line = Json::parse(to_line(report, {}));
+  EXPECT_EQ(line["network"][0]["peer"], "10.0.0.1:443");
+  EXPECT_FALSE(line["network"][0].contains("host"));
 }
 
 TEST(LineTest, EmbeddedMetricsNameOnlyWhatIsThere) {

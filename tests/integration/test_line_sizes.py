@@ -1,0 +1,81 @@
+"""How long the lines of real functions are: short ones at most 2 KiB, full ones at most 16 KiB, each
+with what is needed first. The bound of 60 KiB is checked wherever a line is read (record_schema.py).
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+SHORT_BYTES = 2048
+FULL_BYTES = 16 * 1024
+INVOCATIONS = 5
+
+
+@pytest.fixture(scope="session")
+def wide(root):
+    """The custom runtime of handlers/client.c with 200 sites, 50 hosts and 100 files an invocation."""
+    folder = root / "build" / "test-programs"
+    folder.mkdir(parents=True, exist_ok=True)
+    handlers = root / "tests" / "integration" / "handlers"
+    program = folder / "wide"
+    subprocess.run(
+        f"cc -O1 -c -o {program}.o {handlers}/client.c &&"
+        f" c++ -std=c++20 -O1 -o {program} {handlers}/wide.cpp {program}.o -pthread",
+        shell=True, check=True,
+    )  # fmt: skip
+    return program
+
+
+def lines_of(local_lambda, command, **options):
+    """The lines of warm invocations."""
+    log = local_lambda.run(*command, invocations=INVOCATIONS, **options)
+    assert log.status == 0, log.stderr
+    assert len(log.invokes) == INVOCATIONS
+    return [line for line in log.record_lines if '"type":"invoke"' in line][1:]
+
+
+def python(function):
+    return [sys.executable, "-m", "awslambdaric", f"fleet.{function}"]
+
+
+def command_of(name, wide):
+    if name == "node" and shutil.which("node") is None:
+        pytest.skip("no node here")
+    named = {"node": ["node", "node_client.mjs"], "wide": [wide]}
+    return named.get(name) or python(name)
+
+
+@pytest.mark.parametrize("name", ["healthy", "asks", "reads", "leaks", "sleeps", "node", "wide"])
+def test_a_short_line_is_at_most_2_kib(local_lambda, wide, name):
+    env = {"LAMPREY_DETAIL": "short", "AWS_LAMBDA_FUNCTION_NAME": "checkout-payment-webhook-prod"}
+    lines = lines_of(local_lambda, command_of(name, wide), env=env, timeout=20, memory=512)
+    records = [json.loads(line) for line in lines]
+    crowded = [len(record.get("findings", [])) > 1 for record in records]
+    assert [len(line.encode()) for line, many in zip(lines, crowded)
+            if len(line.encode()) > SHORT_BYTES and not many] == []  # fmt: skip
+    if name != "wide":  # in which a finding about each of its hosts takes the room
+        assert all(record["calls"]["top"] for record in records)
+        assert not any(crowded)
+
+
+@pytest.mark.parametrize("name", ["healthy", "asks", "node", "wide"])
+def test_a_full_line_is_at_most_16_kib(local_lambda, wide, name):
+    env = {"LAMPREY_DETAIL": "full"}
+    lines = lines_of(local_lambda, command_of(name, wide), env=env, timeout=20, memory=512)
+    assert max(len(line.encode()) for line in lines) <= FULL_BYTES
+    assert min(len(line.encode()) for line in lines) > SHORT_BYTES
+
+
+def test_totals_are_the_same_in_both(local_lambda, wide):
+    """Of a function with more of everything than a line has room for."""
+    totals = []
+    for detail in ("short", "full"):
+        lines = lines_of(local_lambda, [wide], env={"LAMPREY_DETAIL": detail}, timeout=20, memory=512)
+        records = [json.loads(line) for line in lines]
+        totals.append([(r["memory"]["allocations"], r["memory"]["allocated_bytes"]) for r in records])
+        assert all(r["calls"]["total"] > sum(c["calls"] for c in r["calls"].get("top", []))
+                   for r in records if detail == "short")  # fmt: skip
+    assert totals[0] == totals[1]
