@@ -32,9 +32,7 @@ Entries host_entries(const Report& report, Form form) {
       break;
     }
     Object entry;
-    if (host.host != host.peer) {  // a name
-      entry.add("host", cut(host.host));
-    }
+    entry.add("host", cut(host.host));
     put_text(entry, "peer", host.peer);
     entry.add("connects", host.connects);
     if (host.lookups != 0) {

@@ -77,16 +77,14 @@ Entries call_entries(const Report& report, Form form) {
     entry.add("calls", call.calls);
     entry.add("errors", call.errors);
     add_ms(entry, "total_ms", call.total_ns);
-    if (call.p50_ns != 0 && form == Form::kFull) {
+    if (call.p50_ns != 0) {
       add_us(entry, "p50_us", call.p50_ns);
       add_us(entry, "p99_us", call.p99_ns);
     }
     if (call.max_ns) {
       add_us(entry, "max_us", *call.max_ns);
     }
-    if (form == Form::kFull) {
-      entry.add("bytes", call.bytes);
-    }
+    entry.add("bytes", call.bytes);
     entries.push_back(entry.text());
   }
   return entries;

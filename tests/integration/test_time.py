@@ -112,7 +112,7 @@ def test_python_one_after_the_other(timed, port):
         )
 
     took, record = tried(lambda: timed(event), is_true)
-    hosts = {entry.get("host", entry["peer"]): entry for entry in record["network"]}
+    hosts = {entry["host"]: entry for entry in record["network"]}
     host = hosts[f"127.0.0.1:{port}"]
     assert (host["connects"], host["errors"], host["sent_bytes"]) == (1, 0, 18)
     assert near(host["first_byte_ms"], ANSWER_MS)

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "report/sites.h"
+#include "report/stacks.h"
 #include "tests/unit/recording_builder.h"
 
 namespace lamprey::report {
@@ -40,9 +41,9 @@ TEST_F(SitesTest, MappingsBeginWithTheWord) {
   const std::vector<MemorySite> sites = SiteLedger::whole(file);
   ASSERT_EQ(sites.size(), 2U);
   EXPECT_TRUE(sites[0].mapping);
-  EXPECT_THAT(sites[0].stack_text, ::testing::StartsWith("mmap; ?? (0x1000)"));
+  EXPECT_THAT(stack_text(sites[0].stack), ::testing::StartsWith("mmap; ?? (0x1000)"));
   EXPECT_FALSE(sites[1].mapping);
-  EXPECT_THAT(sites[1].stack_text, ::testing::StartsWith("?? (0xfff)"));
+  EXPECT_THAT(stack_text(sites[1].stack), ::testing::StartsWith("?? (0xfff)"));
 }
 
 TEST_F(SitesTest, ChurnIsOfTheSpan) {
