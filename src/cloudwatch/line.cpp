@@ -81,7 +81,7 @@ Parts write_parts(const Report& report, const LineOptions& options, Form form) {
   front.add("death", death_section(report));
   parts.coverage = coverage_section(report);
   parts.lost = lost_section(report);
-  parts.memory = memory_section(report);
+  parts.memory = memory_section(report, form);
   parts.calls = calls_section(report);
   parts.lists[kUnseen] = unseen_entries(report);
   parts.lists[kSites] = site_entries(report, form);

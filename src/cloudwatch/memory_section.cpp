@@ -49,7 +49,7 @@ Entries site_entries(const Report& report, Form form) {
   return entries;
 }
 
-Object memory_section(const Report& report) {
+Object memory_section(const Report& report, Form form) {
   Object memory;
   if (report.memory) {
     const report::MemoryFigures& m = *report.memory;
@@ -67,9 +67,11 @@ Object memory_section(const Report& report) {
     put(memory, "thread_stacks_bytes", m.thread_stacks_bytes);
     put(memory, "file_mapped_bytes", m.file_mapped_bytes);
     memory.add("failed", m.failed);
-    memory.add("maps", m.maps);
-    memory.add("map_bytes", m.map_bytes);
-    memory.add("unmap_bytes", m.unmap_bytes);
+    if (form == Form::kFull) {
+      memory.add("maps", m.maps);
+      memory.add("map_bytes", m.map_bytes);
+      memory.add("unmap_bytes", m.unmap_bytes);
+    }
   }
   put(memory, "rss_bytes", report.process.rss_bytes);
   put(memory, "peak_rss_bytes", report.process.peak_rss_bytes);

@@ -35,8 +35,8 @@ Object self_section(const report::Report& report, Form form);
 Object death_section(const report::Report& report);
 Object coverage_section(const report::Report& report);  // without its lists
 Object lost_section(const report::Report& report);
-Object memory_section(const report::Report& report);  // without its sites
-Object calls_section(const report::Report& report);   // without the calls
+Object memory_section(const report::Report& report, Form form);  // without its sites
+Object calls_section(const report::Report& report);              // without the calls
 
 Entries unseen_entries(const report::Report& report);
 Entries site_entries(const report::Report& report, Form form);

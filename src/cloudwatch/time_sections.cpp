@@ -78,13 +78,17 @@ Entries call_entries(const Report& report, Form form) {
     entry.add("errors", call.errors);
     add_ms(entry, "total_ms", call.total_ns);
     if (call.p50_ns != 0) {
-      add_us(entry, "p50_us", call.p50_ns);
+      if (form == Form::kFull) {
+        add_us(entry, "p50_us", call.p50_ns);
+      }
       add_us(entry, "p99_us", call.p99_ns);
     }
     if (call.max_ns) {
       add_us(entry, "max_us", *call.max_ns);
     }
-    entry.add("bytes", call.bytes);
+    if (form == Form::kFull) {
+      entry.add("bytes", call.bytes);
+    }
     entries.push_back(entry.text());
   }
   return entries;

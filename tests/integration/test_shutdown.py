@@ -28,7 +28,7 @@ def full(root):
     subprocess.run(
         f"cc -O1 -c -o {program}.o {handlers}/client.c &&"
         f" c++ -std=c++20 -O1 -o {program} {handlers}/full.cpp {program}.o -pthread -ldl &&"
-        " echo 'int through(void (*back)(void)) { back(); return 1; }' | cc -shared -fPIC -x c -o {program}.so -",
+        f" echo 'int through(void (*back)(void)) {{ back(); return 1; }}' | cc -shared -fPIC -x c -o {program}.so -",
         shell=True, check=True,
     )  # fmt: skip
     return program

@@ -130,7 +130,7 @@ def test_node_all_at_once(local_lambda, port):
     with local_lambda.serve("node", "node_client.mjs", **options) as serving:
         answers = [serving.invoke({"timed": event})[0]["took"] for _ in range(TRIES)]
         log = serving.stop()
-    assert all(took >= SLEEP_MS for took in answers)
+    assert all(took >= SLEEP_MS - 2 for took in answers)  # its timers count whole ms
     for record in log.invokes:
         check_sum(record)
 
