@@ -15,13 +15,15 @@ import time
 
 from measuring import RELEASE, ROOT, Table, verdict
 
+sys.path.insert(0, str(ROOT / "tests/integration"))
+from custom_runtime import custom_runtime  # noqa: E402
+
 # Before whatever else runs on the machine, where that is allowed: a wait for a CPU that others have
 # is none of ours.
 ALONE = (["chrt", "--rr", "5"]
          if shutil.which("chrt") and subprocess.run(["chrt", "--rr", "5", "true"],
                                                     capture_output=True).returncode == 0 else [])
 KILLS = 10_000
-
 
 
 def layer_directory(where):
@@ -62,17 +64,6 @@ def add_flush(table, what, lines):
               verdict(max(middle, p99 / 2), 1))
 
 
-def wide_function():
-    """200 call sites, 50 hosts and 100 files an invocation."""
-    folder = ROOT / "build/test-programs"
-    folder.mkdir(parents=True, exist_ok=True)
-    handlers, program = ROOT / "tests/integration/handlers", folder / "wide"
-    subprocess.run(f"cc -O1 -c -o {program}.o {handlers}/client.c &&"
-                   f" c++ -std=c++20 -O1 -o {program} {handlers}/wide.cpp {program}.o -pthread",
-                   shell=True, check=True)
-    return program
-
-
 def flush():
     table = Table("companion (300 invocations each)", ["what", "median", "p99", "budget", ""])
     python = ROOT / "build/venv/bin/python"
@@ -80,7 +71,7 @@ def flush():
         layer, which = layer_directory(pathlib.Path(work) / "layer")
         (pathlib.Path(work) / "app.py").write_text(APP)
         lines = lines_of(work, layer, [python, "-m", "awslambdaric", "app.handler"])
-        full = lines_of(work, layer, [wide_function()], "--env", "LAMPREY_DETAIL=full",
+        full = lines_of(work, layer, [custom_runtime("wide")], "--env", "LAMPREY_DETAIL=full",
                         "--memory", "512")
     add_flush(table, f"Python function, {which}", lines)
     add_flush(table, "200 sites, 50 hosts, full lines", full)

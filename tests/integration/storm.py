@@ -12,29 +12,15 @@ import pathlib
 import random
 import re
 import signal
-import subprocess
 import sys
 import threading
 import time
 
+from custom_runtime import custom_runtime
 
 MUST_BE_EMPTY = ("lost", "twice", "wrong_ids", "broken_lines", "crashes")
 # An end of runtime or companion that no SIGKILL was.
 OTHER_END = re.compile(r"Error: (Runtime exited with error: )?(signal: (?!killed)|exit (status|code))")
-
-
-def build_function(root):
-    """client.c with the four busy threads of storm.cpp."""
-    folder = root / "build" / "test-programs"
-    folder.mkdir(parents=True, exist_ok=True)
-    handlers = root / "tests" / "integration" / "handlers"
-    program = folder / "storm"
-    subprocess.run(
-        f"cc -O1 -c -o {program}.o {handlers}/client.c &&"
-        f" c++ -O1 -o {program} {handlers}/storm.cpp {program}.o -pthread",
-        shell=True, check=True,
-    )  # fmt: skip
-    return program
 
 
 def descendants(pid):
@@ -84,9 +70,9 @@ class Killer(threading.Thread):
             self.left -= 1
 
 
-def storm(local_lambda, root, kills, seed):
+def storm(local_lambda, kills, seed):
     """What was sent, what came back, and what the records say of it."""
-    function = build_function(root)
+    function = custom_runtime("storm")
     began = time.monotonic()
     answers = []
     with local_lambda.serve(str(function), timeout=5, memory=512) as serving:
@@ -129,7 +115,7 @@ def main(words):
         lambda command: [*inside, *command],
     )
     kills = int(words[0]) if words else 10_000
-    result = storm(local_lambda, root, kills, int(words[1]) if len(words) > 1 else 1)
+    result = storm(local_lambda, kills, int(words[1]) if len(words) > 1 else 1)
     print(json.dumps(result))
     return 1 if any(result[name] for name in MUST_BE_EMPTY) else 0
 

@@ -3,15 +3,14 @@
 Each way in Python, Node and C++ where the language can do it; handlers/hangs.* are the functions.
 """
 
-import os
 import re
 import socket
-import subprocess
 import sys
 import time
 
 import pytest
-from local_lambda import LocalLambda
+from custom_runtime import custom_runtime
+from resolvers import with_resolver
 
 TIMEOUT_S = 1
 PYTHON = [sys.executable, "-m", "awslambdaric", "hangs.handler"]
@@ -26,19 +25,9 @@ def rows(root):
 
 
 @pytest.fixture(scope="module")
-def bootstrap(root):
-    """The custom runtime of handlers/client.c with the functions of hangs.cpp."""
-    folder = root / "build" / "test-programs"
-    folder.mkdir(parents=True, exist_ok=True)
-    handlers = root / "tests" / "integration" / "handlers"
-    program = folder / "hangs"
-    built = subprocess.run(
-        f"cc -O1 -g -c -o {program}.o {handlers}/client.c &&"
-        f" c++ -O1 -g -fno-inline -rdynamic -o {program} {handlers}/hangs.cpp {program}.o -pthread",
-        shell=True, capture_output=True, text=True,
-    )  # fmt: skip
-    assert built.returncode == 0, built.stderr
-    return [str(program)]
+def bootstrap():
+    """The custom runtime with the functions of hangs.cpp."""
+    return [str(custom_runtime("hangs", "-fno-inline", "-rdynamic"))]
 
 
 @pytest.fixture
@@ -121,35 +110,9 @@ def check_hang(bad, calls, target, finding):
     assert [code for code in codes if code.startswith("timeout.")] == ([finding] if finding else [])
 
 
-SILENT_RESOLVER = """
-ip link set lo up && mount --bind "$1" /etc/resolv.conf || exit 125
-shift
-"$0" -c '
-import os, socket, time
-parent = os.getppid()
-server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-server.bind(("127.0.0.1", 53))
-while os.getppid() == parent:
-    time.sleep(0.1)
-' &
-sleep 0.3
-exec "$@"
-"""
-
-
 @pytest.mark.parametrize("command", ["python", "node", "c++"], indirect=True)
 def test_a_name_that_nobody_resolves(local_lambda, workspace, command):
-    if os.geteuid() != 0:
-        pytest.skip("a network namespace needs root")
-    resolv = workspace / "resolv.conf"
-    resolv.write_text("nameserver 127.0.0.1\noptions timeout:30\n")
-    words = ["unshare", "--net", "--mount", "sh", "-c", SILENT_RESOLVER, sys.executable, resolv]
-    words = [str(word) for word in words]
-    if subprocess.run([*words, "true"], capture_output=True).returncode != 0:
-        pytest.skip("no network namespace is allowed here (unshare --net)")
-    alone = LocalLambda(
-        local_lambda.build, local_lambda.folder, lambda c: [*words, *local_lambda.wrap(c)]
-    )
+    alone = with_resolver(local_lambda, workspace, "never")
     log = alone.run(*command, event={"way": "dns"}, timeout=TIMEOUT_S)
     [bad] = log.invokes
     check_hang(bad, {"getaddrinfo"}, r"^db\.internal\.example$", "timeout.dns")

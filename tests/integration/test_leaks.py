@@ -1,10 +1,8 @@
 """Leaks in real functions under the local Lambda: found, and at the right place; and no word about
 functions that do not leak. The rate of false alarms is tests/unit/leaks_test.cpp's."""
 
-import pathlib
-import subprocess
-
 import pytest
+from custom_runtime import custom_runtime
 from test_python_runtime import VERSIONS, interpreter
 
 INVOCATIONS = 60
@@ -27,8 +25,9 @@ def python(root):
 
 def run_python(local_lambda, python, handler):
     return local_lambda.run(
-        python, "-m", "awslambdaric", f"keeps.{handler}", invocations=INVOCATIONS, memory=512
-    )
+        python, "-m", "awslambdaric", f"keeps.{handler}", invocations=INVOCATIONS, memory=512,
+        env={"LAMPREY_DETAIL": "full"},  # short lines leave out sites at which nothing happened
+    )  # fmt: skip
 
 
 def test_small_objects_that_python_keeps(local_lambda, python):
@@ -53,19 +52,8 @@ def test_small_objects_that_python_lets_go(local_lambda, python, handler):
     assert leaks_in(run_python(local_lambda, python, handler)) == []
 
 
-def compile_keeper(root, name, *flags):
-    folder = root / "build" / "test-programs"
-    folder.mkdir(parents=True, exist_ok=True)
-    handlers = pathlib.Path(root, "tests/integration/handlers")
-    program = folder / name
-    subprocess.run(["cc", "-O1", "-c", "-o", f"{program}.o", handlers / "client.c"], check=True)
-    subprocess.run(["c++", "-std=c++17", "-O1", "-g", "-fno-inline", *flags, "-o", program,
-                    handlers / "keeps.cpp", f"{program}.o"], check=True)  # fmt: skip
-    return program
-
-
-def test_a_c_plus_plus_function_that_keeps_all_it_sees(local_lambda, root):
-    program = compile_keeper(root, "keeps")
+def test_a_c_plus_plus_function_that_keeps_all_it_sees(local_lambda):
+    program = custom_runtime("keeps", "-fno-inline")
     log = local_lambda.run(program, invocations=INVOCATIONS, memory=512, event=0)
     found = leaks_in(log)
     assert found, [r["memory"]["live_bytes"] for r in log.invokes]
@@ -75,6 +63,6 @@ def test_a_c_plus_plus_function_that_keeps_all_it_sees(local_lambda, root):
     assert "shop::Ledger::remember" in finding["text"], finding
 
 
-def test_a_c_plus_plus_function_that_forgets_the_oldest(local_lambda, root):
-    program = compile_keeper(root, "forgets", "-DBOUNDED")
+def test_a_c_plus_plus_function_that_forgets_the_oldest(local_lambda):
+    program = custom_runtime("keeps", "-fno-inline", "-DBOUNDED", name="forgets")
     assert leaks_in(local_lambda.run(program, invocations=INVOCATIONS, memory=512, event=0)) == []

@@ -4,10 +4,10 @@ with what is needed first. The bound of 60 KiB is checked wherever a line is rea
 
 import json
 import shutil
-import subprocess
 import sys
 
 import pytest
+from custom_runtime import custom_runtime
 
 SHORT_BYTES = 2048
 FULL_BYTES = 16 * 1024
@@ -15,18 +15,9 @@ INVOCATIONS = 5
 
 
 @pytest.fixture(scope="session")
-def wide(root):
-    """The custom runtime of handlers/client.c with 200 sites, 50 hosts and 100 files an invocation."""
-    folder = root / "build" / "test-programs"
-    folder.mkdir(parents=True, exist_ok=True)
-    handlers = root / "tests" / "integration" / "handlers"
-    program = folder / "wide"
-    subprocess.run(
-        f"cc -O1 -c -o {program}.o {handlers}/client.c &&"
-        f" c++ -std=c++20 -O1 -o {program} {handlers}/wide.cpp {program}.o -pthread",
-        shell=True, check=True,
-    )  # fmt: skip
-    return program
+def wide():
+    """200 sites, 50 hosts and 100 files an invocation."""
+    return custom_runtime("wide")
 
 
 def lines_of(local_lambda, command, **options):

@@ -1,26 +1,14 @@
 """What a line says of a site in one invocation: what came and went in it, and what was there at the peak.
 Every block is sampled, so the figures are exact."""
 
-import subprocess
-
-import pytest
-from test_leaks import compile_keeper
+from custom_runtime import client, custom_runtime
 
 EVERY = {"LAMPREY_SAMPLE_BYTES": "1", "LAMPREY_DETAIL": "full"}
 BLOCK = 1000  # malloc_usable_size of 1000 is 1000 in glibc
 
 
-@pytest.fixture(scope="module")
-def client(root):
-    program = root / "build" / "test-programs" / "client-sites"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    source = root / "tests" / "integration" / "handlers" / "client.c"
-    subprocess.run(["cc", "-O1", "-o", program, source], check=True)
-    return program
-
-
-def test_churn_is_what_came_and_went_in_the_invocation(local_lambda, client):
-    log = local_lambda.run(client, event=50, invocations=3, env=EVERY)
+def test_churn_is_what_came_and_went_in_the_invocation(local_lambda):
+    log = local_lambda.run(client(), event=50, invocations=3, env=EVERY)
     for record in log.invokes[1:]:  # the line of init may have read the first one's sites
         (site,) = [s for s in record["memory"]["sites"] if s["allocations"] == 50]
         assert site["allocated_bytes"] == site["churn_bytes"] == 50 * BLOCK
@@ -28,8 +16,8 @@ def test_churn_is_what_came_and_went_in_the_invocation(local_lambda, client):
         assert site["peak_bytes"] in (0, BLOCK)
 
 
-def test_the_peak_holds_what_was_given_back_after_it(local_lambda, root):
-    program = compile_keeper(root, "keeps")
+def test_the_peak_holds_what_was_given_back_after_it(local_lambda):
+    program = custom_runtime("keeps", "-fno-inline")
     log = local_lambda.run(program, event=0, invocations=3, memory=512, env=EVERY)
     for record in log.invokes[1:]:
         memory = record["memory"]

@@ -5,11 +5,11 @@ Lambda gives all extensions together 2,000 ms, and 300 of them are ours.
 import contextlib
 import os
 import pathlib
-import subprocess
 import threading
 import time
 
 import pytest
+from custom_runtime import custom_runtime, library
 
 MOST_MS = 300
 PERIOD_US = 100_000
@@ -19,19 +19,10 @@ DEBUG = {"LAMPREY_LOG": "debug"}
 
 
 @pytest.fixture(scope="session")
-def full(root):
-    """The custom runtime of handlers/client.c with handlers/full.cpp, and a library to load often."""
-    folder = root / "build" / "test-programs"
-    folder.mkdir(parents=True, exist_ok=True)
-    handlers = root / "tests" / "integration" / "handlers"
-    program = folder / "full"
-    subprocess.run(
-        f"cc -O1 -c -o {program}.o {handlers}/client.c &&"
-        f" c++ -std=c++20 -O1 -o {program} {handlers}/full.cpp {program}.o -pthread -ldl &&"
-        f" echo 'int through(void (*back)(void)) {{ back(); return 1; }}' | cc -shared -fPIC -x c -o {program}.so -",
-        shell=True, check=True,
-    )  # fmt: skip
-    return program
+def full():
+    """The program, and a library that it can load often."""
+    through = library("full-module", "int through(void (*back)(void)) { back(); return 1; }")
+    return custom_runtime("full"), through
 
 
 class SlowCpu:
@@ -107,8 +98,9 @@ def runs(pid):
 
 def shutdown_of(local_lambda, slow_cpu, full, way):
     """How long the companion took from hearing of SHUTDOWN to its end, in ms, and its last record."""
-    env = {**DEBUG, "FULL_LIBRARY": f"{full}.so"}
-    with local_lambda.serve(full, env=env, timeout=3, memory=2048) as serving:
+    program, through = full
+    env = {**DEBUG, "FULL_LIBRARY": str(through)}
+    with local_lambda.serve(program, env=env, timeout=3, memory=2048) as serving:
         for _ in range(0 if way.endswith("first") else INVOCATIONS):
             assert not serving.invoke({})[1]
         asking = threading.Thread(target=serving.invoke, args=[{"way": "hang"}])

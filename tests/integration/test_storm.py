@@ -7,8 +7,8 @@ from storm import MUST_BE_EMPTY, storm
 
 
 @pytest.mark.slow
-def test_a_storm_of_kills_loses_and_repeats_nothing(local_lambda, root):
-    result = storm(local_lambda, root, kills=200, seed=7)
+def test_a_storm_of_kills_loses_and_repeats_nothing(local_lambda):
+    result = storm(local_lambda, kills=200, seed=7)
     assert sum(result["kills"].values()) == 200
     assert result["answered"] > 50
     assert not any(result[name] for name in MUST_BE_EMPTY), result

@@ -10,12 +10,11 @@ import os
 import shutil
 import socketserver
 import subprocess
-import sys
 import threading
 import time
 
 import pytest
-from local_lambda import LocalLambda
+from resolvers import with_resolver
 from test_python_runtime import VERSIONS, interpreter
 
 PARTS = ("cpu", "runnable", "network", "dns", "file", "lock", "sleep", "child", "other")
@@ -46,6 +45,16 @@ def python(root):
         if not obstacle:
             return program
     return pytest.skip("no Python here can have awslambdaric")
+
+
+def each_once(port):
+    return {
+        "sleep": SLEEP_MS / 1000,
+        "network": port,
+        "lock": LOCK_MS / 1000,
+        "child": CHILD_MS / 1000,
+        "cpu": CPU_MS / 1000,
+    }
 
 
 def check_sum(record):
@@ -91,13 +100,7 @@ def timed(local_lambda, python):
 
 def test_python_one_after_the_other(timed, port):
     """All of it in one invocation: every part is what the handler's own clock says."""
-    event = {
-        "sleep": SLEEP_MS / 1000,
-        "network": port,
-        "lock": LOCK_MS / 1000,
-        "child": CHILD_MS / 1000,
-        "cpu": CPU_MS / 1000,
-    }
+    event = each_once(port)
 
     def is_true(result):
         took, record = result
@@ -162,13 +165,7 @@ def java(root):
 
 def test_java_one_after_the_other(local_lambda, java, port):
     """The thread that handles the request; the JVM's sleeps and locks are waits on conditions."""
-    event = {
-        "sleep": SLEEP_MS / 1000,
-        "network": port,
-        "lock": LOCK_MS / 1000,
-        "child": CHILD_MS / 1000,
-        "cpu": CPU_MS / 1000,
-    }
+    event = each_once(port)
     with local_lambda.serve(*java, memory=512, timeout=20) as serving:
         answers = [serving.invoke(event)[0] for _ in range(TRIES + 1)]
         log = serving.stop()
@@ -189,45 +186,9 @@ def test_java_one_after_the_other(local_lambda, java, port):
     assert any(map(is_true, answers, walls)), (answers, walls)
 
 
-# A resolver that knows every name, and thinks about it.
-SLOW_RESOLVER = """
-ip link set lo up && mount --bind "$1" /etc/resolv.conf || exit 125
-shift
-"$0" -c '
-import os, socket, time
-parent = os.getppid()
-server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-server.bind(("127.0.0.1", 53))
-server.settimeout(0.1)
-while os.getppid() == parent:
-    try:
-        asked, who = server.recvfrom(512)
-    except TimeoutError:
-        continue
-    time.sleep(DNS_S)
-    answer = b"\\xc0\\x0c\\0\\x01\\0\\x01\\0\\0\\0\\0\\0\\x04\\x7f\\0\\0\\x01"
-    question = asked[12 : asked.index(b"\\0", 12) + 5]
-    server.sendto(asked[:2] + b"\\x81\\x80\\0\\x01\\0\\x01\\0\\0\\0\\0" + question + answer, who)
-' &
-sleep 0.3
-exec "$@"
-""".replace("DNS_S", str(DNS_MS / 1000))
-
-
 @pytest.fixture
 def slow_names(local_lambda, workspace):
-    """A local Lambda in a network of its own, where names take DNS_MS."""
-    if os.geteuid() != 0:
-        pytest.skip("a network namespace needs root")
-    resolv = workspace / "resolv.conf"
-    resolv.write_text("nameserver 127.0.0.1\noptions timeout:10\n")
-    words = ["unshare", "--net", "--mount", "sh", "-c", SLOW_RESOLVER, sys.executable, resolv]
-    words = [str(word) for word in words]
-    if subprocess.run([*words, "true"], capture_output=True).returncode != 0:
-        pytest.skip("no network namespace is allowed here (unshare --net)")
-    return LocalLambda(
-        local_lambda.build, local_lambda.folder, lambda c: [*words, *local_lambda.wrap(c)]
-    )
+    return with_resolver(local_lambda, workspace, DNS_MS / 1000)
 
 
 @pytest.mark.parametrize("runtime", ["python", "node", "java"])
