@@ -11,6 +11,7 @@
 
 #include <cerrno>
 
+#include "preload/hook.h"
 #include "preload/real.h"
 #include "preload/sampler.h"
 #include "preload/thread.h"
@@ -246,11 +247,6 @@ void* reallocate(void* block, std::size_t size) {
 
 using namespace lamprey::preload;  // NOLINT(google-build-using-namespace): hooks only from here
 
-#define LAMPREY_HOOK(result, symbol, ...)           \
-  extern "C" __attribute__((visibility("default"))) \
-  result hook_##symbol(__VA_ARGS__) asm(#symbol);   \
-  result hook_##symbol(__VA_ARGS__)
-
 LAMPREY_HOOK(void*, malloc, std::size_t size) {
   tripwire::check("malloc");
   if (!available(g_real.malloc)) [[unlikely]] {
@@ -351,7 +347,6 @@ LAMPREY_HOOK(void*, pvalloc, std::size_t size) {
   }
   return count(g_real.pvalloc(size), size);
 }
-#undef LAMPREY_HOOK
 
 // A second, hidden name, because the address of an exported function is the dynamic linker's to
 // say.

@@ -33,6 +33,7 @@
 #include <csignal>
 
 #include "preload/death.h"
+#include "preload/hook.h"
 #include "preload/raw_syscall.h"
 #include "preload/real.h"
 #include "preload/text.h"
@@ -295,11 +296,6 @@ Handler hide_ours(Handler handler) {
 
 }  // namespace
 
-#define LAMPREY_HOOK(result, symbol, ...)           \
-  extern "C" __attribute__((visibility("default"))) \
-  result hook_##symbol(__VA_ARGS__) asm(#symbol);   \
-  result hook_##symbol(__VA_ARGS__)
-
 LAMPREY_HOOK(int, sigaction, int number, const struct sigaction* action, struct sigaction* old) {
   return answer_sigaction(number, action, old);
 }
@@ -332,4 +328,3 @@ LAMPREY_HOOK(int, sigaltstack, const stack_t* stack, stack_t* old) {
   }
   return result;
 }
-#undef LAMPREY_HOOK

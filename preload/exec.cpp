@@ -10,6 +10,7 @@
 #include <cstdarg>
 
 #include "preload/environment.h"
+#include "preload/hook.h"
 #include "preload/raw_syscall.h"
 #include "preload/real.h"
 #include "preload/thread.h"
@@ -50,11 +51,7 @@ int missing() {
 
 using namespace lamprey::preload;  // NOLINT(google-build-using-namespace): hooks only from here
 
-#define LAMPREY_HOOK(symbol, ...)                                                                \
-  extern "C" __attribute__((visibility("default"))) int hook_##symbol(__VA_ARGS__) asm(#symbol); \
-  int hook_##symbol(__VA_ARGS__)
-
-LAMPREY_HOOK(execve, const char* path, char* const* arguments, char* const* environment) {
+LAMPREY_HOOK(int, execve, const char* path, char* const* arguments, char* const* environment) {
   if (!available(g_real.execve, "execve")) {
     return missing();
   }
@@ -64,11 +61,11 @@ LAMPREY_HOOK(execve, const char* path, char* const* arguments, char* const* envi
       });
 }
 
-LAMPREY_HOOK(execv, const char* path, char* const* arguments) {
+LAMPREY_HOOK(int, execv, const char* path, char* const* arguments) {
   return hook_execve(path, arguments, environ);
 }
 
-LAMPREY_HOOK(execvpe, const char* file, char* const* arguments, char* const* environment) {
+LAMPREY_HOOK(int, execvpe, const char* file, char* const* arguments, char* const* environment) {
   if (!available(g_real.execvpe, "execvpe")) {
     return missing();
   }
@@ -78,11 +75,11 @@ LAMPREY_HOOK(execvpe, const char* file, char* const* arguments, char* const* env
       });
 }
 
-LAMPREY_HOOK(execvp, const char* file, char* const* arguments) {
+LAMPREY_HOOK(int, execvp, const char* file, char* const* arguments) {
   return hook_execvpe(file, arguments, environ);
 }
 
-LAMPREY_HOOK(fexecve, int fd, char* const* arguments, char* const* environment) {
+LAMPREY_HOOK(int, fexecve, int fd, char* const* arguments, char* const* environment) {
   if (!available(g_real.fexecve, "fexecve")) {
     return missing();
   }
@@ -109,23 +106,22 @@ LAMPREY_HOOK(fexecve, int fd, char* const* arguments, char* const* environment) 
     arguments[i] = va_arg(list, char*);                                        \
   }
 
-LAMPREY_HOOK(execl, const char* path, const char* first, ...) {
+LAMPREY_HOOK(int, execl, const char* path, const char* first, ...) {
   LAMPREY_COLLECT_ARGUMENTS(first)
   va_end(list);
   return hook_execve(path, arguments, environ);
 }
 
-LAMPREY_HOOK(execlp, const char* file, const char* first, ...) {
+LAMPREY_HOOK(int, execlp, const char* file, const char* first, ...) {
   LAMPREY_COLLECT_ARGUMENTS(first)
   va_end(list);
   return hook_execvpe(file, arguments, environ);
 }
 
-LAMPREY_HOOK(execle, const char* path, const char* first, ...) {
+LAMPREY_HOOK(int, execle, const char* path, const char* first, ...) {
   LAMPREY_COLLECT_ARGUMENTS(first)
   char* const* environment = va_arg(list, char* const*);
   va_end(list);
   return hook_execve(path, arguments, environment);
 }
 #undef LAMPREY_COLLECT_ARGUMENTS
-#undef LAMPREY_HOOK

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdarg>
 
+#include "preload/hook.h"
 #include "preload/mappings.h"
 #include "preload/raw_syscall.h"
 #include "preload/real.h"
@@ -207,11 +208,6 @@ void* __attribute__((noinline)) recorded_mremap(void* old, std::size_t old_size,
 
 using namespace lamprey::preload;  // NOLINT(google-build-using-namespace): hooks only from here
 
-#define LAMPREY_HOOK(result, symbol, ...)           \
-  extern "C" __attribute__((visibility("default"))) \
-  result hook_##symbol(__VA_ARGS__) asm(#symbol);   \
-  result hook_##symbol(__VA_ARGS__)
-
 #define LAMPREY_MMAP(symbol)                                                                     \
   LAMPREY_HOOK(void*, symbol, void* address, std::size_t size, int protection, int flags,        \
                int descriptor, off_t offset) {                                                   \
@@ -288,4 +284,3 @@ LAMPREY_HOOK(void*, sbrk, std::intptr_t change) {
   }
   return result;
 }
-#undef LAMPREY_HOOK
