@@ -37,6 +37,7 @@ int rank(const std::string& severity) {
 
 std::vector<std::pair<std::string, const FindingSum*>> ranked(const FunctionSum& sum) {
   std::vector<std::pair<std::string, const FindingSum*>> findings;
+  findings.reserve(sum.findings.size());
   for (const auto& [code, finding] : sum.findings) {
     findings.emplace_back(code, &finding);
   }
@@ -77,6 +78,7 @@ std::string memory_use(const FunctionSum& sum) {
 
 std::vector<NamedSum> by_trouble(const std::map<std::string, FunctionSum>& functions) {
   std::vector<NamedSum> order;
+  order.reserve(functions.size());
   for (const auto& [name, sum] : functions) {
     order.emplace_back(name, &sum);
   }
@@ -94,6 +96,7 @@ std::string mostly_in(const FunctionSum& sum) {
   constexpr std::uint64_t kLeastPercent = 10;
   std::uint64_t all = 0;
   std::vector<std::pair<std::uint64_t, std::string>> parts;
+  parts.reserve(sum.wall_ns.size());
   for (const auto& [part, ns] : sum.wall_ns) {
     all += ns;
     parts.emplace_back(ns, part);
