@@ -25,7 +25,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { kKiB = 1024, kMostThreads = 64 };
+#define KIB ((size_t)1024)
+enum { kMostThreads = 64 };
 
 struct expected {
   uint64_t maps, mapped_bytes, unmaps, unmapped_bytes, remaps, failed, discarded_bytes, break_bytes;
@@ -80,34 +81,34 @@ static char* remap(struct expected* e, char* block, size_t had, size_t size, int
 // Head, tail and a middle are given back; what is left is two pieces.
 static char* trimmed(struct expected* e, size_t size) {
   char* block = map(e, size);
-  unmap(e, block, 64 * kKiB);
-  unmap(e, block + size - 64 * kKiB, 64 * kKiB);
-  unmap(e, block + size / 2, 64 * kKiB);
+  unmap(e, block, 64 * KIB);
+  unmap(e, block + size - 64 * KIB, 64 * KIB);
+  unmap(e, block + size / 2, 64 * KIB);
   return block;
 }
 
 static void all_shapes(struct expected* e) {
-  char* block = map_at(e, NULL, 512 * kKiB, PROT_READ | PROT_WRITE, 0);
-  map_at(e, block + 128 * kKiB, 64 * kKiB, PROT_READ, MAP_FIXED);
-  unmap(e, block, 512 * kKiB);  // three in one
-  unmap(e, map_at(e, NULL, 512 * kKiB, PROT_NONE, MAP_NORESERVE), 512 * kKiB);
-  block = map(e, 256 * kKiB);
-  map_at(e, block + 64 * kKiB, 64 * kKiB, PROT_READ, MAP_FIXED);
-  map_at(e, block + 128 * kKiB, 64 * kKiB, PROT_NONE, MAP_FIXED);
-  if (madvise(block, 64 * kKiB, MADV_DONTNEED) != 0 || madvise(block, 100, MADV_NORMAL) != 0) {
+  char* block = map_at(e, NULL, 512 * KIB, PROT_READ | PROT_WRITE, 0);
+  map_at(e, block + 128 * KIB, 64 * KIB, PROT_READ, MAP_FIXED);
+  unmap(e, block, 512 * KIB);  // three in one
+  unmap(e, map_at(e, NULL, 512 * KIB, PROT_NONE, MAP_NORESERVE), 512 * KIB);
+  block = map(e, 256 * KIB);
+  map_at(e, block + 64 * KIB, 64 * KIB, PROT_READ, MAP_FIXED);
+  map_at(e, block + 128 * KIB, 64 * KIB, PROT_NONE, MAP_FIXED);
+  if (madvise(block, 64 * KIB, MADV_DONTNEED) != 0 || madvise(block, 100, MADV_NORMAL) != 0) {
     fail("madvise");
   }
-  e->discarded_bytes += 64 * kKiB;
-  unmap(e, block, 256 * kKiB);
-  block = remap(e, map(e, 256 * kKiB), 256 * kKiB, 512 * kKiB, MREMAP_MAYMOVE, NULL);
-  char* place = map_at(e, NULL, 128 * kKiB, PROT_NONE, 0);
-  block = remap(e, block, 512 * kKiB, 128 * kKiB, MREMAP_MAYMOVE | MREMAP_FIXED, place);
-  unmap(e, block, 128 * kKiB - 100);  // whole pages all the same
-  unmap(e, map_at(e, NULL, 4 * kKiB, PROT_READ | PROT_WRITE, MAP_POPULATE), 4 * kKiB);
+  e->discarded_bytes += 64 * KIB;
+  unmap(e, block, 256 * KIB);
+  block = remap(e, map(e, 256 * KIB), 256 * KIB, 512 * KIB, MREMAP_MAYMOVE, NULL);
+  char* place = map_at(e, NULL, 128 * KIB, PROT_NONE, 0);
+  block = remap(e, block, 512 * KIB, 128 * KIB, MREMAP_MAYMOVE | MREMAP_FIXED, place);
+  unmap(e, block, 128 * KIB - 100);  // whole pages all the same
+  unmap(e, map_at(e, NULL, 4 * KIB, PROT_READ | PROT_WRITE, MAP_POPULATE), 4 * KIB);
   const int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-  char* text = mmap(NULL, 8 * kKiB, PROT_READ, MAP_PRIVATE, file, 0);
+  char* text = mmap(NULL, 8 * KIB, PROT_READ, MAP_PRIVATE, file, 0);
   close(file);
-  unmap(e, text, 8 * kKiB);
+  unmap(e, text, 8 * KIB);
   e->failed += mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED;
   e->failed += munmap((void*)1, 4096) != 0;
   e->failed += mremap((void*)4096, 4096, 8192, MREMAP_MAYMOVE) == MAP_FAILED;
@@ -121,64 +122,64 @@ static void all_shapes(struct expected* e) {
 // 832 KiB of one, 192 of the replaced, 192 of the grown and moved, 64 of the shrunk, 196 of the
 // reserved.
 static void keep_some(struct expected* e) {
-  trimmed(e, 1024 * kKiB);
-  e->live += (1024 - 3 * 64) * kKiB;
-  char* block = map(e, 256 * kKiB);
-  map_at(e, block + 64 * kKiB, 64 * kKiB, PROT_READ | PROT_WRITE, MAP_FIXED);
-  map_at(e, block + 128 * kKiB, 64 * kKiB, PROT_NONE, MAP_FIXED);
-  e->live += (256 - 64) * kKiB;
-  char* place = map_at(e, NULL, 192 * kKiB, PROT_READ | PROT_WRITE, 0);
-  block =
-      remap(e, map(e, 128 * kKiB), 128 * kKiB, 192 * kKiB, MREMAP_MAYMOVE | MREMAP_FIXED, place);
-  e->live += 192 * kKiB;
-  block = remap(e, map(e, 256 * kKiB), 256 * kKiB, 64 * kKiB, 0, NULL);
-  unmap(e, map(e, 64 * kKiB), 64 * kKiB);
-  e->live += 64 * kKiB;
+  trimmed(e, 1024 * KIB);
+  e->live += (1024 - 3 * 64) * KIB;
+  char* block = map(e, 256 * KIB);
+  map_at(e, block + 64 * KIB, 64 * KIB, PROT_READ | PROT_WRITE, MAP_FIXED);
+  map_at(e, block + 128 * KIB, 64 * KIB, PROT_NONE, MAP_FIXED);
+  e->live += (256 - 64) * KIB;
+  char* place = map_at(e, NULL, 192 * KIB, PROT_READ | PROT_WRITE, 0);
+  remap(e, map(e, 128 * KIB), 128 * KIB, 192 * KIB, MREMAP_MAYMOVE | MREMAP_FIXED, place);
+  e->live += 192 * KIB;
+  remap(e, map(e, 256 * KIB), 256 * KIB, 64 * KIB, 0, NULL);
+  unmap(e, map(e, 64 * KIB), 64 * KIB);
+  e->live += 64 * KIB;
   // As V8: reserves, gives back what is not aligned, opens page by page, closes some.
-  char* reserved = map_at(e, NULL, 512 * kKiB, PROT_NONE, MAP_NORESERVE);
-  unmap(e, reserved, 64 * kKiB);
-  if (mprotect(reserved + 64 * kKiB, 4 * kKiB, PROT_READ | PROT_WRITE) != 0 ||
-      mprotect(reserved + 64 * kKiB, 256 * kKiB, PROT_READ | PROT_WRITE) != 0 ||
-      mprotect(reserved + 128 * kKiB, 64 * kKiB, PROT_READ | PROT_EXEC) != 0 ||
-      mprotect(reserved + 128 * kKiB, 64 * kKiB, PROT_NONE) != 0 ||
-      mprotect(reserved + 160 * kKiB, 4 * kKiB, PROT_READ) != 0) {
+  char* reserved = map_at(e, NULL, 512 * KIB, PROT_NONE, MAP_NORESERVE);
+  unmap(e, reserved, 64 * KIB);
+  if (mprotect(reserved + 64 * KIB, 4 * KIB, PROT_READ | PROT_WRITE) != 0 ||
+      mprotect(reserved + 64 * KIB, 256 * KIB, PROT_READ | PROT_WRITE) != 0 ||
+      mprotect(reserved + 128 * KIB, 64 * KIB, PROT_READ | PROT_EXEC) != 0 ||
+      mprotect(reserved + 128 * KIB, 64 * KIB, PROT_NONE) != 0 ||
+      mprotect(reserved + 160 * KIB, 4 * KIB, PROT_READ) != 0) {
     fail("mprotect");
   }
-  e->live += (256 - 64 + 4) * kKiB;
+  e->live += (256 - 64 + 4) * KIB;
 }
 
 // All of one size, so that the kernel gives what one thread unmapped to the next that maps. Who is
 // given it keeps it now and then.
 static void recycle(struct expected* e) {
-  enum { kSize = 64 * kKiB };
+  const size_t size = 64 * KIB;
   for (int i = 0; i < 40; ++i) {
-    unmap(e, map(e, kSize), kSize);
+    unmap(e, map(e, size), size);
   }
-  map(e, kSize);
-  map(e, kSize);
-  e->live += 2 * kSize;
+  map(e, size);
+  map(e, size);
+  e->live += 2 * size;
 }
 
 static void fork_once(struct expected* e) {
-  char* block = map(e, 128 * kKiB);
+  char* block = map(e, 128 * KIB);
   const pid_t child = fork();
   if (child == 0) {
     struct expected own = {0};
-    munmap(block, 128 * kKiB);
-    char* other = map(&own, 64 * kKiB);
-    memset(other, 1, 64 * kKiB);
-    unmap(&own, remap(&own, other, 64 * kKiB, 128 * kKiB, MREMAP_MAYMOVE, NULL), 128 * kKiB);
+    munmap(block, 128 * KIB);
+    char* other = map(&own, 64 * KIB);
+    memset(other, 1, 64 * KIB);
+    unmap(&own, remap(&own, other, 64 * KIB, 128 * KIB, MREMAP_MAYMOVE, NULL), 128 * KIB);
     _exit(madvise(sbrk(0), 0, MADV_DONTNEED));
   }
   int status = 1;
   if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {
     fail("child");
   }
-  unmap(e, block, 128 * kKiB);
+  unmap(e, block, 128 * KIB);
 }
 
 // Both take pages of one mapping: the handler from above, whom it interrupts from below.
-enum { kShared = 256 * kKiB, kPage = 4 * kKiB };
+#define SHARED (256 * KIB)
+#define PAGE (4 * KIB)
 static char* g_shared;
 static char* volatile g_high;
 
@@ -186,12 +187,12 @@ static void on_timer(int number) {
   (void)number;
   const int saved = errno;
   struct expected* e = &g_expected[kMostThreads];
-  char* block = trimmed(e, 512 * kKiB);
-  unmap(e, block + 64 * kKiB, 192 * kKiB);
-  unmap(e, block + 320 * kKiB, 128 * kKiB);
-  if (g_high > g_shared + kShared / 2) {
-    g_high -= kPage;
-    unmap(e, g_high, kPage);
+  char* block = trimmed(e, 512 * KIB);
+  unmap(e, block + 64 * KIB, 192 * KIB);
+  unmap(e, block + 320 * KIB, 128 * KIB);
+  if (g_high > g_shared + SHARED / 2) {
+    g_high -= PAGE;
+    unmap(e, g_high, PAGE);
   }
   errno = saved;
 }
@@ -201,20 +202,20 @@ static void map_under_signals(void) {
   struct sigaction action = {.sa_handler = on_timer};
   sigaction(SIGALRM, &action, NULL);
   for (int i = 0; i < g_rounds; ++i) {
-    g_shared = map(&g_expected[1], kShared);
-    g_high = g_shared + kShared;
+    g_shared = map(&g_expected[1], SHARED);
+    g_high = g_shared + SHARED;
     const struct itimerval soon = {{0, 0}, {0, 1 + i * 7 % 50}};
     setitimer(ITIMER_REAL, &soon, NULL);
-    for (char* low = g_shared; low < g_shared + kShared / 2; low += kPage) {
-      unmap(&g_expected[1], low, kPage);
+    for (char* low = g_shared; low < g_shared + SHARED / 2; low += PAGE) {
+      unmap(&g_expected[1], low, PAGE);
     }
     all_shapes(&g_expected[1]);
     const struct itimerval never = {{0, 0}, {0, 0}};
     setitimer(ITIMER_REAL, &never, NULL);
     char* high = g_high;
     g_high = NULL;
-    if (high > g_shared + kShared / 2) {
-      unmap(&g_expected[1], g_shared + kShared / 2, (size_t)(high - g_shared) - kShared / 2);
+    if (high > g_shared + SHARED / 2) {
+      unmap(&g_expected[1], g_shared + SHARED / 2, (size_t)(high - g_shared) - SHARED / 2);
     }
   }
 }

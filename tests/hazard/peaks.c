@@ -21,7 +21,7 @@ __attribute__((noinline)) static void hold(void) {
 __attribute__((noinline)) static void take_later(void) {
   for (int i = 0; i < kLater; ++i) {
     g_later[i] = opaque(malloc(kBytes));
-    g_later[i] = opaque(realloc(g_later[i], 2 * kBytes));  // ends the block of malloc
+    g_later[i] = opaque(realloc(g_later[i], (size_t)2 * kBytes));  // ends the block of malloc
   }
   opaque(NULL);
 }
