@@ -190,8 +190,13 @@ bool is_outlived(const Moving& moving, std::uint32_t index) {
 }  // namespace
 
 void attach() {
-  if (g_real.malloc != g_real.libc_malloc) {
-    g_allocator = modules::range_of(reinterpret_cast<std::uintptr_t>(g_real.malloc));
+  // mimalloc has a __libc_malloc too: whose malloc it is, its module says. libc alone has sbrk.
+  const auto module_of = [](auto function) {
+    return modules::range_of(reinterpret_cast<std::uintptr_t>(function));
+  };
+  const modules::Range provider = module_of(g_real.malloc);
+  if (provider.begin != module_of(g_real.sbrk).begin) {
+    g_allocator = provider;
   }
 }
 

@@ -23,6 +23,7 @@ def installed(pattern):
 
 ALLOCATORS = {
     "jemalloc": "libjemalloc.so.2",
+    "mimalloc": "libmimalloc.so.2",
     "tcmalloc": "libtcmalloc_minimal.so.4",
 }
 
