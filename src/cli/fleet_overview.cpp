@@ -147,6 +147,19 @@ Rows host_rows(const FunctionSum& sum, std::size_t most) {
   return rows.size() > 1 ? rows : Rows{};
 }
 
+Rows call_rows(const FunctionSum& sum, std::size_t most) {
+  std::vector<std::pair<std::string, CallSum>> calls(sum.calls.begin(), sum.calls.end());
+  std::sort(calls.begin(), calls.end(),
+            [](const auto& a, const auto& b) { return a.second.total_ns > b.second.total_ns; });
+  Rows rows{{"call (where listed)", "calls", "errors", "bytes", "total"}};
+  for (std::size_t i = 0; i < std::min(calls.size(), most); ++i) {
+    const CallSum& call = calls[i].second;
+    rows.push_back({calls[i].first, human_count(call.calls), human_count(call.errors),
+                    in_bytes(call.bytes), human_duration(call.total_ns)});
+  }
+  return rows.size() > 1 ? rows : Rows{};
+}
+
 Rows bad_end_rows(const FunctionSum& sum) {
   Rows rows{{"ended badly (newest)", "request", "status", "what it said"}};
   for (auto end = sum.bad_ends.rbegin(); end != sum.bad_ends.rend(); ++end) {

@@ -24,6 +24,8 @@ Rows overview_rows(const std::vector<NamedSum>& functions);
 Rows finding_rows(const FunctionSum& sum);
 // Hosts by the time they took, the first `most`.
 Rows host_rows(const FunctionSum& sum, std::size_t most);
+// Calls by the time they took, the first `most`.
+Rows call_rows(const FunctionSum& sum, std::size_t most);
 // The newest invocations that did not end well, newest first.
 Rows bad_end_rows(const FunctionSum& sum);
 

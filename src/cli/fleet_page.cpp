@@ -167,23 +167,6 @@ std::string findings_table(const FunctionSum& sum) {
                            out + "</table>\n";
 }
 
-std::string calls_table(const FunctionSum& sum) {
-  std::vector<std::pair<std::string, CallSum>> calls(sum.calls.begin(), sum.calls.end());
-  std::sort(calls.begin(), calls.end(),
-            [](const auto& a, const auto& b) { return a.second.total_ns > b.second.total_ns; });
-  calls.resize(std::min(calls.size(), kTopCalls));
-  std::string out;
-  for (const auto& [name, call] : calls) {
-    out += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
-                       escaped(name), human_count(call.calls), human_count(call.errors),
-                       in_bytes(call.bytes), human_duration(call.total_ns));
-  }
-  return out.empty() ? out
-                     : "<table><tr><th>call (where listed)</th><th>calls</th><th>errors</th>"
-                       "<th>bytes</th><th>total</th></tr>\n" +
-                           out + "</table>\n";
-}
-
 std::string function_part(std::size_t number, const std::string& name, const FunctionSum& sum) {
   std::string statuses;
   for (const auto& [status, count] : sum.statuses) {
@@ -201,7 +184,8 @@ std::string function_part(std::size_t number, const std::string& name, const Fun
       trend_row("init", sum.inits_ns, in_time) + trend_row("duration", sum.durations_ns, in_time);
   out += trend_row("allocated", sum.allocated, in_bytes) + trend_row("live", sum.live, in_bytes);
   out += trend_row("resident at most", sum.peak_rss, in_bytes, sum.limit_bytes.value_or(0));
-  return out + "</table>\n" + html_table(host_rows(sum, kTopHosts)) + calls_table(sum);
+  return out + "</table>\n" + html_table(host_rows(sum, kTopHosts)) +
+         html_table(call_rows(sum, kTopCalls));
 }
 
 }  // namespace

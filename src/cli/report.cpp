@@ -81,25 +81,11 @@ std::string function_tables(const std::string& name, const FunctionSum& sum) {
   const Rows findings = finding_rows(sum);
   const Rows ends = bad_end_rows(sum);
   const Rows hosts = host_rows(sum, kTopHosts);
+  const Rows calls = call_rows(sum, kTopCalls);
   out += findings.empty() ? "" : "\n" + table(findings, 3);
   out += ends.empty() ? "" : "\n" + table(ends, 1);
   out += hosts.empty() ? "" : "\n" + table(hosts);
-  std::vector<std::pair<std::string, CallSum>> calls(sum.calls.begin(), sum.calls.end());
-  std::sort(calls.begin(), calls.end(),
-            [](const auto& a, const auto& b) { return a.second.total_ns > b.second.total_ns; });
-  if (!calls.empty()) {
-    std::vector<std::vector<std::string>> rows{
-        {"call (where listed)", "calls", "errors", "bytes", "total"}};
-    for (const auto& [call, total] : calls) {
-      if (rows.size() > kTopCalls) {
-        break;
-      }
-      rows.push_back({call, human_count(total.calls), human_count(total.errors),
-                      human_bytes(static_cast<std::int64_t>(total.bytes)),
-                      human_duration(total.total_ns)});
-    }
-    out += "\n" + table(rows);
-  }
+  out += calls.empty() ? "" : "\n" + table(calls);
   return out;
 }
 
