@@ -30,7 +30,7 @@ struct Name {
   char host[64];
 };
 
-Name g_names[kNames];
+constinit Name g_names[kNames] = {};
 std::uint32_t g_next_name = 0;
 
 bool same(const Address& a, const Address& b) {

@@ -12,7 +12,7 @@ constexpr std::uint32_t kWindow = 4 * kBucket;  // places in which a block may b
 constexpr std::uintptr_t kBusy = 1;             // being filled; no block has this address
 
 alignas(64) std::uintptr_t g_keys[kEntries];
-Sampled g_values[kEntries];
+constinit Sampled g_values[kEntries] = {};
 
 std::uint32_t first_place(const void* block) { return hash_of(block) & ~(kBucket - 1); }
 

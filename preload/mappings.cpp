@@ -35,11 +35,11 @@ struct Rest {
 std::uint32_t g_state[kMappings];
 std::uintptr_t g_begin[kMappings];
 std::uintptr_t g_end[kMappings];
-Rest g_rest[kMappings];
+constinit Rest g_rest[kMappings] = {};
 std::uint32_t g_used = 0;   // entries from here on were never used
 std::uint32_t g_first = 0;  // a hint: entries before it were in use
 Moment g_number = 0;        // of the youngest entry
-modules::Range g_allocator = {};
+constinit modules::Range g_allocator = {};
 
 void lost() { shared_add(g_writer.header().mappings_unfollowed, 1); }
 

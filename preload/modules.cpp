@@ -4,9 +4,11 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
+#include <signal.h>
 #include <sys/syscall.h>
 
 #include "preload/raw_syscall.h"
+#include "preload/recent_stacks.h"
 #include "preload/text.h"
 #include "preload/thread.h"
 #include "preload/unwind.h"
@@ -41,13 +43,15 @@ struct Known {
   bool gone;  // unloaded, as far as seen
 };
 
-Known g_known[recording::kModules];
+// constinit, here and wherever a member has a default value: this library attaches in its first
+// constructor, and another that ran later would take away what attach had found.
+constinit Known g_known[recording::kModules] = {};
 std::uint32_t g_count = 0;
 bool g_adding = false;
 std::uint32_t g_walkers = 0;
 std::uint32_t g_unloading = 0;
-Range g_own = {};
-Range g_vdso = {};
+constinit Range g_own = {};
+constinit Range g_vdso = {};
 r_debug* g_debug = nullptr;
 
 // <dlfcn.h> of glibc 2.35; the extra room is for what later ones may add.
@@ -172,16 +176,28 @@ std::uint32_t bury(const Found& found) {
   return generation;
 }
 
-void add(const Found& found, const char* path) {
-  // Another thread adds, perhaps this very module. Not for ever: a signal may have interrupted it
-  // in this very thread.
-  constexpr int kMostYields = 1000;
-  for (int i = 0; __atomic_test_and_set(&g_adding, __ATOMIC_ACQUIRE); ++i) {
-    if (i == kMostYields) {
-      return;
-    }
-    raw_syscall(SYS_sched_yield);
+// While it lives no handler runs in this thread: one that met `g_adding` taken by the thread that
+// it interrupted would wait for itself, and one that left by siglongjmp would leave it taken for
+// ever.
+class [[nodiscard]] SignalsHeld {
+ public:
+  SignalsHeld() {
+    const std::uint64_t all = ~std::uint64_t{0};
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, pointer_argument(&all), pointer_argument(&before_),
+                sizeof(all));
   }
+  ~SignalsHeld() {
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, pointer_argument(&before_), 0, sizeof(before_));
+  }
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
+
+ private:
+  std::uint64_t before_ = 0;
+};
+
+// With `g_adding` held.
+void add_or_revive(const Found& found, const char* path) {
   std::uint32_t index = 0;
   for (; index < g_count; ++index) {
     const recording::Module& module = g_writer.module_at(index);
@@ -202,6 +218,19 @@ void add(const Found& found, const char* path) {
     bury(found);  // rather no name than another's
     recording::shared_add(g_writer.header().modules_refused, 1);
   }
+}
+
+void add(const Found& found, const char* path) {
+  const SignalsHeld held;
+  // Another thread adds, perhaps this very module. Not for ever: it may have been killed.
+  constexpr int kMostYields = 1000;
+  for (int i = 0; __atomic_test_and_set(&g_adding, __ATOMIC_ACQUIRE); ++i) {
+    if (i == kMostYields) {
+      return;
+    }
+    raw_syscall(SYS_sched_yield);
+  }
+  add_or_revive(found, path);
   __atomic_clear(&g_adding, __ATOMIC_RELEASE);
 }
 
@@ -371,6 +400,7 @@ void unloaded() {
     end_walk();
   }
   unwind::forget_addresses();
+  recent_stacks::forget_all();
 }
 
 }  // namespace lamprey::preload::modules

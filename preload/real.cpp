@@ -11,7 +11,7 @@
 
 namespace lamprey::preload {
 
-RealFunctions g_real = {};
+constinit RealFunctions g_real = {};
 
 namespace {
 

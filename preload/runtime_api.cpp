@@ -52,7 +52,7 @@ struct Conversation {
 
 constexpr std::size_t kConversations = 64;
 static_assert(kConversations < kFresh);
-Conversation g_conversations[kConversations];
+constinit Conversation g_conversations[kConversations] = {};
 
 // Holds the conversation of `fd` for this thread; nullptr when another has it this instant.
 Conversation* hold(int fd) {

@@ -6,8 +6,8 @@
 
 namespace lamprey::preload {
 
-WipedOnFork g_wiped = {};
-recording::Writer g_writer;
+constinit WipedOnFork g_wiped = {};
+constinit recording::Writer g_writer = {};
 __thread __attribute__((tls_model("initial-exec"))) Thread t_thread = {};
 
 namespace {
