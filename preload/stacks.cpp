@@ -4,7 +4,9 @@
 #include "preload/stacks.h"
 
 #include "preload/modules.h"
+#include "preload/recent_stacks.h"
 #include "preload/thread.h"
+#include "preload/tripwire.h"
 #include "preload/unwind.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration)
@@ -94,11 +96,35 @@ std::uint32_t keep(const Taken& taken) {
   return 0;
 }
 
-inline unwind::Walk take(Taken& taken) {
+inline unwind::Walk take(Taken& taken, unwind::Trace& trace) {
   const modules::Range own = modules::own();
-  taken.walk = unwind::walk(taken.frames, kStackFrames, own.begin, own.end);
+  taken.walk = unwind::walk(taken.frames, kStackFrames, own.begin, own.end, trace);
   return taken.walk;
 }
+
+// Its caller's frame stays on the stack below the words that a trace holds: no tail call.
+std::uint32_t __attribute__((noinline)) walk_and_keep(unwind::Trace& trace) {
+  Taken taken;
+  return take(taken, trace).depth != 0 ? keep(taken) : 0;
+}
+
+// A trace that nobody will look at.
+std::uint32_t __attribute__((noinline)) walk_once() {
+  unwind::Trace trace;
+  trace.base = UINTPTR_MAX;
+  return walk_and_keep(trace);
+}
+
+#if defined(LAMPREY_TRIPWIRE)
+// What was recognised is what a walk finds.
+void check_recalled(std::uint32_t stack) {
+  if (const std::uint32_t walked = walk_once(); walked != 0 && walked != stack) {
+    tripwire::fire("recent_stacks::recall, which took one stack for another");
+  }
+}
+#else
+void check_recalled(std::uint32_t) {}
+#endif
 
 }  // namespace
 
@@ -106,7 +132,9 @@ void attach(const void* caller) {
   unwind::set_main_stack(reinterpret_cast<std::uintptr_t>(environ));
   modules::attach();
   Taken taken;
-  take(taken);
+  unwind::Trace unused;
+  unused.base = UINTPTR_MAX;
+  take(taken, unused);
   g_on = taken.walk.depth > 0 && taken.frames[0] == reinterpret_cast<std::uintptr_t>(caller);
   if (g_on) {
     keep(taken);
@@ -123,15 +151,29 @@ void attach_child(const recording::Header& parent, const void* parent_modules) {
     store(place, 0);
   }
   modules::write_again();
+  recent_stacks::forget_all();
   g_writer.header().flags |= g_on ? recording::kFlagStacks : 0;
 }
 
+// The frame address is where this function's frame begins, with the caller's frame pointer and the
+// return address: what lies above is what the callers did.
 std::uint32_t __attribute__((noinline)) capture() {
   if (!g_on || !recording_here()) {
     return 0;
   }
-  Taken taken;
-  return take(taken).depth != 0 ? keep(taken) : 0;
+  const auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  recent_stacks::Recent* place = recent_stacks::place_for(frame, __builtin_return_address(0));
+  std::uint32_t stack = place != nullptr ? recent_stacks::recall(*place, frame) : 0;
+  if (stack != 0) {
+    check_recalled(stack);
+    return stack;
+  }
+  if (place != nullptr && recent_stacks::begin(*place, frame)) {
+    stack = walk_and_keep(place->trace);
+    recent_stacks::end(*place, stack);
+    return stack;
+  }
+  return walk_once();
 }
 
 }  // namespace lamprey::preload::stacks

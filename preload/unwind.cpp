@@ -41,36 +41,43 @@ constexpr std::uint64_t kUnit = 8;
 
 std::uint64_t g_known[std::size_t{1} << kIndexBits];
 
-struct Step {
-  bool from_frame;         // the CFA is counted from the frame pointer, else the stack pointer
-  bool guess;              // no table said so
-  std::uint32_t cfa;       // units above that register
-  std::uint32_t frame;     // units below the CFA where the frame pointer is; 0: not saved
-  std::uint32_t returned;  // units below the CFA where the return address is
+// How to step, as it stands in an entry; the lengths are in bytes.
+class Step {
+ public:
+  constexpr explicit Step(std::uint64_t word) : word_(word) {}
+  // In units.
+  constexpr Step(bool from_frame, bool guess, std::uint64_t cfa, std::uint64_t frame,
+                 std::uint64_t returned)
+      : word_((from_frame ? 1U : 0U) | (guess ? 2U : 0U) | (cfa << 2U) | (frame << 14U) |
+              (returned << 22U)) {}
+  constexpr std::uint64_t word() const { return word_; }
+  // The CFA is counted from the frame pointer, else the stack pointer.
+  constexpr bool from_frame() const { return (word_ & 1U) != 0; }
+  constexpr bool guess() const { return (word_ & 2U) != 0; }  // no table said so
+  // The CFA, above that register; then, below the CFA, the saved frame pointer (0: it is not) and
+  // the return address.
+  constexpr std::uint64_t cfa() const { return ((word_ >> 2U) & 0xFFFU) * kUnit; }
+  constexpr std::uint64_t frame() const { return ((word_ >> 14U) & 0xFFU) * kUnit; }
+  constexpr std::uint64_t returned() const { return ((word_ >> 22U) & 0xFFU) * kUnit; }
+
+ private:
+  std::uint64_t word_;
 };
 
 std::uint64_t scattered(std::uintptr_t pc) {
   return ((pc >> kAddressShift) * kScatter) & kAddressMask;
 }
 
-bool recall(std::uint64_t key, Step& step) {
-  const std::uint64_t word = load(g_known[key >> kTagBits]);
-  if (word == 0 || (word >> (64 - kTagBits)) != (key & ((std::uint64_t{1} << kTagBits) - 1))) {
-    return false;
-  }
-  step.from_frame = (word & 1U) != 0;
-  step.guess = (word & 2U) != 0;
-  step.cfa = static_cast<std::uint32_t>((word >> 2U) & 0xFFFU);
-  step.frame = static_cast<std::uint32_t>((word >> 14U) & 0xFFU);
-  step.returned = static_cast<std::uint32_t>((word >> 22U) & 0xFFU);
-  return true;
+constexpr std::uint64_t kTagMask = (std::uint64_t{1} << kTagBits) - 1;
+
+// An entry of no tag and no step is an empty one, and would be one that ends the walk.
+bool known(std::uint64_t key, Step& step) {
+  step = Step(load(g_known[key >> kTagBits]));
+  return (step.word() >> (64 - kTagBits)) == (key & kTagMask) && step.word() != 0;
 }
 
-void remember(std::uint64_t key, const Step& step) {
-  const std::uint64_t word = (step.from_frame ? 1U : 0U) | (step.guess ? 2U : 0U) |
-                             (std::uint64_t{step.cfa} << 2U) | (std::uint64_t{step.frame} << 14U) |
-                             (std::uint64_t{step.returned} << 22U) | (key << (64 - kTagBits));
-  store(g_known[key >> kTagBits], word);
+void remember(std::uint64_t key, Step step) {
+  store(g_known[key >> kTagBits], step.word() | (key << (64 - kTagBits)));
 }
 
 // -- the walk -------------------------------------------------------------------------------------
@@ -99,24 +106,52 @@ std::uintptr_t plain_address(std::uint64_t value) { return value; }
 
 bool aligned(std::uintptr_t address) { return address % sizeof(std::uint64_t) == 0; }
 
-bool take_cached(Registers& r, const Step& step) {
-  const std::uintptr_t base = step.from_frame ? r.fp : r.sp;
-  const std::uintptr_t cfa = base + (step.cfa * kUnit);
-  if (cfa <= r.sp || !aligned(cfa) || (r.end != 0 && cfa > r.end) ||
-      (step.guess && (r.end == 0 || cfa - r.sp > kLargestGuess)) || cfa - r.sp > kLargestStack) {
+// What the steps of a walk relied on, for whoever wants to see later whether it would be the same.
+struct Relied {
+  Trace& trace;
+  std::uintptr_t base;
+  std::uint32_t count = 0;
+  bool complete;
+
+  void on(std::uintptr_t address, std::uint64_t word) {
+    if (address < base) {
+      return;  // a frame of this library's, the same whenever `base` is
+    }
+    const std::uintptr_t at = (address - base) / sizeof(std::uint64_t);
+    if (at > UINT16_MAX || count == Trace::kMost) {
+      complete = false;
+      return;
+    }
+    trace.at[count] = static_cast<std::uint16_t>(at);
+    trace.words[count++] = word;
+  }
+};
+
+std::uint64_t word_at(std::uintptr_t address) {
+  return *reinterpret_cast<const std::uint64_t*>(address);
+}
+
+[[gnu::always_inline]] inline bool take(Registers& r, Step step, Relied& relied) {
+  const std::uintptr_t cfa = (step.from_frame() ? r.fp : r.sp) + step.cfa();
+  const std::uintptr_t room = cfa - r.sp;  // nothing below the stack pointer is anybody's
+  if (cfa <= r.sp || !aligned(cfa) || room > kLargestStack || (r.end != 0 && cfa > r.end) ||
+      step.returned() > room || step.frame() > room) {
     return false;
   }
-  const auto at = [cfa](std::uint32_t units) {
-    return *reinterpret_cast<const std::uint64_t*>(cfa - (units * kUnit));
-  };
-  if (cfa - (step.returned * kUnit) < r.sp ||
-      (step.frame != 0 && cfa - (step.frame * kUnit) < r.sp)) {
-    return false;  // nothing below the stack pointer is anybody's
+  if (step.guess() && (r.end == 0 || room > kLargestGuess)) {
+    return false;
   }
-  const std::uint64_t frame = step.frame != 0 ? at(step.frame) : r.fp;
-  r.pc = plain_address(at(step.returned));
+  if (step.from_frame()) {
+    relied.on(r.fp_from, r.fp);
+  }
+  const std::uint64_t returned = word_at(cfa - step.returned());
+  relied.on(cfa - step.returned(), returned);
+  if (step.frame() != 0) {
+    r.fp_from = cfa - step.frame();
+    r.fp = word_at(r.fp_from);
+  }
+  r.pc = plain_address(returned);
   r.lr = 0;  // whatever it holds, it is not this frame's any more
-  r.fp = frame;
   r.sp = cfa;
   r.interrupted = false;
   return r.pc >= kLowestCode;
@@ -124,24 +159,31 @@ bool take_cached(Registers& r, const Step& step) {
 
 // Both platforms' calling conventions keep the frame pointer and the return address side by side,
 // the frame pointer pointing at them.
-constexpr Step kGuess = {true, true, 2, 2, 1};
+constexpr Step kGuess(true, true, 2, 2, 1);
+
+// Nobody called this code: its CFA lies nowhere, so the walk ends here.
+constexpr Step kOutermost(false, false, 0, 0, 0);
 
 // A rule as a cacheable step; false when it needs more than a step says.
 bool to_step(const Rules& rules, Step& step) {
-  const auto units_below = [](const Rule& rule, std::uint32_t& units) {
+  const auto units_below = [](const Rule& rule, std::uint64_t& units) {
     const std::int64_t below = -rule.offset;
-    units = static_cast<std::uint32_t>(below / static_cast<std::int64_t>(kUnit));
+    units = static_cast<std::uint64_t>(below / static_cast<std::int64_t>(kUnit));
     return rule.kind == Rule::Kind::kAt && below > 0 && below % 8 == 0 && below / 8 <= 0xFF;
   };
   if (rules.cfa_computed || rules.signal_frame || rules.cfa_offset < 0 ||
       rules.cfa_offset % 8 != 0 || rules.cfa_offset / 8 > 0xFFF) {
     return false;
   }
-  step = {rules.cfa_register == kFrameRegister, false,
-          static_cast<std::uint32_t>(rules.cfa_offset / 8), 0, 0};
-  return units_below(rules.return_address, step.returned) &&
-         (rules.frame_pointer.kind == Rule::Kind::kSame ||
-          units_below(rules.frame_pointer, step.frame));
+  std::uint64_t returned = 0;
+  std::uint64_t frame = 0;
+  if (!units_below(rules.return_address, returned) ||
+      (rules.frame_pointer.kind != Rule::Kind::kSame && !units_below(rules.frame_pointer, frame))) {
+    return false;
+  }
+  step = Step(rules.cfa_register == kFrameRegister, false,
+              static_cast<std::uint64_t>(rules.cfa_offset) / kUnit, frame, returned);
+  return true;
 }
 
 // The general step; false at the end of the stack and where nothing can be said.
@@ -170,16 +212,15 @@ bool take_rules(Registers& r, const Rules& rules) {
   if (rules.signal_frame) {
     r.end = end_of_stack(cfa);
   }
-  r = {plain_address(pc), cfa, fp, 0, r.end, rules.signal_frame};
+  r = {plain_address(pc), cfa, fp, 0, r.end, 0, rules.signal_frame};
   return r.pc >= kLowestCode;
 }
 
-bool step_up(Registers& r) {
+// By the tables, for an address that is not known yet.
+bool __attribute__((noinline)) step_anew(Registers& r, Relied& relied) {
+  relied.complete = false;  // they may tell to read anything
   const std::uint64_t key = scattered(r.pc);
-  Step step;
-  if (!r.interrupted && recall(key, step)) [[likely]] {
-    return take_cached(r, step);
-  }
+  Step step = kGuess;
   // A return address may be the first of the next function (after a call that never returns): the
   // call itself is what counts.
   const std::uintptr_t call = r.interrupted ? r.pc : r.pc - 1;
@@ -193,7 +234,11 @@ bool step_up(Registers& r) {
   if (answer == modules::Answer::kFound && find_rules(tables, call, rules)) {
     if (!r.interrupted && to_step(rules, step)) {
       remember(key, step);
-      return take_cached(r, step);
+      return take(r, step, relied);
+    }
+    if (!r.interrupted && rules.return_address.kind == Rule::Kind::kUndefined) {
+      remember(key, kOutermost);
+      return false;
     }
     return take_rules(r, rules);
   }
@@ -203,7 +248,21 @@ bool step_up(Registers& r) {
   if (answer != modules::Answer::kAskLater) {
     remember(key, kGuess);
   }
-  return take_cached(r, kGuess);
+  return take(r, kGuess, relied);
+}
+
+[[gnu::always_inline]] inline bool step_up(Registers& r, Relied& relied) {
+  Step step = kOutermost;
+  if (!r.interrupted && known(scattered(r.pc), step)) [[likely]] {
+    return take(r, step, relied);
+  }
+  Registers registers = r;  // copies, so that the loop's own can stay in the machine's
+  Relied so_far = relied;
+  const bool up = step_anew(registers, so_far);
+  r = registers;
+  relied.count = so_far.count;
+  relied.complete = so_far.complete;
+  return up;
 }
 
 }  // namespace
@@ -222,8 +281,9 @@ void forget_addresses() {
 }
 
 // Not inlined and not a tail call: its own frame is the first that is stepped out of.
-Walk __attribute__((noinline)) walk(std::uint64_t* frames, std::uint32_t capacity,
-                                    std::uintptr_t skip_begin, std::uintptr_t skip_end) {
+Walk __attribute__((noinline))
+walk(std::uint64_t* frames, std::uint32_t capacity, std::uintptr_t skip_begin,
+     std::uintptr_t skip_end, Trace& trace) {
   Registers r = {};
 #if defined(__x86_64__)
   asm volatile("leaq 0(%%rip), %0\n\tmovq %%rsp, %1\n\tmovq %%rbp, %2"
@@ -233,8 +293,12 @@ Walk __attribute__((noinline)) walk(std::uint64_t* frames, std::uint32_t capacit
   r.lr = reinterpret_cast<std::uintptr_t>(__builtin_return_address(0));
 #endif
   r.end = end_of_stack(r.sp);
+  Relied relied = {trace, trace.base, 0, r.end != 0};
   Walk result = {0, false};
-  for (int steps = 0; steps < kMostSteps && step_up(r); ++steps) {
+  for (int steps = 0; steps < kMostSteps; ++steps) {
+    if (!step_up(r, relied)) {
+      break;
+    }
     if (r.pc >= skip_begin && r.pc < skip_end) {
       continue;
     }
@@ -244,6 +308,8 @@ Walk __attribute__((noinline)) walk(std::uint64_t* frames, std::uint32_t capacit
     }
     frames[result.depth++] = r.pc;
   }
+  trace.count = relied.count;
+  trace.complete = relied.complete;
   asm volatile("" : : : "memory");
   return result;
 }

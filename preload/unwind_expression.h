@@ -14,9 +14,10 @@ struct Registers {
   std::uintptr_t pc;
   std::uintptr_t sp;
   std::uintptr_t fp;
-  std::uintptr_t lr;   // arm64: where it returns to before it has saved that
-  std::uintptr_t end;  // of the stack that holds sp; 0: unknown
-  bool interrupted;    // pc is the next instruction, not the one after a call
+  std::uintptr_t lr;       // arm64: where it returns to before it has saved that
+  std::uintptr_t end;      // of the stack that holds sp; 0: unknown
+  std::uintptr_t fp_from;  // where on the stack fp was read; 0: it is the register
+  bool interrupted;        // pc is the next instruction, not the one after a call
 };
 
 // Reads a word of the stack; false when it lies outside.

@@ -64,6 +64,9 @@ class Writer {
   static constexpr std::uint32_t kNoTarget = 0xFFFF;
 
   ThreadSlot& shared_slot() const { return slot_at(0); }
+  std::uint32_t index_of(const ThreadSlot& slot) const {
+    return static_cast<std::uint32_t>(&slot - &slot_at(0));
+  }
   // Sections whose whole life is elsewhere: modules, stacks and sites (preload/).
   Module& module_at(std::uint32_t index) const {
     return reinterpret_cast<Module*>(base_ + kModulesOffset)[index];

@@ -61,6 +61,34 @@ def read():
     return table
 
 
+def stacks():
+    """A stack is taken where a call may block, and for a sampled allocation."""
+    table = Table("taking a stack, ns of CPU time",
+                  ["what", "frames", "without the stack", "with", "added", "budget", ""])
+    program = str(RELEASE / "tests/bench/deep_calls")
+    for frames, how in ((2, []), (20, []), (20, ["moving"])):
+        command = [program, "300000", "poll", str(frames), *how]
+        result = medians({"without": plain(command), "with": under(LIBRARY, command)},
+                         lambda c: float(output_of(c)))
+        added = result["with"] - result["without"]
+        what = "the whole hook of poll()" + (", always from elsewhere" if how else "")
+        table.add(what, frames, f"{result['without']:.0f}", f"{result['with']:.0f}",
+                  f"{added:+.0f}", "≤ +300", verdict(added, 300))
+    for how in ([], ["moving"]):
+        table.add(*sampled_allocation([program, "300000", "malloc", "20", *how]))
+    return table
+
+
+def sampled_allocation(command):
+    result = medians({"never": under(LIBRARY, command, LAMPREY_SAMPLE_BYTES="0"),
+                      "always": under(LIBRARY, command, LAMPREY_SAMPLE_BYTES="1")},
+                     lambda c: float(output_of(c)))
+    added = result["always"] - result["never"]
+    what = "malloc, free, each sampled" + (", always from elsewhere" if "moving" in command else "")
+    return (what, 20, f"{result['never']:.0f}", f"{result['always']:.0f}", f"{added:+.0f}",
+            "≤ +250", verdict(added, 250))
+
+
 def start():
     table = Table("process start, ms", ["program", "without", "with Lamprey", "added", "budget", ""])
     python = os.path.realpath(subprocess.check_output(
@@ -91,12 +119,16 @@ def start():
 # -- counts: these fail the run ----------------------------------------------------------------------
 
 
+ITERATIONS = "iterations"  # stands for their number in a benchmark's arguments
+
+
 def slope(program, arguments, few, many, library):
     """Instructions per iteration, by callgrind, from two lengths of the same loop."""
     counts = []
     for iterations in (few, many):
         command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
-                   str(RELEASE / "tests/bench" / program), *arguments, str(iterations)]
+                   str(RELEASE / "tests/bench" / program),
+                   *(str(iterations) if a == ITERATIONS else a for a in arguments)]
         with subprocess.Popen(under(library, command) if library else command,
                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
             errors = process.communicate()[1]
@@ -108,8 +140,10 @@ def slope(program, arguments, few, many, library):
 def instructions():
     # The limits are what the loops took when they were last looked at, and a tenth: they catch drift.
     table = Table("instructions (callgrind), exact", ["loop", "without", "with", "added", "limit", ""])
-    for name, program, arguments, limit in (("malloc+free", "malloc_pair", ["1"], 95),
-                                            ("read", "read_byte", [], 345)):
+    for name, program, arguments, limit in (
+            ("malloc+free", "malloc_pair", ["1", ITERATIONS], 95),
+            ("read", "read_byte", [ITERATIONS], 345),
+            ("poll, 20 frames deep", "deep_calls", [ITERATIONS, "poll", "20"], 480)):
         without = slope(program, arguments, 2000, 12000, None)
         with_lamprey = slope(program, arguments, 2000, 12000, LIBRARY)
         added = with_lamprey - without
@@ -148,7 +182,7 @@ def sizes():
 
 
 BENCHMARKS = {f.__name__: f for f in
-              (allocation, read, start, register, flush, line, instructions, sizes, attribution,
+              (allocation, read, stacks, start, register, flush, line, instructions, sizes, attribution,
                memory_peers, call_peers, storm)}
 LONG = {"storm"}  # ten minutes: only when named, or for the page
 

@@ -14,12 +14,13 @@ MONOTONIC = RELEASE / "tests/bench/liblamprey_monotonic.so"
 ROUNDS = 9
 
 
-def under(library, command):
+def under(library, command, **settings):
     """The command as `lamprey run` would start it, without the report afterwards."""
     if library is None:
         return command
     script = 'export LD_PRELOAD="$0" _LAMPREY_TARGET=$$ _LAMPREY_ROLE=run; exec "$@"'
-    return ["bash", "-c", script, str(library), *command]
+    assignments = [f"{name}={value}" for name, value in settings.items()]
+    return ["env", *assignments, "bash", "-c", script, str(library), *command]
 
 
 def plain(command):

@@ -33,6 +33,20 @@ def test_walks_are_those_of_the_system(release_library):
         assert tuple(frames[: KEPT - 1]) in walks, name
 
 
+@pytest.mark.parametrize("how", ["disturbed", "undisturbed"])
+def test_one_place_on_the_stack_is_not_taken_for_another(library, tripwire_library, how):
+    """Under the tripwire each stack that was recognised is also walked, and must be the same; there
+    no handler may disturb (test_tripwire.py does that with a library of its own)."""
+    if library == tripwire_library and how == "disturbed":
+        return
+    run = execute([program("same_places"), 4000, how], preload=library)
+    disturbed = int(how == "disturbed")
+    assert (run.status, run.stderr) == (0, "")
+    assert run.stdout == f"handled {disturbed} left {disturbed}\n"
+    waits = [stack for stack in run.recording["stacks"] if len(stack["addresses"]) > 4]
+    assert len(waits) > 100
+
+
 def test_deep_stacks_are_cut_and_say_so(release_library):
     run = execute([program("stack_walks")], preload=release_library, env=EVERY)
     cut = [stack for stack in run.recording["stacks"] if stack["cut"]]

@@ -42,7 +42,7 @@ def build(folder, fault, *extra):
     shutil.copytree(ROOT / "preload", folder / "preload")
     shutil.copytree(ROOT / "src/recording", folder / "src/recording")
     if fault is not None:
-        path, after, injected = FAULTS[fault]
+        path, after, injected = EDITS[fault]
         text = (folder / path).read_text()
         assert text.count(after) == 1, f"{path} has changed: say anew where to put the fault"
         text = text.replace(after, after + injected)
@@ -58,6 +58,22 @@ def build(folder, fault, *extra):
     assert done.returncode == 0, done.stderr[:3000]
     return library
 
+# A stack recognised by where it begins alone.
+FAULTS["recent_stacks::recall, which took one stack for another"] = (
+    "preload/recent_stacks.cpp",
+    "  const auto* stack = reinterpret_cast<const std::uint64_t*>(frame);\n",
+    "  if (stack != nullptr) { return place.stack; }\n",
+)
+
+LETS_HANDLERS_CALL = "handlers may call"
+EDITS = FAULTS | {
+    LETS_HANDLERS_CALL: (
+        "preload/tripwire.h",
+        "inline void check(const char* function) {\n",
+        "  if (function != nullptr) { return; }\n",
+    )
+}
+
 
 @pytest.mark.parametrize("fault", sorted(FAULTS))
 def test_fault_is_caught_and_named(tmp_path, fault):
@@ -65,8 +81,17 @@ def test_fault_is_caught_and_named(tmp_path, fault):
     run = execute([program("allocations"), 1, 5], preload=library)
     if run.status == 0:  # its faults are in calls, not in allocations
         run = execute([program("calls"), 1, tmp_path / "f"], preload=library)
+    if run.status == 0:  # or in how stacks of waits are found
+        run = execute([program("same_places"), 100, "undisturbed"], preload=library)
     assert run.status in (-signal.SIGILL, -signal.SIGTRAP), (run.status, run.stderr)
     assert re.search(rf"^lamprey tripwire: a hook called {fault}$", run.stderr, re.M)
+
+
+def test_signal_handlers_take_no_stack_for_another_either(tmp_path):
+    """The tripwire without its check of who calls: handlers of the program may call anything."""
+    library = build(tmp_path, LETS_HANDLERS_CALL, "-DLAMPREY_TRIPWIRE")
+    run = execute([program("same_places"), 2000], preload=library)
+    assert (run.status, run.stderr, run.stdout) == (0, "", "handled 1 left 1\n")
 
 
 def test_library_without_a_fault_does_not_fire(tmp_path):
