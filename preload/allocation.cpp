@@ -132,32 +132,49 @@ void* __attribute__((noinline)) count_slow(void* block, std::size_t requested) {
   return block;
 }
 
-void* __attribute__((noinline)) sample_new(void* block, std::size_t requested) {
+// What seldom follows the counting of a new block. Functions of their own, here and for free(), so
+// that the hooks end in tail calls and save no registers for them.
+void* __attribute__((noinline)) count_rest(void* block, std::size_t requested, bool publish) {
   tripwire::enter();
-  sampler::take(*t_thread.slot, block, requested, glibc_usable_size(block), sampler::Kind::kNew);
+  recording::ThreadSlot& slot = *t_thread.slot;
+  if (publish) {
+    g_writer.publish(slot);
+  }
+  if (sampler::due(slot)) {
+    sampler::take(slot, block, requested, glibc_usable_size(block), sampler::Kind::kNew);
+  }
   tripwire::leave();
   return block;
 }
 
-inline void* count(void* block, std::size_t requested) {
-  recording::ThreadSlot* slot = t_thread.slot;
-  if (slot != nullptr && block != nullptr && sizes_by_header() && !glibc_chunk_is_mapping(block))
-      [[likely]] {
-    tripwire::enter();
-    g_writer.count_allocation(*slot, requested, glibc_usable_size(block));
-    tripwire::leave();
-    if (sampler::due(*slot)) [[unlikely]] {
-      return sample_new(block, requested);
-    }
-    return block;
+inline bool has_header(void* block) { return block != nullptr && !glibc_chunk_is_mapping(block); }
+
+// The usual case, which decides what a malloc costs. `slot` is usual_slot().
+[[gnu::always_inline]] inline void* count_usual(recording::ThreadSlot& slot, void* block,
+                                                std::size_t requested) {
+  tripwire::enter();
+  const bool publish = g_writer.add_allocation(slot, requested, glibc_usable_size(block));
+  tripwire::leave();
+  if (publish || sampler::due(slot)) [[unlikely]] {
+    return count_rest(block, requested, publish);
   }
-  return count_slow(block, requested);
+  return block;
+}
+
+inline void* count(void* block, std::size_t requested) {
+  recording::ThreadSlot* slot = usual_slot();
+  return slot != nullptr && has_header(block) ? count_usual(*slot, block, requested)
+                                              : count_slow(block, requested);
 }
 
 // For calloc, posix_memalign, memalign and valloc: musl's call malloc or aligned_alloc through the
 // symbol (src/malloc/calloc.c, posix_memalign.c of musl 1.2), so that hook has counted already.
 inline void* count_outer(void* block, std::size_t requested) {
   return g_real.gnu_get_libc_version != nullptr ? count(block, requested) : block;
+}
+
+void* __attribute__((noinline)) malloc_unusual(std::size_t size) {
+  return available(g_real.malloc) ? count(g_real.malloc(size), size) : take_from_arena(size);
 }
 
 void __attribute__((noinline)) free_slow(void* block) {
@@ -181,9 +198,14 @@ void __attribute__((noinline)) free_slow(void* block) {
   g_real.free(block);
 }
 
-void __attribute__((noinline)) free_sampled(void* block) {
+void __attribute__((noinline)) free_rest(void* block, bool publish) {
   tripwire::enter();
-  sampler::freed(block);
+  if (publish) {
+    g_writer.publish(*t_thread.slot);
+  }
+  if (live_set::may_hold(block)) {
+    sampler::freed(block);
+  }
   tripwire::leave();
   g_real.free(block);
 }
@@ -249,26 +271,31 @@ using namespace lamprey::preload;  // NOLINT(google-build-using-namespace): hook
 
 LAMPREY_HOOK(void*, malloc, std::size_t size) {
   tripwire::check("malloc");
-  if (!available(g_real.malloc)) [[unlikely]] {
-    return take_from_arena(size);
+  lamprey::recording::ThreadSlot* slot = usual_slot();
+  if (slot == nullptr) [[unlikely]] {
+    return malloc_unusual(size);
   }
-  return count(g_real.malloc(size), size);
+  // A thread with a slot has been here before: the real functions are known.
+  void* block = g_real.malloc(size);
+  if (!has_header(block)) [[unlikely]] {
+    return count_slow(block, size);
+  }
+  return count_usual(*slot, block, size);
 }
 
 LAMPREY_HOOK(void, free, void* block) {
   tripwire::check("free");
-  lamprey::recording::ThreadSlot* slot = t_thread.slot;
-  if (slot != nullptr && block != nullptr && sizes_by_header() && !glibc_chunk_is_mapping(block))
-      [[likely]] {
-    tripwire::enter();
-    g_writer.count_free(*slot, glibc_usable_size(block));
-    tripwire::leave();
-    if (live_set::may_hold(block)) [[unlikely]] {
-      return free_sampled(block);
-    }
-    return g_real.free(block);
+  lamprey::recording::ThreadSlot* slot = usual_slot();
+  if (slot == nullptr || !has_header(block)) [[unlikely]] {
+    return free_slow(block);
   }
-  free_slow(block);
+  tripwire::enter();
+  const bool publish = g_writer.add_free(*slot, glibc_usable_size(block));
+  tripwire::leave();
+  if (publish || live_set::may_hold(block)) [[unlikely]] {
+    return free_rest(block, publish);
+  }
+  return g_real.free(block);
 }
 
 LAMPREY_HOOK(void*, calloc, std::size_t count_of, std::size_t size) {

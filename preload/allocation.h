@@ -31,7 +31,7 @@ struct EarlyAllocations {
   std::int64_t live_bytes;
   std::int64_t peak;
 };
-extern EarlyAllocations g_early;
+[[gnu::visibility("hidden")]] extern EarlyAllocations g_early;
 
 // The malloc hook itself. (The symbol malloc, even in here, is whatever the process resolves it
 // to.)

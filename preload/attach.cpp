@@ -132,7 +132,7 @@ void open_recording(recording::Header& header) {
   header.attach_end = clock_pair();
   __atomic_store_n(&header.magic, recording::kMagic, __ATOMIC_RELEASE);
   __atomic_store_n(&g_wiped.recording, std::uint8_t{1}, __ATOMIC_RELEASE);
-  g_wiped.sizes_by_header = g_sizes_by_header ? 1 : 0;
+  g_wiped.sizes_by_header = g_sizes_by_header ? UINTPTR_MAX : 0;
 }
 
 // A forked child's own recording. `parent` is still mapped: what is loaded is known from there.

@@ -41,7 +41,7 @@ struct RealFunctions {
   bool ready;
 };
 
-extern RealFunctions g_real;
+[[gnu::visibility("hidden")]] extern RealFunctions g_real;
 
 // Fills the table. Called by the constructor, or by the first hook that runs before it (another
 // library's constructor, the loader): then the process still has one thread. A call that comes in

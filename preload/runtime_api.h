@@ -30,7 +30,7 @@ inline constexpr std::uint8_t kPlain = 0;
 inline constexpr std::uint8_t kFresh = 255;  // connected, nothing sent yet
 // 1 .. 254: index of its conversation + 1
 
-extern std::uint8_t g_descriptor[kDescriptors];
+[[gnu::visibility("hidden")]] extern std::uint8_t g_descriptor[kDescriptors];
 
 inline std::uint8_t descriptor_state(int fd) {
   return static_cast<unsigned>(fd) < kDescriptors ? g_descriptor[fd] : kPlain;

@@ -20,13 +20,15 @@ namespace lamprey::preload {
 inline constexpr std::size_t kWipedBytes = 4096;
 
 struct alignas(kWipedBytes) WipedOnFork {
-  std::uint8_t recording;        // 1: attached, and not a child of the attached process
-  std::uint8_t sizes_by_header;  // 1: and usable sizes may be read from glibc's chunk headers
-  std::uint8_t rest[kWipedBytes - 2];
+  std::uintptr_t sizes_by_header;  // all ones: and usable sizes may be read from chunk headers
+  std::uint8_t recording;          // 1: attached, and not a child of the attached process
+  std::uint8_t rest[kWipedBytes - sizeof(std::uintptr_t) - 1];
 };
 
-extern WipedOnFork g_wiped;
-extern recording::Writer g_writer;
+// Hidden where it is declared, like every global that hooks look at: only then is it addressed
+// directly and not by way of the global offset table.
+[[gnu::visibility("hidden")]] extern WipedOnFork g_wiped;
+[[gnu::visibility("hidden")]] extern recording::Writer g_writer;
 
 enum class ThreadState : std::uint32_t {
   kUnknown = 0,  // zero-initialised TLS: never seen
@@ -48,6 +50,15 @@ extern __thread __attribute__((tls_model("initial-exec"))) Thread t_thread;
 
 inline bool sizes_by_header() {
   return __atomic_load_n(&g_wiped.sizes_by_header, __ATOMIC_RELAXED) != 0;
+}
+
+// The thread's slot if everything is as it nearly always is: it has one, this process is recorded,
+// its malloc is glibc's. Else nullptr. One question instead of three. (Not an atomic load: written
+// at attach, before there is a second thread, and by the kernel in a child that has one thread. So
+// the compiler may fold it into the `and`.)
+inline recording::ThreadSlot* usual_slot() {
+  return reinterpret_cast<recording::ThreadSlot*>(reinterpret_cast<std::uintptr_t>(t_thread.slot) &
+                                                  g_wiped.sizes_by_header);
 }
 
 inline bool recording_here() { return __atomic_load_n(&g_wiped.recording, __ATOMIC_RELAXED) != 0; }

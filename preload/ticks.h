@@ -15,7 +15,7 @@
 namespace lamprey::preload {
 
 // What this machine offers; constant after attach.
-extern recording::Clock g_clock;
+[[gnu::visibility("hidden")]] extern recording::Clock g_clock;
 void choose_clock();
 
 inline std::uint64_t read_clock(clockid_t id) {

@@ -88,10 +88,8 @@ void Writer::count_reallocation(ThreadSlot& slot, std::uint64_t requested,
   own_add(slot.memory.freed_bytes, usable_before);
   const auto change =
       static_cast<std::int64_t>(usable_after) - static_cast<std::int64_t>(usable_before);
-  if (change >= 0) {
-    grow(slot, change);
-  } else {
-    shrink(slot, -change);
+  if (change >= 0 ? grow(slot, change) : shrink(slot, -change)) {
+    publish(slot);
   }
 }
 

@@ -80,15 +80,31 @@ class Writer {
 
   // -- memory -----------------------------------------------------------------------------------
   void count_allocation(ThreadSlot& slot, std::uint64_t requested, std::uint64_t usable) {
-    own_add(slot.memory.allocations, 1);
-    own_add(slot.memory.allocated_bytes, requested);
-    grow(slot, static_cast<std::int64_t>(usable));
+    if (add_allocation(slot, requested, usable)) [[unlikely]] {
+      publish(slot);
+    }
   }
   void count_free(ThreadSlot& slot, std::uint64_t usable) {
+    if (add_free(slot, usable)) [[unlikely]] {
+      publish(slot);
+    }
+  }
+  // The same for a caller that must not be kept from ending in a tail call: true when publish(slot)
+  // is due.
+  [[nodiscard, gnu::always_inline]] static bool add_allocation(ThreadSlot& slot,
+                                                               std::uint64_t requested,
+                                                               std::uint64_t usable) {
+    own_add(slot.memory.allocations, 1);
+    own_add(slot.memory.allocated_bytes, requested);
+    return grow(slot, static_cast<std::int64_t>(usable));
+  }
+  [[nodiscard, gnu::always_inline]] static bool add_free(ThreadSlot& slot, std::uint64_t usable) {
     own_add(slot.memory.frees, 1);
     own_add(slot.memory.freed_bytes, usable);
-    shrink(slot, static_cast<std::int64_t>(usable));
+    return shrink(slot, static_cast<std::int64_t>(usable));
   }
+  // Adds what the thread's live bytes have moved by to the process's.
+  void publish(ThreadSlot& slot);
   // The old block is counted out before the real realloc (another thread may get its address the
   // moment it is gone) and back in when that failed; so the peak sees old and new never at once.
   void count_reallocation(ThreadSlot& slot, std::uint64_t requested, std::uint64_t usable_before,
@@ -163,21 +179,19 @@ class Writer {
   }
   std::uint32_t slots_used() const;
 
-  void grow(ThreadSlot& slot, std::int64_t usable) {
+  // Both: whether publish(slot) is due.
+  [[gnu::always_inline]] static bool grow(ThreadSlot& slot, std::int64_t usable) {
     own_add(slot.memory.live_bytes, usable);
     const std::int64_t live = load(slot.memory.live_bytes);
-    if (live > load(slot.peak)) {
-      store(slot.peak, live);
-      if (live - load(slot.published) > kPublishStep) [[unlikely]] {
-        publish(slot);
-      }
+    if (live <= load(slot.peak)) [[likely]] {
+      return false;
     }
+    store(slot.peak, live);
+    return live - load(slot.published) > kPublishStep;
   }
-  void shrink(ThreadSlot& slot, std::int64_t usable) {
+  [[gnu::always_inline]] static bool shrink(ThreadSlot& slot, std::int64_t usable) {
     own_add(slot.memory.live_bytes, -usable);
-    if (load(slot.published) - load(slot.memory.live_bytes) > kPublishStep) [[unlikely]] {
-      publish(slot);
-    }
+    return load(slot.published) - load(slot.memory.live_bytes) > kPublishStep;
   }
   static void count_in(CallTotals& totals, std::uint64_t ticks, bool failed, std::uint64_t bytes) {
     own_add(totals.calls, 1);
@@ -193,7 +207,6 @@ class Writer {
       store(totals.max_ticks, ticks);
     }
   }
-  void publish(ThreadSlot& slot);
   void shared_live(std::int64_t change);
   std::uint32_t take_row(ThreadSlot& slot, std::uint32_t call);
   void count_shared(std::uint32_t call, std::uint64_t ticks, bool failed, std::uint64_t bytes);

@@ -141,8 +141,8 @@ def instructions():
     # The limits are what the loops took when they were last looked at, and a tenth: they catch drift.
     table = Table("instructions (callgrind), exact", ["loop", "without", "with", "added", "limit", ""])
     for name, program, arguments, limit in (
-            ("malloc+free", "malloc_pair", ["1", ITERATIONS], 95),
-            ("read", "read_byte", [ITERATIONS], 345),
+            ("malloc+free", "malloc_pair", ["1", ITERATIONS], 69),
+            ("read", "read_byte", [ITERATIONS], 338),
             ("poll, 20 frames deep", "deep_calls", [ITERATIONS, "poll", "20"], 480)):
         without = slope(program, arguments, 2000, 12000, None)
         with_lamprey = slope(program, arguments, 2000, 12000, LIBRARY)

@@ -31,8 +31,8 @@ FAULTS = {
     ),
     "write": (
         "preload/allocation.cpp",
-        "    g_writer.count_allocation(*slot, requested, glibc_usable_size(block));\n",
-        "    ::write(-1, nullptr, 0);\n",
+        "  const bool publish = g_writer.add_allocation(slot, requested, glibc_usable_size(block));\n",
+        "  ::write(-1, nullptr, 0);\n",
     ),
 }
 INCLUDES = "#include <pthread.h>\n#include <stdlib.h>\n#include <unistd.h>\n"
