@@ -11,6 +11,7 @@
 #include "preload/mappings.h"
 #include "preload/raw_syscall.h"
 #include "preload/real.h"
+#include "preload/recent_directory.h"
 #include "preload/role.h"
 #include "preload/runtime_api.h"
 #include "preload/sampler.h"
@@ -153,6 +154,7 @@ void record_child(const std::byte* parent, const recording::Header& before,
   g_writer.inherit_live(inherited);
   stacks::attach_child(before, parent + recording::kModulesOffset);
   mappings::forget_all();
+  recent_directory::forget_all();
   header.sample_bytes = before.sample_bytes;
   header.sample_now = before.sample_bytes;
   open_recording(header);

@@ -3,6 +3,7 @@
 
 #include "preload/paths.h"
 #include "preload/raw_syscall.h"
+#include "preload/recent_directory.h"
 #include "preload/targets.h"
 #include "preload/text.h"
 
@@ -42,6 +43,19 @@ const char* base_of(int at) {
   // A directory of the table stands for all below it, so only a file's own entry is a path.
   const bool own = entry.target != 0 && index >= recording::kTargetFirst[2];
   return own ? g_writer.target_at(index).name : nullptr;
+}
+
+recent_directory::Origin origin_of(int at, const char* path) {
+  if (*path == '/') {
+    return {recent_directory::kRoot, 0};
+  }
+  if (at == kHere) {
+    return {recent_directory::kWorkingDirectory, 0};
+  }
+  if (kind_of(at) != DescriptorKind::kFile) {
+    return {recent_directory::kNowhere, 0};
+  }
+  return {at, recording::load(g_writer.descriptor(at).generation)};
 }
 
 std::uint32_t new_target(TargetKind kind, std::uint64_t hash, const char* text, std::size_t bytes,
@@ -123,14 +137,25 @@ void opened(int fd, int at, const char* path, const Spent& spent) {
 }
 
 void probed(int at, const char* path, const Spent& spent) {
-  paths::Path named;
-  if (!name_it(named, at, path, spent)) {
+  if (path == nullptr || (spent.failed && errno == EFAULT)) {
     return;
   }
-  const std::uint32_t index = directory_of(named);
-  if (index == Writer::kNoTarget) {
-    shared_add(g_writer.header().targets_refused, 1);
-    return;
+  recent_directory::Question question;
+  const bool plain = recent_directory::ask(origin_of(at, path), path, question);
+  std::uint32_t index = plain ? recent_directory::recall(question) : recent_directory::kUnknown;
+  if (index == recent_directory::kUnknown) {
+    paths::Path named;
+    if (!paths::make(named, base_of(at), path)) {
+      return;
+    }
+    index = directory_of(named);
+    if (index == Writer::kNoTarget) {
+      shared_add(g_writer.header().targets_refused, 1);
+      return;
+    }
+    if (plain) {
+      recent_directory::keep(question, index);
+    }
   }
   recording::TargetTotals& totals = g_writer.target_at(index).totals;
   shared_add(totals.ticks, spent.ticks);
@@ -154,6 +179,7 @@ void working_directory_changed() {
   const long got = raw_syscall(SYS_getcwd, pointer_argument(now), static_cast<long>(sizeof(now)));
   // getcwd(2): what is outside the root begins with "(unreachable)".
   copy_text(g_directory, got > 0 && now[0] == '/' ? now : "");
+  recent_directory::forget_all();
 }
 
 }  // namespace lamprey::preload::targets

@@ -187,6 +187,7 @@ void print_targets() {
     print_number("reads", totals.reads);
     print_number("received", totals.received);
     print_number("owned_reads", target.owned.reads);
+    print_number("probes", totals.probes);
     std::printf("\"sent\":%" PRIu64 "}", totals.sent);
     comma = ",";
   }
