@@ -18,8 +18,8 @@ using recording::TargetTotals;
 constexpr int kDnsPort = 53;
 
 Target* target_of(const Descriptor& entry) {
-  return entry.target != 0 ? &g_writer.target_at((entry.target - 1U) % recording::kTargets)
-                           : nullptr;
+  const std::uint32_t index = std::uint32_t{load(entry.target)} - 1;  // 0: none
+  return index < recording::kTargets ? &g_writer.target_at(index) : nullptr;
 }
 
 CallClass class_of(const Descriptor& entry, DescriptorKind kind, CallClass by_name) {
@@ -103,7 +103,7 @@ void used_host(Descriptor& entry, Target& target, const Spent& spent, Way way) {
   }
 }
 
-void used_file(Target& target, const Spent& spent, Way way) {
+[[gnu::always_inline]] inline void used_file(Target& target, const Spent& spent, Way way) {
   const bool own = owns(target);
   recording::OwnedTotals& mine = target.owned;
   TargetTotals& everybodys = target.totals;
@@ -170,8 +170,9 @@ bool is_error(const Spent& spent) {
 
 bool in_vfork_child() { return raw_syscall(SYS_getpid) != g_writer.header().pid; }
 
-CallClass used_slow(int fd, CallClass by_name, const Spent& spent, Way way) {
-  Descriptor& entry = g_writer.descriptor(fd);
+namespace {
+CallClass __attribute__((noinline))
+used_other(Descriptor& entry, int fd, CallClass by_name, const Spent& spent, Way way) {
   const DescriptorKind kind = load(entry.kind);
   Target* target = target_of(entry);
   if (target != nullptr && kind == DescriptorKind::kHost) {
@@ -183,6 +184,18 @@ CallClass used_slow(int fd, CallClass by_name, const Spent& spent, Way way) {
     return CallClass::kOther;
   }
   return class_of(entry, kind, by_name);
+}
+}  // namespace
+
+// Files apart: of all that a program reads, they are what it reads most often and waits for least.
+CallClass used_slow(int fd, CallClass by_name, const Spent& spent, Way way) {
+  Descriptor& entry = g_writer.descriptor(fd);
+  Target* target = target_of(entry);
+  if (load(entry.kind) != DescriptorKind::kFile || target == nullptr) {
+    return used_other(entry, fd, by_name, spent, way);
+  }
+  used_file(*target, spent, way);
+  return recording::class_of(DescriptorKind::kFile, by_name);  // nobody is woken through a file
 }
 
 CallClass waited_for(int fd, const Spent& spent) {

@@ -65,9 +65,11 @@ constexpr std::uint32_t bucket_of(std::uint64_t ticks) {
   if (ticks < (1U << kFirstOctave)) {
     return 0;
   }
-  const auto octave = static_cast<std::uint32_t>(63 - __builtin_clzll(ticks));
-  const auto quarter = static_cast<std::uint32_t>((ticks >> (octave - 2)) & 3U);
-  const std::uint32_t bucket = ((octave - kFirstOctave) * kBucketsPerOctave) + quarter;
+  // The leading bit and the two after it, 4 to 7, say the quarter; how far they stand, the octave.
+  const auto shift = static_cast<std::uint32_t>(61 - __builtin_clzll(ticks));
+  const auto leading = static_cast<std::uint32_t>(ticks >> shift);
+  const std::uint32_t bucket =
+      (shift * kBucketsPerOctave) + leading - ((kFirstOctave - 1) * kBucketsPerOctave);
   return bucket < kBuckets ? bucket : kBuckets - 1;
 }
 

@@ -142,7 +142,7 @@ def instructions():
     table = Table("instructions (callgrind), exact", ["loop", "without", "with", "added", "limit", ""])
     for name, program, arguments, limit in (
             ("malloc+free", "malloc_pair", ["1", ITERATIONS], 69),
-            ("read", "read_byte", [ITERATIONS], 338),
+            ("read", "read_byte", [ITERATIONS], 302),
             ("poll, 20 frames deep", "deep_calls", [ITERATIONS, "poll", "20"], 480)):
         without = slope(program, arguments, 2000, 12000, None)
         with_lamprey = slope(program, arguments, 2000, 12000, LIBRARY)
