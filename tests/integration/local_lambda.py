@@ -18,7 +18,10 @@ import time
 import record_schema
 
 START = re.compile(r"^START RequestId: (\S+) Version: \S+$")
-REPORT = re.compile(r"^REPORT RequestId: (\S+)\tDuration: ([0-9.]+) ms\t")
+# AWS's emulator says the duration of init first, Lambda last.
+REPORT = re.compile(
+    r"^REPORT RequestId: (\S+)\t(?:Init Duration: [0-9.]+ ms\t)?Duration: ([0-9.]+) ms\t"
+)
 SERVING = re.compile(r"serving on http://127\.0\.0\.1:(\d+)/")
 INVOKE_PATH = "/2015-03-31/functions/function/invocations"
 

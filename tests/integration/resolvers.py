@@ -28,6 +28,7 @@ while os.getppid() == parent:
     counts = b"\\0\\x01\\0\\x01\\0\\0\\0\\0"
     server.sendto(asked[:2] + b"\\x81\\x80" + counts + question + answer, who)
 """
+PATIENT = "nameserver 127.0.0.1\noptions timeout:30\n"  # a resolv.conf: patience for a silent one
 START = """
 ip link set lo up && mount --bind "$1" /etc/resolv.conf || exit 125
 "$0" -c "$2" "$3" &
@@ -42,7 +43,7 @@ def with_resolver(local_lambda, workspace, seconds):
     if os.geteuid() != 0:
         pytest.skip("a network namespace needs root")
     resolv = workspace / "resolv.conf"
-    resolv.write_text("nameserver 127.0.0.1\noptions timeout:30\n")
+    resolv.write_text(PATIENT)
     words = ["unshare", "--net", "--mount", "sh", "-c", START, sys.executable, resolv, RESOLVER, seconds]
     words = [str(word) for word in words]
     if subprocess.run([*words, "true"], capture_output=True).returncode != 0:

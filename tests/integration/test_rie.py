@@ -1,84 +1,135 @@
-"""A Python function under AWS's own local emulator, aws-lambda-rie, with the layer, where that program
-is to be had. It looks for extensions in /opt/extensions only and does not know the exec wrapper, so
-the layer is mounted there in a namespace of its own and the wrapper is started by hand.
+"""Functions with the layer under AWS's own local emulator, aws-lambda-rie, where that can run: are the
+lines there, are they true, and does each hang's and each death's headline name the right thing?
+
+What the emulator does otherwise than Lambda: docs/troubleshooting.md.
 """
 
-import contextlib
-import http.client
-import json
+import concurrent.futures
+import os
+import pathlib
 import shutil
-import socket
-import subprocess
 import sys
-import time
+import tempfile
 
+import aws_emulator
+import bad_ends
 import pytest
-import record_schema
 
-# $1: the layer. What follows is started with it in /opt, with a /tmp of its own.
-_WITH_LAYER = """
-mount --bind "$1" /opt && mount -t tmpfs tmpfs /tmp && shift && exec "$@"
-"""
-
-
-@pytest.fixture
-def rie():
-    program = shutil.which("aws-lambda-rie")
-    if program is None:
-        pytest.skip("no aws-lambda-rie on PATH: AWS's emulator is not to be had here")
-    probe = ["unshare", "--mount", "sh", "-c", "mkdir -p /opt && mount -t tmpfs tmpfs /opt"]
-    if subprocess.run(probe, capture_output=True).returncode != 0:
-        pytest.skip("no mount namespace is allowed here, so no layer in /opt")
-    return program
+HANDLERS = pathlib.Path(__file__).resolve().parent / "handlers"
+HANG_TIMEOUT_S = 2  # the emulator counts init in
+DEATH_TIMEOUT_S = 20
+AT_ONCE = 4  # they mostly wait
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def python(handler):
+    return ["/opt/lamprey", sys.executable, "-m", "awslambdaric", handler]
 
 
-def ask(port, event, patience=20):
-    """The function's answer; the emulator may still be starting."""
-    end = time.monotonic() + patience
-    while True:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patience)
-        with contextlib.closing(connection):
-            try:
-                connection.request(
-                    "POST", "/2015-03-31/functions/function/invocations", body=json.dumps(event)
-                )
-                return json.loads(connection.getresponse().read())
-            except ConnectionRefusedError:
-                if time.monotonic() > end:
-                    raise
-        time.sleep(0.1)
+@pytest.fixture(scope="module")
+def rie(root, build, private_tmp):
+    if os.geteuid() != 0:
+        pytest.skip("a mount at /opt and a network of one's own need root")
+    reason = aws_emulator.why_not()
+    if reason:
+        pytest.skip(reason)
+    base = root / "build" / "test-workspaces"
+    base.mkdir(parents=True, exist_ok=True)
+    workspace = pathlib.Path(tempfile.mkdtemp(dir=base))
+    yield aws_emulator.AwsEmulator(build, HANDLERS, private_tmp, workspace)
+    shutil.rmtree(workspace, ignore_errors=True)
 
 
-def test_a_python_function_has_its_lines_under_awss_emulator(rie, root, build):
-    port = free_port()
-    process = subprocess.Popen(
-        ["unshare", "--mount", "sh", "-c", _WITH_LAYER, "sh", build,
-         rie, "--runtime-interface-emulator-address", f"127.0.0.1:{port}",
-         "/opt/lamprey", sys.executable, "-m", "awslambdaric", "fleet.healthy"],
-        cwd=root / "tests/integration/handlers",
-        env={"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    try:
-        answers = [ask(port, {}) for _ in range(3)]
-    finally:
-        process.terminate()
-        try:
-            text = process.communicate(timeout=20)[0]
-        except subprocess.TimeoutExpired:
-            process.kill()
-            text = process.communicate()[0]
-    assert all(answer == {"n": list(range(100))} for answer in answers), answers
-    records = [record_schema.check(line) for line in text.splitlines()
-               if line.startswith('{"lamprey"')]  # fmt: skip
-    invokes = [record for record in records if record["type"] == "invoke"]
-    assert [record["type"] for record in records][0] == "init"
-    assert [record["invocation"] for record in invokes] == [1, 2, 3]
-    assert len({record["request_id"] for record in invokes}) == 3
-    assert all(record["memory"]["allocations"] > 0 for record in invokes)
+def kinds(log):
+    return [(record["type"], record["status"]) for record in log.records]
+
+
+def test_a_python_function_has_its_lines(rie):
+    with rie.serve(*python("fleet.healthy"), memory=256) as serving:
+        answers = [serving.invoke() for _ in range(3)]
+        log = serving.stop()
+    assert answers == [({"n": list(range(100))}, False)] * 3
+    assert log.complaints == []
+    assert sum("External agent lamprey" in line for line in log.lines) == 1
+    assert any("registered, subscribed to [INVOKE SHUTDOWN]" in line for line in log.lines)
+    assert kinds(log) == [("init", "ok"), *[("invoke", "ok")] * 3, ("shutdown", "ok")]
+    assert [record["invocation"] for record in log.invokes] == [1, 2, 3]
+    assert [record["cold_start"] for record in log.invokes] == [True, False, False]
+    assert [record["request_id"] for record in log.invokes] == log.started_ids
+    for record in log.invokes:
+        assert record["memory"]["allocations"] > 0 and "late" not in record
+        assert record["duration_ms"] <= log.durations_ms[record["request_id"]]
+        assert record["function_name"] == "test_function"
+        assert record["memory"]["limit_bytes"] == 256 * 2**20
+
+
+# ---- hanging and dying --------------------------------------------------------------------------
+
+HANGS = bad_ends.HANGS + bad_ends.UNRESOLVED
+# One of each kind that the platform could tell from the others.
+DEATHS = [
+    death for death in bad_ends.DEATHS
+    if death[:2] in {("python", "null"), ("python", "_exit"), ("python", "exit"), ("node", "exit"),
+                     ("node", "abort"), ("c++", "bus"), ("c++", "throw")}
+]  # fmt: skip
+
+
+def log_of(rie, command, end):
+    """The log of an environment in which the first invocation is well and the second ends so."""
+    timeout = HANG_TIMEOUT_S if end in HANGS else DEATH_TIMEOUT_S
+    with rie.serve("/opt/lamprey", *command, timeout=timeout, memory=512) as serving:
+        serving.invoke({"way": "fine"})
+        _, failed = serving.invoke({"way": end[1], "port": aws_emulator.SILENT_PORT})
+        assert failed
+        return serving.stop()
+
+
+@pytest.fixture(scope="module")
+def logs(rie, request):
+    """The logs that the selected tests want, made several at once."""
+    wanted = [
+        item.callspec.params["end"] for item in request.session.items
+        if item.path == request.path and "end" in getattr(item, "fixturenames", [])
+    ]  # fmt: skip
+    started_by = bad_ends.commands()
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {
+            bad_ends.name_of(end): pool.submit(log_of, rie, started_by[end[0]], end)
+            for end in wanted
+        }
+
+
+def one_bad(log, status):
+    """The record of the second invocation, where the first was well."""
+    assert log.complaints == []
+    assert [record["request_id"] for record in log.invokes] == log.started_ids
+    expected = [("init", "ok"), ("invoke", "ok"), ("invoke", status), ("shutdown", status)]
+    assert kinds(log) == expected, "\n".join(log.lines)
+    return log.invokes[1]
+
+
+@pytest.mark.parametrize("end", HANGS, ids=bad_ends.name_of)
+def test_a_hang(logs, end):
+    log = logs[bad_ends.name_of(end)].result()
+    bad_ends.check_hang(one_bad(log, "timeout"), end, HANG_TIMEOUT_S)
+
+
+@pytest.mark.parametrize("end", DEATHS, ids=bad_ends.name_of)
+def test_a_death(logs, end):
+    log = logs[bad_ends.name_of(end)].result()
+    bad_ends.check_death(one_bad(log, end[2]), end)
+
+
+def test_after_a_bad_end_a_new_environment_is_well(rie):
+    with rie.serve(*python("hangs.handler"), timeout=DEATH_TIMEOUT_S) as serving:
+        ways = ["fine", "null", "fine", "_exit", "fine"]
+        answers = [serving.invoke({"way": way}) for way in ways]
+        log = serving.stop()
+    assert [failed for _, failed in answers] == [False, True, False, True, False]
+    assert log.complaints == []
+    assert [record["request_id"] for record in log.invokes] == log.started_ids
+    assert [record["invocation"] for record in log.invokes] == [1, 2, 1, 2, 1]
+    assert kinds(log) == [
+        ("init", "ok"), ("invoke", "ok"), ("invoke", "crash"), ("shutdown", "crash"),
+        ("init", "ok"), ("invoke", "ok"), ("invoke", "exit"), ("shutdown", "exit"),
+        ("init", "ok"), ("invoke", "ok"), ("shutdown", "ok"),
+    ]  # fmt: skip
