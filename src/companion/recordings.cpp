@@ -138,7 +138,8 @@ bool Followed::has_ended() {
   }
   const bool runs = ledger_.process_runs();
   seen_running_ = seen_running_ || runs;
-  return seen_running_ && !runs;
+  // One that died before we first looked was never seen, but most leave their last words.
+  return !runs && (seen_running_ || ledger_.account().has_value());
 }
 
 Recordings::Recordings(std::string directory, std::string environment, std::uint64_t since_real_ns,

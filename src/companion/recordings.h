@@ -39,7 +39,7 @@ class Followed {
   bool is_child() { return ledger_.header().role == recording::Role::kChild; }
 
   // Whether its process has certainly ended. A process that /proc never showed (another pid
-  // namespace) is not known to have.
+  // namespace) is not known to have, unless it left an account of its end.
   bool has_ended();
   // Its file was replaced by another recording (the process executed another program).
   bool replaced = false;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <map>
@@ -201,6 +202,44 @@ TEST_F(CompanionTest, ADeadRuntimeEndsTheWait) {
   EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(500));
   stop("failure");
   EXPECT_THAT(words("status"), ElementsAre("ok", "exit", "exit"));
+}
+
+// A function may crash within its first request's first millisecond, before we look at /proc at
+// all.
+TEST_F(CompanionTest, ARuntimeThatDiedBeforeItWasSeenEndsTheWait) {
+  begin();
+  RecordingBuilder process(recording_path(), api_.address().c_str());
+  process.never_seen();
+  process.end_init();
+  process.start("dies", 5000);
+  recording::Death& death = process.header().deaths[recording::kDeathBySignal];
+  death.kind = recording::DeathKind::kSignal;
+  death.signal = SIGSEGV;
+  death.code = SEGV_MAPERR;
+  death.at = RecordingBuilder::now();
+  death.state = recording::DeathState::kWritten;
+  const auto begun = std::chrono::steady_clock::now();
+  api_.invoke("dies", 5000);
+  ASSERT_TRUE(api_.wait_for_next(2));
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(500));
+  stop("failure");
+  EXPECT_THAT(words("type"), ElementsAre("init", "invoke", "shutdown"));
+  EXPECT_THAT(words("status"), ElementsAre("ok", "crash", "crash"));
+}
+
+// Nor does /proc show a process of another pid namespace, which lives on.
+TEST_F(CompanionTest, ARuntimeThatIsNeverSeenIsWaitedFor) {
+  begin();
+  RecordingBuilder process(recording_path(), api_.address().c_str());
+  process.never_seen();
+  process.end_init();
+  process.start("lives");
+  api_.invoke("lives");
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  EXPECT_EQ(api_.nexts(), 1U);
+  process.end();
+  ASSERT_TRUE(api_.wait_for_next(2));
+  EXPECT_THAT(words("status"), ElementsAre("ok", "ok"));
 }
 
 TEST_F(CompanionTest, AnOrphanIsReportedOnceAndAtTheFirstEvent) {

@@ -120,10 +120,14 @@ class RecordingBuilder {
     respond(request_id);
     end();
   }
-  // As left by a process that is gone.
-  void orphan() {
+  // As of a process that /proc does not show.
+  void never_seen() {
     header().pid = 0x3FFFFFF;  // above any pid_max
     header().process_start = 1;
+  }
+  // As left by a process that is gone.
+  void orphan() {
+    never_seen();
     header().attach_real_ns -= 60'000'000'000U;
   }
 
