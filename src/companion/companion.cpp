@@ -311,6 +311,7 @@ Circumstances Companion::circumstances_of(Followed& followed) {
   known.account = followed.ledger().account();
   known.exited = (followed.ledger().header().flags & recording::kFlagExited) != 0;
   known.gone = followed.has_ended();
+  known.init_ended = followed.ledger().init_ended() || followed.is_child();
   if (known.gone && !known.account && !known.exited) {
     const report::MemoryEvidence evidence =
         followed.memory_evidence(recordings_.memory_kills_at_start());

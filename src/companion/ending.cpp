@@ -17,6 +17,12 @@ void take(End& end, const report::Account& account) {
   end.death = account.death;
 }
 
+// SIGTERM is how the platform asks a runtime to go, and exit how one obeys. But before init is over
+// nobody asks: AWS's emulator says spindown when a runtime has left in the middle of init.
+bool is_orderly(const report::Account& account, bool init_ended) {
+  return account.signal == SIGTERM || (account.signal == 0 && init_ended);
+}
+
 // The platform says that something failed; what failed is better known here.
 void explain_failure(End& end, const Circumstances& known) {
   if (known.account) {
@@ -45,8 +51,7 @@ End ending_of(ShutdownReason reason, const Circumstances& known) {
   switch (reason) {
     case ShutdownReason::kSpindown:
       end.status = Status::kOk;
-      // SIGTERM is how the platform asks a runtime to go.
-      if (known.account && known.account->signal != 0 && known.account->signal != SIGTERM) {
+      if (known.account && !is_orderly(*known.account, known.init_ended)) {
         take(end, *known.account);
       }
       break;

@@ -15,6 +15,7 @@ struct Circumstances {
   std::optional<report::Account> account;  // the process's own
   bool exited = false;                     // its exit handlers ran
   bool gone = false;                       // it is known not to run any more
+  bool init_ended = true;                  // it once asked for an invocation
   report::MemoryVerdict memory;            // when it is gone and left no account
   std::vector<report::Finding> findings;   // that go with the verdict
 };

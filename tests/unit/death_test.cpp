@@ -162,6 +162,18 @@ TEST(EndingTest, AnOrderlyEndIsOneAlsoBySigterm) {
   EXPECT_EQ(ending_of(ShutdownReason::kSpindown, known).status, Status::kCrash);
 }
 
+// AWS's emulator calls it a spindown when init has failed.
+TEST(EndingTest, AnExitBeforeInitEndedIsNoOrderlyEnd) {
+  Circumstances known;
+  known.account = exited_with(7);
+  EXPECT_EQ(ending_of(ShutdownReason::kSpindown, known).status, Status::kOk);
+  known.init_ended = false;
+  EXPECT_EQ(ending_of(ShutdownReason::kSpindown, known).status, Status::kExit);
+  EXPECT_EQ(ending_of(ShutdownReason::kSpindown, known).death.exit_code, 7);
+  known.account = killed_by(SIGTERM);
+  EXPECT_EQ(ending_of(ShutdownReason::kSpindown, known).status, Status::kOk);
+}
+
 TEST(EndingTest, ATimeoutStaysOneWhateverTheProcessSaid) {
   Circumstances known;
   known.account = killed_by(SIGTERM);
