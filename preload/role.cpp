@@ -60,8 +60,10 @@ Decision decide_role(const char* executable, int pid) {
   }
   const char* target = environment_value(kTargetVariable);
   if (target == nullptr) {
+    const bool hidden_from_extensions = environment_value("_HANDLER") != nullptr ||
+                                        environment_value("AWS_LAMBDA_LOG_GROUP_NAME") != nullptr;
     decision.record = environment_value("AWS_LAMBDA_RUNTIME_API") != nullptr &&
-                      environment_value("_HANDLER") != nullptr && !is_shell(executable) &&
+                      hidden_from_extensions && !is_shell(executable) &&
                       !contains(executable, "/extensions/");
     return decision;
   }

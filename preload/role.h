@@ -6,9 +6,10 @@
 //                                            layer's) is on its way to exec the runtime
 //   _LAMPREY_TARGET is another pid           a child: only with LAMPREY_FOLLOW_CHILDREN=on
 //   no _LAMPREY_TARGET                       LD_PRELOAD is a function variable (provided.*): the
-//                                            runtime has _HANDLER, extensions do not; and nothing
-//                                            below /opt/extensions (the emulators give extensions
-//                                            everything)
+//                                            runtime has _HANDLER (none in an image without a
+//                                            command) and the log group's name, extensions have
+//                                            neither; and nothing below /opt/extensions (the
+//                                            emulators give extensions everything)
 #pragma once
 
 #include "recording/layout.h"
