@@ -103,6 +103,10 @@ class Emulator:
         """What was printed so far: the emulator's lines, the function's and the extension's."""
         return Log(0, self._text().splitlines(), "")
 
+    def kill(self):
+        """Everything in there at once."""
+        return self.stop(signal.SIGKILL)
+
     def stop(self, sent=signal.SIGTERM):
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._first, sent)

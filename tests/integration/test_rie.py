@@ -62,6 +62,60 @@ def test_a_python_function_has_its_lines(rie):
         assert record["memory"]["limit_bytes"] == 256 * 2**20
 
 
+def test_an_image_without_a_command_has_its_lines(rie):
+    """provided.* with LD_PRELOAD: the emulator itself carries it, and the runtime has no _HANDLER."""
+    env = {"LD_PRELOAD": "/opt/lib/liblamprey.so"}
+    with rie.serve(*bad_ends.commands()["c++"], env=env) as serving:
+        serving.invoke({"way": "fine"})
+        serving.invoke({"way": "_exit"})
+        log = serving.stop()
+    assert [record["request_id"] for record in log.invokes] == log.started_ids
+    assert kinds(log) == [("init", "ok"), ("invoke", "ok"), ("invoke", "exit"), ("shutdown", "exit")]
+
+
+@pytest.mark.parametrize(
+    ("handler", "reason"),
+    [("absent.handler", "the main function returned 1"), ("exits_at_once.handler", "_exit(7)")],
+)
+def test_an_init_that_fails_is_told_so(rie, handler, reason):
+    """To extensions the emulator says spindown the first time. The first request has no answer."""
+    with rie.serve(*python(handler)) as serving:
+        answers = [serving.invoke() for _ in range(2)]
+        log = serving.stop()
+    assert [failed for _, failed in answers] == [True, True]
+    assert kinds(log) == [("init", "exit")] * 2
+    for record in log.records:
+        assert record["headline"].startswith(f"Init failed: {reason}")
+        assert record["memory"]["allocations"] > 1000
+    assert "init.loop" in [found["code"] for found in log.records[1]["findings"]]
+
+
+def test_the_companion_is_killed(rie):
+    with rie.serve(*python("app.handler")) as serving:
+        answers = [serving.invoke(event) for event in ({}, {"kill_companion": 0}, {})]
+        log = serving.stop()
+    assert [failed for _, failed in answers] == [False, True, False]
+    assert [record["request_id"] for record in log.invokes] == log.started_ids
+    assert [record.get("late", False) for record in log.invokes] == [False, True, False]
+
+
+def test_a_container_that_is_started_again_reports_what_its_former_life_left(rie, workspace):
+    """`docker restart`: /tmp is as it was, and process ids begin anew."""
+    command = python("app.handler")
+    same_tmp = f"mount --bind {workspace} /tmp"
+    with rie.serve(*command, prelude=same_tmp) as serving:
+        serving.invoke()
+        former = serving.kill()
+    with rie.serve(*command, prelude=same_tmp) as serving:
+        serving.invoke()
+        log = serving.stop()
+    assert kinds(former) == [("init", "ok"), ("invoke", "ok")]
+    assert [record["request_id"] for record in log.invokes] == log.started_ids
+    late = [record["type"] for record in log.records if record.get("late")]
+    assert late == ["shutdown"]
+    assert kinds(log) == [("shutdown", "error"), ("init", "ok"), ("invoke", "ok"), ("shutdown", "ok")]
+
+
 # ---- hanging and dying --------------------------------------------------------------------------
 
 HANGS = bad_ends.HANGS + bad_ends.UNRESOLVED
