@@ -1,7 +1,7 @@
 """Programs of all kinds give the same output and status with the library as without it.
 
 Each runs twice in folders of its own, once as it is and once under `lamprey run --quiet`, and must
-have been recorded there. CPython's own tests are in test_cpython.py.
+have been recorded there. Test suites of others are in test_cpython.py and test_suites.py.
 """
 
 import json
