@@ -49,7 +49,7 @@ with the library than without.
 
 | suite | tests, by name | recorded processes | fail in both |
 | --- | --- | --- | --- |
-| Redis 7.0.15: 84 units and 36 of modules, without TLS | 2,866 (17 left out by their tags) | 851, with 79.8 million calls | 4: fixes, or tests of fixes, that the distribution brought over from later versions |
+| Redis 7.0.15: 84 units and 36 of modules, without TLS | 2,867 (17 left out by their tags) | over 850, with 79.8 million calls | 4: fixes, or tests of fixes, that the distribution brought over from later versions |
 | libuv 1.44.2: `uv_run_tests` | 410 (11 skip themselves) | 410, with 0.67 million calls | `fs_copyfile`: run as root |
 | Node 18.20.4: `test/parallel/test-*`, run by Node 20.20: `net`, `child-process`, `dgram`, `process`, `fs`, `worker`, `http-[a-m]` | 928 | 928 | 52: tests of another version, or root |
 
