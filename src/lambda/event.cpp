@@ -1,12 +1,10 @@
 // Parsing of Extensions API answers; see the header.
 #include "lambda/event.h"
 
-#include <nlohmann/json.hpp>
+#include "lambda/json_members.h"
 
 namespace lamprey::lambda {
 namespace {
-
-using Json = nlohmann::json;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -22,11 +20,6 @@ bool same(std::string_view a, std::string_view b) {
   return true;
 }
 
-std::string text_of(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 }  // namespace
 
 ShutdownReason parse_reason(std::string_view text) {
@@ -37,36 +30,33 @@ ShutdownReason parse_reason(std::string_view text) {
 }
 
 std::optional<Event> parse_event(std::string_view body) {
-  const Json json = Json::parse(body, nullptr, false);
-  if (!json.is_object()) {
+  const auto json =
+      JsonMembers::read(body, {"eventType", "requestId", "shutdownReason", "deadlineMs"});
+  if (!json) {
     return std::nullopt;
   }
   Event event;
-  const std::string type = text_of(json, "eventType");
+  const std::string& type = json->text("eventType");
   if (same(type, "INVOKE")) {
     event.type = EventType::kInvoke;
-    event.request_id = text_of(json, "requestId");
+    event.request_id = json->text("requestId");
   } else if (same(type, "SHUTDOWN")) {
     event.type = EventType::kShutdown;
-    event.reason_text = text_of(json, "shutdownReason");
+    event.reason_text = json->text("shutdownReason");
     event.reason = parse_reason(event.reason_text);
   } else {
     return std::nullopt;
   }
-  const auto deadline = json.find("deadlineMs");
-  if (deadline != json.end() && deadline->is_number_unsigned()) {
-    event.deadline_ms = deadline->get<std::uint64_t>();
-  }
+  event.deadline_ms = json->whole_number("deadlineMs").value_or(0);
   return event;
 }
 
 Registration parse_registration(std::string_view body) {
-  const Json json = Json::parse(body, nullptr, false);
-  if (!json.is_object()) {
+  const auto json = JsonMembers::read(body, {"functionName", "functionVersion", "handler"});
+  if (!json) {
     return {};
   }
-  return {text_of(json, "functionName"), text_of(json, "functionVersion"),
-          text_of(json, "handler")};
+  return {json->text("functionName"), json->text("functionVersion"), json->text("handler")};
 }
 
 }  // namespace lamprey::lambda

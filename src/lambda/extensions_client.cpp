@@ -1,54 +1,33 @@
-// Extensions API client over Boost.Beast, synchronous; see the header.
+// Extensions API client, synchronous; see the header.
 #include "lambda/extensions_client.h"
 
 #include <fmt/format.h>
 #include <poll.h>
 
 #include <algorithm>
-#include <boost/asio/connect.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <boost/beast/http/write.hpp>
-#include <boost/system/system_error.hpp>
 #include <exception>
-#include <nlohmann/json.hpp>
 #include <thread>
+
+#include "lambda/http_answer.h"
+#include "lambda/tcp.h"
 
 namespace lamprey::lambda {
 namespace {
 
-namespace asio = boost::asio;
-namespace http = boost::beast::http;
-using asio::ip::tcp;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kFirstPause{5};
 constexpr milliseconds kLongestPause{1000};
-constexpr std::uint64_t kMostBody = std::uint64_t{64} * 1024;  // events are a few hundred bytes
+constexpr std::size_t kReadAtOnce = 4096;  // an event has ~400 bytes
 
 }  // namespace
 
 struct ExtensionsClient::Connection {
-  asio::io_context context{1};
-  tcp::socket socket{context};
-  boost::beast::flat_buffer buffer;
+  Socket socket;
+  std::string pending;  // came behind what was taken
 };
 
-struct ExtensionsClient::Answer {
-  unsigned status = 0;
-  std::string identifier;
-  std::string body;
-};
-
-ExtensionsClient::ExtensionsClient(ClientOptions options) : options_(std::move(options)) {
-  const std::size_t colon = options_.api.rfind(':');
-  host_ = options_.api.substr(0, colon);
-  port_ = colon == std::string::npos ? "80" : options_.api.substr(colon + 1);
-}
+ExtensionsClient::ExtensionsClient(ClientOptions options) : options_(std::move(options)) {}
 
 ExtensionsClient::~ExtensionsClient() = default;
 
@@ -63,66 +42,47 @@ void ExtensionsClient::pause() {
   pause_ = std::clamp(pause_ * 2, kFirstPause, kLongestPause);
 }
 
-void ExtensionsClient::connect() {
-  if (connection_) {
-    return;
+std::string ExtensionsClient::request_text(bool is_register, const std::string& body) const {
+  if (!is_register) {
+    return fmt::format(
+        "GET /2020-01-01/extension/event/next HTTP/1.1\r\nHost: {}\r\n"
+        "Lambda-Extension-Identifier: {}\r\n\r\n",
+        options_.api, identifier_);
   }
-  auto fresh = std::make_unique<Connection>();
-  boost::system::error_code not_an_address;
-  const auto address = asio::ip::make_address(host_, not_an_address);
-  if (!not_an_address) {
-    const auto port = static_cast<std::uint16_t>(std::strtoul(port_.c_str(), nullptr, 10));
-    fresh->socket.connect({address, port});
-  } else {
-    tcp::resolver resolver(fresh->context);
-    asio::connect(fresh->socket, resolver.resolve(host_, port_));
-  }
-  fresh->socket.set_option(tcp::no_delay(true));
-  connection_ = std::move(fresh);
+  return fmt::format(
+      "POST /2020-01-01/extension/register HTTP/1.1\r\nHost: {}\r\nLambda-Extension-Name: {}\r\n"
+      "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+      options_.api, options_.name, body.size(), body);
 }
 
 // One request and its answer on the connection that is kept; nothing, and no connection, when
 // anything about it failed.
-std::optional<ExtensionsClient::Answer> ExtensionsClient::exchange(
-    bool is_register, const std::string& body, const std::function<void()>& idle,
-    milliseconds pace) try {
-  connect();
-  http::request<http::string_body> request(
-      is_register ? http::verb::post : http::verb::get,
-      is_register ? "/2020-01-01/extension/register" : "/2020-01-01/extension/event/next", 11);
-  request.set(http::field::host, options_.api);
-  request.keep_alive(true);
-  if (is_register) {
-    request.set("Lambda-Extension-Name", options_.name);
-    request.set(http::field::content_type, "application/json");
-    request.body() = body;
-    request.prepare_payload();
-  } else {
-    request.set("Lambda-Extension-Identifier", identifier_);
+std::optional<HttpAnswer> ExtensionsClient::exchange(bool is_register, const std::string& body,
+                                                     const std::function<void()>& idle,
+                                                     milliseconds pace) try {
+  if (!connection_) {
+    connection_ = std::make_unique<Connection>(Connection{connect_to(options_.api), {}});
   }
-  http::write(connection_->socket, request);
+  const Socket& socket = connection_->socket;
+  send_all(socket, request_text(is_register, body));
   if (idle) {
-    pollfd waiting{connection_->socket.native_handle(), POLLIN, 0};
+    pollfd waiting{socket.descriptor(), POLLIN, 0};
     while (poll(&waiting, 1, static_cast<int>(pace.count())) == 0) {
       idle();
     }
   }
-  http::response_parser<http::string_body> parser;
-  parser.body_limit(kMostBody);
-  http::read(connection_->socket, connection_->buffer, parser);
-  Answer answer;
-  answer.status = parser.get().result_int();
-  answer.identifier = std::string(parser.get()["Lambda-Extension-Identifier"]);
-  answer.body = std::move(parser.get().body());
-  if (!parser.get().keep_alive()) {
+  AnswerParser parser;
+  bool complete = false;
+  while (!complete) {
+    complete = receive(socket, connection_->pending, kReadAtOnce) == Received::kBytes
+                   ? parser.take(connection_->pending)
+                   : parser.end();
+  }
+  HttpAnswer answer = std::move(parser.answer());
+  if (!answer.keep_alive) {
     connection_.reset();
   }
   return answer;
-} catch (const boost::system::system_error& error) {
-  // what() would add the place in Boost's source.
-  connection_.reset();
-  complain(fmt::format("Extensions API at {}: {}", options_.api, error.code().message()));
-  return std::nullopt;
 } catch (const std::exception& error) {
   // Anything that broke mid-way leaves the connection in an unknown state.
   connection_.reset();
@@ -131,7 +91,11 @@ std::optional<ExtensionsClient::Answer> ExtensionsClient::exchange(
 }
 
 Registration ExtensionsClient::register_for(const std::vector<std::string>& events) {
-  const std::string body = nlohmann::json{{"events", events}}.dump();
+  std::string body;
+  for (const std::string& event : events) {  // plain words
+    body += (body.empty() ? "\"" : ",\"") + event + "\"";
+  }
+  body = "{\"events\":[" + body + "]}";
   pause_ = kFirstPause;
   while (true) {
     const auto answer = exchange(true, body, {}, {});

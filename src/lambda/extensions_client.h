@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "lambda/event.h"
+#include "lambda/http_answer.h"
 
 namespace lamprey::lambda {
 
@@ -43,17 +44,15 @@ class ExtensionsClient {
 
  private:
   struct Connection;
-  struct Answer;
 
-  std::optional<Answer> exchange(bool is_register, const std::string& body,
-                                 const std::function<void()>& idle, std::chrono::milliseconds pace);
-  void connect();
+  std::optional<HttpAnswer> exchange(bool is_register, const std::string& body,
+                                     const std::function<void()>& idle,
+                                     std::chrono::milliseconds pace);
+  std::string request_text(bool is_register, const std::string& body) const;
   void pause();
   void complain(const std::string& text) const;
 
   ClientOptions options_;
-  std::string host_;
-  std::string port_;
   std::string identifier_;
   std::unique_ptr<Connection> connection_;
   std::chrono::milliseconds pause_{0};

@@ -7,34 +7,23 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/connect.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/system/system_error.hpp>
 #include <cmath>
-#include <nlohmann/json.hpp>
+#include <exception>
+
+#include "lambda/json_members.h"
+#include "lambda/tcp.h"
 
 namespace lamprey::lambda {
 namespace {
 
-namespace asio = boost::asio;
-using asio::ip::tcp;
-using boost::system::error_code;
-using Json = nlohmann::json;
-
 constexpr std::size_t kMostWaiting = 16;
 constexpr std::size_t kMostPending = std::size_t{64} * 1024;  // a platform event has ~400 bytes
 constexpr std::size_t kMostAnswer = 4096;
+constexpr std::size_t kReadAtOnce = 4096;
 constexpr double kMostFigure = 1e15;
 
-std::optional<std::uint64_t> figure(const Json& metrics, const char* name, double scale) {
-  const auto found = metrics.find(name);
-  if (found == metrics.end() || !found->is_number()) {
-    return std::nullopt;
-  }
-  const double value = found->get<double>() * scale;
+std::optional<std::uint64_t> figure(const JsonMembers& event, const char* path, double scale) {
+  const double value = event.number(path).value_or(-1) * scale;
   if (!(value >= 0 && value < kMostFigure)) {
     return std::nullopt;
   }
@@ -44,11 +33,10 @@ std::optional<std::uint64_t> figure(const Json& metrics, const char* name, doubl
 std::string request_for(const std::string& api, const std::string& identifier, const char* schema,
                         unsigned port) {
   const std::string body =
-      Json{{"schemaVersion", schema},
-           {"types", {"platform"}},
-           {"buffering", {{"maxItems", 1000}, {"maxBytes", 262144}, {"timeoutMs", 25}}},
-           {"destination", {{"protocol", "TCP"}, {"port", port}}}}
-          .dump();
+      fmt::format(R"({{"schemaVersion":"{}","types":["platform"],)"
+                  R"("buffering":{{"maxItems":1000,"maxBytes":262144,"timeoutMs":25}},)"
+                  R"("destination":{{"protocol":"TCP","port":{}}}}})",
+                  schema, port);
   return fmt::format(
       "PUT /2022-07-01/telemetry HTTP/1.1\r\nHost: {}\r\nLambda-Extension-Identifier: {}\r\n"
       "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
@@ -69,24 +57,22 @@ std::string hosts_file() {
 }  // namespace
 
 std::optional<PlatformReport> parse_platform_report(std::string_view text) {
-  const Json event = Json::parse(text, nullptr, false);
-  if (!event.is_object() || !event.contains("type") || event["type"] != "platform.report" ||
-      !event.contains("record") || !event["record"].is_object()) {
-    return std::nullopt;
-  }
-  const Json& record = event["record"];
-  const auto id = record.find("requestId");
-  const auto metrics = record.find("metrics");
-  if (id == record.end() || !id->is_string() || id->get_ref<const std::string&>().empty() ||
-      metrics == record.end() || !metrics->is_object()) {
+  constexpr const char* kBilled = "record.metrics.billedDurationMs";
+  constexpr const char* kMaxMemory = "record.metrics.maxMemoryUsedMB";
+  constexpr const char* kInit = "record.metrics.initDurationMs";
+  constexpr const char* kRestore = "record.metrics.restoreDurationMs";
+  const auto event = JsonMembers::read(
+      text, {"type", "record.requestId", "record.metrics", kBilled, kMaxMemory, kInit, kRestore});
+  if (!event || event->text("type") != "platform.report" ||
+      event->text("record.requestId").empty() || !event->is_object("record.metrics")) {
     return std::nullopt;
   }
   PlatformReport report;
-  report.request_id = id->get<std::string>();
-  report.billed_ms = figure(*metrics, "billedDurationMs", 1);
-  report.max_memory_mb = figure(*metrics, "maxMemoryUsedMB", 1);
-  report.init_ns = figure(*metrics, "initDurationMs", 1e6);
-  report.restore_ns = figure(*metrics, "restoreDurationMs", 1e6);
+  report.request_id = event->text("record.requestId");
+  report.billed_ms = figure(*event, kBilled, 1);
+  report.max_memory_mb = figure(*event, kMaxMemory, 1);
+  report.init_ns = figure(*event, kInit, 1e6);
+  report.restore_ns = figure(*event, kRestore, 1e6);
   return report;
 }
 
@@ -113,10 +99,9 @@ std::string listening_address(std::string_view hosts) {
 }
 
 struct TelemetryClient::Sockets {
-  asio::io_context context{1};
-  tcp::acceptor acceptor{context};
-  tcp::socket request{context};
-  tcp::socket events{context};
+  Socket listener;
+  Socket request;
+  Socket events;
 };
 
 TelemetryClient::TelemetryClient(std::string api, std::function<void(const std::string&)> complain)
@@ -132,82 +117,71 @@ void TelemetryClient::give_up(const std::string& why) {
 void TelemetryClient::subscribe(const std::string& identifier, const char* schema) try {
   sockets_ = std::make_unique<Sockets>();
   Sockets& s = *sockets_;
-  const tcp::endpoint ours(asio::ip::make_address(listening_address(hosts_file())), 0);
-  s.acceptor.open(ours.protocol());
-  s.acceptor.bind(ours);
-  s.acceptor.listen(4);
-  s.acceptor.non_blocking(true);
-  const std::size_t colon = api_.rfind(':');
-  const std::string host = api_.substr(0, colon);
-  const std::string port = colon == std::string::npos ? "80" : api_.substr(colon + 1);
-  asio::connect(s.request, tcp::resolver(s.context).resolve(host, port));
-  const unsigned ours_port = s.acceptor.local_endpoint().port();
-  asio::write(s.request, asio::buffer(request_for(api_, identifier, schema, ours_port)));
-  s.request.non_blocking(true);
-} catch (const boost::system::system_error& error) {
-  give_up(error.code().message());
+  s.listener = listen_at(listening_address(hosts_file()));
+  s.request = connect_to(api_);
+  send_all(s.request, request_for(api_, identifier, schema, port_of(s.listener)));
+  never_block(s.request);
+} catch (const std::exception& error) {
+  give_up(error.what());
 }
 
-void TelemetryClient::look_at_answer() {
+void TelemetryClient::look_at_answer() try {
   Sockets& s = *sockets_;
   if (!s.request.is_open()) {
     return;
   }
-  std::array<char, 1024> buffer{};
-  error_code error;
-  std::size_t got = 0;
-  while (answer_.size() < kMostAnswer &&
-         (got = s.request.read_some(asio::buffer(buffer), error)) != 0 && !error) {
-    answer_.append(buffer.data(), got);
+  Received last = Received::kBytes;
+  while (answer_.size() < kMostAnswer && last == Received::kBytes) {
+    last = receive(s.request, answer_, kReadAtOnce);
   }
   const bool whole = answer_.find("\r\n\r\n") != std::string::npos;
-  if (!whole && error == asio::error::would_block) {
+  if (!whole && last == Received::kNothingYet) {
     return;
   }
-  const std::string line =
-      answer_.empty() ? error.message() : answer_.substr(0, answer_.find('\r'));
-  s.request.close(error);
-  if (!line.starts_with("HTTP/1.1 200")) {
-    give_up("the subscription was answered with " + line);
+  s.request.reset();
+  if (!answer_.starts_with("HTTP/1.1 200")) {
+    give_up(answer_.empty()
+                ? "End of file"
+                : "the subscription was answered with " + answer_.substr(0, answer_.find('\r')));
   }
+} catch (const std::exception& error) {
+  give_up(error.what());
 }
 
-void TelemetryClient::receive() {
+void TelemetryClient::receive_events() try {
   Sockets& s = *sockets_;
-  error_code error;
-  tcp::socket fresh(s.context);
-  s.acceptor.accept(fresh, error);
-  if (!error) {
+  if (Socket fresh = accept_from(s.listener); fresh.is_open()) {
     s.events = std::move(fresh);
-    s.events.non_blocking(true, error);
     pending_.clear();
   }
   if (!s.events.is_open()) {
     return;
   }
-  std::array<char, 4096> buffer{};
-  for (std::size_t total = 0; total < kMostPending;) {
-    const std::size_t got = s.events.read_some(asio::buffer(buffer), error);
-    if (error) {
-      break;
+  Received last = Received::kBytes;
+  for (std::size_t total = 0; total < kMostPending && last == Received::kBytes;
+       total += kReadAtOnce) {
+    last = receive(s.events, pending_, kReadAtOnce);
+    take_lines();
+  }
+  if (last == Received::kEnd) {
+    s.events.reset();  // the platform will connect again
+  }
+} catch (const std::exception&) {
+  sockets_->events.reset();
+}
+
+void TelemetryClient::take_lines() {
+  for (std::size_t end = 0; (end = pending_.find('\n')) != std::string::npos;) {
+    if (auto report = parse_platform_report(std::string_view(pending_).substr(0, end))) {
+      reports_.push_back(std::move(*report));
     }
-    total += got;
-    pending_.append(buffer.data(), got);
-    for (std::size_t end = 0; (end = pending_.find('\n')) != std::string::npos;) {
-      if (auto report = parse_platform_report(std::string_view(pending_).substr(0, end))) {
-        reports_.push_back(std::move(*report));
-      }
-      pending_.erase(0, end + 1);
-    }
-    if (pending_.size() > kMostPending) {
-      pending_.clear();
-    }
+    pending_.erase(0, end + 1);
+  }
+  if (pending_.size() > kMostPending) {
+    pending_.clear();
   }
   while (reports_.size() > kMostWaiting) {
     reports_.pop_front();
-  }
-  if (error && error != asio::error::would_block) {
-    s.events.close(error);  // the platform will connect again
   }
 }
 
@@ -216,7 +190,7 @@ void TelemetryClient::collect() {
     look_at_answer();
   }
   if (sockets_) {
-    receive();
+    receive_events();
   }
 }
 

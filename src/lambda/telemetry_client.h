@@ -54,7 +54,8 @@ class TelemetryClient {
   struct Sockets;
 
   void look_at_answer();
-  void receive();
+  void receive_events();
+  void take_lines();
   void give_up(const std::string& why);
 
   std::string api_;

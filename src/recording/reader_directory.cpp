@@ -54,11 +54,11 @@ std::vector<std::string> list_recordings(const std::string& directory) {
     const std::string_view name = entry->d_name;
     if (name.size() > std::strlen(kSuffix) && name.front() != '.' && name.ends_with(kSuffix) &&
         found.size() < kMostListed) {
-      found.push_back(directory + "/" + entry->d_name);
+      std::string path = directory + "/" + entry->d_name;
+      found.insert(std::upper_bound(found.begin(), found.end(), path), std::move(path));
     }
   }
   closedir(entries);
-  std::sort(found.begin(), found.end());
   return found;
 }
 

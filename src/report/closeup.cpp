@@ -15,6 +15,7 @@
 #include <optional>
 #include <string_view>
 
+#include "report/order.h"
 #include "report/process.h"
 
 namespace lamprey::report {
@@ -163,9 +164,8 @@ std::vector<SocketLook> look_at_sockets(std::int32_t pid, const std::string& exc
       found.back().descriptor = descriptor;
     }
   });
-  std::stable_sort(found.begin(), found.end(), [](const SocketLook& a, const SocketLook& b) {
-    return a.connecting > b.connecting;
-  });
+  put_in_order(
+      found, [](const SocketLook& a, const SocketLook& b) { return a.connecting > b.connecting; });
   found.resize(std::min(found.size(), kMostSockets));
   return found;
 }
@@ -183,9 +183,8 @@ std::vector<Closeup::Busy> busy_between(const std::vector<ThreadLook>& first,
       busy.push_back({now.tid, used});
     }
   }
-  std::stable_sort(busy.begin(), busy.end(), [](const Closeup::Busy& a, const Closeup::Busy& b) {
-    return a.cpu_ns > b.cpu_ns;
-  });
+  put_in_order(busy,
+               [](const Closeup::Busy& a, const Closeup::Busy& b) { return a.cpu_ns > b.cpu_ns; });
   return busy;
 }
 

@@ -6,6 +6,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "report/order.h"
+
 namespace lamprey::report {
 namespace {
 
@@ -123,9 +125,8 @@ CallsFigures calls_between(const recording::Totals& before, const recording::Tot
     figures.time_ns += call.total_ns;
     figures.by_time.push_back(call);
   }
-  std::stable_sort(
-      figures.by_time.begin(), figures.by_time.end(),
-      [](const CallFigures& a, const CallFigures& b) { return a.total_ns > b.total_ns; });
+  put_in_order(figures.by_time,
+               [](const CallFigures& a, const CallFigures& b) { return a.total_ns > b.total_ns; });
   return figures;
 }
 

@@ -1,7 +1,7 @@
 // Which findings there are, and their order; see the header.
 #include "report/findings.h"
 
-#include <algorithm>
+#include "report/order.h"
 
 namespace lamprey::report {
 
@@ -9,8 +9,8 @@ void add_findings(Report& report) {
   add_memory_findings(report);
   add_ending_findings(report);
   add_time_findings(report);
-  std::stable_sort(report.findings.begin(), report.findings.end(),
-                   [](const Finding& a, const Finding& b) { return a.severity > b.severity; });
+  put_in_order(report.findings,
+               [](const Finding& a, const Finding& b) { return a.severity > b.severity; });
 }
 
 }  // namespace lamprey::report

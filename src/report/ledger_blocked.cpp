@@ -6,6 +6,7 @@
 #include <array>
 
 #include "report/ledger.h"
+#include "report/order.h"
 #include "report/stacks.h"
 
 namespace lamprey::report {
@@ -136,12 +137,11 @@ void Ledger::add_blocked(Report& report, const recording::Invocation& entry, std
     blocked.main = blocked.tid == header().pid;
   }
   const std::uint64_t ran = until - std::min(until, entry.started.mono_ns);
-  std::stable_sort(report.blocked.begin(), report.blocked.end(),
-                   [ran](const Blocked& a, const Blocked& b) {
-                     const int near = distance(a, ran);
-                     const int far = distance(b, ran);
-                     return near != far ? near < far : a.for_ns > b.for_ns;
-                   });
+  put_in_order(report.blocked, [ran](const Blocked& a, const Blocked& b) {
+    const int near = distance(a, ran);
+    const int far = distance(b, ran);
+    return near != far ? near < far : a.for_ns > b.for_ns;
+  });
 }
 
 }  // namespace lamprey::report

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "report/order.h"
 #include "report/stacks.h"
 
 namespace lamprey::report {
@@ -33,24 +34,23 @@ struct Candidate {
 };
 
 // Equal ones stay in the order of their stacks: lines of like invocations are alike.
-bool more_live(const Candidate& a, const Candidate& b) {
+constexpr auto more_live = [](const Candidate& a, const Candidate& b) {
   return a.live_bytes != b.live_bytes ? a.live_bytes > b.live_bytes : a.stack < b.stack;
-}
+};
 
-bool more_allocated(const Candidate& a, const Candidate& b) {
+constexpr auto more_allocated = [](const Candidate& a, const Candidate& b) {
   return a.allocated_bytes != b.allocated_bytes ? a.allocated_bytes > b.allocated_bytes
                                                 : more_live(a, b);
-}
+};
 
 // The most live first; behind them, of the others, what allocated most.
 void keep_top(std::vector<Candidate>& candidates) {
   if (candidates.size() > kMostSites) {
-    const auto rest = candidates.begin() + kByLive;
-    std::nth_element(candidates.begin(), rest, candidates.end(), more_live);
-    std::nth_element(rest, candidates.begin() + kMostSites, candidates.end(), more_allocated);
+    put_first(candidates, 0, kByLive, more_live);
+    put_first(candidates, kByLive, kMostSites - kByLive, more_allocated);
     candidates.resize(kMostSites);
   }
-  std::sort(candidates.begin(), candidates.end(), more_live);
+  put_in_order(candidates, more_live);
 }
 
 }  // namespace

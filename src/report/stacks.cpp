@@ -8,6 +8,8 @@
 #include <charconv>
 #include <utility>
 
+#include "report/order.h"
+
 namespace lamprey::report {
 namespace {
 
@@ -40,8 +42,8 @@ std::string frame_text(const Frame& frame) {
 }  // namespace
 
 ModuleMap::ModuleMap(std::vector<LoadedModule> modules) : modules_(std::move(modules)) {
-  std::stable_sort(modules_.begin(), modules_.end(),
-                   [](const LoadedModule& a, const LoadedModule& b) { return a.start < b.start; });
+  put_in_order(modules_,
+               [](const LoadedModule& a, const LoadedModule& b) { return a.start < b.start; });
 }
 
 Stack ModuleMap::frames_of(const recording::CapturedStack& stack) const {

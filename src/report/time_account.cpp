@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "report/order.h"
+
 namespace lamprey::report {
 namespace {
 
@@ -76,8 +78,7 @@ FileFigures file_figures(const TargetName& name, const Growth& grew,
 
 template <class Figures, class Key>
 void sort_by(std::vector<Figures>& list, Key key) {
-  std::stable_sort(list.begin(), list.end(),
-                   [key](const Figures& a, const Figures& b) { return a.*key > b.*key; });
+  put_in_order(list, [key](const Figures& a, const Figures& b) { return a.*key > b.*key; });
 }
 
 }  // namespace

@@ -1,0 +1,98 @@
+// Beast's basic_parser alone: its messages, fields and streams are as much code again, and a list
+// of all header fields is of no use here. See the header.
+#include "lambda/http_answer.h"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+#include <boost/beast/http/error.hpp>
+#include <stdexcept>
+
+namespace lamprey::lambda {
+namespace {
+
+namespace http = boost::beast::http;
+using boost::beast::string_view;
+using boost::system::error_code;
+
+constexpr std::uint64_t kMostBody = std::uint64_t{64} * 1024;  // events are a few hundred bytes
+
+void check(const error_code& error) {
+  if (error) {
+    throw std::runtime_error(error.message());
+  }
+}
+
+}  // namespace
+
+class AnswerParser::Parser : public http::basic_parser<false> {
+ public:
+  Parser() {
+    body_limit(kMostBody);
+    eager(true);
+  }
+
+  HttpAnswer answer;
+
+ private:
+  void on_request_impl(http::verb /*method*/, string_view /*name*/, string_view /*target*/,
+                       int /*version*/, error_code& /*error*/) override {}
+  void on_response_impl(int code, string_view /*reason*/, int /*version*/,
+                        error_code& /*error*/) override {
+    answer.status = static_cast<unsigned>(code);
+  }
+  void on_field_impl(http::field /*known*/, string_view name, string_view value,
+                     error_code& /*error*/) override {
+    // The first, as fields[name] would say.
+    if (answer.identifier.empty() && boost::beast::iequals(name, "Lambda-Extension-Identifier")) {
+      answer.identifier.assign(value.data(), value.size());
+    }
+  }
+  void on_header_impl(error_code& /*error*/) override {}
+  void on_body_init_impl(const boost::optional<std::uint64_t>& /*size*/,
+                         error_code& /*error*/) override {}
+  std::size_t on_body_impl(string_view piece, error_code& /*error*/) override {
+    answer.body.append(piece.data(), piece.size());
+    return piece.size();
+  }
+  void on_chunk_header_impl(std::uint64_t /*size*/, string_view /*extensions*/,
+                            error_code& /*error*/) override {}
+  std::size_t on_chunk_body_impl(std::uint64_t /*left*/, string_view piece,
+                                 error_code& error) override {
+    return on_body_impl(piece, error);
+  }
+  void on_finish_impl(error_code& /*error*/) override {}
+};
+
+AnswerParser::AnswerParser() : parser_(std::make_unique<Parser>()) {}
+
+AnswerParser::~AnswerParser() = default;
+
+bool AnswerParser::take(std::string& pending) {
+  error_code error;
+  const std::size_t taken =
+      parser_->put(boost::asio::const_buffer(pending.data(), pending.size()), error);
+  pending.erase(0, taken);
+  if (error == http::error::need_more) {
+    return false;
+  }
+  check(error);
+  return parser_->is_done();
+}
+
+bool AnswerParser::end() {
+  error_code error;
+  if (!parser_->got_some()) {
+    error = http::error::end_of_stream;
+  } else {
+    parser_->put_eof(error);
+  }
+  check(error);
+  return parser_->is_done();
+}
+
+HttpAnswer& AnswerParser::answer() {
+  parser_->answer.keep_alive = parser_->keep_alive();
+  return parser_->answer;
+}
+
+}  // namespace lamprey::lambda
