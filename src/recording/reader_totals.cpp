@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
+#include <cstring>
 #include <string>
 
 #include "recording/reader.h"
@@ -44,6 +46,11 @@ void add(CallTotals& sum, const CallTotals& part) {
   }
 }
 
+bool is_zero(const CallTotals& row) {
+  static constexpr CallTotals kZero{};
+  return std::memcmp(&row, &kZero, sizeof(row)) == 0;
+}
+
 std::uint64_t overlap(std::uint64_t a_from, std::uint64_t a_to, std::uint64_t b_from,
                       std::uint64_t b_to) {
   const std::uint64_t from = std::max(a_from, b_from);
@@ -53,36 +60,84 @@ std::uint64_t overlap(std::uint64_t a_from, std::uint64_t a_to, std::uint64_t b_
 
 }  // namespace
 
+// In pieces: a buffer for the 110 KB of a whole boundary would stay resident for ever.
+bool Reader::copy_calls(std::uint64_t offset, Totals& into) const {
+  std::vector<CallTotals> buffer(kRowsARead);
+  for (std::uint32_t first = 0; first < kCallCount; first += kRowsARead) {
+    const std::uint32_t count = std::min<std::uint32_t>(kCallCount - first, kRowsARead);
+    if (!read_at(offset + (first * sizeof(CallTotals)), buffer.data(),
+                 count * sizeof(CallTotals))) {
+      return false;
+    }
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (!is_zero(buffer[i])) {
+        into.calls[first + i] = buffer[i];
+      }
+    }
+  }
+  return true;
+}
+
+bool Reader::copy_targets(std::uint64_t offset, Totals& into) const {
+  std::array<std::uint32_t, kTargetKinds> used{};
+  if (!read_at(offset + offsetof(Boundary, targets_used), used.data(), sizeof(used))) {
+    return false;
+  }
+  std::vector<TargetTotals> buffer;
+  for (std::uint32_t kind = 0; kind < kTargetKinds; ++kind) {
+    const std::uint32_t count = std::min(used[kind], kTargetRoom[kind]);
+    const std::uint32_t first = kTargetFirst[kind];
+    buffer.resize(count);
+    if (count != 0 &&
+        !read_at(offset + offsetof(Boundary, targets) + (first * sizeof(TargetTotals)),
+                 buffer.data(), count * sizeof(TargetTotals))) {
+      return false;
+    }
+    for (std::uint32_t i = 0; i < count; ++i) {
+      into.targets[first + i] = buffer[i];
+    }
+  }
+  return true;
+}
+
+// pread copies upwards and the writer also stores upwards: only a second look at the first word
+// shows that a new boundary was begun over the one being copied.
+bool Reader::copy_boundary(std::uint64_t offset, std::uint64_t mark, Totals& into) const {
+  struct Head {  // Boundary up to its calls
+    std::uint64_t sequence_begin;
+    ClockPair at;
+    MemoryTotals memory;
+    MappingTotals mappings;
+    std::int64_t peak_live_bytes;
+    ResourceUse use;
+  } head;
+  static_assert(sizeof(Head) == offsetof(Boundary, calls));
+  static_assert(offsetof(Head, use) == offsetof(Boundary, use));
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  if (!read_at(offset, &head, sizeof(head)) || head.sequence_begin != mark ||
+      !copy_calls(offset + offsetof(Boundary, calls), into) || !copy_targets(offset, into) ||
+      !read_at(offset + offsetof(Boundary, sequence_end), &end, sizeof(end)) || end != mark ||
+      !read_at(offset, &begin, sizeof(begin)) || begin != mark) {
+    return false;
+  }
+  into.memory = head.memory;
+  into.mappings = head.mappings;
+  into.peak_live_bytes = head.peak_live_bytes;
+  into.at = head.at;
+  into.use = head.use;
+  return true;
+}
+
 std::unique_ptr<Totals> Reader::boundary(std::uint64_t sequence) {
   const std::uint64_t mark = sequence + 1;
-  for (std::uint32_t index = 0; index < header_->boundaries.count; ++index) {
-    const std::uint64_t offset = header_->boundaries.offset + (index * sizeof(Boundary));
-    std::uint64_t begin = 0;
-    if (!read_at(offset, &begin, sizeof(begin)) || begin != mark) {
-      continue;
-    }
-    // Kept: musl gives a block of 110 KB back to the kernel, which clears 27 pages for the next
-    // one.
-    static thread_local const auto copy = std::make_unique<Boundary>();
-    // pread copies upwards and the writer also stores upwards: only a second look at the first
-    // word shows that a new boundary was begun over the one being copied.
-    if (!read_at(offset, copy.get(), sizeof(Boundary)) || copy->sequence_begin != mark ||
-        copy->sequence_end != mark || !read_at(offset, &begin, sizeof(begin)) || begin != mark) {
-      continue;
-    }
+  const std::uint64_t count = header_->boundaries.count;
+  for (std::uint64_t tried = 0; tried < count; ++tried) {
+    const std::uint64_t index = (sequence + tried) % count;  // where this library's writer puts it
     auto totals = std::make_unique<Totals>();
-    totals->memory = copy->memory;
-    totals->mappings = copy->mappings;
-    totals->peak_live_bytes = copy->peak_live_bytes;
-    totals->at = copy->at;
-    totals->use = copy->use;
-    std::copy(std::begin(copy->calls), std::end(copy->calls), totals->calls.begin());
-    for (std::uint32_t kind = 0; kind < kTargetKinds; ++kind) {
-      const std::uint32_t used = std::min(copy->targets_used[kind], kTargetRoom[kind]);
-      std::copy_n(copy->targets + kTargetFirst[kind], used,
-                  totals->targets.begin() + kTargetFirst[kind]);
+    if (copy_boundary(header_->boundaries.offset + (index * sizeof(Boundary)), mark, *totals)) {
+      return totals;
     }
-    return totals;
   }
   return nullptr;
 }
@@ -145,7 +200,9 @@ void Reader::add_rows(Totals& totals) {
         drop(fmt::format("row {}: call {} does not exist", index + i, rows[i].call));
         continue;
       }
-      add(totals.calls[rows[i].call], rows[i].totals);
+      if (!is_zero(rows[i].totals)) {
+        add(totals.calls[rows[i].call], rows[i].totals);
+      }
     }
     index += static_cast<std::uint32_t>(count);
   }

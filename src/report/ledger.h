@@ -2,8 +2,8 @@
 // the process ended, and the whole. Knows the order of things and what is missing; does not wait,
 // print, or decide when to look.
 //
-// Not thread-safe. Holds one set of totals (32 KB), of sites (48 KB) and of levels (18 KB) however
-// many invocations pass.
+// Not thread-safe. Holds one set of totals (some 30 KB), of sites (48 KB) and of levels (18 KB)
+// however many invocations pass.
 #pragma once
 
 #include <bitset>
