@@ -20,6 +20,7 @@ from measuring import (
     LIBRARY, MONOTONIC, RELEASE, ROOT, Table, medians, output_of, plain, under, verdict, wall_ms,
 )
 from peers import call_peers, memory_peers
+from soak import soak
 
 # -- time --------------------------------------------------------------------------------------------
 
@@ -183,8 +184,8 @@ def sizes():
 
 BENCHMARKS = {f.__name__: f for f in
               (allocation, read, stacks, start, register, flush, line, instructions, sizes, attribution,
-               memory_peers, call_peers, storm)}
-LONG = {"storm"}  # ten minutes: only when named, or for the page
+               memory_peers, call_peers, storm, soak)}
+LONG = {"storm", "soak"}  # ten minutes each: only when named, or for the page
 
 
 def main(words):

@@ -13,6 +13,7 @@ import subprocess
 import zipfile
 
 import pytest
+from custom_runtime import custom_runtime
 
 ARCHITECTURES = ("x86_64", "arm64")
 ENTRIES = {
@@ -26,7 +27,10 @@ MACHINES = {"x86_64": "X86-64", "arm64": "AArch64"}
 HOST = {"x86_64": "x86_64", "aarch64": "arm64"}.get(platform.machine())
 GLIBC_CEILING = (2, 26)  # Amazon Linux 2
 SYSTEM_LIBRARIES = re.compile(r"^(libc|libdl|libpthread|ld-linux.*)\.so\.\d+$")
-COMPANION_BYTES = 1_100_000  # with names of functions: ELF, demangling of C++ and Rust
+COMPANION_BYTES = 800_000  # with names of functions: ELF, demangling of C++ and Rust
+# VmRSS: its own memory, what was touched of its file, and one page each of recording and journal.
+COMPANION_RSS_BYTES = 2_000_000
+COMPANION_DRIFT_BYTES = 128 * 1024
 ZIP_BYTES = 1_000_000
 
 
@@ -175,6 +179,20 @@ def test_the_library_loads_into_a_program_here(layer, private_tmp, workspace):
     command = [workspace / "opt" / "lamprey", "/bin/sh", "-c", "exec /bin/echo attached"]
     ran = subprocess.run(private_tmp(command), capture_output=True, text=True, timeout=30)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "attached\n", "")
+
+
+def test_the_companion_stays_small_in_memory(layer, local_lambda, workspace):
+    """With 200 sites, 50 hosts and full lines, which is about as much as it ever holds."""
+    if layer.architecture != HOST:
+        pytest.skip(f"this machine is {HOST} and cannot run a companion for {layer.architecture}")
+    shutil.copytree(layer.path, workspace / "opt")
+    log = local_lambda.run(
+        custom_runtime("wide"), layer=workspace / "opt", env={"LAMPREY_DETAIL": "full"},
+        memory=512, invocations=150,
+    )  # fmt: skip
+    sizes = [r["self"]["companion_rss_bytes"] for r in log.invokes]
+    assert len(sizes) == 150 and max(sizes) <= COMPANION_RSS_BYTES, max(sizes)
+    assert max(sizes) <= sizes[75] + COMPANION_DRIFT_BYTES, sizes[::15]
 
 
 def test_building_elsewhere_gives_the_same_bytes(zips, root, workspace):
