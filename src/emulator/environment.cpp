@@ -94,6 +94,9 @@ void Environment::shutdown(std::function<void()> done) {
   if (phase_ == Phase::kStopping) {
     return;  // stopped() will come
   }
+  if (phase_ == Phase::kInvoke && answered_) {
+    return;  // the caller has what it asked for; its END and REPORT come first, or its timeout
+  }
   if (current_) {
     answer({error_body("Sandbox.Interrupted", "The emulator was stopped"), "application/json",
             "Unhandled"});

@@ -46,7 +46,8 @@ class Environment {
   bool limits_memory() const { return sandbox_.limits_memory(); }
   void invoke(Invocation invocation);  // only when free
   // Ends the environment (SHUTDOWN spindown), also in the middle of an invocation, which then
-  // fails. `done` is called once, maybe from inside this call.
+  // fails; one that is answered already ends first. `done` is called once, maybe from inside this
+  // call.
   void shutdown(std::function<void()> done);
   void kill_now();
 

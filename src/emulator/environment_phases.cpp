@@ -168,6 +168,11 @@ void Environment::finish_invoke_if_over() {
   sandbox_.drain_output();
   report({});
   phase_ = Phase::kIdle;
+  if (closing_) {
+    finish(response_ && response_->answer.function_error.empty());
+    stop("spindown", {});
+    return;
+  }
   // Managed Instances run on between invocations.
   if (!is_managed_instances(variables_)) {
     sandbox_.freeze();

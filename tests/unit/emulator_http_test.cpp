@@ -160,5 +160,15 @@ TEST_F(EmulatorInvokeEndpoint, ConcurrentInvocationsGetEnvironmentsOfTheirOwnUpT
   EXPECT_EQ(4U, count_lines("END RequestId"));
 }
 
+// Whoever asked has its answer long before the extension is done; then the emulator is stopped.
+TEST_F(EmulatorInvokeEndpoint, AnAnsweredInvocationEndsBeforeTheEnvironmentDoes) {
+  options_.environment["EXT"] = R"({"next_delay":0.4})";
+  add_extension("ext.py");
+  serve([](std::uint16_t port) { EXPECT_THAT(post(port, "{}"), HasSubstr("\"pid\"")); });
+  EXPECT_EQ(1U, count_lines("END RequestId")) << log();
+  EXPECT_EQ(1U, count_lines("REPORT RequestId")) << log();
+  EXPECT_EQ(1U, count_lines("shutdownReason")) << log();
+}
+
 }  // namespace
 }  // namespace lamprey::emulator::testing
