@@ -24,7 +24,8 @@ struct Sampled {
   std::uint32_t round;       // Header::started, its lower half, when it was taken
 };
 
-[[gnu::visibility("hidden")]] extern std::uint8_t g_filter[kEntries];  // blocks in the set whose address hashes to this
+[[gnu::visibility("hidden")]] extern std::uint8_t
+    g_filter[kEntries];  // blocks in the set whose address hashes to this
 
 // Of the lower half of the address alone: one multiplication and one shift. Blocks 4 GB apart meet,
 // which the set allows for like any two that do.

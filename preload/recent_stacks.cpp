@@ -9,7 +9,8 @@ using recording::store;
 
 constexpr std::uint32_t kPlaces = 4;  // of a thread: a loop seldom waits in more ways
 
-constinit Recent g_places[recording::kThreadSlots][kPlaces] = {};  // touched as threads wait: 3 KB each
+constinit Recent g_places[recording::kThreadSlots][kPlaces] =
+    {};  // touched as threads wait: 3 KB each
 std::uint32_t g_forgotten = 1;
 
 // Stacks of other module generations are other stacks; see Header::generation.

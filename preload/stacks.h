@@ -1,9 +1,9 @@
 // Keeps the calling thread's stack in the recording, each distinct stack once.
 //
-// Cost: ~30 ns where the thread took the same stack lately (recent_stacks.h); else one walk (unwind.h)
-// and ~20 ns for finding it in the table. No allocation, lock,
-// system call or descriptor; errno is not touched. Any thread, any signal handler, also one that
-// interrupts this very function.
+// Cost: ~30 ns where the thread took the same stack lately (recent_stacks.h); else one walk
+// (unwind.h) and ~20 ns for finding it in the table. No allocation, lock, system call or
+// descriptor; errno is not touched. Any thread, any signal handler, also one that interrupts this
+// very function.
 #pragma once
 
 #include <cstdint>

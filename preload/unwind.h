@@ -1,9 +1,9 @@
 // Walks the calling thread's stack: the return addresses, innermost first. Which module an address
 // belongs to is modules.h's answer; where a walk is kept is stacks.h's.
 //
-// Cost: ~11 ns a frame once its return address was seen, from a process-wide cache of 8-byte entries
-// (64 KB, touched as used; nothing per thread); 0.3 to 1 us for a frame seen first. A stack that
-// the thread took lately costs less: recent_stacks.h.
+// Cost: ~11 ns a frame once its return address was seen, from a process-wide cache of 8-byte
+// entries (64 KB, touched as used; nothing per thread); 0.3 to 1 us for a frame seen first. A stack
+// that the thread took lately costs less: recent_stacks.h.
 //
 // Safety: no lock, no allocation, no system call, no call of libc. The only memory read besides the
 // modules' tables is the stack, between the stack pointer and its end, upwards. A frame without

@@ -34,23 +34,23 @@ struct Candidate {
 };
 
 // Equal ones stay in the order of their stacks: lines of like invocations are alike.
-constexpr auto more_live = [](const Candidate& a, const Candidate& b) {
+constexpr auto kMoreLive = [](const Candidate& a, const Candidate& b) {
   return a.live_bytes != b.live_bytes ? a.live_bytes > b.live_bytes : a.stack < b.stack;
 };
 
-constexpr auto more_allocated = [](const Candidate& a, const Candidate& b) {
+constexpr auto kMoreAllocated = [](const Candidate& a, const Candidate& b) {
   return a.allocated_bytes != b.allocated_bytes ? a.allocated_bytes > b.allocated_bytes
-                                                : more_live(a, b);
+                                                : kMoreLive(a, b);
 };
 
 // The most live first; behind them, of the others, what allocated most.
 void keep_top(std::vector<Candidate>& candidates) {
   if (candidates.size() > kMostSites) {
-    put_first(candidates, 0, kByLive, more_live);
-    put_first(candidates, kByLive, kMostSites - kByLive, more_allocated);
+    put_first(candidates, 0, kByLive, kMoreLive);
+    put_first(candidates, kByLive, kMostSites - kByLive, kMoreAllocated);
     candidates.resize(kMostSites);
   }
-  put_in_order(candidates, more_live);
+  put_in_order(candidates, kMoreLive);
 }
 
 }  // namespace
