@@ -55,7 +55,7 @@ __attribute__((noinline)) static void by_either(unsigned* state, int depth) {
 }
 // A frame that only its frame pointer finds.
 __attribute__((noinline)) static void by_moving(unsigned* state, int depth) {
-  const size_t bytes = 16 * (1 + draw(state) % 4);
+  const size_t bytes = (size_t)16 * (1 + draw(state) % 4);
   char* room = alloca(bytes);
   memset(room, 1, bytes);
   opaque(room);
@@ -64,9 +64,9 @@ __attribute__((noinline)) static void by_moving(unsigned* state, int depth) {
 }
 
 __attribute__((noinline)) static void go_on(unsigned* state, int depth) {
-  static const Step kSteps[] = {by_left, by_right, by_either, by_moving};
+  static const Step steps[] = {by_left, by_right, by_either, by_moving};
   if (depth > 0) {
-    kSteps[draw(state) % 4](state, depth - 1);
+    steps[draw(state) % 4](state, depth - 1);
   } else {
     wait_here();
   }
@@ -131,7 +131,7 @@ int main(int argc, char** argv) {
     }
     g_may_leave = 0;
     if (i % 8 == 0) {
-      run_coroutine(kStackBytes * (1 + draw(&g_random) % 2));
+      run_coroutine((size_t)kStackBytes * (1 + draw(&g_random) % 2));
     }
     if (i % 64 == 0) {
       pthread_t thread;
