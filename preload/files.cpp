@@ -101,18 +101,16 @@ bool is_missing(const Spent& spent) {
   return spent.failed && (errno == ENOENT || errno == ENOTDIR);
 }
 
-bool name_it(paths::Path& path, int at, const char* text, const Spent& spent) {
-  if (text == nullptr || (spent.failed && errno == EFAULT)) {
-    return false;  // else the kernel has read it, and so can we
-  }
-  return paths::make(path, base_of(at), text);
+// What the kernel has read, we can read too.
+bool is_readable(const char* path, const Spent& spent) {
+  return path != nullptr && !(spent.failed && errno == EFAULT);
 }
 
 }  // namespace
 
 void opened(int fd, int at, const char* path, const Spent& spent) {
   paths::Path named;
-  if (!name_it(named, at, path, spent) || in_vfork_child()) {
+  if (!is_readable(path, spent) || !paths::make(named, base_of(at), path) || in_vfork_child()) {
     return;
   }
   const bool missing = is_missing(spent);
@@ -137,7 +135,7 @@ void opened(int fd, int at, const char* path, const Spent& spent) {
 }
 
 void probed(int at, const char* path, const Spent& spent) {
-  if (path == nullptr || (spent.failed && errno == EFAULT)) {
+  if (!is_readable(path, spent)) {
     return;
   }
   recent_directory::Question question;

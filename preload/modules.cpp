@@ -196,7 +196,7 @@ class [[nodiscard]] SignalsHeld {
   std::uint64_t before_ = 0;
 };
 
-// With `g_adding` held.
+// With `g_adding` held, or at attach.
 void add_or_revive(const Found& found, const char* path) {
   std::uint32_t index = 0;
   for (; index < g_count; ++index) {
@@ -321,7 +321,8 @@ int take_loaded(dl_phdr_info* info, std::size_t, void*) {
   Found found;
   if (describe(info->dlpi_phdr, info->dlpi_phnum, info->dlpi_addr, found)) {
     const bool named = info->dlpi_name != nullptr && info->dlpi_name[0] != '\0';
-    add(found, named ? info->dlpi_name : g_writer.header().executable);
+    // Nothing is recorded yet, so no handler and no other thread asks: neither lock nor mask.
+    add_or_revive(found, named ? info->dlpi_name : g_writer.header().executable);
     const auto here = reinterpret_cast<std::uintptr_t>(&take_loaded);
     if (here >= found.start && here < found.end) {
       g_own = {found.start, found.end};

@@ -27,9 +27,6 @@ Place* own_place() {
   return slot != nullptr ? &g_places[g_writer.index_of(*slot)] : nullptr;
 }
 
-// The compiler must not move what a signal handler of this thread sees.
-void in_order() { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
-
 }  // namespace
 
 bool ask(const Origin& origin, const char* path, Question& question) {
@@ -66,13 +63,13 @@ void keep(const Question& question, std::uint32_t target) {
   }
   const std::uint32_t epoch = load(g_forgotten);
   store(place->filling, true);
-  in_order();
+  recording::order_for_handlers();
   place->epoch = epoch;
   place->target = target;
   place->origin = question.origin;
   place->bytes = static_cast<std::uint16_t>(question.bytes);
   __builtin_memcpy(place->text, question.text, question.bytes);
-  in_order();
+  recording::order_for_handlers();
   store(place->filling, false);
 }
 

@@ -18,9 +18,6 @@ std::uint64_t epoch() {
   return (std::uint64_t{load(g_forgotten)} << 32U) | load(g_writer.header().generation);
 }
 
-// The compiler must not move what a signal handler of this thread sees.
-void in_order() { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
-
 }  // namespace
 
 Recent* place_for(std::uintptr_t frame, const void* caller) {
@@ -54,7 +51,7 @@ bool begin(Recent& place, std::uintptr_t frame) {
   }
   store(place.filling, true);
   store(place.epoch, 0);
-  in_order();
+  recording::order_for_handlers();
   place.began = epoch();
   place.trace.base = frame;
   return true;
@@ -63,7 +60,7 @@ bool begin(Recent& place, std::uintptr_t frame) {
 void end(Recent& place, std::uint32_t stack) {
   place.owner = load(t_thread.slot->generation);
   place.stack = stack;
-  in_order();
+  recording::order_for_handlers();
   store(place.epoch, place.trace.complete && stack != 0 ? place.began : 0);
   store(place.filling, false);
 }

@@ -57,6 +57,10 @@ inline bool exchange_if(T& field, std::type_identity_t<T> expected, std::type_id
                                    __ATOMIC_RELAXED);
 }
 
+// What stands before is not moved behind by the compiler, nor the other way round: for fields that
+// only the own thread and its signal handlers look at.
+inline void order_for_handlers() { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
+
 // Raises `field` to `value` if it is lower; correct with any number of writers.
 template <class T>
 inline void raise_to(T& field, std::type_identity_t<T> value) {
