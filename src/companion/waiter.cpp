@@ -58,6 +58,9 @@ void Waiter::wait(std::uint32_t seen, nanoseconds most) {
   // page.
   const long result = syscall(SYS_futex, word, FUTEX_WAIT, seen, &slice, nullptr, 0);
   const int error = result == 0 ? 0 : errno;
+  if (error == 0) {
+    missed_ = 0;  // wake-ups do come
+  }
   if (error == 0 || error == EAGAIN || error == EINTR) {
     return;
   }
@@ -67,7 +70,7 @@ void Waiter::wait(std::uint32_t seen, nanoseconds most) {
   }
   // The slice passed without a wake-up. If the word has changed meanwhile, the wake-up was sent and
   // did not reach us: futexes on this file do not connect the two processes. Once may be chance
-  // (the word changed just as the slice ended), twice is not.
+  // (the word changed just as the slice ended), twice with none that came between is not.
   const auto now = reader_.wake();
   if (!now || *now != seen) {
     naps_ = ++missed_ >= 2;

@@ -39,7 +39,6 @@ void Writer::mark_init_end(ClockPair now, const ResourceUse& use) {
 
 void Writer::mark_restored(ClockPair now) {
   store_pair(header().restored, now);
-  __atomic_fetch_add(&header().wake, 1U, __ATOMIC_RELEASE);
 }
 
 std::uint64_t Writer::mark_start(const RequestFacts& facts, const ThreadSlot* slot,
@@ -71,7 +70,6 @@ std::uint64_t Writer::mark_start(const RequestFacts& facts, const ThreadSlot* sl
   }
   open_accounts(entry, now.ticks, cpu_of);
   recording::publish(entry.state, InvocationState::kStarted);
-  __atomic_fetch_add(&header().wake, 1U, __ATOMIC_RELEASE);
   return sequence;
 }
 
@@ -83,7 +81,6 @@ void Writer::mark_response(const char* request_id, bool error, ClockPair now) {
       entry.flags |= error ? kInvocationError : 0;
       entry.responded = now;
       recording::publish(entry.state, InvocationState::kResponded);
-      __atomic_fetch_add(&header().wake, 1U, __ATOMIC_RELEASE);
       return;
     }
   }

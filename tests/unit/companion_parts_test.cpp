@@ -157,12 +157,57 @@ TEST_F(WaiterTest, MarksWithoutWakeUpsTurnItToNaps) {
     const std::uint32_t seen = *reader_->wake();
     std::thread marker([this] {
       std::this_thread::sleep_for(std::chrono::milliseconds(3));
-      builder_.writer().mark_restored(RecordingBuilder::now());  // no futex wake
+      builder_.writer().mark_init_end(RecordingBuilder::now());  // no futex wake
     });
     waiter.wait(seen, std::chrono::seconds(1));
     marker.join();
   }
   EXPECT_TRUE(waiter.naps());
+}
+
+// START and the answer wake nobody: taken for lost wake-ups, they had the companion look every
+// millisecond for the rest of its life, in every function that once ran for longer than a slice.
+TEST_F(WaiterTest, MarksThatWakeNobodyAreNoReasonToNap) {
+  companion::Waiter waiter(*reader_);
+  builder_.end_init();
+  for (int i = 0; i < 4; ++i) {
+    const std::string id = "req-" + std::to_string(i);
+    for (const bool answer : {false, true}) {
+      const std::uint32_t seen = *reader_->wake();
+      std::thread marker([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(3));
+        if (answer) {
+          builder_.writer().mark_response(id.c_str(), false, RecordingBuilder::now());
+        } else {
+          builder_.start(id);
+        }
+      });
+      waiter.wait(seen, std::chrono::seconds(1));
+      marker.join();
+    }
+    builder_.end();
+  }
+  EXPECT_FALSE(waiter.naps());
+}
+
+TEST_F(WaiterTest, WakeUpsThatComeForgetAMissedOne) {
+  companion::Waiter waiter(*reader_);
+  for (int i = 0; i < 4; ++i) {
+    for (const bool wakes : {false, true}) {
+      const std::uint32_t seen = *reader_->wake();
+      std::thread marker([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(3));
+        if (wakes) {
+          builder_.end_init();
+        } else {
+          builder_.writer().mark_init_end(RecordingBuilder::now());
+        }
+      });
+      waiter.wait(seen, std::chrono::seconds(1));
+      marker.join();
+    }
+  }
+  EXPECT_FALSE(waiter.naps());
 }
 
 TEST_F(WaiterTest, ACutFileIsNoDanger) {

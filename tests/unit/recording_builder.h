@@ -97,14 +97,10 @@ class RecordingBuilder {
   std::uint64_t start(const std::string& request_id, std::uint64_t deadline_in_ms = 3000) {
     const recording::RequestFacts facts{request_id.c_str(), "Root=1-2-3", "arn:aws:lambda",
                                         (recording::realtime_ns() / 1'000'000) + deadline_in_ms};
-    const std::uint64_t sequence =
-        writer_.mark_start(facts, slot_, 4711, now(), recording::realtime_ns());
-    wake();
-    return sequence;
+    return writer_.mark_start(facts, slot_, 4711, now(), recording::realtime_ns());
   }
   void respond(const std::string& request_id, bool error = false) {
     writer_.mark_response(request_id.c_str(), error, now());
-    wake();
   }
   void end() {
     writer_.mark_end(0, 4711, now());
