@@ -231,8 +231,9 @@ struct Header {
   char initialization_type[40];
 
   // -- written while running, by whichever thread reaches the moment ----------------------------
-  // Futex word: +1 at the end of init and at every END, and nowhere else: whoever adds wakes, so that
-  // a change that wakes nobody means that futexes on this file do not connect the two processes.
+  // Futex word: +1 at the end of init and at every END, and nowhere else: whoever adds wakes, so
+  // that a change that wakes nobody means that futexes on this file do not connect the two
+  // processes.
   alignas(64) std::uint32_t wake;
   std::uint32_t flags;              // kFlag*
   std::uint64_t started;            // invocations started so far = newest Invocation::sequence

@@ -37,9 +37,7 @@ void Writer::mark_init_end(ClockPair now, const ResourceUse& use) {
   __atomic_fetch_add(&header().wake, 1U, __ATOMIC_RELEASE);
 }
 
-void Writer::mark_restored(ClockPair now) {
-  store_pair(header().restored, now);
-}
+void Writer::mark_restored(ClockPair now) { store_pair(header().restored, now); }
 
 std::uint64_t Writer::mark_start(const RequestFacts& facts, const ThreadSlot* slot,
                                  std::int32_t tid, ClockPair now, std::uint64_t real_ns,

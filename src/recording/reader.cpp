@@ -103,6 +103,7 @@ Reader::Reader(Reader&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)),
       path_(std::move(other.path_)),
       header_(std::move(other.header_)),
+      clock_(other.clock_),
       dropped_(std::move(other.dropped_)),
       dropped_count_(other.dropped_count_) {}
 
@@ -110,6 +111,7 @@ Reader& Reader::operator=(Reader&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
   std::swap(path_, other.path_);
   std::swap(header_, other.header_);
+  std::swap(clock_, other.clock_);
   std::swap(dropped_, other.dropped_);
   std::swap(dropped_count_, other.dropped_count_);
   return *this;
@@ -283,6 +285,7 @@ bool Reader::refresh() {
     return false;
   }
   std::memcpy(reinterpret_cast<char*>(header_.get()) + kFrom, fresh, sizeof(fresh));
+  clock_.reset();
   check_counts();
   check_deaths();
   return true;
@@ -333,6 +336,13 @@ std::vector<Invocation> Reader::invocations() {
 }
 
 ClockScale Reader::clock() {
+  if (!clock_) {
+    clock_ = read_clock();
+  }
+  return *clock_;
+}
+
+ClockScale Reader::read_clock() {
   // After a restore (SnapStart) both clocks may have jumped: pairs from before say nothing.
   const bool restored = header_->restored.mono_ns != 0;
   const ClockPair first = restored ? header_->restored : header_->attach_begin;

@@ -140,9 +140,13 @@ class Reader {
   std::vector<LoadedModule> modules();
   // The stack with that index + 1; nothing for 0 and for what was not finished or makes no sense.
   std::optional<CapturedStack> stack(std::uint32_t index_plus_one);
+  // Many of them, in the order asked for: neighbours are read in one go.
+  std::vector<std::optional<CapturedStack>> stacks(
+      const std::vector<std::uint32_t>& indices_plus_one);
   // What was sampled at each stack, by index.
   std::vector<Site> sites();
 
+  // As of open() or the last refresh(), whichever pairs were written by the first call after it.
   ClockScale clock();
 
   // What had to be dropped so far, in words; at most kMaxDropped texts, then only counted.
@@ -163,6 +167,8 @@ class Reader {
   std::uint32_t slots_used();
   std::uint32_t rows_used();
   std::uint32_t used_of(const char* name, std::uint32_t used, std::uint32_t count);
+  ClockScale read_clock();
+  std::optional<CapturedStack> captured(std::uint64_t index, const Stack& stack);
   void add_slots(Totals& totals, std::vector<OpenCall>& open_calls);
   std::string target_of(const ThreadSlot& slot, Call call);
   std::optional<TargetName> target(std::uint32_t index);
@@ -178,6 +184,7 @@ class Reader {
   int descriptor_ = -1;
   std::string path_;
   std::unique_ptr<Header> header_;
+  std::optional<ClockScale> clock_;
   std::vector<std::string> dropped_;
   std::uint64_t dropped_count_ = 0;
 };

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kModulesARead = 32;  // 8 KB a pread
 constexpr std::size_t kSitesARead = 128;
+constexpr std::size_t kStacksARead = 32;  // 10 KB
 constexpr std::uint64_t kUserSpace = std::uint64_t{1} << 56;
 
 std::string hexadecimal(const std::uint8_t* bytes, std::size_t count) {
@@ -61,17 +62,7 @@ std::vector<LoadedModule> Reader::modules() {
   return found;
 }
 
-std::optional<CapturedStack> Reader::stack(std::uint32_t index_plus_one) {
-  const std::uint32_t used = used_of("stacks", header_->stacks_used, header_->stacks.count);
-  if (index_plus_one == 0 || index_plus_one > used) {
-    return std::nullopt;
-  }
-  const std::uint64_t index = index_plus_one - 1;
-  Stack stack{};
-  if (!read_at(header_->stacks.offset + (index * sizeof(Stack)), &stack, sizeof(stack))) {
-    drop("stacks: one could not be read");
-    return std::nullopt;
-  }
+std::optional<CapturedStack> Reader::captured(std::uint64_t index, const Stack& stack) {
   if (stack.depth > kStackFrames) {
     drop(fmt::format("stack {}: {} frames in room for {}", index, stack.depth, kStackFrames));
     return std::nullopt;
@@ -84,6 +75,45 @@ std::optional<CapturedStack> Reader::stack(std::uint32_t index_plus_one) {
   captured.cut = (stack.flags & kStackCut) != 0;
   captured.frames.assign(stack.frames, stack.frames + stack.depth);
   return captured;
+}
+
+std::optional<CapturedStack> Reader::stack(std::uint32_t index_plus_one) {
+  return stacks({index_plus_one}).front();
+}
+
+// A stack between two that are wanted costs less than another system call.
+std::vector<std::optional<CapturedStack>> Reader::stacks(
+    const std::vector<std::uint32_t>& indices_plus_one) {
+  const std::uint32_t used = used_of("stacks", header_->stacks_used, header_->stacks.count);
+  std::vector<std::optional<CapturedStack>> found(indices_plus_one.size());
+  std::vector<std::size_t> order;  // of what can be there, by index
+  for (std::size_t at = 0; at < indices_plus_one.size(); ++at) {
+    if (indices_plus_one[at] != 0 && indices_plus_one[at] <= used) {
+      order.push_back(at);
+    }
+  }
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return indices_plus_one[a] < indices_plus_one[b];
+  });
+  std::vector<Stack> buffer;
+  for (std::size_t from = 0; from < order.size();) {
+    const std::uint64_t first = indices_plus_one[order[from]] - 1;
+    std::size_t to = from + 1;
+    while (to < order.size() && indices_plus_one[order[to]] - 1 < first + kStacksARead) {
+      ++to;
+    }
+    buffer.resize(indices_plus_one[order[to - 1]] - first);
+    if (!read_at(header_->stacks.offset + (first * sizeof(Stack)), buffer.data(),
+                 buffer.size() * sizeof(Stack))) {
+      drop("stacks: some could not be read");
+      break;
+    }
+    for (; from < to; ++from) {
+      const std::uint64_t index = indices_plus_one[order[from]] - 1;
+      found[order[from]] = captured(index, buffer[index - first]);
+    }
+  }
+  return found;
 }
 
 std::vector<Site> Reader::sites() {

@@ -46,9 +46,19 @@ void add(CallTotals& sum, const CallTotals& part) {
   }
 }
 
+// A row of a call that was never made. Word by word: the memcmp of the C library that we ship with
+// goes byte by byte, and this looks at 100 KB at the end of every invocation.
 bool is_zero(const CallTotals& row) {
-  static constexpr CallTotals kZero{};
-  return std::memcmp(&row, &kZero, sizeof(row)) == 0;
+  static_assert(sizeof(CallTotals) % sizeof(std::uint64_t) == 0);
+  const auto* bytes = reinterpret_cast<const char*>(&row);
+  for (std::size_t at = 0; at < sizeof(row); at += sizeof(std::uint64_t)) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes + at, sizeof(word));
+    if (word != 0) {
+      return false;
+    }
+  }
+  return true;
 }
 
 std::uint64_t overlap(std::uint64_t a_from, std::uint64_t a_to, std::uint64_t b_from,

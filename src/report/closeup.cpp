@@ -15,8 +15,8 @@
 #include <optional>
 #include <string_view>
 
+#include "report/kernel_text.h"
 #include "report/order.h"
-#include "report/process.h"
 
 namespace lamprey::report {
 namespace {

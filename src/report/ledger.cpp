@@ -61,13 +61,9 @@ std::uint64_t latest_end(const Invocation& entry, std::uint64_t now_mono_ns) {
 }
 
 Ledger::Ledger(recording::Reader reader)
-    : reader_(std::move(reader)), base_(std::make_unique<Totals>()) {}
-
-ProcessFigures Ledger::process() const {
-  return read_process(header().pid, header().process_start);
-}
-
-bool Ledger::process_runs() const { return is_running(header().pid, header().process_start); }
+    : reader_(std::move(reader)),
+      process_(header().pid, header().process_start),
+      base_(std::make_unique<Totals>()) {}
 
 std::optional<std::uint64_t> Ledger::memory_limit_bytes() const {
   const std::uint64_t limit_mb = header().memory_limit_mb;
@@ -176,7 +172,7 @@ bool Ledger::give_init(const Sink& sink) {
   report.cold_start = true;
   report.started_real_ns = header().attach_real_ns;
   report.init_ns = span(header().attach_begin, header().init_end);
-  const ProcessFigures now = process();
+  const ProcessFigures now = process_.figures();
   report.process = since_start(now);
   last_process_ = now;
   runnable_since(header().pid);
@@ -259,7 +255,7 @@ std::size_t Ledger::give_ended(const Sink& sink) {
   if (ended.empty()) {
     return 0;
   }
-  const ProcessFigures now = process();
+  const ProcessFigures now = process_.figures();
   for (const Invocation& entry : ended) {
     Report report = begin(Type::kInvoke);
     report.status = (entry.flags & recording::kInvocationError) != 0 ? Status::kError : Status::kOk;
@@ -383,7 +379,7 @@ void Ledger::give_whole(Type type, const End& end, const Sink& sink) {
   // Peaks start anew at every boundary: they are of the whole only where there was none.
   fill(report, Totals{}, *totals, header().boundary_sequence == 0 && header().started == 0);
   add_sites(report, SiteLedger::whole(reader_));
-  report.process = since_start(process());
+  report.process = since_start(process_.figures());
   finish(report, sink);
 }
 

@@ -20,6 +20,7 @@
 #include "report/death.h"
 #include "report/leaks.h"
 #include "report/memory_watch.h"
+#include "report/process.h"
 #include "report/report.h"
 #include "report/sites.h"
 #include "report/time_history.h"
@@ -78,9 +79,8 @@ class Ledger {
   // The state of the invocation with this request id; nothing while it has not been seen.
   std::optional<recording::Invocation> find(std::string_view request_id);
 
-  // The process that wrote it, as it is now; empty when it is gone.
-  ProcessFigures process() const;
-  bool process_runs() const;
+  // The process that wrote it.
+  bool process_runs() { return process_.runs(); }
   // As Lambda set it; nothing when unknown or beyond belief.
   std::optional<std::uint64_t> memory_limit_bytes() const;
   // What it said of its own end, if it could.
@@ -110,6 +110,7 @@ class Ledger {
   static constexpr std::uint64_t kAttach = UINT64_MAX;  // base_sequence_: totals of the attach
 
   recording::Reader reader_;
+  ProcessView process_;
   std::unique_ptr<recording::Totals> base_;
   std::uint64_t base_sequence_ = kAttach;
   Given given_;

@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "report/human.h"
-#include "report/process.h"
+#include "report/kernel_text.h"
 
 namespace lamprey::report {
 namespace {

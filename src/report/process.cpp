@@ -1,41 +1,18 @@
-// Reading /proc; see the header. Everything is read into one small buffer: this runs between the
-// end of an invocation and the next, where each µs is the function's.
+// Figures of a process; see the header. This runs between the end of an invocation and the next,
+// where each µs is the function's.
 #include "report/process.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <cstring>
 #include <string_view>
 
 namespace lamprey::report {
-
-std::string read_kernel_text(const std::string& path, std::size_t most) {
-  std::string text;
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) {
-    return text;
-  }
-  std::array<char, 4096> piece;  // not cleared first: most of these files are short
-  while (text.size() < most) {
-    const ssize_t got = read(descriptor, piece.data(), std::min(piece.size(), most - text.size()));
-    if (got <= 0) {
-      break;
-    }
-    text.append(piece.data(), static_cast<std::size_t>(got));
-    if (static_cast<std::size_t>(got) < piece.size() / 2) {
-      break;  // the kernel stops early only for a line that has no room left: this was the end
-    }
-  }
-  close(descriptor);
-  return text;
-}
 
 namespace {
 
@@ -77,6 +54,13 @@ std::string_view after_comm(std::string_view stat) {
   return end == std::string_view::npos ? std::string_view{} : stat.substr(end + 1);
 }
 
+// Of the text of /proc/<pid>/stat; nothing of a process that has ended, waited for or not.
+std::optional<std::uint64_t> start_in(std::string_view stat) {
+  const std::string_view fields = after_comm(stat);
+  const std::string_view state = word(fields, 0);
+  return state == "Z" || state == "X" ? std::nullopt : number(word(fields, 19));
+}
+
 std::optional<std::uint64_t> line_number(std::string_view text, std::string_view key) {
   std::size_t at = text.find(key);
   while (at != std::string_view::npos && at != 0 && text[at - 1] != '\n') {
@@ -103,6 +87,16 @@ std::optional<std::uint64_t> count_entries(const std::string& path) {
   }
   closedir(entries);
   return count;
+}
+
+// prlimit(2) is one call where the text of /proc/<pid>/limits is three and sixteen lines to print.
+std::optional<std::uint64_t> most_descriptors(std::int32_t pid) {
+  rlimit limit{};
+  if (prlimit(pid, RLIMIT_NOFILE, nullptr, &limit) == 0) {
+    return limit.rlim_cur != RLIM_INFINITY ? std::optional<std::uint64_t>(limit.rlim_cur)
+                                           : std::nullopt;
+  }
+  return line_number(read_kernel_text(fmt::format("/proc/{}/limits", pid)), "Max open files");
 }
 
 void read_network(std::string_view text, ProcessFigures& figures) {
@@ -141,47 +135,46 @@ std::optional<std::uint64_t> grown(const std::optional<std::uint64_t>& before,
 }  // namespace
 
 std::optional<std::uint64_t> process_start(std::int32_t pid) {
-  std::string text;
-  if (pid <= 0 || (text = read_kernel_text(fmt::format("/proc/{}/stat", pid))).empty()) {
-    return std::nullopt;
-  }
-  const std::string_view fields = after_comm(text);
-  const std::string_view state = word(fields, 0);
-  if (state == "Z" || state == "X") {
-    return std::nullopt;
-  }
-  return number(word(fields, 19));
+  return pid > 0 ? start_in(read_kernel_text(fmt::format("/proc/{}/stat", pid))) : std::nullopt;
 }
 
 bool is_running(std::int32_t pid, std::uint64_t start) {
   return start != 0 && process_start(pid) == start;
 }
 
-ProcessFigures read_process(std::int32_t pid, std::uint64_t start) {
+ProcessView::ProcessView(std::int32_t pid, std::uint64_t start)
+    : pid_(pid),
+      start_(start),
+      stat_(fmt::format("/proc/{}/stat", pid)),
+      status_(fmt::format("/proc/{}/status", pid)),
+      network_(fmt::format("/proc/{}/net/dev", pid)) {}
+
+// Field 22 of stat tells whether the number is still that process's; a zombie's memory and
+// descriptors are gone.
+bool ProcessView::runs() { return pid_ > 0 && start_ != 0 && start_in(stat_.read()) == start_; }
+
+ProcessFigures ProcessView::figures() {
   ProcessFigures figures;
   std::string text;
-  if (pid <= 0 || start == 0 ||
-      (text = read_kernel_text(fmt::format("/proc/{}/stat", pid))).empty()) {
+  if (pid_ <= 0 || start_ == 0 || (text = stat_.read()).empty()) {
     return figures;
   }
   const std::string_view fields = after_comm(text);
-  if (number(word(fields, 19)) != start) {
+  if (number(word(fields, 19)) != start_) {
     return figures;
   }
   const auto ns_a_tick = static_cast<std::uint64_t>(1'000'000'000 / sysconf(_SC_CLK_TCK));
   figures.cpu_user_ns = times(number(word(fields, 11)), ns_a_tick);
   figures.cpu_system_ns = times(number(word(fields, 12)), ns_a_tick);
-  if (!(text = read_kernel_text(fmt::format("/proc/{}/status", pid))).empty()) {
+  if (!(text = status_.read()).empty()) {
     figures.rss_bytes = times(line_number(text, "VmRSS:"), 1024);
     figures.peak_rss_bytes = times(line_number(text, "VmHWM:"), 1024);
     figures.rss_anonymous_bytes = times(line_number(text, "RssAnon:"), 1024);
     figures.threads = line_number(text, "Threads:");
   }
-  if (!(text = read_kernel_text(fmt::format("/proc/{}/limits", pid))).empty()) {
-    figures.fd_max = line_number(text, "Max open files");
-  }
-  figures.fd_use = count_entries(fmt::format("/proc/{}/fd", pid));
-  if (!(text = read_kernel_text(fmt::format("/proc/{}/net/dev", pid))).empty()) {
+  figures.fd_max = most_descriptors(pid_);
+  figures.fd_use = count_entries(fmt::format("/proc/{}/fd", pid_));
+  if (!(text = network_.read()).empty()) {
     read_network(text, figures);
   }
   struct statvfs tmp {};

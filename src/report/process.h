@@ -3,8 +3,8 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 
+#include "report/kernel_text.h"
 #include "report/report.h"
 
 namespace lamprey::report {
@@ -17,9 +17,25 @@ std::optional<std::uint64_t> process_start(std::int32_t pid);
 // gives false.
 bool is_running(std::int32_t pid, std::uint64_t start);
 
-// What can be read about the process right now: levels and counters since its start.
-// Empty when it is not that very process. tmp_* are of /tmp whoever asks.
-ProcessFigures read_process(std::int32_t pid, std::uint64_t start);
+// One process, looked at often. Its files stay open (see KernelFile). Not thread-safe.
+class ProcessView {
+ public:
+  // Neither needs to exist; `start` as process_start() gave it, 0 unknown.
+  ProcessView(std::int32_t pid, std::uint64_t start);
+
+  // Whether that very process runs.
+  bool runs();
+  // What can be read about it right now: levels and counters since its start. Empty when it is not
+  // that very process. tmp_* are of /tmp whoever asks.
+  ProcessFigures figures();
+
+ private:
+  std::int32_t pid_;
+  std::uint64_t start_;
+  KernelFile stat_;
+  KernelFile status_;
+  KernelFile network_;
+};
 
 // Counters (CPU, network) as the growth since `before`, levels as in `now`.
 ProcessFigures since(const ProcessFigures& before, const ProcessFigures& now);
@@ -30,8 +46,5 @@ std::optional<std::uint64_t> run_delay_ns(std::int32_t pid, std::int32_t tid);
 
 // Resident bytes of this process itself.
 std::optional<std::uint64_t> own_rss_bytes();
-
-// A file of /proc or of a control group, at most so many bytes of it; empty when it cannot be read.
-std::string read_kernel_text(const std::string& path, std::size_t most = std::size_t{16} * 1024);
 
 }  // namespace lamprey::report

@@ -21,8 +21,10 @@ std::int64_t difference(std::uint64_t after, std::uint64_t before) {
   return static_cast<std::int64_t>(after - before);
 }
 
+}  // namespace
+
 // A site's figures without its stack: up to 2,048 of them are sorted.
-struct Candidate {
+struct SiteLedger::Candidate {
   std::uint32_t stack = 0;  // index + 1
   std::int64_t live_bytes = 0;
   std::int64_t live_delta_bytes = 0;
@@ -32,6 +34,10 @@ struct Candidate {
   std::optional<std::int64_t> peak_bytes;
   bool mapping = false;
 };
+
+namespace {
+
+using Candidate = SiteLedger::Candidate;
 
 // Equal ones stay in the order of their stacks: lines of like invocations are alike.
 constexpr auto kMoreLive = [](const Candidate& a, const Candidate& b) {
@@ -53,6 +59,39 @@ void keep_top(std::vector<Candidate>& candidates) {
   put_in_order(candidates, kMoreLive);
 }
 
+std::vector<std::optional<recording::CapturedStack>> stacks_of(
+    recording::Reader& reader, const std::vector<Candidate>& candidates) {
+  std::vector<std::uint32_t> wanted;
+  wanted.reserve(candidates.size());
+  for (const Candidate& candidate : candidates) {
+    wanted.push_back(candidate.stack);
+  }
+  return reader.stacks(wanted);
+}
+
+MemorySite described(const Candidate& candidate,
+                     const std::optional<recording::CapturedStack>& stack,
+                     const ModuleMap& modules) {
+  MemorySite site;
+  site.live_bytes = candidate.live_bytes;
+  site.live_delta_bytes = candidate.live_delta_bytes;
+  site.allocated_bytes = candidate.allocated_bytes;
+  site.allocations = candidate.allocations;
+  site.churn_bytes = candidate.churn_bytes;
+  site.peak_bytes = candidate.peak_bytes;
+  site.mapping = candidate.mapping;
+  if (stack) {
+    site.stack = modules.frames_of(*stack);
+  }
+  if (candidate.mapping) {
+    Frame frame;
+    frame.label = "mmap";
+    site.stack.insert(site.stack.begin(), frame);
+  }
+  site.stack_text = site.stack.empty() ? "(stack not kept)" : "";  // else named by the sink
+  return site;
+}
+
 }  // namespace
 
 SiteLedger::Seen SiteLedger::seen(const recording::Site& site) {
@@ -68,11 +107,10 @@ SiteLedger::PeakOf SiteLedger::peak_of(const recording::Header& header, std::uin
   return header.peak_round == invocation + 1 ? PeakOf::kThis : PeakOf::kStart;
 }
 
-std::vector<MemorySite> SiteLedger::between(recording::Reader& reader,
-                                            const std::vector<Seen>& before, std::vector<Seen>& now,
-                                            PeakOf peak) {
-  std::vector<recording::Site> sites = reader.sites();
-  sites.insert(sites.begin(), reader.header().no_stack);
+// What changed at each site, and the figures to compare the next look with.
+std::vector<SiteLedger::Candidate> SiteLedger::candidates(const std::vector<recording::Site>& sites,
+                                                          const std::vector<Seen>& before,
+                                                          std::vector<Seen>& now, PeakOf peak) {
   std::vector<Candidate> candidates;
   now.clear();
   now.reserve(sites.size());
@@ -101,44 +139,40 @@ std::vector<MemorySite> SiteLedger::between(recording::Reader& reader,
       candidates.push_back(candidate);
     }
   }
-  keep_top(candidates);
+  return candidates;
+}
+
+std::vector<MemorySite> SiteLedger::between(recording::Reader& reader,
+                                            const std::vector<Seen>& before, std::vector<Seen>& now,
+                                            PeakOf peak, KnownModules& known) {
+  std::vector<recording::Site> sites = reader.sites();
+  sites.insert(sites.begin(), reader.header().no_stack);
+  std::vector<Candidate> found = candidates(sites, before, now, peak);
+  keep_top(found);
   std::vector<MemorySite> top;
-  if (candidates.empty()) {
+  if (found.empty()) {
     return top;
   }
-  const ModuleMap modules(reader.modules());
-  for (const Candidate& candidate : candidates) {
-    MemorySite& site = top.emplace_back();
-    site.live_bytes = candidate.live_bytes;
-    site.live_delta_bytes = candidate.live_delta_bytes;
-    site.allocated_bytes = candidate.allocated_bytes;
-    site.allocations = candidate.allocations;
-    site.churn_bytes = candidate.churn_bytes;
-    site.peak_bytes = candidate.peak_bytes;
-    site.mapping = candidate.mapping;
-    if (const auto stack = reader.stack(candidate.stack)) {
-      site.stack = modules.frames_of(*stack);
-    }
-    if (candidate.mapping) {
-      Frame frame;
-      frame.label = "mmap";
-      site.stack.insert(site.stack.begin(), frame);
-    }
-    site.stack_text = site.stack.empty() ? "(stack not kept)" : "";  // else named by the sink
+  const ModuleMap& modules = known.of(reader);
+  const auto stacks = stacks_of(reader, found);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    top.push_back(described(found[i], stacks[i], modules));
   }
   return top;
 }
 
 std::vector<MemorySite> SiteLedger::take(recording::Reader& reader, std::uint64_t invocation) {
   std::vector<Seen> now;
-  std::vector<MemorySite> top = between(reader, before_, now, peak_of(reader.header(), invocation));
+  std::vector<MemorySite> top =
+      between(reader, before_, now, peak_of(reader.header(), invocation), modules_);
   before_ = std::move(now);
   return top;
 }
 
 std::vector<MemorySite> SiteLedger::whole(recording::Reader& reader) {
   std::vector<Seen> now;
-  return between(reader, {}, now, peak_of(reader.header(), 0));
+  KnownModules modules;
+  return between(reader, {}, now, peak_of(reader.header(), 0), modules);
 }
 
 }  // namespace lamprey::report

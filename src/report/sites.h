@@ -9,6 +9,7 @@
 
 #include "recording/reader.h"
 #include "report/report.h"
+#include "report/stacks.h"
 
 namespace lamprey::report {
 
@@ -23,6 +24,8 @@ class SiteLedger {
   // Since the start, whatever was taken.
   static std::vector<MemorySite> whole(recording::Reader& reader);
 
+  struct Candidate;  // sites.cpp's
+
  private:
   struct Seen {
     std::uint64_t allocated_bytes = 0;
@@ -34,10 +37,15 @@ class SiteLedger {
   enum class PeakOf : std::uint8_t { kThis, kStart, kOther };
   static PeakOf peak_of(const recording::Header& header, std::uint64_t invocation);
   static Seen seen(const recording::Site& site);
+  static std::vector<Candidate> candidates(const std::vector<recording::Site>& sites,
+                                           const std::vector<Seen>& before, std::vector<Seen>& now,
+                                           PeakOf peak);
   static std::vector<MemorySite> between(recording::Reader& reader, const std::vector<Seen>& before,
-                                         std::vector<Seen>& now, PeakOf peak);
+                                         std::vector<Seen>& now, PeakOf peak,
+                                         KnownModules& modules);
 
   std::vector<Seen> before_;
+  KnownModules modules_;
 };
 
 }  // namespace lamprey::report

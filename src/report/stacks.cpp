@@ -72,6 +72,19 @@ Stack ModuleMap::frames_of(const recording::CapturedStack& stack) const {
   return frames;
 }
 
+// Once written a module changes only by dying, and then the generation is another.
+const ModuleMap& KnownModules::of(recording::Reader& reader) {
+  const recording::Header& header = reader.header();
+  if (!complete_ || used_ != header.modules_used || generation_ != header.generation) {
+    std::vector<LoadedModule> modules = reader.modules();
+    used_ = header.modules_used;
+    generation_ = header.generation;
+    complete_ = modules.size() == used_;
+    modules_ = ModuleMap(std::move(modules));
+  }
+  return modules_;
+}
+
 std::string stack_text(const Stack& stack) {
   std::string text;
   for (const Frame& frame : stack) {

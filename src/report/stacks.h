@@ -23,6 +23,19 @@ class ModuleMap {
   std::vector<recording::LoadedModule> modules_;  // by start
 };
 
+// The modules of one recording, read again only when there are others: a process loads hundreds in
+// its first second and then none for hours.
+class KnownModules {
+ public:
+  const ModuleMap& of(recording::Reader& reader);
+
+ private:
+  ModuleMap modules_{{}};
+  bool complete_ = false;  // every module that was handed out then had been written
+  std::uint32_t used_ = 0;
+  std::uint32_t generation_ = 0;
+};
+
 // A stack in words: "function (module:line or +offset)", innermost first, joined by "; ". The one
 // place where frames become text: without names, "?? (libc.so.6 +0x12345)".
 std::string stack_text(const Stack& stack);

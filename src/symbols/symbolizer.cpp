@@ -26,7 +26,8 @@ std::uint64_t monotonic_ns() {
 }
 
 std::string module_key(const Place& place) {
-  return place.build_id.empty() ? "path " + place.module : place.build_id;
+  return place.build_id.empty() ? std::string("path ").append(place.module)
+                                : std::string(place.build_id);
 }
 
 // Some hundred of these are made at the end of every invocation: no format string is parsed.
@@ -42,7 +43,9 @@ std::string answer_key(std::string module, std::uint64_t offset) {
   return module;
 }
 
-std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+std::string base_name(std::string_view path) {
+  return std::string(path.substr(path.rfind('/') + 1));
+}
 
 // Not within a character of UTF-8.
 std::string cut(std::string text, std::size_t most) {
@@ -133,7 +136,7 @@ void Symbolizer::want(const Place& place) {
     return candidate.key == key && candidate.offsets.size() < kMostAtOnce;
   });
   if (job == jobs_.end()) {
-    jobs_.push_back({key, place.module, place.build_id, place.pid, {}});
+    jobs_.push_back({key, std::string(place.module), std::string(place.build_id), place.pid, {}});
     job = std::prev(jobs_.end());
   }
   job->offsets.push_back(place.offset);

@@ -18,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -26,12 +27,13 @@
 
 namespace lamprey::symbols {
 
-// Where code is; see report::Frame for the fields.
+// Where code is; see report::Frame for the fields. The texts are the caller's: some hundred of
+// these are made at the end of every invocation.
 struct Place {
   std::int32_t pid = 0;  // 0: unknown, or the process is gone
   std::uint64_t address = 0;
-  std::string module;  // empty: code made at run time
-  std::string build_id;
+  std::string_view module;  // empty: code made at run time
+  std::string_view build_id;
   std::uint64_t offset = 0;
 };
 

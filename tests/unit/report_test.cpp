@@ -1,6 +1,9 @@
 // Differences and the ledger: figures of one invocation, and every invocation exactly once.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "report/at_rest.h"
 #include "report/difference.h"
@@ -304,15 +307,44 @@ TEST_F(LedgerTest, OrphansAndRuns) {
 }
 
 TEST_F(LedgerTest, ProcIsTrustedOnlyForTheVeryProcess) {
-  Ledger book = ledger();
-  EXPECT_TRUE(book.process_runs());
-  EXPECT_TRUE(book.process().rss_bytes);
-  EXPECT_TRUE(book.process().fd_use);
-  EXPECT_TRUE(book.process().cpu_user_ns);
+  const std::uint64_t start = *process_start(getpid());
+  ProcessView own(getpid(), start);
+  EXPECT_TRUE(own.runs());
+  for (int look = 0; look < 2; ++look) {
+    const ProcessFigures figures = own.figures();
+    EXPECT_TRUE(figures.rss_bytes);
+    EXPECT_TRUE(figures.fd_use);
+    EXPECT_TRUE(figures.cpu_user_ns);
+  }
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ(own.figures().fd_max, limit.rlim_cur);
+  ProcessView other(getpid(), start + 1);
+  EXPECT_FALSE(other.runs());
+  EXPECT_FALSE(other.figures().rss_bytes);
+  EXPECT_TRUE(ledger().process_runs());
   builder_.header().process_start += 1;
-  Ledger other = ledger();
-  EXPECT_FALSE(other.process_runs());
-  EXPECT_FALSE(other.process().rss_bytes);
+  EXPECT_FALSE(ledger().process_runs());
+}
+
+// Its files stay open, and must not speak for it when it is gone.
+TEST(ProcessViewTest, OfAProcessThatEndedNothingIsLeft) {
+  const pid_t child = fork();
+  if (child == 0) {
+    pause();
+    _exit(0);
+  }
+  ASSERT_GT(child, 0);
+  ProcessView view(child, *process_start(child));
+  EXPECT_TRUE(view.runs());
+  EXPECT_TRUE(view.figures().rss_bytes);
+  kill(child, SIGKILL);
+  siginfo_t ended{};
+  waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT);
+  EXPECT_FALSE(view.runs()) << "a zombie";
+  waitpid(child, nullptr, 0);
+  EXPECT_FALSE(view.runs());
+  EXPECT_FALSE(view.figures().cpu_user_ns);
 }
 
 }  // namespace

@@ -74,5 +74,58 @@ TEST_F(SitesTest, ThePeakIsOfTheNewestInvocationOrLeftOut) {
   EXPECT_FALSE(ledger.take(copied, 0)[1].peak_bytes);  // one that is over
 }
 
+// Far apart, side by side, twice, out of order, never taken: each in its place.
+TEST_F(SitesTest, StacksComeAsTheyWereAskedFor) {
+  for (std::uint32_t i = 0; i < 200; ++i) {
+    recording::Stack& stack = builder_.writer().stack_at(i);
+    stack.frames[0] = 0x1000 + i;
+    stack.depth = i == 150 ? 0 : 1;
+  }
+  builder_.header().stacks_used = 200;
+  recording::Reader file = reader();
+  const std::vector<std::uint32_t> wanted = {180, 1, 200, 0, 2, 1, 34, 201, 151, 33};
+  const auto stacks = file.stacks(wanted);
+  ASSERT_EQ(stacks.size(), wanted.size());
+  for (std::size_t at = 0; at < wanted.size(); ++at) {
+    const bool there = wanted[at] != 0 && wanted[at] != 201 && wanted[at] != 151;
+    ASSERT_EQ(stacks[at].has_value(), there) << wanted[at];
+    if (there) {
+      EXPECT_EQ(stacks[at]->frames, std::vector<std::uint64_t>{0x1000U + wanted[at] - 1});
+    }
+  }
+}
+
+// A module is read once; one that was not written yet, and one that another replaced, is seen
+// later.
+TEST_F(SitesTest, ModulesAreReadAgainWhenTheyAreOthers) {
+  const auto add = [this](std::uint32_t index, const char* path, std::uint32_t born) {
+    recording::Module& module = builder_.writer().module_at(index);
+    module.start = 0x1000;
+    module.end = 0x2000;
+    module.born = born;
+    std::strncpy(module.path, path, sizeof(module.path) - 1);
+    module.state = recording::kModuleThere;
+  };
+  KnownModules known;
+  const recording::CapturedStack stack{0, false, {0x1801}};
+  const auto module_of = [&](std::uint32_t generation) {
+    recording::Reader file = reader();
+    recording::CapturedStack taken = stack;
+    taken.generation = generation;
+    return known.of(file).frames_of(taken)[0].module;
+  };
+  builder_.header().modules_used = 1;  // handed out, not written
+  EXPECT_EQ(module_of(0), "");
+  add(0, "/opt/one.so", 0);
+  EXPECT_EQ(module_of(0), "/opt/one.so");
+  builder_.writer().module_at(0).died = 1;
+  builder_.header().modules_used = 2;
+  add(1, "/opt/two.so", 1);
+  EXPECT_EQ(module_of(0), "/opt/one.so");
+  builder_.header().generation = 1;
+  EXPECT_EQ(module_of(1), "/opt/two.so");
+  EXPECT_EQ(module_of(0), "/opt/one.so");
+}
+
 }  // namespace
 }  // namespace lamprey::report
