@@ -12,6 +12,7 @@
 #include "preload/raw_syscall.h"
 #include "preload/text.h"
 #include "recording/layout.h"
+#include "recording/written.h"
 
 namespace lamprey::preload {
 namespace {
@@ -136,6 +137,9 @@ FileResult map(int directory, const char* name) {
     raw_syscall(SYS_unlinkat, directory, pointer_argument(name), 0);
     return {nullptr, -mapped, "mapping a file in /tmp/lamprey"};
   }
+  // Without this the first store to a page that was not written yet reads in, and clears, up to
+  // 128 KB around it (filemap_fault's read-around), in the middle of somebody's call.
+  raw_syscall(SYS_madvise, mapped, static_cast<long>(kFileBytes), MADV_RANDOM);
   return {reinterpret_cast<std::byte*>(mapped), 0, ""};
 }
 

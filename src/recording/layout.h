@@ -40,7 +40,7 @@
 namespace lamprey::recording {
 
 inline constexpr std::uint64_t kMagic = 0x0A594552504D414CULL;  // "LAMPREY\n"
-inline constexpr std::uint32_t kVersion = 3;
+inline constexpr std::uint32_t kVersion = 4;
 inline constexpr std::size_t kPageBytes = 4096;
 
 inline constexpr std::uint32_t kInvocations = 128;
@@ -346,6 +346,13 @@ struct ResourceUse {
   std::uint64_t involuntary_switches;
 };
 
+// One call's totals in a boundary.
+struct BoundaryCall {
+  std::uint32_t call;
+  std::uint32_t reserved;
+  CallTotals totals;
+};
+
 // Totals of the whole process at the end of init (sequence 0) or of invocation `sequence`.
 // Valid when sequence_begin == sequence_end == sequence + 1.
 struct Boundary {
@@ -353,10 +360,11 @@ struct Boundary {
   ClockPair at;
   MemoryTotals memory;
   MappingTotals mappings;
-  std::int64_t peak_live_bytes;  // highest since the START before
-  ResourceUse use;               // all zero: not to be had
-  CallTotals calls[kCallCount];
+  std::int64_t peak_live_bytes;              // highest since the START before
+  ResourceUse use;                           // all zero: not to be had
   std::uint32_t targets_used[kTargetKinds];  // of `targets`, so many of each kind are written
+  std::uint32_t calls_used;                  // of `calls`: a program makes some thirty
+  BoundaryCall calls[kCallCount];            // in the order in which they were first made
   TargetTotals targets[kTargets];
   std::uint64_t sequence_end;
 };
@@ -425,7 +433,7 @@ struct Stack {
 };
 
 struct alignas(64) CallRow {
-  std::uint16_t call;
+  std::uint16_t call;  // not written in the shared ones: there it is the row's own number
   std::uint16_t slot;
   std::uint32_t reserved;
   CallTotals totals;
@@ -449,20 +457,6 @@ inline constexpr std::size_t kModulesOffset = page_up(kRowsOffset + (sizeof(Call
 inline constexpr std::size_t kSitesOffset = page_up(kModulesOffset + (sizeof(Module) * kModules));
 inline constexpr std::size_t kStacksOffset = page_up(kSitesOffset + (sizeof(Site) * kStacks));
 inline constexpr std::size_t kFileBytes = page_up(kStacksOffset + (sizeof(Stack) * kStacks));
-
-// Everything before the rows, and the rows that a few threads need, is written with zeros at
-// attach: on ext4 the first store to a page that was only allocated costs ~13 us (a journal entry
-// a page), to one that was written 0.2 us. Measured; it is what keeps faults out of invocations.
-inline constexpr std::size_t kWrittenBytes =
-    page_up(kRowsOffset + (sizeof(CallRow) * (kCallCount + 64)));
-struct Span {
-  std::size_t offset;
-  std::size_t bytes;
-};
-inline constexpr Span kWritten[] = {{0, kWrittenBytes},
-                                    {kModulesOffset, page_up(sizeof(Module) * 48)},
-                                    {kSitesOffset, page_up(sizeof(Site) * 384)},
-                                    {kStacksOffset, page_up(sizeof(Stack) * 384)}};
 
 static_assert(sizeof(Invocation) == 512 + (kAccounts * sizeof(ThreadAccount)));
 static_assert(sizeof(Death) == 480);

@@ -217,6 +217,7 @@ void Writer::write_boundary(std::uint64_t sequence, ClockPair now, const Resourc
   boundary.peak_live_bytes = peak_live();
   sum_calls(boundary);
   sum_in_flight(boundary, now);
+  boundary.calls_used = places_used_;
   sum_targets(boundary);
   __atomic_store_n(&boundary.sequence_end, sequence + 1, __ATOMIC_RELEASE);
   __atomic_store_n(&header().boundary_sequence, sequence + 1, __ATOMIC_RELEASE);
@@ -239,21 +240,30 @@ void Writer::sum_memory(MemoryTotals& into) const {
   into = sum;
 }
 
+// A call keeps its place once it was made: what is not in use is never touched.
+CallTotals& Writer::totals_in(Boundary& boundary, std::uint32_t call) {
+  if (place_of_[call] == 0) {
+    place_of_[call] = static_cast<std::uint16_t>(++places_used_);
+    boundary.calls[places_used_ - 1] = {};
+  }
+  BoundaryCall& place = boundary.calls[place_of_[call] - 1U];
+  place.call = call;
+  return place.totals;
+}
+
 void Writer::sum_calls(Boundary& boundary) {
-  for (CallTotals& totals : boundary.calls) {
-    totals.calls = totals.errors = totals.bytes = totals.ticks = totals.max_ticks = 0;
-    for (std::uint32_t& bucket : totals.buckets) {
-      bucket = 0;
-    }
+  for (std::uint32_t place = 0; place < places_used_; ++place) {
+    boundary.calls[place] = {};
   }
   std::uint32_t used = load(header().rows_used);
   used = used < kCallRows ? used : kCallRows;
   for (std::uint32_t i = 0; i < used; ++i) {
     CallRow& row = row_at(i);
-    if (load(row.totals.calls) == 0 || row.call >= kCallCount) {
+    const std::uint32_t call = i < kCallCount ? i : row.call;
+    if (load(row.totals.calls) == 0 || call >= kCallCount) {
       continue;
     }
-    CallTotals& into = boundary.calls[row.call];
+    CallTotals& into = totals_in(boundary, call);
     into.calls += load(row.totals.calls);
     into.errors += load(row.totals.errors);
     into.bytes += load(row.totals.bytes);
@@ -270,13 +280,13 @@ void Writer::sum_calls(Boundary& boundary) {
 // A call that is still in flight has taken time, and none of it is in its row yet. Adding it here
 // gives each invocation the part that fell into it: when the call returns, its whole time enters
 // the row and this part drops out of the next boundary.
-void Writer::sum_in_flight(Boundary& boundary, ClockPair now) const {
+void Writer::sum_in_flight(Boundary& boundary, ClockPair now) {
   const std::uint32_t used = slots_used();
   for (std::uint32_t i = 1; i < used; ++i) {
     const InFlight& flight = slot_at(i).in_flight;
     const std::uint32_t call = load(flight.call);
     if (call != 0 && call <= kCallCount) {
-      boundary.calls[call - 1].ticks += busy_between(load(flight.started), now.ticks);
+      totals_in(boundary, call - 1).ticks += busy_between(load(flight.started), now.ticks);
     }
   }
 }

@@ -175,9 +175,10 @@ class Reader {
   void add_targets(Totals& totals);
   std::uint32_t targets_used(std::uint32_t kind);
   void add_rows(Totals& totals);
-  bool copy_boundary(std::uint64_t offset, std::uint64_t mark, Totals& into) const;
-  bool copy_calls(std::uint64_t offset, Totals& into) const;
-  bool copy_targets(std::uint64_t offset, Totals& into) const;
+  bool copy_boundary(std::uint64_t offset, std::uint64_t mark, Totals& into);
+  bool copy_calls(std::uint64_t offset, std::uint32_t used, Totals& into);
+  bool copy_targets(std::uint64_t offset, const std::uint32_t (&used)[kTargetKinds],
+                    Totals& into) const;
   std::uint64_t idle_ticks(std::uint64_t from, std::uint64_t to,
                            const std::vector<Invocation>& marks) const;
 

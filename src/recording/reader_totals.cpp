@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstring>
 #include <string>
@@ -71,28 +70,27 @@ std::uint64_t overlap(std::uint64_t a_from, std::uint64_t a_to, std::uint64_t b_
 }  // namespace
 
 // In pieces: a buffer for the 110 KB of a whole boundary would stay resident for ever.
-bool Reader::copy_calls(std::uint64_t offset, Totals& into) const {
-  std::vector<CallTotals> buffer(kRowsARead);
-  for (std::uint32_t first = 0; first < kCallCount; first += kRowsARead) {
-    const std::uint32_t count = std::min<std::uint32_t>(kCallCount - first, kRowsARead);
-    if (!read_at(offset + (first * sizeof(CallTotals)), buffer.data(),
-                 count * sizeof(CallTotals))) {
+bool Reader::copy_calls(std::uint64_t offset, std::uint32_t used, Totals& into) {
+  std::vector<BoundaryCall> buffer(std::min<std::size_t>(used, kRowsARead));
+  for (std::uint32_t first = 0; first < used; first += kRowsARead) {
+    const std::uint32_t count = std::min<std::uint32_t>(used - first, kRowsARead);
+    if (!read_at(offset + (first * sizeof(BoundaryCall)), buffer.data(),
+                 count * sizeof(BoundaryCall))) {
       return false;
     }
     for (std::uint32_t i = 0; i < count; ++i) {
-      if (!is_zero(buffer[i])) {
-        into.calls[first + i] = buffer[i];
+      if (buffer[i].call >= kCallCount) {
+        drop(fmt::format("boundary: call {} does not exist", buffer[i].call));
+      } else if (!is_zero(buffer[i].totals)) {
+        add(into.calls[buffer[i].call], buffer[i].totals);
       }
     }
   }
   return true;
 }
 
-bool Reader::copy_targets(std::uint64_t offset, Totals& into) const {
-  std::array<std::uint32_t, kTargetKinds> used{};
-  if (!read_at(offset + offsetof(Boundary, targets_used), used.data(), sizeof(used))) {
-    return false;
-  }
+bool Reader::copy_targets(std::uint64_t offset, const std::uint32_t (&used)[kTargetKinds],
+                          Totals& into) const {
   std::vector<TargetTotals> buffer;
   for (std::uint32_t kind = 0; kind < kTargetKinds; ++kind) {
     const std::uint32_t count = std::min(used[kind], kTargetRoom[kind]);
@@ -112,7 +110,7 @@ bool Reader::copy_targets(std::uint64_t offset, Totals& into) const {
 
 // pread copies upwards and the writer also stores upwards: only a second look at the first word
 // shows that a new boundary was begun over the one being copied.
-bool Reader::copy_boundary(std::uint64_t offset, std::uint64_t mark, Totals& into) const {
+bool Reader::copy_boundary(std::uint64_t offset, std::uint64_t mark, Totals& into) {
   struct Head {  // Boundary up to its calls
     std::uint64_t sequence_begin;
     ClockPair at;
@@ -120,13 +118,17 @@ bool Reader::copy_boundary(std::uint64_t offset, std::uint64_t mark, Totals& int
     MappingTotals mappings;
     std::int64_t peak_live_bytes;
     ResourceUse use;
+    std::uint32_t targets_used[kTargetKinds];
+    std::uint32_t calls_used;
   } head;
   static_assert(sizeof(Head) == offsetof(Boundary, calls));
-  static_assert(offsetof(Head, use) == offsetof(Boundary, use));
+  static_assert(offsetof(Head, calls_used) == offsetof(Boundary, calls_used));
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
   if (!read_at(offset, &head, sizeof(head)) || head.sequence_begin != mark ||
-      !copy_calls(offset + offsetof(Boundary, calls), into) || !copy_targets(offset, into) ||
+      !copy_calls(offset + offsetof(Boundary, calls), std::min(head.calls_used, kCallCount),
+                  into) ||
+      !copy_targets(offset, head.targets_used, into) ||
       !read_at(offset + offsetof(Boundary, sequence_end), &end, sizeof(end)) || end != mark ||
       !read_at(offset, &begin, sizeof(begin)) || begin != mark) {
     return false;
@@ -206,12 +208,11 @@ void Reader::add_rows(Totals& totals) {
       return;
     }
     for (std::size_t i = 0; i < count; ++i) {
-      if (rows[i].call >= kCallCount) {
-        drop(fmt::format("row {}: call {} does not exist", index + i, rows[i].call));
-        continue;
-      }
-      if (!is_zero(rows[i].totals)) {
-        add(totals.calls[rows[i].call], rows[i].totals);
+      const std::size_t call = index + i < kCallCount ? index + i : rows[i].call;
+      if (call >= kCallCount) {
+        drop(fmt::format("row {}: call {} does not exist", index + i, call));
+      } else if (!is_zero(rows[i].totals)) {
+        add(totals.calls[call], rows[i].totals);
       }
     }
     index += static_cast<std::uint32_t>(count);

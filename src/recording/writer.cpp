@@ -7,6 +7,11 @@ void Writer::bind(std::byte* base) {
   base_ = base;
   idle_count_ = 0;
   boundary_busy_ = false;
+  reclaiming_ = false;
+  places_used_ = 0;
+  for (std::uint16_t& place : place_of_) {
+    place = 0;
+  }
   for (std::uint16_t& entry : index_) {
     entry = 0;
   }
@@ -27,9 +32,6 @@ void Writer::bind(std::byte* base) {
   h.bucket_count = kBuckets;
   h.slots_used = 1;  // slot 0: the threads that got none
   h.rows_used = kCallCount;
-  for (std::uint32_t call = 0; call < kCallCount; ++call) {
-    row_at(call).call = static_cast<std::uint16_t>(call);
-  }
 }
 
 std::uint32_t Writer::slots_used() const {
@@ -37,7 +39,7 @@ std::uint32_t Writer::slots_used() const {
   return used < kThreadSlots ? used : kThreadSlots;
 }
 
-ThreadSlot* Writer::take_slot(std::int32_t tid) {
+ThreadSlot* Writer::claim_slot(std::int32_t tid) {
   auto claim = [tid](ThreadSlot& slot) {
     if (!exchange_if(slot.state, SlotState::kFree, SlotState::kInUse)) {
       return false;
@@ -61,8 +63,40 @@ ThreadSlot* Writer::take_slot(std::int32_t tid) {
       return &slot_at(fresh);
     }
   }
-  shared_add(header().threads_without_slot, 1);
   return nullptr;
+}
+
+// A slot that is just being claimed, or given back, has no tid: it is left alone. One thread at a
+// time, for publish() is of a slot's one owner.
+bool Writer::reclaim_slots(IsGone is_gone) {
+  if (__atomic_test_and_set(&reclaiming_, __ATOMIC_ACQUIRE)) {
+    return false;
+  }
+  bool any = false;
+  const std::uint32_t used = slots_used();
+  for (std::uint32_t i = 1; i < used; ++i) {
+    ThreadSlot& slot = slot_at(i);
+    const std::int32_t tid = load(slot.tid);
+    if (load(slot.state) == SlotState::kInUse && tid != 0 && is_gone(tid)) {
+      give_back(slot);
+      any = true;
+    }
+  }
+  __atomic_clear(&reclaiming_, __ATOMIC_RELEASE);
+  return any;
+}
+
+ThreadSlot* Writer::take_slot(std::int32_t tid, IsGone is_gone) {
+  constexpr std::uint64_t kAskEvery = 64;
+  ThreadSlot* slot = claim_slot(tid);
+  if (slot == nullptr && is_gone != nullptr &&
+      load(header().threads_without_slot) % kAskEvery == 0 && reclaim_slots(is_gone)) {
+    slot = claim_slot(tid);
+  }
+  if (slot == nullptr) {
+    shared_add(header().threads_without_slot, 1);
+  }
+  return slot;
 }
 
 void Writer::give_back(ThreadSlot& slot) {

@@ -40,8 +40,12 @@ class Writer {
 
   // -- threads ----------------------------------------------------------------------------------
   // A slot of one's own, or nullptr when all are in use (then count with the shared_* functions).
-  // A thread that already held a slot keeps that slot's rows and totals: they are the process's.
-  ThreadSlot* take_slot(std::int32_t tid);
+  // What an earlier thread counted in the slot stays in it: rows and totals are the process's.
+  // A thread may end without giving its slot back. So `is_gone` is asked about the threads that
+  // have them when there is no other: at the first refusal and at each 64th from then on, for a
+  // process of more threads than slots would ask in vain. Null: nobody is asked.
+  using IsGone = bool (*)(std::int32_t tid);
+  ThreadSlot* take_slot(std::int32_t tid, IsGone is_gone = nullptr);
   void give_back(ThreadSlot& slot);
 
   // -- descriptors and targets ------------------------------------------------------------------
@@ -207,13 +211,16 @@ class Writer {
       store(totals.max_ticks, ticks);
     }
   }
+  ThreadSlot* claim_slot(std::int32_t tid);
+  bool reclaim_slots(IsGone is_gone);
   void shared_live(std::int64_t change);
   std::uint32_t take_row(ThreadSlot& slot, std::uint32_t call);
   void count_shared(std::uint32_t call, std::uint64_t ticks, bool failed, std::uint64_t bytes);
   void write_boundary(std::uint64_t sequence, ClockPair now, const ResourceUse& use);
   void sum_memory(MemoryTotals& into) const;
+  CallTotals& totals_in(Boundary& boundary, std::uint32_t call);
   void sum_calls(Boundary& boundary);
-  void sum_in_flight(Boundary& boundary, ClockPair now) const;
+  void sum_in_flight(Boundary& boundary, ClockPair now);
   void sum_targets(Boundary& boundary) const;
   CallClass class_in_flight(const InFlight& flight) const;
   ThreadMoment moment_of(const ThreadAccount& account, std::uint64_t now, CpuOf cpu_of) const;
@@ -240,6 +247,10 @@ class Writer {
   Interval idle_[kIdleIntervals] = {};
   std::uint64_t idle_count_ = 0;
   bool boundary_busy_ = false;
+  bool reclaiming_ = false;
+  // Who writes a boundary (one at a time): where in Boundary::calls each call stands, + 1; 0: none.
+  std::uint16_t place_of_[kCallCount] = {};
+  std::uint32_t places_used_ = 0;
 };
 
 }  // namespace lamprey::recording

@@ -93,12 +93,13 @@ void print_calls() {
   const std::uint32_t rows = std::min(header().rows_used, kCallRows);
   for (std::uint32_t i = 0; i < rows; ++i) {
     const auto& row = at<CallRow>(kRowsOffset, i);
-    if (row.call < kCallCount) {
-      totals[row.call].calls += row.totals.calls;
-      totals[row.call].errors += row.totals.errors;
-      totals[row.call].bytes += row.totals.bytes;
+    const std::uint32_t call = i < kCallCount ? i : row.call;
+    if (call < kCallCount) {
+      totals[call].calls += row.totals.calls;
+      totals[call].errors += row.totals.errors;
+      totals[call].bytes += row.totals.bytes;
       for (std::uint32_t bucket = 0; bucket < kBuckets; ++bucket) {
-        totals[row.call].buckets[0] += row.totals.buckets[bucket];
+        totals[call].buckets[0] += row.totals.buckets[bucket];
       }
     }
   }

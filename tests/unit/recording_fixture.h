@@ -36,7 +36,8 @@ class RecordingMemory {
   std::uint64_t calls(recording::Call call) {
     std::uint64_t sum = 0;
     for (std::size_t i = 0; i < recording::kCallRows && i < header().rows_used; ++i) {
-      sum += row(i).call == static_cast<std::uint16_t>(call) ? row(i).totals.calls : 0;
+      const std::size_t of = i < recording::kCallCount ? i : row(i).call;
+      sum += of == static_cast<std::size_t>(call) ? row(i).totals.calls : 0;
     }
     return sum;
   }

@@ -11,6 +11,16 @@
 namespace lamprey::recording {
 namespace {
 
+// Empty where the call was never made.
+CallTotals totals_of(const Boundary& boundary, Call call) {
+  for (std::uint32_t place = 0; place < boundary.calls_used; ++place) {
+    if (boundary.calls[place].call == static_cast<std::uint32_t>(call)) {
+      return boundary.calls[place].totals;
+    }
+  }
+  return {};
+}
+
 class WriterTest : public testing::Test {
  protected:
   WriterTest() { writer_.bind(memory_.base()); }
@@ -170,7 +180,7 @@ TEST_F(WriterTest, BoundaryHoldsTotalsAndForgetsTheMaximum) {
   writer_.count_call(slot, Call::k_recv, 5000, false, 10);
   writer_.count_call(slot, Call::k_recv, 100, true, 0);
   writer_.mark_init_end({10, 10}, {});
-  const CallTotals& recv = memory_.boundary(0).calls[static_cast<int>(Call::k_recv)];
+  const CallTotals recv = totals_of(memory_.boundary(0), Call::k_recv);
   EXPECT_EQ(recv.calls, 2U);
   EXPECT_EQ(recv.errors, 1U);
   EXPECT_EQ(recv.bytes, 10U);
@@ -180,10 +190,60 @@ TEST_F(WriterTest, BoundaryHoldsTotalsAndForgetsTheMaximum) {
   start("a", 20);
   writer_.count_call(slot, Call::k_recv, 300, false, 1);
   ASSERT_TRUE(writer_.mark_end(1, 7, {40, 40}, {}));
-  const CallTotals& later = memory_.boundary(1).calls[static_cast<int>(Call::k_recv)];
+  const CallTotals later = totals_of(memory_.boundary(1), Call::k_recv);
   EXPECT_EQ(later.calls, 3U);
   EXPECT_EQ(later.max_ticks, 300U);
   EXPECT_EQ(memory_.boundary(1).sequence_begin, memory_.boundary(1).sequence_end);
+}
+
+TEST_F(WriterTest, SlotsOfThreadsThatWentWithoutAWordAreFoundWhenAllAreInUse) {
+  static int asked;
+  asked = 0;
+  const Writer::IsGone odd_ones = [](std::int32_t tid) {
+    ++asked;
+    return tid % 2 == 1;
+  };
+  for (std::uint32_t tid = 1; tid < kThreadSlots; ++tid) {
+    ThreadSlot* slot = writer_.take_slot(static_cast<std::int32_t>(tid), odd_ones);
+    ASSERT_NE(slot, nullptr);
+    writer_.count_allocation(*slot, 10, 16);
+  }
+  EXPECT_EQ(asked, 0);
+  for (std::uint32_t i = 0; i < kThreadSlots / 2; ++i) {
+    EXPECT_NE(writer_.take_slot(2000, odd_ones), nullptr) << i;
+  }
+  EXPECT_EQ(asked, kThreadSlots - 1);
+  EXPECT_EQ(memory_.header().threads_without_slot, 0U);
+  EXPECT_EQ(writer_.live_bytes(), 16 * (kThreadSlots - 1));  // what they counted stays
+  // Of living threads only: asked at the first refusal, and then at each 64th.
+  for (int i = 0; i < 65; ++i) {
+    EXPECT_EQ(writer_.take_slot(2000, odd_ones), nullptr);
+  }
+  EXPECT_EQ(asked, 3 * (kThreadSlots - 1));
+  EXPECT_EQ(memory_.header().threads_without_slot, 65U);
+}
+
+// The ring comes round: what a boundary said of calls four ENDs ago is gone, also of one that was
+// only ever in flight.
+TEST_F(WriterTest, BoundariesHoldOnlyTheCallsThatWereMade) {
+  ThreadSlot* slot = writer_.take_slot(1);
+  writer_.count_call(slot, Call::k_recv, 100, false, 1);
+  writer_.mark_init_end({10, 10}, {});
+  EXPECT_EQ(memory_.boundary(0).calls_used, 1U);
+  start("a", 20);
+  slot->in_flight.started = 30;
+  slot->in_flight.call = static_cast<std::uint32_t>(Call::k_accept) + 1;
+  ASSERT_TRUE(writer_.mark_end(1, 7, {40, 40}, {}));
+  EXPECT_EQ(memory_.boundary(1).calls_used, 2U);
+  EXPECT_EQ(totals_of(memory_.boundary(1), Call::k_accept).ticks, 10U);
+  slot->in_flight.call = 0;  // a longjmp left it: it is never counted
+  for (std::uint64_t sequence = 2; sequence <= 5; ++sequence) {
+    start("b", sequence * 100);
+    ASSERT_TRUE(writer_.mark_end(sequence, 7, {(sequence * 100) + 50, 1}, {}));
+  }
+  EXPECT_EQ(memory_.boundary(5).sequence_begin, 6U);
+  EXPECT_EQ(totals_of(memory_.boundary(5), Call::k_accept).ticks, 0U);
+  EXPECT_EQ(totals_of(memory_.boundary(5), Call::k_recv).calls, 1U);
 }
 
 TEST_F(WriterTest, MarksMakeAnInvocation) {
@@ -253,14 +313,14 @@ TEST_F(WriterTest, CallInFlightIsSharedBetweenInvocations) {
   slot->in_flight.started = 2 * kMillion;
   slot->in_flight.call = static_cast<std::uint32_t>(Call::k_poll) + 1;
   writer_.mark_end(1, 7, {5 * kMillion, 5}, {});
-  EXPECT_EQ(memory_.boundary(1).calls[static_cast<int>(Call::k_poll)].ticks, 3 * kMillion);
+  EXPECT_EQ(totals_of(memory_.boundary(1), Call::k_poll).ticks, 3 * kMillion);
   start("b", 9 * kMillion);
   slot->in_flight.call = 0;
   writer_.count_call(slot, Call::k_poll, writer_.busy_between(2 * kMillion, 10 * kMillion), false,
                      0);
   writer_.mark_end(2, 7, {11 * kMillion, 11}, {});
-  const std::uint64_t second = memory_.boundary(2).calls[static_cast<int>(Call::k_poll)].ticks -
-                               memory_.boundary(1).calls[static_cast<int>(Call::k_poll)].ticks;
+  const std::uint64_t second = totals_of(memory_.boundary(2), Call::k_poll).ticks -
+                               totals_of(memory_.boundary(1), Call::k_poll).ticks;
   EXPECT_EQ(second, kMillion);  // from the start of b to its return
 }
 

@@ -1,0 +1,53 @@
+// What of a new recording is written with zeros at attach, before it is mapped. The rest is only
+// allocated.
+//
+// The first store to a page that was only allocated is a fault with a journal entry on ext4: 5 to
+// 13 µs in the middle of somebody's call. To one that was written it is 0.2 µs, but writing costs 1
+// to 3 µs a page, of every cold start. So: what nearly every process uses is written, what only
+// some use (many threads, descriptors, files, stacks) is not. Attach takes 0.6 ms with these spans
+// and took 1.3 ms when everything up to the rows was written.
+#pragma once
+
+#include "recording/layout.h"
+
+namespace lamprey::recording {
+
+struct Span {
+  std::size_t offset;
+  std::size_t bytes;
+};
+
+inline constexpr std::size_t kBoundaryStart =
+    offsetof(Boundary, calls) + (sizeof(BoundaryCall) * 32);
+inline constexpr std::size_t kBoundaryTargets = sizeof(TargetTotals) * (kTargetFirst[2] + 48);
+
+constexpr Span boundary_start(std::size_t index) {
+  return {kBoundariesOffset + (sizeof(Boundary) * index), kBoundaryStart};
+}
+constexpr Span boundary_targets(std::size_t index) {
+  return {kBoundariesOffset + (sizeof(Boundary) * index) + offsetof(Boundary, targets),
+          kBoundaryTargets};
+}
+
+inline constexpr Span kWritten[] = {
+    {0, sizeof(Header)},
+    boundary_start(0),
+    boundary_targets(0),
+    boundary_start(1),
+    boundary_targets(1),
+    boundary_start(2),
+    boundary_targets(2),
+    boundary_start(3),
+    boundary_targets(3),
+    {kSlotsOffset, sizeof(ThreadSlot) * 24},
+    {kInvocationsOffset, sizeof(Invocation) * 24},
+    {kDescriptorsOffset, sizeof(Descriptor) * 128},
+    {kTargetsOffset, sizeof(Target) * (kTargetFirst[2] + 48)},
+    {kRowsOffset + (sizeof(CallRow) * kCallCount), sizeof(CallRow) * 64},
+    {kModulesOffset, sizeof(Module) * 48},
+    {kSitesOffset, sizeof(Site) * 256},
+    {kStacksOffset, sizeof(Stack) * 192},
+};
+static_assert(kBoundaries == 4);
+
+}  // namespace lamprey::recording
