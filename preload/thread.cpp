@@ -1,6 +1,8 @@
 // How a thread gets a slot and gives it back. See thread.h.
 #include "preload/thread.h"
 
+#include <cerrno>
+
 #include "preload/raw_syscall.h"
 #include "preload/real.h"
 
@@ -35,6 +37,14 @@ void on_thread_exit(void* value) {
   }
 }
 
+// A thread whose first counted call comes after the last round of its destructors cannot give its
+// slot back: one that ends frees the stacks of others when glibc's cache of them is full
+// (nptl/nptl-stack.c), and a destructor of somebody's may count only in its last round. With all
+// slots lost like that, every thread would count in the shared one.
+bool is_gone(std::int32_t tid) {
+  return raw_syscall(SYS_tgkill, g_writer.header().pid, tid, 0) == -ESRCH;
+}
+
 }  // namespace
 
 void prepare_thread_exit() {
@@ -51,7 +61,7 @@ recording::ThreadSlot* register_thread() {
   }
   t_thread.state = ThreadState::kBusy;
   t_thread.tid = static_cast<std::int32_t>(raw_syscall(SYS_gettid));
-  recording::ThreadSlot* slot = g_writer.take_slot(t_thread.tid);
+  recording::ThreadSlot* slot = g_writer.take_slot(t_thread.tid, is_gone);
   if (slot != nullptr && g_have_exit_key) {
     // Our key was made first, so its number is below 32 and glibc keeps the value inside the
     // thread's own block: no allocation and no lock (nptl/pthread_setspecific.c).

@@ -6,6 +6,8 @@
 //   rounds)
 //                       allocate, free, read and close after everybody else's destructors
 //   threads idle N      N detached threads that make no hooked call at all
+//   threads late N      N threads whose only hooked call comes in the last round of their
+//   destructors
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -32,6 +34,7 @@ pthread_rwlock_t g_gate = PTHREAD_RWLOCK_INITIALIZER;  // held by main until the
 int g_count = 0;
 int g_zero = -1;
 pthread_key_t g_key;
+pthread_key_t g_late_key;
 
 void* take(std::size_t size) {
   ++g_allocations;
@@ -100,6 +103,20 @@ void* endings(void*) {
   return nullptr;
 }
 
+void on_late_key(void* value) {
+  const auto round = reinterpret_cast<std::uintptr_t>(value);
+  if (round < PTHREAD_DESTRUCTOR_ITERATIONS) {
+    pthread_setspecific(g_late_key, reinterpret_cast<void*>(round + 1));
+  } else {
+    read_one(g_zero);
+  }
+}
+
+void* late(void*) {
+  pthread_setspecific(g_late_key, reinterpret_cast<void*>(std::uintptr_t{1}));
+  return nullptr;
+}
+
 std::atomic<int> g_gone{0};
 void* idle(void*) {
   ++g_gone;
@@ -159,6 +176,7 @@ int main(int count, char** arguments) {
   g_count = count == 3 ? std::atoi(arguments[2]) : 0;
   g_zero = ::open("/dev/zero", O_RDONLY);
   pthread_key_create(&g_key, on_key);
+  pthread_key_create(&g_late_key, on_late_key);
   bool done = false;
   if (std::strcmp(mode, "churn") == 0) {
     done = one_after_the_other(churn, false);
@@ -166,6 +184,8 @@ int main(int count, char** arguments) {
     done = all_at_once();
   } else if (std::strcmp(mode, "endings") == 0) {
     done = one_after_the_other(endings, false);
+  } else if (std::strcmp(mode, "late") == 0) {
+    done = one_after_the_other(late, false);
   } else if (std::strcmp(mode, "idle") == 0) {
     done = one_after_the_other(idle, true);
   }
