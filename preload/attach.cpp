@@ -8,6 +8,7 @@
 #include "preload/death.h"
 #include "preload/environment.h"
 #include "preload/file.h"
+#include "preload/live_set.h"
 #include "preload/mappings.h"
 #include "preload/raw_syscall.h"
 #include "preload/real.h"
@@ -153,6 +154,7 @@ void record_child(const std::byte* parent, const recording::Header& before,
   copy_text(header.environment, before.environment);
   g_writer.inherit_live(inherited);
   stacks::attach_child(before, parent + recording::kModulesOffset);
+  live_set::forget_all();
   mappings::forget_all();
   recent_directory::forget_all();
   header.sample_bytes = before.sample_bytes;

@@ -49,4 +49,18 @@ bool take(const void* block, Sampled& sampled) {
   return false;
 }
 
+// Pages without an entry are not written to: each would become the child's own.
+void forget_all() {
+  for (std::uintptr_t& key : g_keys) {
+    if (recording::load(key) != 0) {
+      recording::store(key, 0);
+    }
+  }
+  for (std::uint8_t& count : g_filter) {
+    if (recording::load(count) != 0) {
+      recording::store(count, 0);
+    }
+  }
+}
+
 }  // namespace lamprey::preload::live_set

@@ -40,5 +40,7 @@ inline bool may_hold(const void* block) { return recording::load(g_filter[hash_o
 bool put(const void* block, const Sampled& sampled);
 // False: it was not in.
 bool take(const void* block, Sampled& sampled);
+// In a forked child, which has one thread: what it has inherited is at no site of its recording.
+void forget_all();
 
 }  // namespace lamprey::preload::live_set

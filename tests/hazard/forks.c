@@ -1,8 +1,8 @@
 // Every way to get a child process. The parent's calls are known and printed; whatever the children
 // do must not show in the parent's recording.
 //
-//   forks WAY CHILD_ROUNDS [PROGRAM]    WAY: fork clone threads vfork spawn system popen
-//   exec-children
+//   forks WAY CHILD_ROUNDS [PROGRAM]    WAY: fork clone threads heirs vfork spawn
+//   system popen exec
 //
 // The parent always makes 100 reads and 100 malloc+free pairs, before and after there were
 // children.
@@ -72,6 +72,25 @@ static void by_clone(void) {
     exit(0);
   }
   reap(child, "clone");
+}
+
+// The child frees what its parent allocated, and keeps blocks of its own.
+static void by_fork_of_heirs(void) {
+  enum { kBlocks = 200 };
+  static void* inherited[kBlocks];
+  static void* own[kBlocks];
+  for (int i = 0; i < kBlocks; ++i) {
+    inherited[i] = opaque(malloc(1000));
+  }
+  const pid_t child = fork();
+  if (child == 0) {
+    for (int i = 0; i < kBlocks; ++i) {
+      own[i] = opaque(malloc(3000));
+      free(inherited[i]);
+    }
+    exit(own[0] == NULL);
+  }
+  reap(child, "fork of heirs");
 }
 
 static void* allocate_until_stopped(void* argument) {
@@ -173,9 +192,16 @@ int main(int count, char** arguments) {
   static const struct {
     const char* name;
     void (*run)(void);
-  } ways[] = {{"fork", by_fork},   {"clone", by_clone}, {"threads", by_fork_among_threads},
-              {"vfork", by_vfork}, {"spawn", by_spawn}, {"system", by_system},
-              {"popen", by_popen}, {"exec", by_exec},   {"none", NULL}};
+  } ways[] = {{"fork", by_fork},
+              {"clone", by_clone},
+              {"threads", by_fork_among_threads},
+              {"heirs", by_fork_of_heirs},
+              {"vfork", by_vfork},
+              {"spawn", by_spawn},
+              {"system", by_system},
+              {"popen", by_popen},
+              {"exec", by_exec},
+              {"none", NULL}};
   g_child_rounds = count > 2 ? atoi(arguments[2]) : 0;
   g_program = count > 3 ? arguments[3] : g_program;
   g_zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);

@@ -116,6 +116,21 @@ def test_followed_children_have_recordings_of_their_own(library):
     assert recording["memory"]["live_bytes"] == quiet["memory"]["live_bytes"]
 
 
+def test_what_a_followed_child_inherits_is_at_no_site_of_its_own(library):
+    """Freed there, a block of the parent's must not be taken from a stack that the child has under the
+    parent's number."""
+    before = set(os.listdir(RECORDINGS))
+    _, run = recording_of(
+        library, "heirs", 0, env={"LAMPREY_FOLLOW_CHILDREN": "on", "LAMPREY_SAMPLE_BYTES": "1"}
+    )
+    (child,) = set(os.listdir(RECORDINGS)) - before - {run.path.name}
+    recording = read_recording(RECORDINGS / child)
+    live = [stack["live_bytes"] for stack in recording["stacks"]]
+    assert min(live) >= 0
+    assert 600_000 <= sum(live) < 640_000
+    assert recording["sampled_live"] == sum(live)
+
+
 @pytest.mark.parametrize("way", ["spawn", "vfork", "system", "exec"])
 def test_followed_programs_are_recorded(library, way):
     run = execute(
