@@ -357,6 +357,7 @@ struct BoundaryCall {
 // Valid when sequence_begin == sequence_end == sequence + 1.
 struct Boundary {
   std::uint64_t sequence_begin;
+  std::uint64_t sequence_end;  // 0 while it is being written
   ClockPair at;
   MemoryTotals memory;
   MappingTotals mappings;
@@ -366,7 +367,6 @@ struct Boundary {
   std::uint32_t calls_used;                  // of `calls`: a program makes some thirty
   BoundaryCall calls[kCallCount];            // in the order in which they were first made
   TargetTotals targets[kTargets];
-  std::uint64_t sequence_end;
 };
 
 // The call a thread has entered and not yet left.

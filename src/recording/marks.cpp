@@ -200,8 +200,10 @@ void Writer::write_boundary(std::uint64_t sequence, ClockPair now, const Resourc
     return;
   }
   Boundary& boundary = boundary_at(sequence);
-  __atomic_store_n(&boundary.sequence_end, 0, __ATOMIC_RELEASE);
-  __atomic_store_n(&boundary.sequence_begin, sequence + 1, __ATOMIC_RELEASE);
+  store(boundary.sequence_end, 0);
+  store(boundary.sequence_begin, sequence + 1);
+  // As in a seqlock: nothing of what follows may be seen before the two.
+  __atomic_thread_fence(__ATOMIC_RELEASE);
   boundary.at = now;
   boundary.use = use;
   sum_memory(boundary.memory);

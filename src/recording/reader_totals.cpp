@@ -108,11 +108,12 @@ bool Reader::copy_targets(std::uint64_t offset, const std::uint32_t (&used)[kTar
   return true;
 }
 
-// pread copies upwards and the writer also stores upwards: only a second look at the first word
-// shows that a new boundary was begun over the one being copied.
+// The writer clears sequence_end before it stores anything else: a second look shows whether a new
+// boundary was begun over the one being copied.
 bool Reader::copy_boundary(std::uint64_t offset, std::uint64_t mark, Totals& into) {
   struct Head {  // Boundary up to its calls
     std::uint64_t sequence_begin;
+    std::uint64_t sequence_end;
     ClockPair at;
     MemoryTotals memory;
     MappingTotals mappings;
@@ -123,14 +124,13 @@ bool Reader::copy_boundary(std::uint64_t offset, std::uint64_t mark, Totals& int
   } head;
   static_assert(sizeof(Head) == offsetof(Boundary, calls));
   static_assert(offsetof(Head, calls_used) == offsetof(Boundary, calls_used));
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
+  std::uint64_t marks[2] = {};
   if (!read_at(offset, &head, sizeof(head)) || head.sequence_begin != mark ||
+      head.sequence_end != mark ||
       !copy_calls(offset + offsetof(Boundary, calls), std::min(head.calls_used, kCallCount),
                   into) ||
-      !copy_targets(offset, head.targets_used, into) ||
-      !read_at(offset + offsetof(Boundary, sequence_end), &end, sizeof(end)) || end != mark ||
-      !read_at(offset, &begin, sizeof(begin)) || begin != mark) {
+      !copy_targets(offset, head.targets_used, into) || !read_at(offset, marks, sizeof(marks)) ||
+      marks[0] != mark || marks[1] != mark) {
     return false;
   }
   into.memory = head.memory;
