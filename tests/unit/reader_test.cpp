@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <atomic>
+#include <thread>
+
 #include "recording/reader_directory.h"
 #include "tests/unit/recording_builder.h"
 
@@ -117,6 +120,20 @@ TEST_F(ReaderTest, TicksBecomeNanosecondsThroughTheNewestPair) {
   EXPECT_EQ(opens(path()).clock().duration_ns(77), 77U);
 }
 
+TEST_F(ReaderTest, TheNewestPairIsLookedForOncePerLook) {
+  RecordingBuilder builder(path());
+  builder.header().clock = Clock::kTsc;
+  builder.header().attach_begin = {1000, 500};
+  builder.header().attach_end = {1300, 600};
+  builder.header().init_end = {2'000'001'000, 1'000'000'500};  // 2 GHz
+  Reader reader = opens(path());
+  EXPECT_EQ(reader.clock().duration_ns(2000), 1000U);
+  builder.header().init_end = {4'000'001'000, 1'000'000'500};
+  EXPECT_EQ(reader.clock().duration_ns(2000), 1000U);
+  ASSERT_TRUE(reader.refresh());
+  EXPECT_EQ(reader.clock().duration_ns(2000), 500U);
+}
+
 TEST_F(ReaderTest, RefusesWhatIsNotARecordingOfOurs) {
   EXPECT_EQ(fails(path("none.rec")).error, OpenError::kMissing);
   ASSERT_EQ(mkfifo(path("fifo.rec").c_str(), 0600), 0);
@@ -222,6 +239,32 @@ TEST_F(ReaderTest, ATornBoundaryIsNone) {
   EXPECT_NE(reader.boundary(1), nullptr);
   builder.boundary(1).sequence_begin = 6;
   EXPECT_EQ(reader.boundary(1), nullptr);
+}
+
+// While the ring is written over as fast as a thread can: a copy is of one boundary or none.
+TEST_F(ReaderTest, ABoundaryIsNeverCopiedHalf) {
+  RecordingBuilder builder(path());
+  builder.end_init();
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    for (int i = 0; !done; ++i) {
+      builder.invoke("request", 1);
+    }
+  });
+  Reader reader = opens(path());
+  std::uint64_t copied = 0;
+  for (int look = 0; look < 20'000; ++look) {
+    reader.refresh();
+    const std::uint64_t sequence = reader.header().ended;
+    if (const auto totals = reader.boundary(sequence)) {
+      ++copied;
+      ASSERT_EQ(totals->memory.allocations, sequence);
+      ASSERT_EQ(totals->calls[static_cast<std::size_t>(Call::k_read)].calls, sequence);
+    }
+  }
+  done = true;
+  writer.join();
+  EXPECT_GT(copied, 100U);
 }
 
 TEST_F(ReaderTest, MakesOnlyADirectoryOfItsOwn) {

@@ -125,6 +125,10 @@ TEST_F(SitesTest, ModulesAreReadAgainWhenTheyAreOthers) {
   builder_.header().generation = 1;
   EXPECT_EQ(module_of(1), "/opt/two.so");
   EXPECT_EQ(module_of(0), "/opt/one.so");
+  builder_.writer().module_at(1).died = 2;  // by one that was in the table before: none is new
+  EXPECT_EQ(module_of(2), "/opt/two.so") << "read before the generation was another";
+  builder_.header().generation = 2;
+  EXPECT_EQ(module_of(2), "");
 }
 
 }  // namespace
