@@ -1,4 +1,4 @@
-"""Adds up JUnit result files: prints "PASSED FAILED SKIPPED".
+"""Adds up JUnit result files: prints "PASSED FAILED SKIPPED", then a line for each that failed.
 
 Usage: junit_totals.py FILE...
 
@@ -17,16 +17,28 @@ def outcome(case):
     return "passed"
 
 
+def described(case):
+    """Where it stands and the first words of why it failed."""
+    (*_, why) = [case.find(tag) for tag in ("error", "failure") if case.find(tag) is not None]
+    names = filter(None, (case.get("classname"), case.get("name")))
+    return f"{'.'.join(names)}: {(why.get('message') or '').partition(chr(10))[0][:200]}"
+
+
 def main(files):
     totals = {"passed": 0, "failed": 0, "skipped": 0}
+    failures = []
     for file in files:
         try:
             for case in ElementTree.parse(file).iter("testcase"):
                 totals[outcome(case)] += 1
+                if outcome(case) == "failed":
+                    failures.append(described(case))
         except (OSError, ElementTree.ParseError) as problem:
             print(f"junit_totals.py: {file}: {problem}", file=sys.stderr)
             totals["failed"] += 1
+            failures.append(f"{file}: {problem}")
     print(*totals.values())
+    print(*failures, sep="\n", end="\n" if failures else "")
 
 
 if __name__ == "__main__":
