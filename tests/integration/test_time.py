@@ -1,11 +1,12 @@
 """Where the time of an invocation went: handlers whose truth is known, against `wall`, `network`,
 `files` and `blocked`.
 
-The machine may be busy: a part that took longer by the handler's own clock may be that much longer
-here, and each run is tried a few times before it counts as wrong.
+The machine may be busy: then a sleep, or a thread that was due, comes late, and no account is that of
+the handler's plan. So an invocation is tried until one was undisturbed; a wrong account never is true.
 """
 
 import contextlib
+import functools
 import os
 import shutil
 import socketserver
@@ -19,7 +20,7 @@ from test_python_runtime import VERSIONS, interpreter
 
 PARTS = ("cpu", "runnable", "network", "dns", "file", "lock", "sleep", "child", "other")
 ANSWER_MS, SLEEP_MS, LOCK_MS, CHILD_MS, CPU_MS, DNS_MS = 150, 200, 100, 30, 60, 88
-TRIES = 4
+PATIENCE_S = 40
 
 
 class Slow(socketserver.StreamRequestHandler):
@@ -70,30 +71,37 @@ def near(seen, known):
 
 def tried(run, is_true):
     """What `run` gave, once `is_true` of it; an honest failure shows the last."""
-    for _ in range(TRIES):
+    deadline = time.monotonic() + PATIENCE_S
+    tries = 0
+    while True:
         result = run()
+        tries += 1
         if is_true(result):
             return result
-    pytest.fail(f"in none of {TRIES} tries: {result}")
+        if time.monotonic() > deadline:
+            pytest.fail(f"in none of {tries} tries: {result}")
+
+
+def account(serving, event):
+    """One invocation: what the handler answered, and its record."""
+    before = len(serving.log().invokes)
+    answer, failed = serving.invoke(event)
+    assert not failed, answer
+    for _ in range(500):
+        records = serving.log().invokes
+        if len(records) > before:
+            break
+        time.sleep(0.02)
+    assert len(records) == before + 1, "one line for each invocation"
+    check_sum(records[-1])
+    return answer, records[-1]
 
 
 @pytest.fixture(scope="module")
 def timed(local_lambda, python):
     command = [python, "-m", "awslambdaric", "timed.handler"]
     with local_lambda.serve(*command, env={"LAMPREY_DETAIL": "full"}, timeout=20) as serving:
-
-        def run(event):
-            before = len(serving.log().invokes)
-            took, failed = serving.invoke(event)
-            assert not failed, took
-            for _ in range(200):
-                records = serving.log().invokes
-                if len(records) > before:
-                    break
-                time.sleep(0.02)
-            return took, records[-1]
-
-        yield run
+        yield functools.partial(account, serving)
         with contextlib.suppress(AssertionError):
             serving.stop()
 
@@ -102,9 +110,13 @@ def test_python_one_after_the_other(timed, port):
     """All of it in one invocation: every part is what the handler's own clock says."""
     event = each_once(port)
 
+    def entry_of_host(record):
+        hosts = {entry["host"]: entry for entry in record["network"]}
+        assert not [name for name in hosts if name.endswith(":9001")]  # the Runtime API is no host
+        return hosts[f"127.0.0.1:{port}"]
+
     def is_true(result):
         took, record = result
-        check_sum(record)
         wall = record["wall"]
         return (
             near(wall["sleep_ms"], SLEEP_MS)
@@ -112,14 +124,12 @@ def test_python_one_after_the_other(timed, port):
             and near(wall["lock_ms"], took["lock"])
             and CHILD_MS <= wall["child_ms"] <= took["child"]
             and near(wall["cpu_ms"], CPU_MS)
+            and near(entry_of_host(record)["first_byte_ms"], ANSWER_MS)
         )
 
     took, record = tried(lambda: timed(event), is_true)
-    hosts = {entry["host"]: entry for entry in record["network"]}
-    host = hosts[f"127.0.0.1:{port}"]
+    host = entry_of_host(record)
     assert (host["connects"], host["errors"], host["sent_bytes"]) == (1, 0, 18)
-    assert near(host["first_byte_ms"], ANSWER_MS)
-    assert not [name for name in hosts if name.endswith(":9001")]  # the Runtime API is no host
     assert " sleep" in record["headline"] and " locks" in record["headline"]
     assert timed({})[1]["wall"]["sleep_ms"] < 5  # and nothing of it in the next
 
@@ -130,14 +140,11 @@ def test_node_all_at_once(local_lambda, port):
         pytest.skip("no node here")
     event = {"sleep": SLEEP_MS / 1000, "network": port, "child": CHILD_MS / 1000}
     options = {"env": {"LAMPREY_DETAIL": "full"}, "memory": 512, "timeout": 20}
-    with local_lambda.serve("node", "node_client.mjs", **options) as serving:
-        answers = [serving.invoke({"timed": event})[0]["took"] for _ in range(TRIES)]
-        log = serving.stop()
-    assert all(took >= SLEEP_MS - 2 for took in answers)  # its timers count whole ms
-    for record in log.invokes:
-        check_sum(record)
 
-    def is_true(wall):
+    def is_true(result):
+        answer, record = result
+        wall = record["wall"]
+        assert answer["took"] >= SLEEP_MS - 2  # its timers count whole ms
         # Node may compute before it asks, while it waits, and after: the waits are that uncertain.
         slack = 5 + wall["cpu_ms"] + wall["runnable_ms"]
         waited = wall["network_ms"] + wall["child_ms"] + wall["other_ms"]
@@ -148,8 +155,9 @@ def test_node_all_at_once(local_lambda, port):
             and near(wall["child_ms"], CHILD_MS)
         )
 
-    walls = [record["wall"] for record in log.invokes]
-    assert any(is_true(wall) for wall in walls), walls
+    with local_lambda.serve("node", "node_client.mjs", **options) as serving:
+        tried(lambda: account(serving, {"timed": event}), is_true)
+        serving.stop()
 
 
 @pytest.fixture(scope="module")
@@ -166,14 +174,10 @@ def java(root):
 def test_java_one_after_the_other(local_lambda, java, port):
     """The thread that handles the request; the JVM's sleeps and locks are waits on conditions."""
     event = each_once(port)
-    with local_lambda.serve(*java, memory=512, timeout=20) as serving:
-        answers = [serving.invoke(event)[0] for _ in range(TRIES + 1)]
-        log = serving.stop()
-    assert len(log.invokes) == len(answers)
-    for record in log.invokes:
-        check_sum(record)
 
-    def is_true(took, wall):
+    def is_true(result):
+        took, record = result
+        wall = record["wall"]
         return (
             near(wall["sleep_ms"], SLEEP_MS)
             and near(wall["network_ms"], took["network"])
@@ -181,9 +185,9 @@ def test_java_one_after_the_other(local_lambda, java, port):
             and near(wall["cpu_ms"], CPU_MS + took["lock"] + took["child"] - LOCK_MS - CHILD_MS)
         )
 
-    walls = [record["wall"] for record in log.invokes]
-    print(answers, walls)
-    assert any(map(is_true, answers, walls)), (answers, walls)
+    with local_lambda.serve(*java, memory=512, timeout=20) as serving:
+        tried(lambda: account(serving, event), is_true)
+        serving.stop()
 
 
 @pytest.fixture
@@ -206,15 +210,20 @@ def test_a_slow_resolver_and_a_large_file(slow_names, workspace, request, runtim
         command = request.getfixturevalue("java")
     else:
         command, event = ["node", "node_client.mjs"], {"timed": event}
-    log = slow_names.run(
-        *command, event=event, invocations=3, memory=512, timeout=20,
-        env={"LAMPREY_DETAIL": "full"},
-    )
-    assert len(log.invokes) == 3
-    for record in log.invokes:
-        check_sum(record)
-        (file,) = [f for f in record["files"] if f["path"] == str(large)]
-        assert (file["opens"], file["bytes"], file["errors"]) == (1, 50 << 20, 0)
+
+    def run():
+        log = slow_names.run(
+            *command, event=event, invocations=3, memory=512, timeout=20,
+            env={"LAMPREY_DETAIL": "full"},
+        )
+        assert len(log.invokes) == 3
+        for record in log.invokes:
+            check_sum(record)
+            (file,) = [f for f in record["files"] if f["path"] == str(large)]
+            assert (file["opens"], file["bytes"], file["errors"]) == (1, 50 << 20, 0)
+        named = [record for record in log.invokes if "network" in record]
+        assert len(named) == (1 if runtime == "java" else 3)  # the JVM keeps what it has heard
+        return named
 
     def is_true(record):
         """One after the other: both in the wall. On the event loop both at once, on the pool's threads:
@@ -230,9 +239,7 @@ def test_a_slow_resolver_and_a_large_file(slow_names, workspace, request, runtim
         asked = 1 if runtime == "python" else 2  # Java asks for both families of addresses
         return near(wall["dns_ms"] / asked, DNS_MS) and near(wall["file_ms"], file["time_ms"])
 
-    named = [record for record in log.invokes if "network" in record]
-    assert len(named) == (1 if runtime == "java" else 3)  # the JVM keeps what it has heard
-    assert any(map(is_true, named)), [record["wall"] for record in named]
+    tried(run, lambda named: any(map(is_true, named)))
 
 
 @pytest.mark.parametrize(
