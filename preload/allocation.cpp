@@ -187,7 +187,7 @@ void __attribute__((noinline)) free_slow(void* block) {
     }
   } else {
     tripwire::enter();
-    recording::ThreadSlot* slot = current_slot();
+    recording::ThreadSlot* slot = current_slot_to_free();
     slot != nullptr ? g_writer.count_free(*slot, usable_size(block))
                     : g_writer.shared_free(usable_size(block));
     if (live_set::may_hold(block)) {

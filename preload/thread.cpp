@@ -38,9 +38,9 @@ void on_thread_exit(void* value) {
 }
 
 // A thread whose first counted call comes after the last round of its destructors cannot give its
-// slot back: one that ends frees the stacks of others when glibc's cache of them is full
-// (nptl/nptl-stack.c), and a destructor of somebody's may count only in its last round. With all
-// slots lost like that, every thread would count in the shared one.
+// slot back: somebody's destructor may count only in its last round, or one ending thread frees
+// what belonged to more than kFreesWithoutSlot others. With all slots lost like that, every thread
+// would count in the shared one.
 bool is_gone(std::int32_t tid) {
   return raw_syscall(SYS_tgkill, g_writer.header().pid, tid, 0) == -ESRCH;
 }

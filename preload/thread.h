@@ -30,7 +30,7 @@ struct alignas(kWipedBytes) WipedOnFork {
 [[gnu::visibility("hidden")]] extern WipedOnFork g_wiped;
 [[gnu::visibility("hidden")]] extern recording::Writer g_writer;
 
-enum class ThreadState : std::uint32_t {
+enum class ThreadState : std::uint16_t {
   kUnknown = 0,  // zero-initialised TLS: never seen
   kBusy = 1,     // taking a slot; a signal handler that counts now uses the shared slot
   kOwn = 2,
@@ -42,6 +42,8 @@ enum class ThreadState : std::uint32_t {
 struct Thread {
   recording::ThreadSlot* slot;  // nullptr unless kOwn
   ThreadState state;
+  std::uint16_t
+      early_frees;  // while kUnknown: those that current_slot_to_free() did not count there
   std::int32_t tid;
 };
 static_assert(sizeof(Thread) == 16);
@@ -71,6 +73,19 @@ recording::ThreadSlot* register_thread();
 inline recording::ThreadSlot* current_slot() {
   recording::ThreadSlot* slot = t_thread.slot;
   return slot != nullptr ? slot : register_thread();
+}
+
+// The same for a free. A thread that did nothing else so far may be one that ends: with its last
+// destructor behind it, it frees what belonged to others' stacks when glibc's cache of them is full
+// (__nptl_free_stacks, nptl/nptl-stack.c), and could not give its slot back any more. So the first
+// frees are counted in the shared slot, with atomics; who goes on freeing is at work and gets one.
+inline constexpr std::uint16_t kFreesWithoutSlot = 64;
+inline recording::ThreadSlot* current_slot_to_free() {
+  if (t_thread.state == ThreadState::kUnknown && t_thread.early_frees < kFreesWithoutSlot) {
+    ++t_thread.early_frees;
+    return nullptr;
+  }
+  return current_slot();
 }
 
 // Makes the key whose destructor gives a thread's slot back. At attach only.

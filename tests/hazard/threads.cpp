@@ -6,18 +6,23 @@
 //   rounds)
 //                       allocate, free, read and close after everybody else's destructors
 //   threads idle N      N detached threads that make no hooked call at all
-//   threads late N      N threads whose only hooked call comes in the last round of their
+//   threads leave N     the same, all of them ending at once
+//   threads consume N   one thread that frees N (at most 1000) blocks of main's, and does nothing
+//   else threads late N      N threads whose only hooked call comes in the last round of their
 //   destructors
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <iterator>
 #include <vector>
 
 #include "tests/hazard/opaque.h"
@@ -151,6 +156,56 @@ bool one_after_the_other(void* (*body)(void*), bool detached) {
   return true;
 }
 
+std::atomic<bool> g_leave{false};
+void* leave(void*) {
+  ++g_arrived;
+  while (!g_leave.load()) {
+    ::sched_yield();
+  }
+  return nullptr;
+}
+
+bool all_leave_at_once() {
+  pthread_t thread{};
+  for (int i = 0; i < g_count; ++i) {
+    if (!start(thread, leave, true, std::size_t{16} << 20)) {
+      return false;
+    }
+  }
+  while (g_arrived.load() < g_count) {
+    ::usleep(1000);
+  }
+  g_leave = true;
+  const auto threads = [] {
+    const std::filesystem::directory_iterator tasks("/proc/self/task");
+    return std::distance(begin(tasks), end(tasks));
+  };
+  while (threads() > 1) {
+    ::usleep(1000);
+  }
+  return true;
+}
+
+constexpr int kMostBlocks = 1000;
+std::array<void*, kMostBlocks> g_blocks;
+void* consume(void*) {
+  for (int i = 0; i < g_count; ++i) {
+    give(g_blocks.at(static_cast<std::size_t>(i)));
+  }
+  return nullptr;
+}
+
+bool one_consumes() {
+  if (g_count > kMostBlocks) {
+    return false;
+  }
+  for (int i = 0; i < g_count; ++i) {
+    g_blocks.at(static_cast<std::size_t>(i)) = take(100);
+  }
+  pthread_t thread{};
+  return start(thread, consume, false, std::size_t{1} << 20) && pthread_join(thread, nullptr) == 0;
+}
+
 bool all_at_once() {
   std::vector<pthread_t> threads(static_cast<std::size_t>(g_count));
   pthread_rwlock_wrlock(&g_gate);
@@ -188,6 +243,10 @@ int main(int count, char** arguments) {
     done = one_after_the_other(late, false);
   } else if (std::strcmp(mode, "idle") == 0) {
     done = one_after_the_other(idle, true);
+  } else if (std::strcmp(mode, "consume") == 0) {
+    done = one_consumes();
+  } else if (std::strcmp(mode, "leave") == 0) {
+    done = all_leave_at_once();
   }
   if (!done) {
     std::fprintf(stderr, "threads: cannot do %s %d\n", mode, g_count);
