@@ -18,25 +18,28 @@ LEFT_OUT = [
     *[f"test.test_asyncio.{name}.*" for name in ("test_tasks", "test_futures", "test_taskgroups")],
     *[f"test.test_asyncio.{name}.*" for name in ("test_ssl", "test_sslproto")],
     "*NoPoll*",  # test_subprocess once more, with another way of waiting
+    # These two hang now and then, without us too: the pool's manager and the thread that feeds its
+    # queue wait for each other (python/cpython issue 125451, mended after 3.13.0 and 3.12.7).
+    *["*test_shutdown_deadlock_pickle*", "*test_processes_terminate*"],
     "*VSOCK*",  # to the machine's host, on one fixed port: two at once are in each other's way
 ]
-PARTS = {  # and, where all of it would take minutes, what of it
-    "test_os": [],
-    "test_mmap": [],
-    "test_fork1": [],
-    "test_threading": [],
-    "test_socket": [],
-    "test_signal": [],
-    "test_subprocess": [],
-    "test_asyncio": [],
-    "test_ssl": [],
-    "test_selectors": [],
-    "test_select": [],
-    "test_posix": [],
-    "test_io": [],
-    "test_concurrent_futures": ["*ThreadPoolExecutorTest*", "*ThreadPoolWaitTests*"],
-    "test_multiprocessing_spawn": ["*WithProcessesTestConnection*"],
-}
+PARTS = [
+    "test_os",
+    "test_mmap",
+    "test_fork1",
+    "test_threading",
+    "test_socket",
+    "test_signal",
+    "test_subprocess",
+    "test_asyncio",
+    "test_ssl",
+    "test_selectors",
+    "test_select",
+    "test_posix",
+    "test_io",
+    "test_concurrent_futures",
+    "test_multiprocessing_spawn",
+]
 
 
 def has_tests(python):
@@ -106,7 +109,6 @@ def both(python, build, workspace, local_lambda):
 @pytest.mark.parametrize("part", PARTS)
 def test_same_results_as_without(both, part):
     options = [word for pattern in LEFT_OUT for word in ("-i", pattern)]
-    options += [word for pattern in PARTS[part] for word in ("-m", pattern)]
     plain, recorded = both.run(part, *options)
     assert len(plain) > 1 and any(outcome == "ok" for outcome in plain.values())
     assert both.record.read_text().count('"type":"run"') == 1, "it was recorded"
