@@ -40,6 +40,7 @@ ElfFile& ElfFile::operator=(ElfFile&& other) noexcept {
   debug_link_ = std::move(other.debug_link_);
   full_ = other.full_;
   exported_ = other.exported_;
+  packed_ = other.packed_;
   return *this;
 }
 
@@ -50,8 +51,12 @@ ElfFile::~ElfFile() {
 }
 
 std::optional<ElfFile> ElfFile::open(const std::string& path) {
+  return adopt(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+}
+
+std::optional<ElfFile> ElfFile::adopt(int descriptor) {
   ElfFile file;
-  file.descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  file.descriptor_ = descriptor;
   struct stat status {};
   if (file.descriptor_ < 0 || fstat(file.descriptor_, &status) != 0 || !S_ISREG(status.st_mode) ||
       status.st_size <= 0) {
@@ -142,19 +147,35 @@ void ElfFile::read_section(const Elf64_Ehdr& header, const Elf64_Shdr& section,
       read_notes(section.sh_offset, section.sh_size);
       return;
     case SHT_PROGBITS:
-      break;
+      if (names && holds(names->sh_offset, names->sh_size) &&
+          holds(section.sh_offset, section.sh_size)) {
+        read_named_section(section, *names);
+      }
+      return;
     default:
       return;
   }
-  // Only .gnu_debuglink is asked for by its name.
-  constexpr char kLink[] = ".gnu_debuglink";
-  char name[sizeof(kLink)] = {};
-  if (!names || !holds(names->sh_offset, names->sh_size) || section.sh_name >= names->sh_size ||
-      names->sh_size - section.sh_name < sizeof(name) ||
-      !read_at(names->sh_offset + section.sh_name, name, sizeof(name)) ||
-      std::memcmp(name, kLink, sizeof(kLink)) != 0 || !holds(section.sh_offset, section.sh_size)) {
+}
+
+void ElfFile::read_named_section(const Elf64_Shdr& section, const Elf64_Shdr& names) {
+  constexpr std::size_t kMostNameOfSection = 16;
+  char name[kMostNameOfSection] = {};
+  if (section.sh_name >= names.sh_size) {
     return;
   }
+  const auto bytes = static_cast<std::size_t>(
+      std::min<std::uint64_t>(sizeof(name) - 1, names.sh_size - section.sh_name));
+  if (!read_at(names.sh_offset + section.sh_name, name, bytes)) {
+    return;
+  }
+  if (std::strcmp(name, ".gnu_debuglink") == 0) {
+    read_debug_link(section);
+  } else if (std::strcmp(name, ".gnu_debugdata") == 0) {
+    packed_ = {section.sh_offset, section.sh_size};
+  }
+}
+
+void ElfFile::read_debug_link(const Elf64_Shdr& section) {
   std::string link(static_cast<std::size_t>(std::min<std::uint64_t>(section.sh_size, kMostLink)),
                    '\0');
   if (read_at(section.sh_offset, link.data(), link.size())) {

@@ -24,11 +24,19 @@ struct SymbolTable {
   std::uint64_t names_bytes = 0;
 };
 
+// Where .gnu_debugdata lies; bytes 0 when there is none. See mini_debug_info.h.
+struct PackedSymbols {
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+};
+
 class ElfFile {
  public:
   // Nothing when it cannot be opened or is not a 64-bit ELF file of this machine's architecture.
   // Never blocks on what is not a regular file.
   static std::optional<ElfFile> open(const std::string& path);
+  // The same for an open file, which is this object's from now on.
+  static std::optional<ElfFile> adopt(int descriptor);
 
   ElfFile(ElfFile&& other) noexcept;
   ElfFile& operator=(ElfFile&& other) noexcept;
@@ -43,6 +51,9 @@ class ElfFile {
   // .symtab (the full one) and .dynsym (what is exported); count 0 when absent.
   const SymbolTable& full() const { return full_; }
   const SymbolTable& exported() const { return exported_; }
+  const PackedSymbols& packed() const { return packed_; }
+  // For pread(2) of what lies in it; stays this object's.
+  int descriptor() const { return descriptor_; }
 
   // Fills `into` from symbol `first` on; returns how many are valid.
   std::size_t read_symbols(const SymbolTable& table, std::uint64_t first,
@@ -60,6 +71,8 @@ class ElfFile {
   void read_section(const Elf64_Ehdr& header, const Elf64_Shdr& section,
                     const std::optional<Elf64_Shdr>& names);
   void read_segments(const Elf64_Ehdr& header);
+  void read_named_section(const Elf64_Shdr& section, const Elf64_Shdr& names);
+  void read_debug_link(const Elf64_Shdr& section);
   void read_notes(std::uint64_t offset, std::uint64_t bytes);
   std::optional<Elf64_Shdr> section_at(const Elf64_Ehdr& header, std::uint64_t index) const;
   SymbolTable table_of(const Elf64_Ehdr& header, const Elf64_Shdr& section) const;
@@ -71,6 +84,7 @@ class ElfFile {
   std::string debug_link_;
   SymbolTable full_;
   SymbolTable exported_;
+  PackedSymbols packed_;
 };
 
 }  // namespace lamprey::symbols

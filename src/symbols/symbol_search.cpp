@@ -1,6 +1,8 @@
 // Searching symbol tables; see the header.
 #include "symbols/symbol_search.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <array>
 
@@ -44,7 +46,9 @@ bool is_plainer(const std::string& name, const std::string& than) {
 
 }  // namespace
 
-SymbolSearch::SymbolSearch(const ModuleFiles& files, std::vector<std::uint64_t> offsets) {
+SymbolSearch::SymbolSearch(const ModuleFiles& files, std::vector<std::uint64_t> offsets,
+                           UnpackedFiles& unpacked)
+    : unpacked_(unpacked), build_id_(files.build_id) {
   std::sort(offsets.begin(), offsets.end());
   for (const std::uint64_t offset : offsets) {
     targets_.push_back({});
@@ -60,6 +64,7 @@ void SymbolSearch::open_files(const ModuleFiles& files) {
     auto file = ElfFile::open(path);
     if (file && same_id(files.build_id, file->build_id())) {
       link = file->debug_link();
+      may_unpack_ = file->packed().bytes != 0;
       files_.push_back(std::move(*file));
       break;
     }
@@ -70,6 +75,7 @@ void SymbolSearch::open_files(const ModuleFiles& files) {
   for (std::size_t i = 0; i < files_.size(); ++i) {
     if (files_[i].full().count != 0) {
       tables_.push_back({i, files_[i].full(), true});
+      may_unpack_ = false;
     }
   }
   if (!files_.empty() && files_.front().exported().count != 0) {
@@ -101,9 +107,22 @@ void SymbolSearch::open_debug_file(const ModuleFiles& files, const std::string& 
 }
 
 bool SymbolSearch::step() {
-  if (table_ >= tables_.size()) {
-    return false;
+  if (unpacking_) {
+    step_unpacking();
+  } else if (table_ < tables_.size()) {
+    step_table();
   }
+  if (table_ < tables_.size() || unpacking_) {
+    return true;
+  }
+  return may_unpack_ && !all_known() && begin_unpacking();
+}
+
+bool SymbolSearch::all_known() const {
+  return std::all_of(targets_.begin(), targets_.end(), [](const Target& t) { return t.sized; });
+}
+
+void SymbolSearch::step_table() {
   const Table& table = tables_[table_];
   std::array<Elf64_Sym, kPiece> piece;
   const std::size_t count = files_[table.file].read_symbols(table.symbols, next_, piece);
@@ -115,11 +134,46 @@ bool SymbolSearch::step() {
     next_ = 0;
     ++table_;
     // What the full table knew is not asked of the other.
-    if (std::all_of(targets_.begin(), targets_.end(), [](const Target& t) { return t.sized; })) {
+    if (all_known()) {
       table_ = tables_.size();
     }
   }
-  return table_ < tables_.size();
+}
+
+bool SymbolSearch::begin_unpacking() {
+  may_unpack_ = false;
+  const int known = build_id_.empty() ? -1 : unpacked_.find(build_id_);
+  if (known >= 0) {
+    add_unpacked(known);
+  } else {
+    unpacking_ = MiniDebugInfo::begin(files_.front(), unpacked_.folder());
+  }
+  return table_ < tables_.size() || unpacking_;
+}
+
+void SymbolSearch::step_unpacking() {
+  if (unpacking_->step()) {
+    return;
+  }
+  const int unpacked = unpacking_->take();
+  unpacking_.reset();
+  if (unpacked < 0) {
+    return;
+  }
+  if (!build_id_.empty()) {
+    unpacked_.keep(build_id_, fcntl(unpacked, F_DUPFD_CLOEXEC, 0));
+  }
+  add_unpacked(unpacked);
+}
+
+// Not a full table: the exported functions are missing, so a function without a size may end
+// anywhere.
+void SymbolSearch::add_unpacked(int descriptor) {
+  auto file = ElfFile::adopt(descriptor);
+  if (file && file->full().count != 0) {
+    files_.push_back(std::move(*file));
+    tables_.push_back({files_.size() - 1, files_.back().full(), false});
+  }
 }
 
 void SymbolSearch::consider(const Elf64_Sym& symbol) {

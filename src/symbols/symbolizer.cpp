@@ -72,7 +72,8 @@ std::string plain(std::string text) {
 
 }  // namespace
 
-Symbolizer::Symbolizer(Surroundings surroundings) : surroundings_(std::move(surroundings)) {}
+Symbolizer::Symbolizer(Surroundings surroundings)
+    : surroundings_(std::move(surroundings)), unpacked_(surroundings_.scratch) {}
 Symbolizer::~Symbolizer() = default;
 
 PerfMap* Symbolizer::perf_map(std::int32_t pid) {
@@ -149,7 +150,7 @@ void Symbolizer::begin_search() {
   if (job.pid > 0) {  // its namespace of files may not be ours
     files.paths.push_back(fmt::format("{}/{}/root{}", surroundings_.proc, job.pid, job.module));
   }
-  search_ = std::make_unique<SymbolSearch>(files, job.offsets);
+  search_ = std::make_unique<SymbolSearch>(files, job.offsets, unpacked_);
 }
 
 void Symbolizer::end_search() {

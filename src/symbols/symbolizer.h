@@ -7,9 +7,10 @@
 // A module's file is trusted only if its build id is the recorded one. Where it has no full symbol
 // table, a separate debug file is tried: /usr/lib/debug/.build-id/xx/yyy.debug, then the name in
 // .gnu_debuglink beside the module, in .debug/ and below /usr/lib/debug; both need the same build
-// id. .gnu_debugdata (xz) is not read.
+// id. Then .gnu_debugdata.
 //
-// Not thread-safe. Holds answers (at most ~300 KB) and one 12 KB piece of a table, never a table.
+// Not thread-safe. Holds answers (at most ~300 KB) and one 12 KB piece of a table, never a table;
+// what is unpacked lies in files without a name (at most 16 MB of /tmp, usually below one).
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,7 @@
 
 #include "symbols/perf_map.h"
 #include "symbols/symbol_search.h"
+#include "symbols/unpacked_files.h"
 
 namespace lamprey::symbols {
 
@@ -42,6 +44,7 @@ struct Surroundings {
   std::string debug = "/usr/lib/debug";
   std::string proc = "/proc";
   std::string maps = "/tmp";
+  std::string scratch = "/tmp";  // for files without a name
 };
 
 class Symbolizer {
@@ -86,6 +89,7 @@ class Symbolizer {
   Surroundings surroundings_;
   std::deque<Job> jobs_;
   std::size_t wanted_ = 0;  // offsets in all jobs
+  UnpackedFiles unpacked_;
   std::unique_ptr<SymbolSearch> search_;
   std::list<std::string> uses_;  // keys of answers, newest first
   std::unordered_map<std::string, Answer> answers_;
