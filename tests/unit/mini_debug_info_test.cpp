@@ -116,7 +116,8 @@ TEST(XzStreamTest, DamagedStreamsEnd) {
   int refused = 0;
   for (int i = 0; i < 300; ++i) {
     std::string damaged = packed;
-    damaged[random() % (i % 3 == 0 ? 60 : damaged.size())] ^= static_cast<char>(1U << random() % 8);
+    char& byte = damaged[random() % (i % 3 == 0 ? 60 : damaged.size())];
+    byte = static_cast<char>(static_cast<unsigned char>(byte) ^ (1U << (random() % 8)));
     write_text(path + ".xz", damaged);
     refused += unpacked(path + ".xz", 4096) ? 0 : 1;
   }
