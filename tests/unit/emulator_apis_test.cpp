@@ -210,6 +210,15 @@ TEST_F(EmulatorTelemetryApi, DeliversWhatWasSubscribedInBatches) {
   EXPECT_EQ(24U, batches_[0][0]["time"].get<std::string>().size());
 }
 
+TEST_F(EmulatorTelemetryApi, ASecondSubscriptionReplacesTheFirst) {
+  put(subscription());
+  put(subscription({{"types", {"function"}}}));
+  telemetry_.publish("platform", "platform.start", {});
+  telemetry_.publish("function", "function", "hello");
+  wait(std::chrono::milliseconds(200));
+  EXPECT_EQ((std::vector<std::string>{"function"}), types());
+}
+
 TEST_F(EmulatorTelemetryApi, NothingIsSentWhileTheEnvironmentIsFrozen) {
   put(subscription());
   telemetry_.publish("platform", "platform.report", {});
