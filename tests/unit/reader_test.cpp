@@ -34,6 +34,13 @@ class ReaderTest : public ::testing::Test {
     EXPECT_TRUE(reader) << failure.text;
     return std::move(*reader);
   }
+  // Init ended a second after the attach began, at so many ticks.
+  static void use_tsc(RecordingBuilder& builder, std::uint64_t ticks_at_init_end) {
+    builder.header().clock = Clock::kTsc;
+    builder.header().attach_begin = {1000, 500};
+    builder.header().attach_end = {1300, 600};
+    builder.header().init_end = {ticks_at_init_end, 1'000'000'500};
+  }
   TemporaryDirectory directory_;
 };
 
@@ -106,10 +113,7 @@ TEST_F(ReaderTest, PeakIsThatOfTheHighestSlotAboveWhatIsPublished) {
 
 TEST_F(ReaderTest, TicksBecomeNanosecondsThroughTheNewestPair) {
   RecordingBuilder builder(path());
-  builder.header().clock = Clock::kTsc;
-  builder.header().attach_begin = {1000, 500};
-  builder.header().attach_end = {1300, 600};
-  builder.header().init_end = {3'000'001'000, 1'000'000'500};  // 3 GHz
+  use_tsc(builder, 3'000'001'000);  // 3 GHz
   Reader reader = opens(path());
   EXPECT_EQ(reader.clock().duration_ns(3000), 1000U);
   EXPECT_EQ(reader.clock().ticks_at(1'000'500), 3'001'000U);
@@ -122,10 +126,7 @@ TEST_F(ReaderTest, TicksBecomeNanosecondsThroughTheNewestPair) {
 
 TEST_F(ReaderTest, TheNewestPairIsLookedForOncePerLook) {
   RecordingBuilder builder(path());
-  builder.header().clock = Clock::kTsc;
-  builder.header().attach_begin = {1000, 500};
-  builder.header().attach_end = {1300, 600};
-  builder.header().init_end = {2'000'001'000, 1'000'000'500};  // 2 GHz
+  use_tsc(builder, 2'000'001'000);  // 2 GHz
   Reader reader = opens(path());
   EXPECT_EQ(reader.clock().duration_ns(2000), 1000U);
   builder.header().init_end = {4'000'001'000, 1'000'000'500};
