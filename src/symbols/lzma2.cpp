@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 namespace lamprey::symbols {
 namespace {
@@ -64,8 +63,12 @@ Lzma2Decoder::Progress Lzma2Decoder::decode(std::size_t bytes) {
       }
     }
     const std::size_t end = std::min(std::max(target, position_ + 1), chunk_end_);
-    if (!(packed_ ? unpack(end) : copy_plain(end)) || from_.failed() ||
-        (position_ == chunk_end_ && !end_chunk())) {
+    if (!packed_) {
+      copy_plain(end);
+    } else if (!unpack(end) || (position_ == chunk_end_ && !is_finished())) {
+      return Progress::kBroken;
+    }
+    if (from_.failed()) {
       return Progress::kBroken;
     }
   } while (position_ < target);
@@ -120,11 +123,8 @@ bool Lzma2Decoder::begin_packed_chunk(std::uint8_t control) {
   return !needs_state_ && begin_range();
 }
 
-// The chunk's last symbol must have used its last byte.
-bool Lzma2Decoder::end_chunk() {
-  if (!packed_) {
-    return true;
-  }
+// A packed chunk's last symbol must have used its last byte.
+bool Lzma2Decoder::is_finished() {
   normalise();
   return code_ == 0 && from_.taken() == packed_end_ && !from_.failed();
 }
@@ -167,11 +167,10 @@ bool Lzma2Decoder::begin_range() {
   return is_zero && !from_.failed();
 }
 
-bool Lzma2Decoder::copy_plain(std::size_t end) {
+void Lzma2Decoder::copy_plain(std::size_t end) {
   while (position_ < end) {
     into_[position_++] = from_.next();
   }
-  return true;
 }
 
 bool Lzma2Decoder::unpack(std::size_t end) {

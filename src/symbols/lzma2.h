@@ -81,11 +81,11 @@ class Lzma2Decoder {
 
   Progress begin_chunk();
   bool begin_packed_chunk(std::uint8_t control);
-  bool end_chunk();
+  bool is_finished();
   bool set_properties(std::uint8_t properties);
   void reset_model();
   bool begin_range();
-  bool copy_plain(std::size_t end);
+  void copy_plain(std::size_t end);
   bool unpack(std::size_t end);
 
   void normalise();

@@ -34,8 +34,10 @@ int UnpackedFiles::find(const std::string& build_id) const {
 
 void UnpackedFiles::keep(const std::string& build_id, int descriptor) {
   struct stat status {};
-  const bool known = fstat(descriptor, &status) == 0;
-  const auto bytes = known ? static_cast<std::uint64_t>(status.st_size) : kMostBytes;
+  if (fstat(descriptor, &status) != 0) {
+    return;  // no descriptor was left to keep it by
+  }
+  const auto bytes = static_cast<std::uint64_t>(status.st_size);
   const auto is_full = [&] { return files_.back().descriptor >= 0 || bytes_ + bytes > kMostBytes; };
   while (files_.front().descriptor >= 0 && is_full()) {
     forget_oldest();

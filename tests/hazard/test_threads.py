@@ -72,6 +72,7 @@ def test_destructors_that_run_after_ours_are_counted(library):
 def test_threads_that_do_nothing_take_no_slot_for_ever(library):
     _, _, recording = counted(library, "idle", 400)
     assert recording["slots_in_use"] <= 2
+    assert recording["threads_without_slot"] == 0
 
 
 def test_a_thread_that_frees_the_stacks_of_others_as_it_ends_takes_no_slot(library):

@@ -1,15 +1,13 @@
 // Threads that come, go and end in odd ways; prints, as JSON, what a counter must show for them.
 //
 //   threads churn N     N threads one after the other, each with known calls
-//   threads crowd N     N threads alive at once, each counting before and after the crowd is
-//   complete threads endings N   N threads whose thread_local objects and key destructors (all four
-//   rounds)
+//   threads crowd N     N threads alive at once, each counting before and after all are there
+//   threads endings N   N threads whose thread_local objects and key destructors (all four rounds)
 //                       allocate, free, read and close after everybody else's destructors
 //   threads idle N      N detached threads that make no hooked call at all
 //   threads leave N     the same, all of them ending at once
-//   threads consume N   one thread that frees N (at most 1000) blocks of main's, and does nothing
-//   else threads late N      N threads whose only hooked call comes in the last round of their
-//   destructors
+//   threads consume N   one thread that only frees: N (at most 1000) blocks of main's
+//   threads late N      N threads whose only hooked call comes in their destructors' last round
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>

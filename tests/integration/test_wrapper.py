@@ -346,7 +346,6 @@ def test_costs_at_most_5_ms(layer):
         return round(with_it - without, 2)
 
     tries = []
-    deadline = time.monotonic() + 60  # on a busy machine, until it rests for a second
-    while min(tries, default=99) > 5 and time.monotonic() < deadline:
+    while len(tries) < 5 and min(tries, default=99) > 5:
         tries.append(added_ms())
     assert min(tries) <= 5, f"lower quartiles of each try, ms: {tries}"

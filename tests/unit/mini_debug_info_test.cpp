@@ -265,6 +265,9 @@ TEST(UnpackedFilesTest, OldOnesGoWhenThereIsTooMuch) {
     files.keep(name, make(1));
   }
   EXPECT_TRUE(!has("bb") && has("cc") && has("ff"));  // kMost of them
+  files.keep("gg", -1);                               // as when there are no descriptors left
+  files.keep("hh", make(1));
+  EXPECT_TRUE(!has("gg") && has("ee") && has("hh"));
 }
 
 }  // namespace
