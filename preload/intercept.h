@@ -87,8 +87,8 @@ inline std::uint32_t stack_before(int descriptor) {
 // After the real call: what it took goes to its row, and, unless it was made inside another call (a
 // signal handler's, a callback's), to the account of the thread's time.
 template <class Policy, class R>
-inline void count_result(const Entry& entry, Call call, const Policy& policy, R result,
-                         std::uint64_t begin) {
+[[gnu::always_inline]] inline void count_inline(const Entry& entry, Call call, const Policy& policy,
+                                                R result, std::uint64_t begin) {
   const std::uint64_t end = ticks();
   leave_call(entry);
   Spent spent = {0, begin, end, 0, policy.failed(result)};
@@ -100,6 +100,13 @@ inline void count_result(const Entry& entry, Call call, const Policy& policy, R 
     recording::Writer::charge(entry.slot, spent_on, spent.ticks);
   }
   g_writer.count_call(entry.slot, call, spent.ticks, spent.failed, spent.bytes);
+}
+
+// The same, one copy for all calls of a policy.
+template <class Policy, class R>
+[[gnu::noinline]] void count_result(const Entry& entry, Call call, const Policy& policy, R result,
+                                    std::uint64_t begin) {
+  count_inline(entry, call, policy, result, begin);
 }
 
 template <class Policy>
@@ -116,8 +123,8 @@ template <class Policy>
 
 // `real_function` is the entry of g_real for `symbol`.
 template <Call kCall, class Policy, class Function, class... Arguments>
-inline auto intercept(const char* symbol, Function& real_function, const Policy& policy,
-                      Arguments... arguments) {
+[[gnu::always_inline]] inline auto intercept(const char* symbol, Function& real_function,
+                                             const Policy& policy, Arguments... arguments) {
   using R = decltype(real_function(arguments...));
   tripwire::check(symbol);
   if (!available(real_function, symbol)) [[unlikely]] {  // not in this libc
@@ -137,7 +144,11 @@ inline auto intercept(const char* symbol, Function& real_function, const Policy&
   const R result = real_function(arguments...);
 
   tripwire::enter();
-  count_result(entry, kCall, policy, result, begin);
+  if constexpr (Policy::kOften) {
+    count_inline(entry, kCall, policy, result, begin);
+  } else {
+    count_result(entry, kCall, policy, result, begin);
+  }
   tripwire::leave();
   return result;
 }

@@ -103,20 +103,10 @@ void used_host(Descriptor& entry, Target& target, const Spent& spent, Way way) {
   }
 }
 
-[[gnu::always_inline]] inline void used_file(Target& target, const Spent& spent, Way way) {
-  const bool own = owns(target);
-  recording::OwnedTotals& mine = target.owned;
-  TargetTotals& everybodys = target.totals;
-  add(own, mine.ticks, everybodys.ticks, spent.ticks);
+void used_file(Target& target, const Spent& spent, Way way) {
+  count_for_file(target, owns(target), spent, way);
   if (is_error(spent)) [[unlikely]] {
-    shared_add(everybodys.errors, 1);
-  }
-  if (way == Way::kReceives) {
-    add(own, mine.reads, everybodys.reads, 1);
-    add(own, mine.received, everybodys.received, spent.bytes);
-  } else if (way == Way::kSends) {
-    add(own, mine.writes, everybodys.writes, 1);
-    add(own, mine.sent, everybodys.sent, spent.bytes);
+    shared_add(target.totals.errors, 1);
   }
 }
 
@@ -170,9 +160,9 @@ bool is_error(const Spent& spent) {
 
 bool in_vfork_child() { return raw_syscall(SYS_getpid) != g_writer.header().pid; }
 
-namespace {
-CallClass __attribute__((noinline))
-used_other(Descriptor& entry, int fd, CallClass by_name, const Spent& spent, Way way) {
+// All that the inline used() leaves: other kinds, other threads' files, failures.
+CallClass __attribute__((noinline)) used_slow(int fd, CallClass by_name, Spent spent, Way way) {
+  Descriptor& entry = g_writer.descriptor(fd);
   const DescriptorKind kind = load(entry.kind);
   Target* target = target_of(entry);
   if (target != nullptr && kind == DescriptorKind::kHost) {
@@ -184,18 +174,6 @@ used_other(Descriptor& entry, int fd, CallClass by_name, const Spent& spent, Way
     return CallClass::kOther;
   }
   return class_of(entry, kind, by_name);
-}
-}  // namespace
-
-// Files apart: of all that a program reads, they are what it reads most often and waits for least.
-CallClass used_slow(int fd, CallClass by_name, const Spent& spent, Way way) {
-  Descriptor& entry = g_writer.descriptor(fd);
-  Target* target = target_of(entry);
-  if (load(entry.kind) != DescriptorKind::kFile || target == nullptr) {
-    return used_other(entry, fd, by_name, spent, way);
-  }
-  used_file(*target, spent, way);
-  return recording::class_of(DescriptorKind::kFile, by_name);  // nobody is woken through a file
 }
 
 CallClass waited_for(int fd, const Spent& spent) {
