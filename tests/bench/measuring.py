@@ -18,9 +18,9 @@ def under(library, command, **settings):
     """The command as `lamprey run` would start it, without the report afterwards."""
     if library is None:
         return command
-    script = 'export LD_PRELOAD="$0" _LAMPREY_TARGET=$$ _LAMPREY_ROLE=run; exec "$@"'
-    assignments = [f"{name}={value}" for name, value in settings.items()]
-    return ["env", *assignments, "bash", "-c", script, str(library), *command]
+    assignments = "".join(f" {name}={value}" for name, value in settings.items())
+    script = f'export LD_PRELOAD="$0" _LAMPREY_TARGET=$$ _LAMPREY_ROLE=run{assignments}; exec "$@"'
+    return ["bash", "-c", script, str(library), *command]
 
 
 def plain(command):
@@ -32,19 +32,25 @@ def forget_recording(pid):
     pathlib.Path(f"/tmp/lamprey/{pid}.rec").unlink(missing_ok=True)
 
 
-def output_of(command):
+def output_and_ms(command):
+    """What it printed, and how long it took from its start to its end. (Removing the recording is
+    the companion's work, not the program's: its time is none of it.)"""
+    begin = time.perf_counter_ns()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         text = process.communicate()[0]
+    took = (time.perf_counter_ns() - begin) / 1e6
     forget_recording(process.pid)
     if process.returncode != 0:
         raise RuntimeError(f"{command} ended with {process.returncode}")
-    return text
+    return text, took
+
+
+def output_of(command):
+    return output_and_ms(command)[0]
 
 
 def wall_ms(command):
-    begin = time.perf_counter_ns()
-    output_of(command)
-    return (time.perf_counter_ns() - begin) / 1e6
+    return output_and_ms(command)[1]
 
 
 def medians(variants, measure, rounds=ROUNDS):
