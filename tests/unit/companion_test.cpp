@@ -204,6 +204,22 @@ TEST_F(CompanionTest, ADeadRuntimeEndsTheWait) {
   EXPECT_THAT(words("status"), ElementsAre("ok", "exit", "exit"));
 }
 
+TEST_F(CompanionTest, AChildThatIsThereAtShutdownHasALifeAndNoInit) {
+  begin();
+  RecordingBuilder process(recording_path(), api_.address().c_str());
+  process.header().role = recording::Role::kChild;
+  stop("spindown");
+  EXPECT_THAT(words("type"), ElementsAre("shutdown"));
+  EXPECT_EQ(lines().at(0)["process"]["role"], "child");
+}
+
+TEST_F(CompanionTest, AnEndOfWhatWasNeverRecordedSaysWhy) {
+  begin();
+  stop("timeout");
+  EXPECT_THAT(words("status"), ElementsAre("timeout"));
+  EXPECT_EQ(lines().at(0)["headline"], "The process ended: timeout.");
+}
+
 // A function may crash within its first request's first millisecond, before we look at /proc at
 // all.
 TEST_F(CompanionTest, ARuntimeThatDiedBeforeItWasSeenEndsTheWait) {
