@@ -16,6 +16,7 @@ namespace lamprey::cloudwatch {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Json = nlohmann::json;
 using report::Report;
 
@@ -49,6 +50,29 @@ Report typical() {
   report::add_findings(report);
   report::add_headline(report);
   return report;
+}
+
+TEST(HeadlineTest, TellsOfACallOnlyWhatIsWorthAWord) {
+  report::Report report = typical();
+  report.duration_ns.reset();
+  report.calls->by_time.front().total_ns = 2'270;
+  report::add_headline(report);
+  EXPECT_THAT(report.headline, Not(HasSubstr("most time")));
+  report.calls->by_time.front().total_ns = 200'000;
+  report::add_headline(report);
+  EXPECT_THAT(report.headline, HasSubstr("most time"));
+  report.duration_ns = 40'000'000;
+  report::add_headline(report);
+  EXPECT_THAT(report.headline, Not(HasSubstr("most time")));
+}
+
+TEST(HeadlineTest, AReasonIsSaidOnce) {
+  report::Report report = typical();
+  report.type = report::Type::kShutdown;
+  report.status = report::Status::kTimeout;
+  report.death.reason = "timeout";
+  report::add_headline(report);
+  EXPECT_THAT(report.headline, ::testing::StartsWith("The process ended: timeout; "));
 }
 
 TEST(LineTest, HasTheFixedNamesAndUnits) {
