@@ -387,6 +387,18 @@ TEST_F(CompanionTest, CorruptRecordingsCostALineAndNothingElse) {
   EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 2) << told;
 }
 
+TEST_F(CompanionTest, ARecordingThatIsJustBeingMadeIsNoReasonForALine) {
+  ::testing::internal::CaptureStderr();
+  begin();
+  RecordingBuilder young(recording_path("9.rec"), api_.address().c_str());
+  young.header().magic = 0;
+  api_.invoke("a", 100);
+  ASSERT_TRUE(api_.wait_for_next(2));
+  stop("spindown");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(access(recording_path("9.rec").c_str(), F_OK), 0);
+}
+
 TEST(PatienceTest, EndsBeforeTheDeadline) {
   EXPECT_EQ(patience_ms(1000, 1000), 0U);
   EXPECT_EQ(patience_ms(1000, 1020), 0U);
