@@ -1,4 +1,4 @@
-"""The command line by itself: wrong use costs one line and status 2, what is printed can be read."""
+"""The command line by itself: wrong use costs one line and status 2."""
 
 import gzip
 import json
@@ -68,7 +68,11 @@ def test_a_program_that_is_not_there(lamprey):
 
 @pytest.mark.parametrize(
     ("name", "accepted"),
-    [("LAMPREY", "on, off"), ("LAMPREY_SAMPLE_BYTES", "0 to 1099511627776"), ("LAMPREY_LOG", "debug")],
+    [
+        ("LAMPREY", "on, off"),
+        ("LAMPREY_SAMPLE_BYTES", "0 to 1099511627776"),
+        ("LAMPREY_LOG", "debug"),
+    ],
 )
 def test_run_tells_of_a_setting_that_is_none(lamprey, workspace, name, accepted):
     ran = lamprey("run", "--quiet", "--out", "out", "--", "echo", "hello", **{name: "wrong"})
