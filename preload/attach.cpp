@@ -117,18 +117,6 @@ void adopt_early() {
   recording::store(slot->peak, g_early.peak);
 }
 
-// In a function the companion tells of a bad value; a plain program has none.
-void start_sampling() {
-  const char* text = environment_value("LAMPREY_SAMPLE_BYTES");
-  if (!sampler::attach(text) && g_role == recording::Role::kRun) {
-    static constexpr char kLine[] =
-        "lamprey: LAMPREY_SAMPLE_BYTES: accepted are numbers of bytes from 0 to 1099511627776; "
-        "using "
-        "65536\n";
-    raw_syscall(SYS_write, 2, pointer_argument(kLine), sizeof(kLine) - 1);
-  }
-}
-
 // From here on hooks record. The page of the flag is one that fork empties in the child.
 void open_recording(recording::Header& header) {
   header.attach_end = clock_pair();
@@ -225,7 +213,8 @@ void __attribute__((constructor(101))) attach() {
   death::attach();
   stacks::attach(__builtin_return_address(0));
   mappings::attach();
-  start_sampling();
+  // Of a bad value the companion tells, or `lamprey run`.
+  sampler::attach(environment_value("LAMPREY_SAMPLE_BYTES"));
   open_recording(header);
   watch_deadly_signals();
 }

@@ -26,15 +26,22 @@ int decode(const std::string& path) {
   options.detail = cloudwatch::Detail::kFull;
   options.metrics = false;
   bool written = true;
+  bool any = false;
   symbols::Symbolizer symbolizer;
   report::give_everything(ledger, [&](report::Report& report) {
     report::name_stacks(report, symbolizer, UINT64_MAX);
+    any = true;
     written =
         written && cloudwatch::write_line(STDOUT_FILENO, cloudwatch::to_line(report, options));
   });
   if (!written) {
     std::fprintf(stderr, "lamprey: standard output cannot be written\n");
     return 1;
+  }
+  if (!any) {
+    std::fprintf(stderr,
+                 "lamprey: recording %s: its process still runs, and nothing has ended yet\n",
+                 path.c_str());
   }
   const auto& dropped = ledger.reader().dropped();
   if (!dropped.empty()) {

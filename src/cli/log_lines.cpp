@@ -9,6 +9,18 @@ namespace {
 using Json = nlohmann::json;
 using Take = std::function<void(const Json&)>;
 
+// From the first brace of a CSV field on: its quotes are doubled, and one alone ends it.
+std::string unquoted(std::string_view field) {
+  std::string text;
+  for (std::size_t at = 0; at < field.size(); ++at) {
+    if (field[at] == '"' && (++at == field.size() || field[at] != '"')) {
+      break;
+    }
+    text += field[at];
+  }
+  return text;
+}
+
 constexpr int kMostLevels = 6;  // of an export: events → event → message
 
 class Finder {
@@ -18,6 +30,11 @@ class Finder {
   // A message or line: a record stands at its end, whatever time stamps come before.
   void text(std::string_view line) {
     const std::size_t start = line.find("{\"");
+    if (start != std::string_view::npos && line.substr(start).starts_with("{\"\"") &&
+        !line.substr(start).starts_with("{\"\":")) {
+      text(unquoted(line.substr(start)));
+      return;
+    }
     if (start != std::string_view::npos && line.find("lamprey") != std::string_view::npos) {
       const Json json = Json::parse(line.substr(start), nullptr, false);
       if (json.is_object()) {

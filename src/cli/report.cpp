@@ -148,6 +148,13 @@ int read_files(const std::vector<std::string>& paths, Sums& sums) {
                    std::strerror(errno));
       return 2;
     }
+    if (content.starts_with("\x1f\x8b")) {
+      std::fprintf(stderr,
+                   "lamprey: FILE %s is compressed: accepted is text, as in zcat FILE | lamprey "
+                   "report -\n",
+                   path.c_str());
+      return 1;
+    }
     find_records(content, sums.counts, [&sums](const Json& record) {
       const std::string name = text(record, "function_name");
       add_record(sums.functions[name.empty() ? "(no name)" : name], record);
@@ -161,8 +168,9 @@ int read_files(const std::vector<std::string>& paths, Sums& sums) {
                  static_cast<unsigned long long>(sums.counts.newer));
   }
   if (sums.counts.records == 0) {
-    std::fprintf(stderr, "lamprey: no records of Lamprey in %s (%llu other lines)\n",
-                 paths.front().c_str(), static_cast<unsigned long long>(sums.counts.skipped));
+    std::fprintf(stderr, "lamprey: no records of Lamprey in FILE %s%s (%llu other lines)\n",
+                 paths.front().c_str(), paths.size() > 1 ? " and the others" : "",
+                 static_cast<unsigned long long>(sums.counts.skipped));
     return 1;
   }
   return 0;

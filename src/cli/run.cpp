@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -21,6 +23,7 @@
 #include "cli/program_words.h"
 #include "cli/tables.h"
 #include "cloudwatch/line.h"
+#include "companion/config.h"
 #include "recording/layout.h"
 #include "recording/reader.h"
 #include "recording/reader_directory.h"
@@ -37,7 +40,7 @@ constexpr int kNotExecutable = 126;
 struct RunOptions {
   std::string out;
   bool quiet = false;
-  std::string sample_bytes;
+  std::optional<std::string> sample_bytes;
   std::vector<std::string> words;
 };
 
@@ -82,8 +85,8 @@ void prepare_child(const std::string& library, const RunOptions& options) {
     setenv("_LAMPREY_TARGET", std::to_string(getpid()).c_str(), 1);
     setenv("_LAMPREY_ROLE", "run", 1);
   }
-  if (!options.sample_bytes.empty()) {
-    setenv("LAMPREY_SAMPLE_BYTES", options.sample_bytes.c_str(), 1);
+  if (options.sample_bytes) {
+    setenv("LAMPREY_SAMPLE_BYTES", options.sample_bytes->c_str(), 1);
   }
 }
 
@@ -232,6 +235,20 @@ void show(const RunOptions& options, const ChildEnd& end, std::uint64_t ended_mo
   });
 }
 
+// In a function the companion tells of a bad value; here there is none.
+void complain_of_settings(const RunOptions& options) {
+  std::vector<std::string> complaints;
+  companion::read_config(
+      [&options](const char* name) {
+        const bool ours = std::strcmp(name, "LAMPREY_SAMPLE_BYTES") == 0;
+        return ours && options.sample_bytes ? nullptr : std::getenv(name);
+      },
+      complaints);
+  for (const std::string& complaint : complaints) {
+    std::fprintf(stderr, "%s\n", complaint.c_str());
+  }
+}
+
 int run(const RunOptions& options) {
   if (!options.out.empty()) {
     const int descriptor =
@@ -242,6 +259,7 @@ int run(const RunOptions& options) {
     }
     close(descriptor);
   }
+  complain_of_settings(options);
   std::string library = library_path();
   const std::string trouble = obstacle(library);
   if (!trouble.empty()) {
@@ -251,8 +269,9 @@ int run(const RunOptions& options) {
   const ChildEnd end = run_program(options.words, [&] { prepare_child(library, options); });
   const std::uint64_t ended_mono_ns = recording::monotonic_ns();
   if (end.start_error != 0) {
-    complain(
-        fmt::format("{} cannot be run: {}", options.words.front(), std::strerror(end.start_error)));
+    complain(fmt::format("PROGRAM {} cannot be run: {}",
+                         options.words.front().empty() ? "\"\"" : options.words.front(),
+                         std::strerror(end.start_error)));
     return end.start_error == ENOENT ? kNotFound : kNotExecutable;
   }
   if (!library.empty()) {
@@ -261,30 +280,34 @@ int run(const RunOptions& options) {
   return follow_into_death(end.wait_status);
 }
 
-bool is_number(const std::string& text) {
-  return !text.empty() && text.size() <= 12 &&
-         text.find_first_not_of("0123456789") == std::string::npos;
+// What is wrong with it; empty when nothing is.
+std::string check_sample_bytes(const std::string& text) {
+  std::uint64_t bytes = 0;
+  const char* end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, bytes);
+  if (result.ec == std::errc{} && result.ptr == end && bytes <= companion::kMostSampleBytes) {
+    return {};
+  }
+  return fmt::format("\"{}\" is not a number of bytes from 0 to {}", text,
+                     companion::kMostSampleBytes);
 }
 
 }  // namespace
 
 void add_run(CLI::App& app, int& exit_status) {
-  CLI::App* command = app.add_subcommand("run", "Run any program under the library");
+  CLI::App* command = app.add_subcommand(
+      "run", "Run any program under the library: lamprey run [OPTIONS] -- PROGRAM ARGS...");
   auto options = std::make_shared<RunOptions>();
   command->add_option("--out", options->out, "Append the record, one JSON line, to this file");
   command->add_flag("--quiet", options->quiet, "No table on stderr");
-  command->add_option("--sample-bytes", options->sample_bytes,
-                      "Mean bytes between two sampled stacks, 0: none");
+  command
+      ->add_option("--sample-bytes", options->sample_bytes,
+                   "Mean bytes between two sampled stacks, 0: none")
+      ->check(check_sample_bytes);
   command->add_option("PROGRAM", options->words, "After --: the program and its arguments")
       ->required();
   command->callback([options, &exit_status] {
     options->words = program_words(options->words);
-    if (!options->sample_bytes.empty() && !is_number(options->sample_bytes)) {
-      complain(fmt::format("--sample-bytes is \"{}\": accepted is a number of bytes, 0 or more",
-                           options->sample_bytes));
-      exit_status = 2;
-      return;
-    }
     exit_status = run(*options);
   });
 }

@@ -331,7 +331,9 @@ void Companion::on_shutdown(const lambda::Event& event) {
   if (recordings_.live().empty()) {
     Report report;
     report.type = report::Type::kShutdown;
-    report.status = ending_of(event.reason, {}).status;
+    const report::End end = ending_of(event.reason, {});
+    report.status = end.status;
+    report.death = end.death;
     report.coverage.unseen.push_back(why_nothing());
     report::add_headline(report);
     print(report);
@@ -346,13 +348,12 @@ void Companion::on_shutdown(const lambda::Event& event) {
     end.mono_ns = known.account ? known.account->mono_ns : gone_mono_ns_ != 0 ? gone_mono_ns_ : now;
     end.duration_known = end.duration_known || known.account.has_value();
     end.closeup = followed.closeup();
-    if (!ledger.init_ended() && !followed.is_child() && end.status != report::Status::kOk) {
+    if (!known.init_ended && end.status != report::Status::kOk) {
       count_failed_init(end);
     }
     const report::Sink sink = printer(ledger);
     ledger.give_open(open_ending(end, known), sink);
-    ledger.give_whole(ledger.init_ended() ? report::Type::kShutdown : report::Type::kInit, end,
-                      sink);
+    ledger.give_whole(known.init_ended ? report::Type::kShutdown : report::Type::kInit, end, sink);
     recordings_.remove(followed);
   }
 }

@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::size_t kMostShown = 80;
 constexpr std::size_t kMostNamespace = 255;
-constexpr std::uint64_t kMostSampleBytes = std::uint64_t{1} << 40;
 constexpr const char* kLetters =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_/#: ";
 

@@ -40,7 +40,8 @@ void explain_failure(End& end, const Circumstances& known) {
     end.death.reason = report::kUnknownEnd;
   } else {
     end.status = Status::kError;
-    end.death.reason = "failure: the environment was ended by the platform";
+    end.death.reason = known.init_ended ? "failure: the environment was ended by the platform"
+                                        : "the runtime reported an error, or an extension failed";
   }
 }
 

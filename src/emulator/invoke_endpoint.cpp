@@ -1,6 +1,8 @@
 // The Invoke endpoint that --serve offers: HTTP in, invocations out.
 #include "emulator/invoke_endpoint.h"
 
+#include <fmt/format.h>
+
 #include <boost/beast/core/detail/base64.hpp>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -53,10 +55,18 @@ void InvokeEndpoint::handle(const HttpRequest& request, const Respond& respond) 
                       "POST /2015-03-31/functions/function/invocations is all there is"));
     return;
   }
-  if (request.body.size() > kLargestPayload) {
-    respond(api_error(413, "RequestTooLargeException",
-                      "Request must be smaller than 6291556 "
-                      "bytes for the InvokeFunction operation"));
+  const std::string type = request.header("X-Amz-Invocation-Type");
+  if (!type.empty() && type != "RequestResponse" && type != "Event" && type != "DryRun") {
+    respond(api_error(400, "InvalidParameterValueException",
+                      "X-Amz-Invocation-Type must be RequestResponse, Event or DryRun"));
+    return;
+  }
+  const std::size_t most = type == "Event" ? kLargestAsyncEvent : kLargestPayload;
+  if (request.body.size() > most) {
+    respond(api_error(
+        413, "RequestTooLargeException",
+        fmt::format("Request must be smaller than {} bytes for the InvokeFunction operation",
+                    most)));
     return;
   }
   Invocation invocation;
@@ -66,7 +76,6 @@ void InvokeEndpoint::handle(const HttpRequest& request, const Respond& respond) 
         api_error(400, "InvalidRequestContentException", "Could not parse request body into json"));
     return;
   }
-  const std::string type = request.header("X-Amz-Invocation-Type");
   if (type == "DryRun") {
     respond({204, "", "application/json", {}});
     return;

@@ -23,9 +23,9 @@ constexpr std::size_t kShownValue = 60;  // bytes of a bad value that a message 
 std::string shown(const std::string& value) {
   std::string text = value.size() > kShownValue ? value.substr(0, kShownValue) + "..." : value;
   for (char& c : text) {
-    c = c == '\n' ? ' ' : c;
+    c = static_cast<unsigned char>(c) < ' ' ? ' ' : c;
   }
-  return text;
+  return text.empty() ? "\"\"" : text;
 }
 
 std::string check_number(const char* name, const std::optional<std::string>& text,

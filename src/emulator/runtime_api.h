@@ -16,8 +16,9 @@
 namespace lamprey::emulator {
 
 inline constexpr std::size_t kLargestPayload =
-    (std::size_t{6} << 20) + 100;                                      // bytes, as RAPID has it
-inline constexpr std::size_t kLargestStream = std::size_t{200} << 20;  // bytes
+    (std::size_t{6} << 20) + 100;                                        // bytes, as RAPID has it
+inline constexpr std::size_t kLargestAsyncEvent = std::size_t{1} << 20;  // bytes
+inline constexpr std::size_t kLargestStream = std::size_t{200} << 20;    // bytes
 
 // What the function answered: a response, an error, or a response that was too large.
 struct FunctionResponse {

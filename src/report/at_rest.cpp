@@ -72,6 +72,19 @@ End end_at_rest(Ledger& ledger, const Hints& hints) {
   return end;
 }
 
+namespace {
+
+// A runtime that never asked for work has an init that failed, and no life to tell of.
+void give_life(Ledger& ledger, const End& end, const Sink& sink) {
+  if (ledger.header().role == recording::Role::kRuntime && !ledger.init_ended()) {
+    ledger.give_whole(Type::kInit, end, sink);
+  } else {
+    ledger.give_whole(Type::kShutdown, whole_end(end), sink);
+  }
+}
+
+}  // namespace
+
 void give_orphan(Ledger& ledger, const Hints& hints, const Sink& sink) {
   const End end = end_at_rest(ledger, hints);
   if (hints.all) {
@@ -79,9 +92,7 @@ void give_orphan(Ledger& ledger, const Hints& hints, const Sink& sink) {
     ledger.give_ended(sink);
   }
   if (ledger.give_open(end, sink) == 0 && !ledger.given_so_far().whole) {
-    const bool in_init = ledger.header().role == recording::Role::kRuntime && !ledger.init_ended();
-    ledger.give_whole(in_init ? Type::kInit : Type::kShutdown, in_init ? end : whole_end(end),
-                      sink);
+    give_life(ledger, end, sink);
   }
 }
 
@@ -98,7 +109,7 @@ void give_everything(Ledger& ledger, const Sink& sink) {
   }
   const End end = end_at_rest(ledger);
   ledger.give_open(end, sink);
-  ledger.give_whole(Type::kShutdown, whole_end(end), sink);
+  give_life(ledger, end, sink);
 }
 
 }  // namespace lamprey::report

@@ -43,8 +43,16 @@ std::string init_subject(const Report& report) {
   if (report.death.reason.empty()) {
     return "Init was not recorded";
   }
+  if (report.status == Status::kTimeout && !report.blocked.empty()) {
+    return "Init never finished: " + blocked_text(report.blocked.front());
+  }
   return with_reason(report.status == Status::kTimeout ? "Init never finished" : "Init failed",
                      report);
+}
+
+// What is worth a word in a headline: a hundredth, and where nobody knows of what, 100 us.
+std::uint64_t worth_telling_ns(const Report& report) {
+  return report.duration_ns.value_or(report.init_ns.value_or(10'000'000)) / 100 + 1;
 }
 
 std::string subject(const Report& report) {
@@ -57,11 +65,7 @@ std::string subject(const Report& report) {
                              : "Ran",
                          report);
     case Type::kShutdown:
-      return report.status == Status::kOk
-                 ? std::string(report.child_pid ? "A child process ended" : "The process ended")
-                 : with_reason(
-                       fmt::format("The process ended ({})", name_of(report.status)).c_str(),
-                       report);
+      return with_reason(report.child_pid ? "A child process ended" : "The process ended", report);
     case Type::kInvoke:
       break;
   }
@@ -131,7 +135,7 @@ void add_headline(Report& report) {
       text += "; " + blocked_text(report.blocked.front());
     }
   } else if (parts.empty() && report.calls && !report.calls->by_time.empty() &&
-             report.calls->by_time.front().total_ns > 0) {
+             report.calls->by_time.front().total_ns >= worth_telling_ns(report)) {
     const CallFigures& top = report.calls->by_time.front();
     text +=
         fmt::format("; most time in {}: {} in {}", name_of(top.call), human_duration(top.total_ns),

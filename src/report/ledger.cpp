@@ -353,7 +353,7 @@ std::size_t Ledger::give_open(const End& end, const Sink& sink) {
     }
     fill(report, *base_, *totals, base_sequence_ == sequence - 1);
     add_sites(report, sites_.take(reader_, sequence));
-    add_blocked(report, *entry, until, end);
+    add_blocked(report, entry->tid, entry->started.mono_ns, until, end);
     add_stacks(report);
     fill_open_wall(report, *entry, until);
     mark_given(sequence);
@@ -368,6 +368,11 @@ void Ledger::give_whole(Type type, const End& end, const Sink& sink) {
   report.status = end.status;
   report.death = end.death;
   report.findings = end.findings;
+  // An error that the runtime itself reported leaves its threads in calls that are not the reason.
+  const bool killed = end.status != Status::kOk && end.status != Status::kError;
+  if (type == Type::kInit && killed) {
+    add_blocked(report, header().pid, header().attach_begin.mono_ns, end.mono_ns, end);
+  }
   add_stacks(report);
   given_.init = given_.init || type == Type::kInit;
   given_.whole = true;

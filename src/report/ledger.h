@@ -97,7 +97,8 @@ class Ledger {
   void fill_wall(Report& report, const recording::Invocation& entry);
   void fill_open_wall(Report& report, const recording::Invocation& entry, std::uint64_t until);
   std::optional<std::uint64_t> runnable_since(std::int32_t tid);
-  void add_blocked(Report& report, const recording::Invocation& entry, std::uint64_t until,
+  // `handler`: the thread that matters; `began`, `until`: what was ended, CLOCK_MONOTONIC.
+  void add_blocked(Report& report, std::int32_t handler, std::uint64_t began, std::uint64_t until,
                    const End& end);
   void add_calls_in_flight(Report& report, std::uint64_t until, const End& end);
   void add_stacks(Report& report);

@@ -116,8 +116,8 @@ void Ledger::add_calls_in_flight(Report& report, std::uint64_t until, const End&
   }
 }
 
-void Ledger::add_blocked(Report& report, const recording::Invocation& entry, std::uint64_t until,
-                         const End& end) {
+void Ledger::add_blocked(Report& report, std::int32_t handler, std::uint64_t began,
+                         std::uint64_t until, const End& end) {
   add_calls_in_flight(report, until, end);
   for (const Closeup::Busy& busy : end.closeup.busy) {
     const bool in_call = std::any_of(report.blocked.begin(), report.blocked.end(),
@@ -133,10 +133,10 @@ void Ledger::add_blocked(Report& report, const recording::Invocation& entry, std
     }
   }
   for (Blocked& blocked : report.blocked) {
-    blocked.handler = blocked.tid == entry.tid;
+    blocked.handler = blocked.tid == handler;
     blocked.main = blocked.tid == header().pid;
   }
-  const std::uint64_t ran = until - std::min(until, entry.started.mono_ns);
+  const std::uint64_t ran = until - std::min(until, began);
   put_in_order(report.blocked, [ran](const Blocked& a, const Blocked& b) {
     const int near = distance(a, ran);
     const int far = distance(b, ran);

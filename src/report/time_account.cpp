@@ -65,7 +65,10 @@ bool is_silent(const HostFigures& host) {
 FileFigures file_figures(const TargetName& name, const Growth& grew,
                          const recording::ClockScale& clock) {
   FileFigures file;
-  file.path = name.kind == TargetKind::kDirectory ? name.name + "/*" : name.name;
+  file.path = name.name;
+  if (name.kind == TargetKind::kDirectory) {
+    file.path += name.name == "/" ? "*" : "/*";
+  }
   file.opens = grew(&TargetTotals::starts);
   file.reads = grew(&TargetTotals::reads);
   file.writes = grew(&TargetTotals::writes);

@@ -115,12 +115,14 @@ def test_children_do_not_inherit_the_library(local_lambda):
 def test_children_are_followed_when_asked(local_lambda):
     child = [sys.executable, "-c", SHOW, "LD_PRELOAD"]
     env = {"LAMPREY_FOLLOW_CHILDREN": "on"}
-    answers, log = invoke_all(local_lambda, [{"child": child}, {}, {}], env=env)
+    answers, log = invoke_all(local_lambda, [{"child": child}, {}, {"child": child}], env=env)
     assert "liblamprey.so" in answers[0]["child"]
     assert [r["status"] for r in log.invokes] == ["ok"] * 3
     assert [r["request_id"] for r in log.invokes] == log.started_ids
-    # The child's own record and the runtime's.
-    assert [r["memory"]["allocations"] > 500 for r in log.of_type("shutdown")] == [True, True]
+    # The children's own records, of the last one at SHUTDOWN, and the runtime's; one init.
+    assert [r["memory"]["allocations"] > 500 for r in log.of_type("shutdown")] == [True] * 3
+    assert [r.get("process", {}).get("role") for r in log.records].count("child") == 2
+    assert len(log.of_type("init")) == 1
     assert log.complaints == []
 
 

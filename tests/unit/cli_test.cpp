@@ -78,6 +78,15 @@ std::vector<std::string> ids(const std::string& text, LineCounts& counts) {
   return found;
 }
 
+// As a field of a CSV file.
+std::string in_csv(const std::string& text) {
+  std::string field = "\"";
+  for (const char c : text) {
+    field += c == '"' ? "\"\"" : std::string(1, c);
+  }
+  return field + "\"";
+}
+
 TEST(LogLinesTest, EveryShapeThatCloudWatchGives) {
   const std::string a = R"({"lamprey":"1","type":"invoke","request_id":"a"})";
   const std::string b = R"({"lamprey":"1","type":"invoke","request_id":"b"})";
@@ -90,7 +99,9 @@ TEST(LogLinesTest, EveryShapeThatCloudWatchGives) {
         "[" + a + ",\n " + b + "]",                             // a list
         R"({"timestamp":1,"message":)" + a + "}\n" + R"({"message":)" + quoted + "}\n",
         R"({"results":[[{"field":"@message","value":)" + nlohmann::json(a).dump() +
-            R"(}],[{"field":"@message","value":)" + quoted + "}]]}"}) {  // Logs Insights
+            R"(}],[{"field":"@message","value":)" + quoted + "}]]}",  // Logs Insights
+        "@timestamp,@message\r\n2026-01-01 00:00:00.000," + in_csv(a) + "\r\n2026,\"at " +
+            in_csv(b).substr(1) + ",more\r\n"}) {  // a download from the console
     LineCounts counts;
     EXPECT_THAT(ids(text, counts), ElementsAre("a", "b")) << text;
     EXPECT_EQ(counts.records, 2U);
@@ -103,6 +114,9 @@ TEST(LogLinesTest, OthersAreCounted) {
       ids("a\n\n{\"x\":1}\n{\"lamprey\n{\"lamprey\":\"2\"}\n{\"lamprey\":7}", counts).empty());
   EXPECT_EQ(counts.skipped, 4U);
   EXPECT_EQ(counts.newer, 1U);
+  LineCounts csv;
+  EXPECT_TRUE(ids("{\"\"lamprey\n{\"\"\n{\"\":\"lamprey\"}", csv).empty());
+  EXPECT_EQ(csv.skipped, 3U);
   LineCounts none;
   EXPECT_TRUE(ids("", none).empty());
   EXPECT_TRUE(ids(std::string(100'000, '['), none).empty());

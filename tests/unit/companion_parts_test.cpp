@@ -65,6 +65,18 @@ TEST_F(ConfigTest, AcceptedValues) {
   EXPECT_TRUE(companion::is_off(lookup()));
 }
 
+TEST_F(ConfigTest, BoundsAreAcceptedAndWhatIsBeyondIsNot) {
+  environment_ = {{"LAMPREY_SAMPLE_BYTES", "1099511627776"},
+                  {"LAMPREY_NAMESPACE", std::string(255, 'n')}};
+  EXPECT_EQ(read().sample_bytes, companion::kMostSampleBytes);
+  EXPECT_TRUE(complaints_.empty());
+  environment_ = {{"LAMPREY_SAMPLE_BYTES", "1099511627777"},
+                  {"LAMPREY_NAMESPACE", std::string(256, 'n')}};
+  EXPECT_EQ(read().metric_namespace, "Lamprey");
+  EXPECT_EQ(read().sample_bytes, 65536U);
+  EXPECT_EQ(complaints_.size(), 2U);
+}
+
 TEST_F(ConfigTest, OneLineForEachUnknownValueAndTheDefault) {
   environment_ = {{"LAMPREY_DETAIL", "x"}};
   EXPECT_EQ(read().detail, cloudwatch::Detail::kAuto);
@@ -103,6 +115,7 @@ TEST(EventTest, ReasonsInAnyCaseAndUnknownOnesAreFailures) {
   using lambda::ShutdownReason;
   EXPECT_EQ(lambda::parse_reason("SPINDOWN"), ShutdownReason::kSpindown);
   EXPECT_EQ(lambda::parse_reason("spindown"), ShutdownReason::kSpindown);
+  EXPECT_EQ(lambda::parse_reason("SandboxTerminated"), ShutdownReason::kSpindown);
   EXPECT_EQ(lambda::parse_reason("Timeout"), ShutdownReason::kTimeout);
   EXPECT_EQ(lambda::parse_reason("FAILURE"), ShutdownReason::kFailure);
   EXPECT_EQ(lambda::parse_reason("ReleaseFail"), ShutdownReason::kFailure);

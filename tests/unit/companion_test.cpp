@@ -204,6 +204,22 @@ TEST_F(CompanionTest, ADeadRuntimeEndsTheWait) {
   EXPECT_THAT(words("status"), ElementsAre("ok", "exit", "exit"));
 }
 
+TEST_F(CompanionTest, AChildThatIsThereAtShutdownHasALifeAndNoInit) {
+  begin();
+  RecordingBuilder process(recording_path(), api_.address().c_str());
+  process.header().role = recording::Role::kChild;
+  stop("spindown");
+  EXPECT_THAT(words("type"), ElementsAre("shutdown"));
+  EXPECT_EQ(lines().at(0)["process"]["role"], "child");
+}
+
+TEST_F(CompanionTest, AnEndOfWhatWasNeverRecordedSaysWhy) {
+  begin();
+  stop("timeout");
+  EXPECT_THAT(words("status"), ElementsAre("timeout"));
+  EXPECT_EQ(lines().at(0)["headline"], "The process ended: timeout.");
+}
+
 // A function may crash within its first request's first millisecond, before we look at /proc at
 // all.
 TEST_F(CompanionTest, ARuntimeThatDiedBeforeItWasSeenEndsTheWait) {
@@ -369,6 +385,18 @@ TEST_F(CompanionTest, CorruptRecordingsCostALineAndNothingElse) {
   EXPECT_THAT(told, HasSubstr("9.rec has 15 bytes"));
   EXPECT_THAT(told, HasSubstr("has version 9, this program reads 4"));
   EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 2) << told;
+}
+
+TEST_F(CompanionTest, ARecordingThatIsJustBeingMadeIsNoReasonForALine) {
+  ::testing::internal::CaptureStderr();
+  begin();
+  RecordingBuilder young(recording_path("9.rec"), api_.address().c_str());
+  young.header().magic = 0;
+  api_.invoke("a", 100);
+  ASSERT_TRUE(api_.wait_for_next(2));
+  stop("spindown");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(access(recording_path("9.rec").c_str(), F_OK), 0);
 }
 
 TEST(PatienceTest, EndsBeforeTheDeadline) {

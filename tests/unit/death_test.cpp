@@ -174,6 +174,14 @@ TEST(EndingTest, AnExitBeforeInitEndedIsNoOrderlyEnd) {
   EXPECT_EQ(ending_of(ShutdownReason::kSpindown, known).status, Status::kOk);
 }
 
+TEST(EndingTest, AFailureOfInitIsNotLaidOnThePlatform) {
+  Circumstances known;
+  EXPECT_THAT(ending_of(ShutdownReason::kFailure, known).death.reason, HasSubstr("the platform"));
+  known.init_ended = false;
+  EXPECT_THAT(ending_of(ShutdownReason::kFailure, known).death.reason,
+              HasSubstr("the runtime reported an error"));
+}
+
 TEST(EndingTest, ATimeoutStaysOneWhateverTheProcessSaid) {
   Circumstances known;
   known.account = killed_by(SIGTERM);

@@ -138,6 +138,17 @@ TEST_F(EmulatorExtensionsApi, ErrorReportsNeedTheirTypeAndEndTheExtension) {
   EXPECT_EQ(202U, ask(verb::post, "init/error", "{}", typed)->status);
   EXPECT_EQ("init Extension.Mine", seen_.back());
   EXPECT_EQ("Extension.InvalidExtensionState", error_type(ask(verb::get, "event/next", "", one)));
+  EXPECT_FALSE(api_.send_shutdown("one", "failure", WallTime{}));  // it has said that it goes
+}
+
+TEST_F(EmulatorExtensionsApi, AnInitErrorIsForTheTimeBeforeTheFirstNext) {
+  const Headers one = identifier(enter("one", kBoth));
+  EXPECT_FALSE(ask(verb::get, "event/next", "", one));
+  Headers typed = one;
+  typed["Lambda-Extension-Function-Error-Type"] = "Extension.Mine";
+  EXPECT_EQ("Extension.InvalidExtensionState",
+            error_type(ask(verb::post, "init/error", "{}", typed)));
+  EXPECT_EQ(202U, ask(verb::post, "exit/error", "{}", typed)->status);
 }
 
 // ---- Telemetry API ----------------------------------------------------------------------------

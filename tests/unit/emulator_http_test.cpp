@@ -15,6 +15,7 @@
 namespace lamprey::emulator::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using tcp = boost::asio::ip::tcp;
@@ -141,6 +142,24 @@ TEST_F(EmulatorInvokeEndpoint, AnswersAsLambdaDoes) {
   EXPECT_THAT(nonsense, HasSubstr("HTTP/1.1 400"));
   EXPECT_THAT(nowhere, HasSubstr("HTTP/1.1 404"));
   EXPECT_THAT(later, HasSubstr("HTTP/1.1 202"));
+}
+
+TEST_F(EmulatorInvokeEndpoint, RefusesWhatLambdaRefuses) {
+  const std::string large = "\"" + std::string(std::size_t{1} << 20, 'x') + "\"";
+  const std::string too_large = "\"" + std::string((std::size_t{6} << 20) + 100, 'x') + "\"";
+  std::vector<std::string> answers;
+  serve([&](std::uint16_t port) {
+    answers = {post(port, too_large), post(port, large, "X-Amz-Invocation-Type: Event\r\n"),
+               post(port, "{}", "X-Amz-Invocation-Type: Later\r\n"),
+               post(port, "{}", "X-Amz-Invocation-Type: DryRun\r\n"),
+               post(port, large, "X-Amz-Invocation-Type: RequestResponse\r\n")};
+  });
+  EXPECT_THAT(answers[0], AllOf(HasSubstr("HTTP/1.1 413"), HasSubstr("smaller than 6291556")));
+  EXPECT_THAT(answers[1], AllOf(HasSubstr("HTTP/1.1 413"), HasSubstr("smaller than 1048576")));
+  EXPECT_THAT(answers[2], AllOf(HasSubstr("HTTP/1.1 400"), HasSubstr("RequestResponse, Event")));
+  EXPECT_THAT(answers[3], HasSubstr("HTTP/1.1 204"));
+  EXPECT_THAT(answers[4], HasSubstr("HTTP/1.1 200"));
+  EXPECT_EQ(1U, count_lines("END RequestId"));
 }
 
 TEST_F(EmulatorInvokeEndpoint, ConcurrentInvocationsGetEnvironmentsOfTheirOwnUpToTheLimit) {

@@ -59,6 +59,8 @@ TEST(EmulatorOptions, EachRefusalIsOneLineWithNameValueAndWhatIsAccepted) {
       {[](RawOptions& r) { r.environment = {"=x"}; }, {"--env =x", "NAME=VALUE"}},
       {[](RawOptions& r) { r.layer = "/no/such"; }, {"--layer /no/such", "directory"}},
       {[](RawOptions& r) { r.out = "/no/such/file"; }, {"--out /no/such/file", "written"}},
+      {[](RawOptions& r) { r.memory = ""; }, {"--memory \"\"", "128"}},
+      {[](RawOptions& r) { r.memory = "1\r2\033"; }, {"--memory 1 2 :", "128"}},
       {[](RawOptions& r) { r.command = {}; }, {"COMMAND", "--"}},
       {[](RawOptions& r) { r.command = {"no-such-program"}; }, {"no-such-program", "not found"}},
       {[](RawOptions& r) { r.command = {"/etc/passwd"}; }, {"/etc/passwd", "executable"}},

@@ -141,6 +141,9 @@ TEST_F(EmulatorRuntimeApi, ErrorsCarryTheirType) {
                       ->status);
   EXPECT_EQ("Runtime.Bad", init_error_);
   EXPECT_EQ(403U, ask(verb::get, "/runtime/invocation/next")->status);
+  api_.reset();
+  ask(verb::post, "/runtime/init/error", "{\"errorType\":\"InBody\"}");
+  EXPECT_EQ("InBody", init_error_);
 }
 
 TEST_F(EmulatorRuntimeApi, UnknownPathsAreNotFound) {

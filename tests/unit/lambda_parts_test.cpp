@@ -73,6 +73,14 @@ TEST(HttpAnswerTest, ComesInChunksOrUpToTheEnd) {
       parse("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", 9).keep_alive);
 }
 
+TEST(HttpAnswerTest, OfTwoIdentifiersTheFirstCounts) {
+  EXPECT_EQ(parse("HTTP/1.1 200 OK\r\nLambda-Extension-Identifier: one\r\n"
+                  "lambda-extension-identifier: two\r\nContent-Length: 0\r\n\r\n",
+                  1000)
+                .identifier,
+            "one");
+}
+
 TEST(HttpAnswerTest, SaysWhatIsWrong) {
   EXPECT_EQ(failure(""), "end of stream");
   EXPECT_EQ(failure("HTTP/1.1 200 OK\r\nContent-Le"), "partial message");

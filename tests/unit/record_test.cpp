@@ -16,6 +16,7 @@ namespace lamprey::cloudwatch {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Json = nlohmann::json;
 using report::Report;
 
@@ -49,6 +50,29 @@ Report typical() {
   report::add_findings(report);
   report::add_headline(report);
   return report;
+}
+
+TEST(HeadlineTest, TellsOfACallOnlyWhatIsWorthAWord) {
+  report::Report report = typical();
+  report.duration_ns.reset();
+  report.calls->by_time.front().total_ns = 2'270;
+  report::add_headline(report);
+  EXPECT_THAT(report.headline, Not(HasSubstr("most time")));
+  report.calls->by_time.front().total_ns = 200'000;
+  report::add_headline(report);
+  EXPECT_THAT(report.headline, HasSubstr("most time"));
+  report.duration_ns = 40'000'000;
+  report::add_headline(report);
+  EXPECT_THAT(report.headline, Not(HasSubstr("most time")));
+}
+
+TEST(HeadlineTest, AReasonIsSaidOnce) {
+  report::Report report = typical();
+  report.type = report::Type::kShutdown;
+  report.status = report::Status::kTimeout;
+  report.death.reason = "timeout";
+  report::add_headline(report);
+  EXPECT_THAT(report.headline, ::testing::StartsWith("The process ended: timeout; "));
 }
 
 TEST(LineTest, HasTheFixedNamesAndUnits) {
@@ -253,6 +277,58 @@ TEST(LineTest, EmbeddedMetricsNameOnlyWhatIsThere) {
   line = Json::parse(to_line(report, options));
   EXPECT_FALSE(line.contains("_aws"));
   EXPECT_FALSE(line.contains("syscalls"));
+}
+
+TEST(LineTest, MetricsAreOfInvocationsAndOfTheWholeCpu) {
+  Report report = typical();
+  report.findings = {{"a", report::Severity::kInfo, "", "", {}},
+                     {"b", report::Severity::kWarning, "", "", {}}};
+  const Json line = Json::parse(to_line(report, {}));
+  EXPECT_EQ(line["cpu_ms"], 30);
+  EXPECT_EQ(line["warnings"], 1);
+  report.type = report::Type::kShutdown;
+  EXPECT_FALSE(Json::parse(to_line(report, {})).contains("_aws"));
+}
+
+// Each figure is another one, so that none stands under the name of another.
+TEST(LineTest, EachFigureStandsUnderItsName) {
+  Report report = typical();
+  report.process.peak_rss_bytes = std::uint64_t{199} << 20U;
+  report.memory_limit_mb = 200;
+  report.process.tmp_used = 1;
+  report.process.tmp_max = 2;
+  report.process.fd_use = 3;
+  report.process.fd_max = 4;
+  report.process.threads = 5;
+  report.process.rx_bytes = 6;
+  report.process.tx_bytes = 7;
+  report.coverage.traffic_dropped = 0;
+  report.coverage.stacks_refused = 8;
+  report.coverage.modules_refused = 9;
+  report.coverage.samples_unplaced = 10;
+  report.coverage.mappings_unfollowed = 11;
+  report.coverage.targets_refused = 12;
+  report.child_pid = 13;
+  report.parent_pid = 14;
+  report.program = "ls";
+  report.blocked.push_back({});
+  report.blocked.front().tid = 15;
+  report.blocked.front().for_ns = 16'000'000;
+  LineOptions options;
+  options.detail = Detail::kFull;
+  const Json line = Json::parse(to_line(report, options));
+  EXPECT_EQ(line["system"],
+            Json::parse(R"({"cpu_user_time":20.0,"cpu_system_time":10.0,"cpu_total_time":30.0,
+              "total_memory":200,"used_memory_max":199,"memory_utilization":99,"tmp_used":1,
+              "tmp_max":2,"fd_use":3,"fd_max":4,"threads_max":5,"rx_bytes":6,"tx_bytes":7,
+              "total_network":13})"));
+  EXPECT_EQ(line["coverage"]["lost"],
+            Json::parse(R"({"stacks":8,"modules":9,"samples":10,"mappings":11,
+              "targets_refused":12})"));
+  EXPECT_EQ(line["process"],
+            Json::parse(R"({"role":"child","pid":13,"parent_pid":14,"program":"ls"})"));
+  EXPECT_EQ(line["blocked"][0]["thread"], "15");
+  EXPECT_EQ(line["blocked"][0]["for_ms"], 16);
 }
 
 TEST(LineTest, NeverLongerThanAllowedAndSaysWhatItCut) {

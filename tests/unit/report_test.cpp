@@ -269,6 +269,41 @@ TEST_F(LedgerTest, AnOpenInvocationSaysWhereItStood) {
   EXPECT_THAT(reports_[0].headline, HasSubstr("connect"));
 }
 
+TEST_F(LedgerTest, AnInitThatNeverFinishedSaysWhereItStood) {
+  const std::uint64_t now = monotonic_ns();
+  builder_.slot().in_flight = {static_cast<std::uint32_t>(Call::k_connect) + 1, 3, now, 0, 0, 0, 0};
+  End end;
+  end.status = Status::kTimeout;
+  end.death.reason = "timeout";
+  end.mono_ns = now + 9'000'000'000;
+  end.duration_known = true;
+  Ledger book = ledger();
+  book.give_whole(Type::kInit, end, keep());
+  ASSERT_EQ(reports_.size(), 1U);
+  ASSERT_EQ(reports_[0].blocked.size(), 1U);
+  EXPECT_EQ(reports_[0].blocked[0].call, Call::k_connect);
+  EXPECT_THAT(reports_[0].headline,
+              HasSubstr("Init never finished: thread 4711 9.00 s in connect"));
+  end.status = Status::kError;  // reported by the runtime: what its threads are in is not why
+  book.give_whole(Type::kInit, end, keep());
+  end.status = Status::kOk;
+  book.give_whole(Type::kInit, end, keep());
+  end.status = Status::kTimeout;
+  book.give_whole(Type::kShutdown, end, keep());
+  for (int i = 1; i <= 3; ++i) {
+    EXPECT_TRUE(reports_[i].blocked.empty()) << i;
+  }
+}
+
+TEST_F(LedgerTest, WhatDiedInInitHasAnInitAlsoWhenDecoded) {
+  builder_.orphan();
+  Ledger book = ledger();
+  give_everything(book, keep());
+  ASSERT_EQ(reports_.size(), 1U);
+  EXPECT_EQ(reports_[0].type, Type::kInit);
+  EXPECT_THAT(reports_[0].headline, HasSubstr("Init failed: "));
+}
+
 TEST_F(LedgerTest, AForgedSequenceDoesNotHang) {
   builder_.end_init();
   builder_.header().started = (std::uint64_t{1} << 48) - 1;

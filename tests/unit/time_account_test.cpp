@@ -1,6 +1,7 @@
 // Accounts of time: the parts are the whole, whatever the counters say.
 #include "report/time_account.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "report/ledger.h"
@@ -164,6 +165,22 @@ TEST_F(TargetsTest, AnInvocationsPartIsTheDifference) {
                                  : report.targets.files[1];
   EXPECT_EQ(model.reads, 6U);
   EXPECT_EQ(model.read_bytes, 5096U);
+}
+
+TEST_F(TargetsTest, TheRootsOwnNameHasOneSlash) {
+  const std::uint32_t root = add(TargetKind::kDirectory, 11, "/");
+  const std::uint32_t other = add(TargetKind::kDirectory, 12, "/opt");
+  builder_.end_init();
+  builder_.start("one");
+  totals(root).errors += 2;
+  totals(other).errors += 1;
+  builder_.respond("one");
+  builder_.end();
+  std::vector<std::string> paths;
+  for (const FileFigures& file : last().targets.files) {
+    paths.push_back(file.path);
+  }
+  EXPECT_THAT(paths, ::testing::UnorderedElementsAre("/*", "/opt/*"));
 }
 
 TEST_F(TargetsTest, AFullTableRefuses) {
