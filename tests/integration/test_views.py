@@ -292,5 +292,12 @@ def test_filters_of_alarms_name_keys_of_the_record():
         assert schema_has(re.sub(r"\[(\d+)\]", r".\1", field)), field
 
 
+def test_the_leak_alarm_sees_a_leak_behind_other_findings():
+    stack = (ROOT / "layer" / "views" / "cloudformation.json").read_text()
+    pattern = json.loads(stack)["Resources"]["LeakFilter"]["Properties"]["FilterPattern"]
+    for place in range(5):
+        assert f'$.findings[{place}].code = "memory.leak"' in pattern
+
+
 def test_a_line_of_the_fleet_is_small(records):
     assert all(len(list(record_schema.stable_fields(record))) <= 100 for record in records)
