@@ -105,6 +105,8 @@ TEST(LineTest, DetailDecidesTheLists) {
   report.memory->failed = 1;
   report::add_findings(report);
   EXPECT_EQ(top(Detail::kAuto), 20U);
+  report.findings[0].told = true;
+  EXPECT_EQ(top(Detail::kAuto), 3U);
 }
 
 TEST(LineTest, AFullLineHasWhatAShortOneLeavesOut) {
@@ -193,7 +195,8 @@ TEST(LineTest, AShortLineKeepsWhatItCannotDoWithout) {
   EXPECT_EQ(line["findings"].size(), 20U);
   EXPECT_FALSE(line["findings"][0].contains("advice"));
   EXPECT_FALSE(line["findings"][0].contains("evidence"));
-  EXPECT_FALSE(line["calls"].contains("top"));
+  EXPECT_EQ(line["calls"]["top"][0]["name"], "open");  // findings take no room from these
+  EXPECT_EQ(line["network"][0]["host"], "service-0.eu-central-1.amazonaws.com");
   EXPECT_EQ(line["calls"]["total"], 30);
 }
 
@@ -253,6 +256,9 @@ TEST(LineTest, EmbeddedMetricsNameOnlyWhatIsThere) {
   line = Json::parse(to_line(report, options));
   EXPECT_FALSE(line.contains("_aws"));
   EXPECT_FALSE(line.contains("syscalls"));
+  EXPECT_TRUE(line["cpu_ms"].is_number());  // nothing else in a short line says it
+  report.type = report::Type::kShutdown;
+  EXPECT_FALSE(Json::parse(to_line(report, options)).contains("cpu_ms"));
 }
 
 TEST(LineTest, NeverLongerThanAllowedAndSaysWhatItCut) {

@@ -95,3 +95,34 @@ def crashes(event, context):
     _KEPT.append(None)
     if len(_KEPT) == 3:
         ctypes.string_at(0)
+
+
+def exits(event, context):
+    _KEPT.append(None)
+    if len(_KEPT) == 3:
+        os._exit(3)
+
+
+def eats(event, context):
+    """More than any limit: the kernel ends it."""
+    _KEPT.append(None)
+    while len(_KEPT) >= 3:
+        _KEPT.append(b"x" * 1_000_000)
+
+
+_LOCK = threading.Lock()
+
+
+def _holds(seconds):
+    with _LOCK:
+        time.sleep(seconds)
+
+
+def contends(event, context):
+    """Waits for a lock that another thread holds."""
+    holder = threading.Thread(target=_holds, args=[0.08])
+    holder.start()
+    time.sleep(0.01)
+    with _LOCK:
+        pass
+    holder.join()
