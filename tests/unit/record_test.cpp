@@ -233,9 +233,13 @@ TEST(LineTest, AHostWithoutANameGoesByItsAddress) {
   Report report = typical();
   report.targets.hosts.resize(1);
   report.targets.hosts[0].host = report.targets.hosts[0].peer = "10.0.0.1:443";
-  const Json line = Json::parse(to_line(report, {}));
-  EXPECT_EQ(line["network"][0]["peer"], "10.0.0.1:443");
-  EXPECT_EQ(line["network"][0]["host"], "10.0.0.1:443");
+  LineOptions options;
+  for (const Detail detail : {Detail::kFull, Detail::kShort}) {
+    options.detail = detail;
+    const Json host = Json::parse(to_line(report, options))["network"][0];
+    EXPECT_EQ(host["host"], "10.0.0.1:443");
+    EXPECT_EQ(host.contains("peer"), detail == Detail::kFull);  // a short line has no room for it
+  }
 }
 
 TEST(LineTest, EmbeddedMetricsNameOnlyWhatIsThere) {
