@@ -18,7 +18,7 @@ Entries finding_entries(const Report& report, Form form) {
     entry.add("severity", report::name_of(finding.severity));
     entry.add("text", cut(finding.text));
     if (form == Form::kFull) {
-      put_text(entry, "advice", finding.advice);
+      put_text(entry, "advice", std::string(finding.advice));
       Object evidence;
       for (const auto& [name, value] : finding.evidence) {
         evidence.add_named(name, value);

@@ -4,19 +4,23 @@
 #include <algorithm>
 #include <vector>
 
+#include "report/told_findings.h"
+
 namespace lamprey::cloudwatch {
 
 using report::Report;
 
 Form form_of(const Report& report, Detail detail) {
-  constexpr std::uint64_t kFullEvery = 100;
   if (detail != Detail::kAuto) {
     return detail == Detail::kFull ? Form::kFull : Form::kShort;
   }
   const bool abnormal = report.status != report::Status::kOk;
-  const bool hundredth = report.invocation && *report.invocation % kFullEvery == 0;
+  const bool hundredth =
+      report.invocation && *report.invocation % report::ToldFindings::kInvocations == 0;
+  const bool news = std::any_of(report.findings.begin(), report.findings.end(),
+                                [](const report::Finding& finding) { return !finding.told; });
   const bool full = report.type != report::Type::kInvoke || report.cold_start.value_or(false) ||
-                    abnormal || hundredth || !report.findings.empty();
+                    abnormal || hundredth || news;
   return full ? Form::kFull : Form::kShort;
 }
 

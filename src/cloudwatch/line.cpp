@@ -159,12 +159,16 @@ std::string cut_to_fit(const Parts& parts, Amount amount) {
 }
 
 // A short line is filled, the most telling first, as long as it stays short. What it cannot do
-// without is in it however long that is.
+// without is in it however long that is; findings take no room from the lists that bear them out.
 std::string fill_short(const Parts& parts) {
   constexpr List kOrder[] = {kTop,   kNetwork, kSites, kTop,   kFiles,   kTop,
                              kSites, kNetwork, kFiles, kSites, kNetwork, kFiles};
   Amount amount{};
   amount[kUnseen] = amount[kFindings] = amount[kBlocked] = kMostVital;
+  std::size_t room = kShortBytes;
+  for (const std::string& finding : parts.lists[kFindings]) {
+    room += finding.size();
+  }
   std::string line = cut_to_fit(parts, amount);
   for (const List list : kOrder) {
     if (parts.lists[list].size() <= amount[list]) {
@@ -173,7 +177,7 @@ std::string fill_short(const Parts& parts) {
     Amount more = amount;
     more[list] += 1;
     std::string longer = cut_to_fit(parts, more);
-    if (longer.size() <= kShortBytes) {
+    if (longer.size() <= room) {
       amount = more;
       line = std::move(longer);
     }

@@ -2,12 +2,19 @@
 #include "cloudwatch/metrics.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 namespace lamprey::cloudwatch {
 namespace {
 
 using report::Report;
+
+std::optional<std::uint64_t> cpu_of(const Report& report) {
+  const auto& user = report.process.cpu_user_ns;
+  const auto& system = report.process.cpu_system_ns;
+  return user && system ? std::optional(*user + *system) : std::nullopt;
+}
 
 std::vector<std::string> add_figures(Object& line, const Report& report) {
   std::vector<std::string> named;
@@ -28,8 +35,8 @@ std::vector<std::string> add_figures(Object& line, const Report& report) {
   if (report.duration_ns) {
     name("duration_ms", "Milliseconds");
   }
-  if (report.process.cpu_user_ns && report.process.cpu_system_ns) {
-    time("cpu_ms", *report.process.cpu_user_ns + *report.process.cpu_system_ns);
+  if (const auto cpu_ns = cpu_of(report)) {
+    time("cpu_ms", *cpu_ns);
   }
   if (report.wall) {
     time("network_ms", report.wall->network_ns);
@@ -57,7 +64,13 @@ std::vector<std::string> add_figures(Object& line, const Report& report) {
 }  // namespace
 
 void add_metrics(Object& line, const Report& report, const LineOptions& options) {
-  if (!options.metrics || report.type != report::Type::kInvoke || report.function_name.empty()) {
+  if (report.type != report::Type::kInvoke) {
+    return;
+  }
+  if (!options.metrics || report.function_name.empty()) {
+    if (const auto cpu_ns = cpu_of(report)) {  // a short line says it nowhere else
+      add_ms(line, "cpu_ms", *cpu_ns);
+    }
     return;
   }
   const std::vector<std::string> metrics = add_figures(line, report);

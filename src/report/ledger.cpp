@@ -159,6 +159,9 @@ void Ledger::add_sites(Report& report, std::vector<MemorySite> sites) const {
 void Ledger::finish(Report& report, const Sink& sink) {
   report.self.dropped = reader_.dropped_count();
   add_findings(report);
+  if (report.type == Type::kInvoke) {
+    told_findings_.mark(report);
+  }
   add_headline(report);
   sink(report);
 }

@@ -24,6 +24,7 @@
 #include "report/report.h"
 #include "report/sites.h"
 #include "report/time_history.h"
+#include "report/told_findings.h"
 
 namespace lamprey::report {
 
@@ -121,6 +122,7 @@ class Ledger {
   MemoryWatch memory_watch_;
   SiteLedger sites_;
   TimeHistory time_history_;
+  ToldFindings told_findings_;
   std::map<std::int32_t, std::uint64_t> run_delay_;  // by thread, when last looked at; few
 };
 

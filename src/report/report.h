@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -34,12 +35,13 @@ struct Frame {
 using Stack = std::vector<Frame>;  // innermost first
 
 struct Finding {
-  std::string code;
+  std::string_view code;  // this, the advice and the names of the evidence are literals
   Severity severity = Severity::kInfo;
   std::string text;
-  std::string advice;
-  std::vector<std::pair<std::string, std::int64_t>> evidence{};
-  Stack site{};  // the call site it is about; its names are added to the text (stack_names.h)
+  std::string_view advice;
+  std::vector<std::pair<std::string_view, std::int64_t>> evidence{};
+  Stack site{};       // the call site it is about; its names are added to the text (stack_names.h)
+  bool told = false;  // a line not long ago had it in full (told_findings.h)
 };
 
 // What one call site (a whole stack) allocated. Sampled: estimates, each unbiased by itself.

@@ -18,7 +18,11 @@ import time
 
 from measuring import RELEASE, ROOT, Table, verdict
 
+sys.path.insert(0, str(ROOT / "tests" / "integration"))
+import record_schema  # noqa: E402
+
 INVOCATIONS = 100_000
+CHECKED_EVERY = 100  # lines held against the contract
 MOST_RSS = 2_000_000
 MOST_DRIFT = 64 * 1024
 
@@ -51,6 +55,8 @@ class Lines:
         *whole, self.rest = (self.rest + self.file.read()).split(b"\n")
         for line in whole:
             record = json.loads(line)
+            if self.seen % CHECKED_EVERY == 0:
+                record_schema.check(line.decode())
             if record["type"] != "invoke":
                 continue
             self.seen += 1

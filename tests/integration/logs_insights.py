@@ -10,7 +10,8 @@ import re
 
 FUNCTIONS = {"abs", "ceil", "floor", "greatest", "least", "coalesce", "ispresent", "isempty",
              "strlen", "concat", "tolower", "jsonParse", "bin"}  # fmt: skip
-AGGREGATES = {"count", "sum", "avg", "min", "max", "pct", "latest", "earliest", "count_distinct"}
+AGGREGATES = {"count", "sum", "avg", "min", "max", "pct", "latest", "earliest", "count_distinct",
+              "sortsFirst", "sortsLast"}  # fmt: skip
 COMMANDS = {"fields", "filter", "stats", "sort", "limit", "unnest", "display", "dedup"}
 MOST_ROWS = 10_000
 
@@ -344,6 +345,8 @@ def _aggregate(node, rows, known):
     numbers = [n for n in map(_number, values) if n is not None]
     if node.value == "pct":
         return percentile(numbers, node.parts[1].value)
+    if node.value in ("sortsFirst", "sortsLast"):
+        return {"sortsFirst": min, "sortsLast": max}[node.value](map(str, values), default=None)
     if node.value in ("latest", "earliest"):
         return (values[-1] if node.value == "latest" else values[0]) if values else None
     if node.value in ("count", "count_distinct"):

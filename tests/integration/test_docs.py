@@ -94,6 +94,15 @@ def test_configuration_has_every_variable():
         assert f"`{name}`" in page, name
 
 
+def test_every_finding_is_explained():
+    page = (ROOT / "docs" / "findings.md").read_text()
+    code = re.compile(r'"((?:children|crash|exit|fds|files|init|locks|memory|network|threads|time|timeout)\.[a-z_]+)"')
+    told = {name for part in ("report", "companion") for path in (ROOT / "src" / part).glob("*.cpp")
+            for name in code.findall(path.read_text())}  # fmt: skip
+    assert len(told) > 30
+    assert [name for name in sorted(told) if f"`{name}`" not in page] == []
+
+
 def examples():
     """The complete records that stand in the pages, one on a line."""
     for page in PAGES:

@@ -4,7 +4,6 @@ Each runs twice in folders of its own, once as it is and once under `lamprey run
 have been recorded there. Test suites of others are in test_cpython.py and test_suites.py.
 """
 
-import json
 import os
 import pathlib
 import re
@@ -13,6 +12,7 @@ import signal
 import subprocess
 
 import pytest
+import record_schema
 
 SECONDS = 60
 
@@ -55,7 +55,7 @@ class Pair:
             assert said.startswith("lamprey: no recording"), with_it[2]
             with_it = (*with_it[:2], with_it[2].replace(said + "\n", ""))
         assert with_it == plain
-        records = [json.loads(line) for line in out.read_text().splitlines()]
+        records = [record_schema.check(line) for line in out.read_text().splitlines()]
         assert len(records) == (1 if recorded else 0)
         return plain, records[0] if records else None
 

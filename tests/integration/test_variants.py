@@ -1,9 +1,16 @@
 """Variants of Lambda: response streaming, SnapStart, provisioned concurrency, Managed Instances."""
 
+import datetime
+import itertools
+import os
+import signal
+import subprocess
 import sys
 import time
 
+import managed_api
 import pytest
+import record_schema
 
 RAW = [sys.executable, "raw_runtime.py"]
 PYTHON = [sys.executable, "-m", "awslambdaric", "app.handler"]
@@ -51,10 +58,12 @@ def test_provisioned_concurrency_is_an_early_init(local_lambda):
     assert log.invokes[0]["duration_ms"] < 500
 
 
+MANAGED = {**kind("lambda-managed-instances"), "AWS_LAMBDA_MAX_CONCURRENCY": "2"}
+
+
 @pytest.fixture
 def managed(local_lambda):
-    env = {**kind("lambda-managed-instances"), "AWS_LAMBDA_MAX_CONCURRENCY": "2"}
-    with local_lambda.serve(*RAW, "workers", env=env) as serving:
+    with local_lambda.serve(*RAW, "workers", env=MANAGED) as serving:
         yield serving
 
 
@@ -67,3 +76,45 @@ def test_workers_have_recordings_of_their_own(managed):
     assert len(log.of_type("shutdown")) == 2, "one for each worker"
     assert any("Events: [SHUTDOWN]" in line for line in log.lines)
     assert len(pids) == 2, "both worked"
+
+
+def test_lines_come_while_the_environment_lives(managed):
+    """There is no INVOKE event to print them at: the companion looks once a second."""
+    managed.invoke({"sleep": 0})
+    for _ in range(100):
+        if any('"type":"invoke"' in line for line in managed.log().lines):
+            return
+        time.sleep(0.1)
+    raise AssertionError("no line within ten seconds")
+
+
+@pytest.mark.parametrize("mode", ["workers", "threads"])
+def test_invocations_at_the_same_time(build, private_tmp, local_lambda, mode):
+    """In processes of their own, or in threads of one process: each has its line and its time."""
+    api = managed_api.ManagedApi()
+    script = f"""{build}/extensions/lamprey &
+        LD_PRELOAD={build}/lib/liblamprey.so {sys.executable} raw_runtime.py {mode} >/dev/null 2>&1 & wait %1"""
+    process = subprocess.Popen(
+        private_tmp(["sh", "-c", script]), cwd=local_lambda.folder, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, **MANAGED, "AWS_LAMBDA_RUNTIME_API": api.address, "_HANDLER": "h"},
+    )  # fmt: skip
+    try:
+        ids = [i for _ in range(3) for i in api.invoke_at_once([{"sleep": 0.5}, {"sleep": 0.3}])]
+        api.over.set()
+        lines = process.communicate(timeout=30)[0].splitlines()
+    finally:
+        for pid in {answer["pid"] for answer in api.answered.values()}:
+            os.kill(pid, signal.SIGKILL)
+        process.kill()
+        api.shutdown()
+    records = [record_schema.check(line) for line in lines if line.startswith('{"lamprey"')]
+    invokes = [r for r in records if r["type"] == "invoke"]
+    assert api.registered == [["SHUTDOWN"]]
+    assert sorted(r["request_id"] for r in invokes) == sorted(ids)
+    took = {r["request_id"]: r["duration_ms"] for r in invokes}
+    for first, second in zip(ids[::2], ids[1::2], strict=True):
+        assert 500 <= took[first] and 300 <= took[second] < 480, took
+    begun = sorted(datetime.datetime.fromisoformat(r["started"]) for r in invokes)
+    near = sum((b - a).total_seconds() < 0.2 for a, b in itertools.pairwise(begun))
+    assert near >= 3, "they began together"
+    assert len({a["pid"] for a in api.answered.values()}) == (2 if mode == "workers" else 1)

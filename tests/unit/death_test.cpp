@@ -234,7 +234,7 @@ std::vector<std::string> codes_of(Report report) {
   for (const Finding& finding : report.findings) {
     EXPECT_FALSE(finding.text.empty());
     EXPECT_FALSE(finding.advice.empty());
-    codes.push_back(finding.code);
+    codes.emplace_back(finding.code);
   }
   return codes;
 }

@@ -262,7 +262,7 @@ TEST(LeaksTest, SaysHowMuchAndHowLong) {
   EXPECT_EQ(outcome.finding.code, "memory.leak");
   EXPECT_EQ(outcome.finding.severity, Severity::kWarning);
   EXPECT_THAT(outcome.finding.text, ::testing::HasSubstr("grows by 1.00 MB in each invocation"));
-  const std::vector<std::pair<std::string, std::int64_t>> evidence = {
+  const std::vector<std::pair<std::string_view, std::int64_t>> evidence = {
       {"bytes_per_invocation", kMb},
       {"confidence_percent", 99},
       {"invocations", 56},

@@ -129,6 +129,8 @@ TEST(LineTest, DetailDecidesTheLists) {
   report.memory->failed = 1;
   report::add_findings(report);
   EXPECT_EQ(top(Detail::kAuto), 20U);
+  report.findings[0].told = true;
+  EXPECT_EQ(top(Detail::kAuto), 3U);
 }
 
 TEST(LineTest, AFullLineHasWhatAShortOneLeavesOut) {
@@ -217,7 +219,8 @@ TEST(LineTest, AShortLineKeepsWhatItCannotDoWithout) {
   EXPECT_EQ(line["findings"].size(), 20U);
   EXPECT_FALSE(line["findings"][0].contains("advice"));
   EXPECT_FALSE(line["findings"][0].contains("evidence"));
-  EXPECT_FALSE(line["calls"].contains("top"));
+  EXPECT_EQ(line["calls"]["top"][0]["name"], "open");  // findings take no room from these
+  EXPECT_EQ(line["network"][0]["host"], "service-0.eu-central-1.amazonaws.com");
   EXPECT_EQ(line["calls"]["total"], 30);
 }
 
@@ -254,9 +257,13 @@ TEST(LineTest, AHostWithoutANameGoesByItsAddress) {
   Report report = typical();
   report.targets.hosts.resize(1);
   report.targets.hosts[0].host = report.targets.hosts[0].peer = "10.0.0.1:443";
-  const Json line = Json::parse(to_line(report, {}));
-  EXPECT_EQ(line["network"][0]["peer"], "10.0.0.1:443");
-  EXPECT_EQ(line["network"][0]["host"], "10.0.0.1:443");
+  LineOptions options;
+  for (const Detail detail : {Detail::kFull, Detail::kShort}) {
+    options.detail = detail;
+    const Json host = Json::parse(to_line(report, options))["network"][0];
+    EXPECT_EQ(host["host"], "10.0.0.1:443");
+    EXPECT_EQ(host.contains("peer"), detail == Detail::kFull);  // a short line has no room for it
+  }
 }
 
 TEST(LineTest, EmbeddedMetricsNameOnlyWhatIsThere) {
@@ -277,6 +284,9 @@ TEST(LineTest, EmbeddedMetricsNameOnlyWhatIsThere) {
   line = Json::parse(to_line(report, options));
   EXPECT_FALSE(line.contains("_aws"));
   EXPECT_FALSE(line.contains("syscalls"));
+  EXPECT_TRUE(line["cpu_ms"].is_number());  // nothing else in a short line says it
+  report.type = report::Type::kShutdown;
+  EXPECT_FALSE(Json::parse(to_line(report, options)).contains("cpu_ms"));
 }
 
 TEST(LineTest, MetricsAreOfInvocationsAndOfTheWholeCpu) {

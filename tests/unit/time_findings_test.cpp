@@ -18,7 +18,7 @@ std::vector<std::string> codes(const Report& report) {
   std::vector<std::string> found;
   for (const Finding& finding : report.findings) {
     EXPECT_FALSE(finding.text.empty() || finding.advice.empty() || finding.evidence.empty());
-    found.push_back(finding.code);
+    found.emplace_back(finding.code);
   }
   return found;
 }

@@ -87,11 +87,42 @@ def fails(event, context):
 def hangs(event, context):
     _KEPT.append(None)
     if len(_KEPT) == 3:
-        near, far = socket.socketpair()
-        near.recv(1)  # nobody sends
+        server = socket.create_server(("127.0.0.1", 0))
+        socket.create_connection(server.getsockname()).recv(1)  # nobody sends
 
 
 def crashes(event, context):
     _KEPT.append(None)
     if len(_KEPT) == 3:
         ctypes.string_at(0)
+
+
+def exits(event, context):
+    _KEPT.append(None)
+    if len(_KEPT) == 3:
+        os._exit(3)
+
+
+def eats(event, context):
+    """More than any limit: the kernel ends it."""
+    _KEPT.append(None)
+    while len(_KEPT) >= 3:
+        _KEPT.append(b"x" * 1_000_000)
+
+
+_LOCK = threading.Lock()
+
+
+def _holds(seconds):
+    with _LOCK:
+        time.sleep(seconds)
+
+
+def contends(event, context):
+    """Waits for a lock that another thread holds."""
+    holder = threading.Thread(target=_holds, args=[0.08])
+    holder.start()
+    time.sleep(0.01)
+    with _LOCK:
+        pass
+    holder.join()

@@ -1,14 +1,16 @@
 """A runtime of its own, for what AWS's Python client does not do: `stream` sends its response in
 pieces, `snapshot` asks for a restore before the first work, `workers` forks several that each ask
-for work, as on Managed Instances. The event {"sleep": s} makes an invocation take that long.
+for work, `threads` has several threads do so, as on Managed Instances. The event {"sleep": s} makes
+an invocation take that long.
 
-Usage: raw_runtime.py stream|snapshot|workers
+Usage: raw_runtime.py stream|snapshot|workers|threads
 """
 
 import http.client
 import json
 import os
 import sys
+import threading
 import time
 
 API = "/2018-06-01/runtime"
@@ -59,4 +61,6 @@ def serve(mode):
 if __name__ == "__main__":
     if sys.argv[1] == "workers" and os.fork() == 0:
         os.setsid()
+    if sys.argv[1] == "threads":
+        threading.Thread(target=serve, args=["threads"], daemon=True).start()
     serve(sys.argv[1])

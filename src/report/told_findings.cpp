@@ -1,0 +1,23 @@
+// What was told, by code and severity; see the header.
+#include "report/told_findings.h"
+
+#include <algorithm>
+
+namespace lamprey::report {
+
+void ToldFindings::mark(Report& report) {
+  const std::uint64_t hundred = report.invocation.value_or(0) / kInvocations;
+  if (hundred != hundred_) {
+    told_.clear();
+    hundred_ = hundred;
+  }
+  for (Finding& finding : report.findings) {
+    const std::pair key(finding.code, finding.severity);
+    finding.told = std::find(told_.begin(), told_.end(), key) != told_.end();
+    if (!finding.told) {
+      told_.push_back(key);
+    }
+  }
+}
+
+}  // namespace lamprey::report
