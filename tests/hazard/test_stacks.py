@@ -125,6 +125,21 @@ def test_python_stacks_reach_main(release_library):
     assert len(complete) > 0.8 * len(stacks)
 
 
+def test_pythons_trampolines_are_stepped_over(release_library):
+    """Their frames are guessed otherwise: whatever stands in the frame pointer's register ends the
+    stack, or leads astray."""
+    env = {**EVERY, "PYTHONPERFSUPPORT": "1"}
+    run = execute([program("trampolines")], preload=release_library, env=env)
+    assert (run.status, run.stderr) == (0, "")
+    if run.stdout == "none\n":
+        pytest.skip("these trampolines are x86_64's")
+    code = int(run.stdout, 16)
+    site = next(s for s in run.recording["stacks"] if s["allocated_bytes"] == 12345)
+    made_at_run_time = [code <= address < code + 4096 for address in site["addresses"]]
+    assert made_at_run_time[:10] == [False, True, False] * 3 + [False], site["frames"]
+    assert "trampolines" in site["frames"][-1], site["frames"]
+
+
 def test_churn_and_peak_of_a_site(library):
     """Every block is sampled, so the sums are exact; the peak is copied at steps of 1/16."""
     run = execute([program("peaks")], preload=library, env={"LAMPREY_SAMPLE_BYTES": "1"})
