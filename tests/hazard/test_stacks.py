@@ -135,8 +135,7 @@ def test_pythons_trampolines_are_stepped_over(release_library):
         pytest.skip("these trampolines are x86_64's")
     code = int(run.stdout, 16)
     site = next(s for s in run.recording["stacks"] if s["allocated_bytes"] == 12345)
-    made_at_run_time = [code <= address < code + 4096 for address in site["addresses"]]
-    assert made_at_run_time[:10] == [False, True, False] * 3 + [False], site["frames"]
+    assert sum(code <= address < code + 4096 for address in site["addresses"]) == 3, site["frames"]
     assert "trampolines" in site["frames"][-1], site["frames"]
 
 
