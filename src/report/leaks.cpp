@@ -26,6 +26,8 @@ constexpr std::int64_t kFewInvocationsLeft = 100;
 constexpr std::int64_t kLeastShare = 10;  // %
 // The same of all that was mapped, for the site that mapped most of it.
 constexpr std::int64_t kLeastMappedShare = 50;  // %
+// Stacks with that many innermost frames in common are one place.
+constexpr std::size_t kSamePlace = 4;
 // Blocks that grow too are not what it is about where resident memory grows so many times faster.
 constexpr std::int64_t kMuchMore = 4;
 
@@ -68,6 +70,19 @@ std::uint64_t hash_of(const Stack& stack) {
     hash = (hash ^ frame.address) * 1099511628211U;
   }
   return hash;
+}
+
+// Whether all that is resident has room in what was mapped and in live blocks. Then growth that
+// neither explains is first use: of a heap that its owner has mapped whole (a JVM's with -Xms). It
+// is as steady as a leak's, and ends when all of it was used.
+bool is_first_use(const Report& report) {
+  const ProcessFigures& process = report.process;
+  std::int64_t room = report.memory->live_bytes -
+                      level_of(process.rss_anonymous_bytes.value_or(process.rss_bytes.value_or(0)));
+  for (const MemorySite& site : report.memory->sites) {
+    room += site.mapping ? site.live_bytes : 0;
+  }
+  return room >= 0;
 }
 
 std::optional<std::int64_t> invocations_left(const Report& report, std::int64_t bytes_each) {
@@ -178,11 +193,41 @@ const LeakWatch::Site* LeakWatch::worst_site(const Growth& growth) const {
   return worst;
 }
 
-std::int64_t LeakWatch::Site::rise() const {
+std::int64_t LeakWatch::Site::gain() const {
   const Levels& levels = watched.levels;
-  return levels.size() < 2
-             ? 0
-             : (levels.newest() - levels.at(0)) / static_cast<std::int64_t>(levels.size() - 1);
+  return levels.size() < 2 ? 0 : levels.newest() - levels.at(0);
+}
+
+std::int64_t LeakWatch::Site::rise() const {
+  return gain() / static_cast<std::int64_t>(std::max<std::size_t>(watched.levels.size(), 2) - 1);
+}
+
+bool LeakWatch::Site::is_at(const Site& other) const {
+  const std::size_t frames = std::min({kSamePlace, stack.size(), other.stack.size()});
+  return mapping == other.mapping &&
+         std::equal(stack.begin(), stack.begin() + static_cast<std::ptrdiff_t>(frames),
+                    other.stack.begin(),
+                    [](const Frame& a, const Frame& b) { return a.address == b.address; });
+}
+
+// What a compiler at run time makes anew, now and then, has new addresses each time: one line of
+// JavaScript has many stacks, none of which grows steadily. So those with the same innermost frames
+// must explain the growth together.
+const LeakWatch::Site* LeakWatch::worst_place(const Growth& growth) const {
+  const Site* worst = nullptr;
+  std::int64_t most = 0;
+  for (const Site& site : sites_) {
+    std::int64_t all = 0;
+    for (const Site& other : sites_) {
+      all += !other.mapping && other.is_at(site) ? other.gain() : 0;
+    }
+    if (all > most || (all == most && worst != nullptr && site.gain() > worst->gain())) {
+      worst = &site;
+      most = all;
+    }
+  }
+  const auto steps = static_cast<std::int64_t>(live_.levels.size()) - 1;
+  return most >= growth.bytes_per_invocation * steps / 100 * kLeastMappedShare ? worst : nullptr;
 }
 
 // CPython asks for an arena wherever the last one happens to run out: the stacks differ, the cause
@@ -221,8 +266,9 @@ void LeakWatch::look(Report& report) {
     return;
   }
   const bool live = live_.is_leak() && live_.growth->bytes_per_invocation >= kLeastBytes;
-  const bool resident =
-      resident_.is_leak() && resident_.growth->bytes_per_invocation >= kLeastResidentBytes;
+  const bool resident = resident_.is_leak() &&
+                        resident_.growth->bytes_per_invocation >= kLeastResidentBytes &&
+                        (worst_mapping(*resident_.growth) != nullptr || !is_first_use(report));
   if (resident && (!live || (resident_.growth->bytes_per_invocation / kMuchMore >=
                                  live_.growth->bytes_per_invocation &&
                              worst_mapping(*resident_.growth) != nullptr))) {
@@ -259,6 +305,9 @@ void LeakWatch::tell(Report& report, const Growth& growth, bool resident_only) {
 
 void LeakWatch::tell_where(Finding& finding, const Growth& growth, bool resident_only) const {
   const Site* site = resident_only ? worst_mapping(growth) : worst_site(growth);
+  if (site == nullptr && !resident_only) {
+    site = worst_place(growth);
+  }
   finding.advice =
       resident_only && site == nullptr
           ? "malloc's live bytes do not grow with it: look at the interpreter's own heap, memory "
@@ -269,9 +318,9 @@ void LeakWatch::tell_where(Finding& finding, const Growth& growth, bool resident
     return;
   }
   finding.site = site->stack;
-  finding.evidence.emplace_back(
-      "site_bytes_per_invocation",
-      resident_only ? site->rise() : site->watched.growth->bytes_per_invocation);
+  const auto& own = site->watched.growth;
+  finding.evidence.emplace_back("site_bytes_per_invocation",
+                                resident_only || !own ? site->rise() : own->bytes_per_invocation);
 }
 
 }  // namespace lamprey::report

@@ -54,7 +54,8 @@ TEST_F(MemoryWatchTest, Tight) {
   const Report report = look(report_of(128, 122'000'000));
   ASSERT_NE(find(report, "memory.tight"), nullptr);
   EXPECT_EQ(find(report, "memory.tight")->severity, Severity::kWarning);
-  EXPECT_THAT(find(report, "memory.tight")->text, ::testing::HasSubstr("122 MB of 134 MB: 90 %"));
+  EXPECT_THAT(find(report, "memory.tight")->text,
+              ::testing::HasSubstr("122 MB, 90 % of its 128 MB."));
   EXPECT_EQ(find(look(report_of(128, 123'000'000)), "memory.tight"), nullptr);  // said already
   for (std::uint64_t i = 3; i < MemoryWatch::kEvery + 1; ++i) {
     look(report_of(128, 123'000'000));
@@ -78,6 +79,18 @@ TEST_F(MemoryWatchTest, OversizedOnceAfterMany) {
     const Report report = look(report_of(1024, 200 * kMb));
     told += find(report, "memory.oversized") != nullptr ? 1 : 0;
     EXPECT_FALSE(told != 0 && i < MemoryWatch::kOversizedAfter);
+  }
+  EXPECT_EQ(told, 1);
+}
+
+// Whoever leaks is not told to take less memory.
+TEST_F(MemoryWatchTest, NotOversizedWhileItGrows) {
+  int told = 0;
+  for (std::uint64_t i = 1; i <= 200; ++i) {
+    const std::uint64_t grown = std::min<std::uint64_t>(i, 100) * kMb;
+    const Report report = look(report_of(1024, 100 * kMb + grown));
+    told += find(report, "memory.oversized") != nullptr ? 1 : 0;
+    EXPECT_TRUE(told == 0 || i > 110) << i;
   }
   EXPECT_EQ(told, 1);
 }
