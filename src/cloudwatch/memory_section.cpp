@@ -71,6 +71,7 @@ Object memory_section(const Report& report, Form form) {
       memory.add("maps", m.maps);
       memory.add("map_bytes", m.map_bytes);
       memory.add("unmap_bytes", m.unmap_bytes);
+      memory.add("discard_bytes", m.discard_bytes);
     }
   }
   put(memory, "rss_bytes", report.process.rss_bytes);
