@@ -1,4 +1,6 @@
 // `memory`: what was allocated, what is live, what the kernel holds; see docs/record.md.
+#include <algorithm>
+
 #include "cloudwatch/form.h"
 #include "cloudwatch/sections.h"
 
@@ -17,35 +19,45 @@ std::string innermost(const std::string& stack, std::size_t most) {
   return stack.substr(0, end == std::string::npos ? most : end) + "; ...";
 }
 
+Object site_entry(const report::MemorySite& site, Form form) {
+  const bool full = form == Form::kFull;
+  Object entry;
+  entry.add("live_bytes", site.live_bytes);
+  entry.add("live_delta_bytes", site.live_delta_bytes);
+  entry.add("allocated_bytes", site.allocated_bytes);
+  entry.add("allocations", site.allocations);
+  if (full) {
+    entry.add("churn_bytes", site.churn_bytes);
+    put(entry, "peak_bytes", site.peak_bytes);
+  }
+  entry.add("stack", innermost(site.stack_text, full ? kMostStackText : kMostStackTextShort));
+  return entry;
+}
+
 }  // namespace
 
-// A short line leaves out the sites where nothing was allocated or freed in its span: what an
-// interpreter holds since its start is in every full line.
+// What holds most, and then what was busy in this span: an interpreter holds more since its start
+// than any function allocates. A short line leaves out the sites where nothing was allocated or
+// freed.
 Entries site_entries(const Report& report, Form form) {
   Entries entries;
   if (!report.memory) {
     return entries;
   }
-  const bool full = form == Form::kFull;
-  for (const report::MemorySite& site : report.memory->sites) {
-    if (entries.size() == top_of(form)) {
-      break;
+  const std::size_t most = top_of(form);
+  const std::vector<report::MemorySite>& sites = report.memory->sites;
+  const std::size_t holders =
+      form == Form::kFull ? std::min(sites.size(), kTopShort) : std::size_t{0};
+  const auto list = [&](std::size_t first, std::size_t end, bool quiet, bool busy) {
+    for (std::size_t i = first; i < end && entries.size() < most; ++i) {
+      if (is_quiet(sites[i]) ? quiet : busy) {
+        entries.push_back(site_entry(sites[i], form).text());
+      }
     }
-    if (!full && is_quiet(site)) {
-      continue;
-    }
-    Object entry;
-    entry.add("live_bytes", site.live_bytes);
-    entry.add("live_delta_bytes", site.live_delta_bytes);
-    entry.add("allocated_bytes", site.allocated_bytes);
-    entry.add("allocations", site.allocations);
-    if (full) {
-      entry.add("churn_bytes", site.churn_bytes);
-      put(entry, "peak_bytes", site.peak_bytes);
-    }
-    entry.add("stack", innermost(site.stack_text, full ? kMostStackText : kMostStackTextShort));
-    entries.push_back(entry.text());
-  }
+  };
+  list(0, holders, true, true);
+  list(holders, sites.size(), false, true);
+  list(holders, sites.size(), form == Form::kFull, false);
   return entries;
 }
 
