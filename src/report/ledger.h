@@ -118,6 +118,7 @@ class Ledger {
   ProcessFigures last_process_;
   LeakWatch leaks_;
   MemoryWatch memory_watch_;
+  AddressSpaceReader address_space_;
   SiteLedger sites_;
   TimeHistory time_history_;
   std::map<std::int32_t, std::uint64_t> run_delay_;  // by thread, when last looked at; few

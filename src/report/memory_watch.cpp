@@ -86,8 +86,12 @@ void MemoryWatch::add_retained(Report& report, const Look& address_space) {
   if (*resident < live || *resident - live < worth) {
     return;
   }
-  retained_ = looks_;
   const auto space = address_space();
+  if (!space && ++tries_ < kMostTries) {
+    return;
+  }
+  tries_ = 0;
+  retained_ = looks_;
   if (!space) {
     return;
   }

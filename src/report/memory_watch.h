@@ -14,7 +14,8 @@ namespace lamprey::report {
 // One process's invocations in order.
 class MemoryWatch {
  public:
-  // How the address space is looked at when it is worth its cost; nothing when it cannot be.
+  // How the address space is looked at when it is worth its cost; nothing when it cannot be, or not
+  // yet: then it is tried again in the next invocation.
   using Look = std::function<std::optional<AddressSpace>()>;
 
   // Adds memory.retained_bytes and findings to the report of an invocation that ended.
@@ -28,7 +29,8 @@ class MemoryWatch {
   static constexpr std::uint64_t kSmallestFunctionMb = 256;  // less to give back: not worth a word
   static constexpr std::uint64_t kRetainedBytes = 32'000'000;  // or kRetainedPercent of the limit
   static constexpr std::uint64_t kRetainedPercent = 15;
-  static constexpr std::uint64_t kEvery = 100;  // invocations between two of the same finding
+  static constexpr std::uint64_t kEvery = 100;     // invocations between two of the same finding
+  static constexpr std::uint64_t kMostTries = 32;  // at one look at the address space
 
  private:
   void add_tight(Report& report);
@@ -43,6 +45,7 @@ class MemoryWatch {
       0;  // highest resident memory, as it was when it last rose by more than 5 %
   std::uint64_t since_ = 0;     // at that look
   std::uint64_t retained_ = 0;  // at which look the address space was read
+  std::uint64_t tries_ = 0;     // to read it, without success
 };
 
 }  // namespace lamprey::report

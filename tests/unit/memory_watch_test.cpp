@@ -145,6 +145,22 @@ TEST_F(MemoryWatchTest, LittleIsNotLookedAt) {
   EXPECT_EQ(reads_, 1);
 }
 
+TEST_F(MemoryWatchTest, WhatTakesLongToReadIsReadOverSeveralInvocations) {
+  const Report large = report_of(1024, 420 * kMb, 400 * kMb, 96 * kMb);
+  look(large);
+  look(large);
+  space_ = AddressSpace{80 * kMb, 8, 300 * kMb, 9, 2 * kMb, 30 * kMb, 10 * kMb};
+  EXPECT_NE(find(look(large), "memory.retained"), nullptr);
+  EXPECT_EQ(reads_, 3);
+}
+
+TEST_F(MemoryWatchTest, WhatCannotBeReadIsNotTriedForEver) {
+  for (std::uint64_t i = 0; i < MemoryWatch::kEvery; ++i) {
+    look(report_of(1024, 420 * kMb, 400 * kMb, 96 * kMb));
+  }
+  EXPECT_EQ(reads_, static_cast<int>(MemoryWatch::kMostTries));
+}
+
 constexpr const char* kSmaps =
     "55d0c0000000-55d0c2000000 rw-p 00000000 00:00 0                          [heap]\n"
     "Size:              32768 kB\nRss:               30000 kB\nPss:               30000 kB\n"
@@ -199,13 +215,19 @@ TEST(AddressSpaceTest, OfThisProcess) {
   const auto start = process_start(getpid());
   ASSERT_TRUE(start);
   std::optional<AddressSpace> space;
-  std::thread([&] { space = read_address_space(getpid(), *start, UINT64_MAX); }).join();
+  AddressSpaceReader reader;
+  std::thread([&] {
+    for (int pieces = 0; !space && pieces < 1000; ++pieces) {
+      space = reader.read_on(getpid(), *start, 0);  // no time: one piece
+      EXPECT_FALSE(space && pieces < 2);
+    }
+  }).join();
   ASSERT_TRUE(space);
   EXPECT_GE(space->stacks, 1U);
   EXPECT_GT(space->file_bytes, 0U);
   EXPECT_GE(space->other_bytes + space->arena_bytes + space->stack_bytes, kBytes);
-  EXPECT_FALSE(read_address_space(getpid(), *start + 1, UINT64_MAX));
-  EXPECT_FALSE(read_address_space(getpid(), *start, 0));  // no time
+  EXPECT_TRUE(reader.read_on(getpid(), *start, UINT64_MAX));
+  EXPECT_FALSE(reader.read_on(getpid(), *start + 1, UINT64_MAX));
   munmap(block, kBytes);
 }
 
