@@ -16,6 +16,8 @@ namespace lamprey::report {
 namespace {
 
 constexpr std::uint64_t kArena = std::uint64_t{64} << 20U;  // glibc's HEAP_MAX_SIZE, 64-bit
+// An arena that needs more gets a further heap: of its heaps only the newest is not full.
+constexpr std::uint64_t kFullHeap = kArena / 16 * 15;
 constexpr std::uint64_t kMostGuard = std::uint64_t{64} * 1024;
 constexpr std::uint64_t kMostStack = std::uint64_t{1} << 30U;
 constexpr std::size_t kMostLine = 8192;
@@ -69,7 +71,7 @@ void SmapsParser::begin_mapping(std::string_view text, std::uint64_t start, std:
     const bool arena = writable && start % kArena == 0 && end - start <= kArena;
     const bool stack = writable && !arena && behind_guard && end - start <= kMostStack;
     kind_ = arena ? Kind::kArena : stack ? Kind::kStack : Kind::kOther;
-    sum_.arenas += arena ? 1 : 0;
+    sum_.arenas += arena && end - start < kFullHeap ? 1 : 0;
   }
   sum_.stacks += kind_ == Kind::kStack ? 1 : 0;
 }

@@ -13,7 +13,7 @@ namespace lamprey::report {
 // Resident bytes by kind. glibc's arenas are told by their place: heaps of 64 MiB, aligned to that.
 struct AddressSpace {
   std::uint64_t heap_bytes = 0;  // [heap]: glibc's main arena
-  std::uint64_t arenas = 0;      // heaps of further arenas
+  std::uint64_t arenas = 0;      // further arenas: heaps that are not full
   std::uint64_t arena_bytes = 0;
   std::uint64_t stacks = 0;  // anonymous memory right behind a guard page, and [stack]
   std::uint64_t stack_bytes = 0;

@@ -198,6 +198,18 @@ TEST(AddressSpaceTest, ParsedInPiecesOfAnySize) {
   }
 }
 
+TEST(AddressSpaceTest, TheHeapsOfOneArenaAreOneArena) {
+  SmapsParser parser;
+  parser.take(
+      "7f0000000000-7f0004000000 rw-p 00000000 00:00 0 \nRss: 65536 kB\n"
+      "7f0004000000-7f0007ff0000 rw-p 00000000 00:00 0 \nRss: 65472 kB\n"
+      "7f0007ff0000-7f0008000000 ---p 00000000 00:00 0 \nRss: 0 kB\n"
+      "7f0008000000-7f0009000000 rw-p 00000000 00:00 0 \nRss: 1000 kB\n");
+  const AddressSpace space = parser.finish();
+  EXPECT_EQ(space.arenas, 1U);
+  EXPECT_EQ(space.arena_bytes, (65'536U + 65'472U + 1000U) * 1024);
+}
+
 TEST(AddressSpaceTest, OddTextIsSurvived) {
   SmapsParser parser;
   parser.take(
