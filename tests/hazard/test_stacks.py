@@ -114,6 +114,17 @@ def test_modules_that_come_and_go(release_library, compiled):
             assert site["allocated_bytes"] % size == 0
 
 
+def test_a_million_exceptions(release_library):
+    """Thrown and caught while every allocation is sampled, and each counted."""
+    run = execute([program("exceptions")], preload=release_library, env=EVERY)
+    assert (run.status, run.stdout, run.stderr) == (0, "1000000\n", "")
+    memory = run.recording["memory"]
+    assert memory["allocations"] - memory["frees"] < 100
+    # The exception and the three blocks that its frames hold; what the texts need is the library's.
+    assert 4_000_000 <= memory["allocations"] < 10_000_000
+    assert run.recording["samples_unplaced"] == 0
+
+
 @pytest.mark.skipif(not shutil.which("python3"), reason="python3 is not installed")
 def test_python_stacks_reach_main(release_library):
     code = "import json, re, decimal; x = [json.loads('[1, 2, {\"a\": [3]}]') for _ in range(3000)]"
