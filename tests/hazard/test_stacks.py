@@ -119,7 +119,7 @@ def test_a_million_exceptions(release_library):
     run = execute([program("exceptions")], preload=release_library, env=EVERY)
     assert (run.status, run.stdout, run.stderr) == (0, "1000000\n", "")
     memory = run.recording["memory"]
-    assert memory["allocations"] - memory["frees"] < 100
+    assert 0 <= memory["allocations"] - memory["frees"] < 100
     # The exception and the three blocks that its frames hold; what the texts need is the library's.
     assert 4_000_000 <= memory["allocations"] < 10_000_000
     assert run.recording["samples_unplaced"] == 0
