@@ -1,6 +1,4 @@
 // `memory`: what was allocated, what is live, what the kernel holds; see docs/record.md.
-#include <algorithm>
-
 #include "cloudwatch/form.h"
 #include "cloudwatch/sections.h"
 
@@ -46,18 +44,16 @@ Entries site_entries(const Report& report, Form form) {
   }
   const std::size_t most = top_of(form);
   const std::vector<report::MemorySite>& sites = report.memory->sites;
-  const std::size_t holders =
-      form == Form::kFull ? std::min(sites.size(), kTopShort) : std::size_t{0};
-  const auto list = [&](std::size_t first, std::size_t end, bool quiet, bool busy) {
-    for (std::size_t i = first; i < end && entries.size() < most; ++i) {
-      if (is_quiet(sites[i]) ? quiet : busy) {
+  const bool full = form == Form::kFull;
+  // First the holders, then of the others the busy ones, then the quiet ones.
+  for (int turn = full ? 0 : 1; turn < (full ? 3 : 2); ++turn) {
+    for (std::size_t i = 0; i < sites.size() && entries.size() < most; ++i) {
+      const bool holds = full && i < kTopShort;
+      if (turn == (holds ? 0 : is_quiet(sites[i]) ? 2 : 1)) {
         entries.push_back(site_entry(sites[i], form).text());
       }
     }
-  };
-  list(0, holders, true, true);
-  list(holders, sites.size(), false, true);
-  list(holders, sites.size(), form == Form::kFull, false);
+  }
   return entries;
 }
 

@@ -7,7 +7,6 @@
 
 #include <array>
 #include <charconv>
-#include <utility>
 
 #include "recording/reader.h"
 #include "report/process.h"
@@ -118,9 +117,6 @@ void SmapsParser::take(std::string_view piece) {
 }
 
 AddressSpace SmapsParser::finish() { return sum_; }
-
-AddressSpaceReader::AddressSpaceReader(AddressSpaceReader&& other) noexcept
-    : parser_(std::move(other.parser_)), file_(std::exchange(other.file_, -1)) {}
 
 AddressSpaceReader::~AddressSpaceReader() { close(); }
 

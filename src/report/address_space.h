@@ -43,8 +43,8 @@ class SmapsParser {
 class AddressSpaceReader {
  public:
   AddressSpaceReader() = default;
-  AddressSpaceReader(AddressSpaceReader&& other) noexcept;
-  AddressSpaceReader& operator=(AddressSpaceReader&& other) = delete;
+  AddressSpaceReader(AddressSpaceReader&&) = delete;
+  AddressSpaceReader& operator=(AddressSpaceReader&&) = delete;
   ~AddressSpaceReader();
 
   // Begins, or goes on where it stopped, until CLOCK_MONOTONIC passed `until_ns`. Nothing when that

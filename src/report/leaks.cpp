@@ -64,10 +64,10 @@ std::int64_t level_of(std::uint64_t bytes) {
   return static_cast<std::int64_t>(std::min<std::uint64_t>(bytes, INT64_MAX));
 }
 
-std::uint64_t hash_of(const Stack& stack) {
+std::uint64_t hash_of(const Stack& stack, std::size_t frames) {
   std::uint64_t hash = 14695981039346656037U;  // FNV-1a
-  for (const Frame& frame : stack) {
-    hash = (hash ^ frame.address) * 1099511628211U;
+  for (std::size_t i = 0; i < std::min(frames, stack.size()); ++i) {
+    hash = (hash ^ stack[i].address) * 1099511628211U;
   }
   return hash;
 }
@@ -141,7 +141,7 @@ void LeakWatch::Watched::test() {
 }
 
 LeakWatch::Site* LeakWatch::site_for(const MemorySite& site) {
-  const std::uint64_t hash = hash_of(site.stack);
+  const std::uint64_t hash = hash_of(site.stack, SIZE_MAX);
   const auto known = std::find_if(sites_.begin(), sites_.end(),
                                   [hash](const Site& entry) { return entry.hash == hash; });
   if (known != sites_.end()) {
@@ -159,6 +159,7 @@ LeakWatch::Site* LeakWatch::site_for(const MemorySite& site) {
   }
   sites_.push_back({});
   sites_.back().hash = hash;
+  sites_.back().place = hash_of(site.stack, kSamePlace);
   sites_.back().stack = site.stack;
   sites_.back().mapping = site.mapping;
   return &sites_.back();
@@ -202,14 +203,6 @@ std::int64_t LeakWatch::Site::rise() const {
   return gain() / static_cast<std::int64_t>(std::max<std::size_t>(watched.levels.size(), 2) - 1);
 }
 
-bool LeakWatch::Site::is_at(const Site& other) const {
-  const std::size_t frames = std::min({kSamePlace, stack.size(), other.stack.size()});
-  return mapping == other.mapping &&
-         std::equal(stack.begin(), stack.begin() + static_cast<std::ptrdiff_t>(frames),
-                    other.stack.begin(),
-                    [](const Frame& a, const Frame& b) { return a.address == b.address; });
-}
-
 // What a compiler at run time makes anew, now and then, has new addresses each time: one line of
 // JavaScript has many stacks, none of which grows steadily. So those with the same innermost frames
 // must explain the growth together.
@@ -219,9 +212,9 @@ const LeakWatch::Site* LeakWatch::worst_place(const Growth& growth) const {
   for (const Site& site : sites_) {
     std::int64_t all = 0;
     for (const Site& other : sites_) {
-      all += !other.mapping && other.is_at(site) ? other.gain() : 0;
+      all += other.place == site.place && !other.mapping ? other.gain() : 0;
     }
-    if (all > most || (all == most && worst != nullptr && site.gain() > worst->gain())) {
+    if (all > most) {
       worst = &site;
       most = all;
     }

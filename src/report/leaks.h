@@ -75,13 +75,13 @@ class LeakWatch {
   };
   struct Site {
     std::uint64_t hash = 0;
+    std::uint64_t place = 0;  // the same of its innermost frames alone
     Stack stack;
     Watched watched;
     std::uint64_t seen = 0;
     bool mapping = false;
     std::int64_t gain() const;  // over the window
     std::int64_t rise() const;  // of it, in an invocation
-    bool is_at(const Site& other) const;
   };
   void add_sites(const MemoryFigures& memory);
   Site* site_for(const MemorySite& site);
