@@ -3,6 +3,7 @@
 // a stack by its hash.
 #include "preload/stacks.h"
 
+#include "preload/environment.h"
 #include "preload/modules.h"
 #include "preload/recent_stacks.h"
 #include "preload/thread.h"
@@ -130,6 +131,9 @@ void check_recalled(std::uint32_t) {}
 
 void attach(const void* caller) {
   unwind::set_main_stack(reinterpret_cast<std::uintptr_t>(environ));
+  if (environment_value("PYTHONPERFSUPPORT") != nullptr) {
+    unwind::expect_trampolines();
+  }
   modules::attach();
   Taken taken;
   unwind::Trace unused;

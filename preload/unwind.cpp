@@ -19,6 +19,7 @@ constexpr int kMostSteps = 256;
 
 std::uintptr_t g_main_stack_end = 0;
 std::uintptr_t g_main_thread = 0;  // its thread pointer
+bool g_trampolines = false;        // may be met
 
 // -- the cache ------------------------------------------------------------------------------------
 // One word an entry, so that it is never torn. The 47 bits of a return address are multiplied by an
@@ -138,8 +139,11 @@ std::uint64_t word_at(std::uintptr_t address) {
       step.returned() > room || step.frame() > room) {
     return false;
   }
-  if (step.guess() && (r.end == 0 || room > kLargestGuess)) {
-    return false;
+  if (step.guess()) {
+    if (r.end == 0 || room > kLargestGuess) {
+      return false;
+    }
+    r.guessed = true;
   }
   if (step.from_frame()) {
     relied.on(r.fp_from, r.fp);
@@ -160,6 +164,31 @@ std::uint64_t word_at(std::uintptr_t address) {
 // Both platforms' calling conventions keep the frame pointer and the return address side by side,
 // the frame pointer pointing at them.
 constexpr Step kGuess(true, true, 2, 2, 1);
+
+// What CPython makes for each function with PYTHONPERFSUPPORT: "sub $8, %rsp; call *%rcx; add $8,
+// %rsp; ret" on x86_64, without tables and without a frame pointer. (arm64's keeps one.)
+constexpr Step kTrampoline(false, false, 2, 0, 1);
+
+// Reads the code that `r` returns to: only where each step so far was told by tables, so that it is
+// code.
+bool in_trampoline(const Registers& r) {
+#if defined(__x86_64__)
+  constexpr unsigned char kCode[] = {0xFF, 0xD1, 0x48, 0x83, 0xC4, 8, 0xC3};  // from the call on
+  if (!g_trampolines || r.guessed) {
+    return false;
+  }
+  const auto* code = reinterpret_cast<const unsigned char*>(r.pc - 2);
+  for (const unsigned char byte : kCode) {
+    if (*code++ != byte) {
+      return false;
+    }
+  }
+  return true;
+#else
+  static_cast<void>(r);
+  return false;
+#endif
+}
 
 // Nobody called this code: its CFA lies nowhere, so the walk ends here.
 constexpr Step kOutermost(false, false, 0, 0, 0);
@@ -212,7 +241,7 @@ bool take_rules(Registers& r, const Rules& rules) {
   if (rules.signal_frame) {
     r.end = end_of_stack(cfa);
   }
-  r = {plain_address(pc), cfa, fp, 0, r.end, 0, rules.signal_frame};
+  r = {plain_address(pc), cfa, fp, 0, r.end, 0, rules.signal_frame, r.guessed};
   return r.pc >= kLowestCode;
 }
 
@@ -245,10 +274,11 @@ bool __attribute__((noinline)) step_anew(Registers& r, Relied& relied) {
   if (r.interrupted) {
     return false;  // anywhere in a prologue: nothing to guess by
   }
-  if (answer != modules::Answer::kAskLater) {
-    remember(key, kGuess);
+  step = in_trampoline(r) ? kTrampoline : kGuess;
+  if (answer != modules::Answer::kAskLater && !(g_trampolines && r.guessed)) {
+    remember(key, step);
   }
-  return take(r, kGuess, relied);
+  return take(r, step, relied);
 }
 
 [[gnu::always_inline]] inline bool step_up(Registers& r, Relied& relied) {
@@ -271,6 +301,8 @@ void set_main_stack(std::uintptr_t end) {
   g_main_stack_end = end;
   g_main_thread = thread_pointer();
 }
+
+void expect_trampolines() { g_trampolines = true; }
 
 void forget_addresses() {
   for (std::uint64_t& word : g_known) {

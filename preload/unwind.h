@@ -8,7 +8,8 @@
 // Safety: no lock, no allocation, no system call, no call of libc. The only memory read besides the
 // modules' tables is the stack, between the stack pointer and its end, upwards. A frame without
 // tables (code made at run time) is taken for one that keeps a frame pointer, and only where the
-// stack's end is known. May run in any thread, also in a signal handler that interrupts itself.
+// stack's end is known; but CPython's trampolines, where they are expected, are known by their
+// code. May run in any thread, also in a signal handler that interrupts itself.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +19,9 @@ namespace lamprey::preload::unwind {
 
 // Takes the end of the main thread's stack. Once, at attach, before any walk.
 void set_main_stack(std::uintptr_t end);
+
+// Code made at run time may be CPython's trampolines (PYTHONPERFSUPPORT). Once, at attach.
+void expect_trampolines();
 
 // Code was unmapped: what was remembered of addresses may be wrong from now on.
 void forget_addresses();

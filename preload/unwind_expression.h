@@ -18,6 +18,7 @@ struct Registers {
   std::uintptr_t end;      // of the stack that holds sp; 0: unknown
   std::uintptr_t fp_from;  // where on the stack fp was read; 0: it is the register
   bool interrupted;        // pc is the next instruction, not the one after a call
+  bool guessed;            // on the way here: nothing says that pc is code
 };
 
 // Reads a word of the stack; false when it lies outside.

@@ -36,25 +36,40 @@ std::string signed_bytes(std::uint64_t bytes) {
 
 std::string duration_or_dash(std::uint64_t ns) { return ns == 0 ? "-" : human_duration(ns); }
 
-// Where memory was allocated: what is most live first, the innermost frames of each.
+// The innermost frames of a stack, whole ones.
+std::string innermost(const std::string& stack) {
+  constexpr std::size_t kMost = 160;
+  const std::size_t end = stack.size() <= kMost ? stack.size() : stack.rfind("; ", kMost);
+  return end >= stack.size() ? stack.substr(0, kMost) : stack.substr(0, end) + "; ...";
+}
+
+// Where memory was allocated: what held most when most was live, and behind that what allocated
+// most. (At a program's end hardly anything is live.)
 std::string sites_table(const report::Report& report) {
+  constexpr std::size_t kMostHolders = 6;
   constexpr std::size_t kMostSites = 10;
-  constexpr std::size_t kMostWhere = 110;
   if (!report.memory || report.memory->sites.empty()) {
     return {};
   }
+  std::vector<report::MemorySite> sites = report.memory->sites;
+  const auto held = [](const report::MemorySite& site) {
+    return std::max(site.live_bytes, site.peak_bytes.value_or(0));
+  };
+  std::stable_sort(sites.begin(), sites.end(),
+                   [&held](const auto& a, const auto& b) { return held(a) > held(b); });
+  std::stable_sort(
+      sites.begin() + static_cast<std::ptrdiff_t>(std::min(sites.size(), kMostHolders)),
+      sites.end(),
+      [](const auto& a, const auto& b) { return a.allocated_bytes > b.allocated_bytes; });
+  sites.resize(std::min(sites.size(), kMostSites));
   std::vector<std::vector<std::string>> rows{
-      {"allocated at (sampled, innermost first)", "live", "allocated", "times"}};
-  for (const report::MemorySite& site : report.memory->sites) {
-    if (rows.size() > kMostSites) {
-      break;
-    }
-    const std::string& where = site.stack_text;
-    rows.push_back({where.size() <= kMostWhere ? where : where.substr(0, kMostWhere) + "...",
+      {"at the peak", "at the end", "allocated", "times", "  at (sampled, innermost first)"}};
+  for (const report::MemorySite& site : sites) {
+    rows.push_back({site.peak_bytes ? human_bytes(*site.peak_bytes) : std::string("-"),
                     human_bytes(site.live_bytes), signed_bytes(site.allocated_bytes),
-                    human_count(site.allocations)});
+                    human_count(site.allocations), "  " + innermost(site.stack_text)});
   }
-  return "\n" + table(rows);
+  return "\n" + table(rows, rows.front().size() - 1);
 }
 
 }  // namespace

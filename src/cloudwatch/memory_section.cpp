@@ -17,34 +17,42 @@ std::string innermost(const std::string& stack, std::size_t most) {
   return stack.substr(0, end == std::string::npos ? most : end) + "; ...";
 }
 
+Object site_entry(const report::MemorySite& site, Form form) {
+  const bool full = form == Form::kFull;
+  Object entry;
+  entry.add("live_bytes", site.live_bytes);
+  entry.add("live_delta_bytes", site.live_delta_bytes);
+  entry.add("allocated_bytes", site.allocated_bytes);
+  entry.add("allocations", site.allocations);
+  if (full) {
+    entry.add("churn_bytes", site.churn_bytes);
+    put(entry, "peak_bytes", site.peak_bytes);
+  }
+  entry.add("stack", innermost(site.stack_text, full ? kMostStackText : kMostStackTextShort));
+  return entry;
+}
+
 }  // namespace
 
-// A short line leaves out the sites where nothing was allocated or freed in its span: what an
-// interpreter holds since its start is in every full line.
+// What holds most, and then what was busy in this span: an interpreter holds more since its start
+// than any function allocates. A short line leaves out the sites where nothing was allocated or
+// freed.
 Entries site_entries(const Report& report, Form form) {
   Entries entries;
   if (!report.memory) {
     return entries;
   }
+  const std::size_t most = top_of(form);
+  const std::vector<report::MemorySite>& sites = report.memory->sites;
   const bool full = form == Form::kFull;
-  for (const report::MemorySite& site : report.memory->sites) {
-    if (entries.size() == top_of(form)) {
-      break;
+  // First the holders, then of the others the busy ones, then the quiet ones.
+  for (int turn = full ? 0 : 1; turn < (full ? 3 : 2); ++turn) {
+    for (std::size_t i = 0; i < sites.size() && entries.size() < most; ++i) {
+      const bool holds = full && i < kTopShort;
+      if (turn == (holds ? 0 : is_quiet(sites[i]) ? 2 : 1)) {
+        entries.push_back(site_entry(sites[i], form).text());
+      }
     }
-    if (!full && is_quiet(site)) {
-      continue;
-    }
-    Object entry;
-    entry.add("live_bytes", site.live_bytes);
-    entry.add("live_delta_bytes", site.live_delta_bytes);
-    entry.add("allocated_bytes", site.allocated_bytes);
-    entry.add("allocations", site.allocations);
-    if (full) {
-      entry.add("churn_bytes", site.churn_bytes);
-      put(entry, "peak_bytes", site.peak_bytes);
-    }
-    entry.add("stack", innermost(site.stack_text, full ? kMostStackText : kMostStackTextShort));
-    entries.push_back(entry.text());
   }
   return entries;
 }
@@ -71,6 +79,7 @@ Object memory_section(const Report& report, Form form) {
       memory.add("maps", m.maps);
       memory.add("map_bytes", m.map_bytes);
       memory.add("unmap_bytes", m.unmap_bytes);
+      memory.add("discard_bytes", m.discard_bytes);
     }
   }
   put(memory, "rss_bytes", report.process.rss_bytes);

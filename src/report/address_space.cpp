@@ -15,6 +15,8 @@ namespace lamprey::report {
 namespace {
 
 constexpr std::uint64_t kArena = std::uint64_t{64} << 20U;  // glibc's HEAP_MAX_SIZE, 64-bit
+// An arena that needs more gets a further heap: of its heaps only the newest is not full.
+constexpr std::uint64_t kFullHeap = kArena / 16 * 15;
 constexpr std::uint64_t kMostGuard = std::uint64_t{64} * 1024;
 constexpr std::uint64_t kMostStack = std::uint64_t{1} << 30U;
 constexpr std::size_t kMostLine = 8192;
@@ -68,7 +70,7 @@ void SmapsParser::begin_mapping(std::string_view text, std::uint64_t start, std:
     const bool arena = writable && start % kArena == 0 && end - start <= kArena;
     const bool stack = writable && !arena && behind_guard && end - start <= kMostStack;
     kind_ = arena ? Kind::kArena : stack ? Kind::kStack : Kind::kOther;
-    sum_.arenas += arena ? 1 : 0;
+    sum_.arenas += arena && end - start < kFullHeap ? 1 : 0;
   }
   sum_.stacks += kind_ == Kind::kStack ? 1 : 0;
 }
@@ -116,26 +118,40 @@ void SmapsParser::take(std::string_view piece) {
 
 AddressSpace SmapsParser::finish() { return sum_; }
 
-std::optional<AddressSpace> read_address_space(std::int32_t pid, std::uint64_t start,
-                                               std::uint64_t until_ns) {
+AddressSpaceReader::~AddressSpaceReader() { close(); }
+
+void AddressSpaceReader::close() {
+  if (file_ >= 0) {
+    ::close(file_);
+  }
+  file_ = -1;
+  parser_ = {};
+}
+
+// The kernel goes on behind the last mapping that it gave, whatever has become of it.
+std::optional<AddressSpace> AddressSpaceReader::read_on(std::int32_t pid, std::uint64_t start,
+                                                        std::uint64_t until_ns) {
   if (!is_running(pid, start)) {
+    close();
     return std::nullopt;
   }
-  const int file = open(fmt::format("/proc/{}/smaps", pid).c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) {
-    return std::nullopt;
+  if (file_ < 0) {
+    file_ = open(fmt::format("/proc/{}/smaps", pid).c_str(), O_RDONLY | O_CLOEXEC);
   }
-  SmapsParser parser;
   std::array<char, 4096> piece;  // what the kernel gives at once
-  ssize_t got = read(file, piece.data(), piece.size());
-  bool in_time = true;
-  while (got > 0 && in_time) {
-    parser.take({piece.data(), static_cast<std::size_t>(got)});
-    in_time = recording::monotonic_ns() < until_ns;
-    got = read(file, piece.data(), piece.size());
+  ssize_t got = 0;
+  do {
+    got = read(file_, piece.data(), piece.size());
+    if (got > 0) {
+      parser_.take({piece.data(), static_cast<std::size_t>(got)});
+    }
+  } while (got > 0 && recording::monotonic_ns() < until_ns);
+  if (got > 0) {
+    return std::nullopt;
   }
-  close(file);
-  return in_time && got == 0 ? std::optional(parser.finish()) : std::nullopt;
+  const AddressSpace sum = parser_.finish();
+  close();
+  return got == 0 ? std::optional(sum) : std::nullopt;
 }
 
 }  // namespace lamprey::report

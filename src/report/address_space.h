@@ -1,6 +1,6 @@
 // What the resident memory of a process consists of, from /proc/<pid>/smaps: the allocator's own
 // areas, thread stacks, files. Reading it costs the kernel a walk over every page (0.3 ms for a
-// small process, several ms for a large one): not something for every invocation.
+// small process, 20 ms for 300 MB): not something for every invocation, nor for one alone.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace lamprey::report {
 // Resident bytes by kind. glibc's arenas are told by their place: heaps of 64 MiB, aligned to that.
 struct AddressSpace {
   std::uint64_t heap_bytes = 0;  // [heap]: glibc's main arena
-  std::uint64_t arenas = 0;      // heaps of further arenas
+  std::uint64_t arenas = 0;      // further arenas: heaps that are not full
   std::uint64_t arena_bytes = 0;
   std::uint64_t stacks = 0;  // anonymous memory right behind a guard page, and [stack]
   std::uint64_t stack_bytes = 0;
@@ -39,9 +39,24 @@ class SmapsParser {
   std::uint64_t guard_end_ = 0;  // where a guard ended; 0: the mapping before was none
 };
 
-// Nothing when it is not that very process (see process.h) or CLOCK_MONOTONIC passed `until_ns`
-// before it was read.
-std::optional<AddressSpace> read_address_space(std::int32_t pid, std::uint64_t start,
-                                               std::uint64_t until_ns);
+// Reads a large process's smaps over several invocations, a little in each.
+class AddressSpaceReader {
+ public:
+  AddressSpaceReader() = default;
+  AddressSpaceReader(AddressSpaceReader&&) = delete;
+  AddressSpaceReader& operator=(AddressSpaceReader&&) = delete;
+  ~AddressSpaceReader();
+
+  // Begins, or goes on where it stopped, until CLOCK_MONOTONIC passed `until_ns`. Nothing when that
+  // was before the end, or when it is not that very process (see process.h).
+  std::optional<AddressSpace> read_on(std::int32_t pid, std::uint64_t start,
+                                      std::uint64_t until_ns);
+
+ private:
+  void close();
+
+  SmapsParser parser_;
+  int file_ = -1;
+};
 
 }  // namespace lamprey::report

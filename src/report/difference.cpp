@@ -103,6 +103,7 @@ MemoryFigures memory_between(const recording::Totals& before, const recording::T
   figures.maps = grown(after.mappings.maps, before.mappings.maps);
   figures.map_bytes = grown(after.mappings.mapped_bytes, before.mappings.mapped_bytes);
   figures.unmap_bytes = grown(after.mappings.unmapped_bytes, before.mappings.unmapped_bytes);
+  figures.discard_bytes = grown(after.mappings.discarded_bytes, before.mappings.discarded_bytes);
   figures.live_bytes = b.live_bytes;
   figures.live_delta_bytes = difference(b.live_bytes, a.live_bytes);
   if (peaks == Peaks::kOfSpan) {

@@ -26,6 +26,8 @@ constexpr std::int64_t kFewInvocationsLeft = 100;
 constexpr std::int64_t kLeastShare = 10;  // %
 // The same of all that was mapped, for the site that mapped most of it.
 constexpr std::int64_t kLeastMappedShare = 50;  // %
+// Stacks with that many innermost frames in common are one place.
+constexpr std::size_t kSamePlace = 4;
 // Blocks that grow too are not what it is about where resident memory grows so many times faster.
 constexpr std::int64_t kMuchMore = 4;
 
@@ -62,12 +64,25 @@ std::int64_t level_of(std::uint64_t bytes) {
   return static_cast<std::int64_t>(std::min<std::uint64_t>(bytes, INT64_MAX));
 }
 
-std::uint64_t hash_of(const Stack& stack) {
+std::uint64_t hash_of(const Stack& stack, std::size_t frames) {
   std::uint64_t hash = 14695981039346656037U;  // FNV-1a
-  for (const Frame& frame : stack) {
-    hash = (hash ^ frame.address) * 1099511628211U;
+  for (std::size_t i = 0; i < std::min(frames, stack.size()); ++i) {
+    hash = (hash ^ stack[i].address) * 1099511628211U;
   }
   return hash;
+}
+
+// Whether all that is resident has room in what was mapped and in live blocks. Then growth that
+// neither explains is first use: of a heap that its owner has mapped whole (a JVM's with -Xms). It
+// is as steady as a leak's, and ends when all of it was used.
+bool is_first_use(const Report& report) {
+  const ProcessFigures& process = report.process;
+  std::int64_t room = report.memory->live_bytes -
+                      level_of(process.rss_anonymous_bytes.value_or(process.rss_bytes.value_or(0)));
+  for (const MemorySite& site : report.memory->sites) {
+    room += site.mapping ? site.live_bytes : 0;
+  }
+  return room >= 0;
 }
 
 std::optional<std::int64_t> invocations_left(const Report& report, std::int64_t bytes_each) {
@@ -126,7 +141,7 @@ void LeakWatch::Watched::test() {
 }
 
 LeakWatch::Site* LeakWatch::site_for(const MemorySite& site) {
-  const std::uint64_t hash = hash_of(site.stack);
+  const std::uint64_t hash = hash_of(site.stack, SIZE_MAX);
   const auto known = std::find_if(sites_.begin(), sites_.end(),
                                   [hash](const Site& entry) { return entry.hash == hash; });
   if (known != sites_.end()) {
@@ -144,6 +159,7 @@ LeakWatch::Site* LeakWatch::site_for(const MemorySite& site) {
   }
   sites_.push_back({});
   sites_.back().hash = hash;
+  sites_.back().place = hash_of(site.stack, kSamePlace);
   sites_.back().stack = site.stack;
   sites_.back().mapping = site.mapping;
   return &sites_.back();
@@ -178,11 +194,33 @@ const LeakWatch::Site* LeakWatch::worst_site(const Growth& growth) const {
   return worst;
 }
 
-std::int64_t LeakWatch::Site::rise() const {
+std::int64_t LeakWatch::Site::gain() const {
   const Levels& levels = watched.levels;
-  return levels.size() < 2
-             ? 0
-             : (levels.newest() - levels.at(0)) / static_cast<std::int64_t>(levels.size() - 1);
+  return levels.size() < 2 ? 0 : levels.newest() - levels.at(0);
+}
+
+std::int64_t LeakWatch::Site::rise() const {
+  return gain() / static_cast<std::int64_t>(std::max<std::size_t>(watched.levels.size(), 2) - 1);
+}
+
+// What a compiler at run time makes anew, now and then, has new addresses each time: one line of
+// JavaScript has many stacks, none of which grows steadily. So those with the same innermost frames
+// must explain the growth together.
+const LeakWatch::Site* LeakWatch::worst_place(const Growth& growth) const {
+  const Site* worst = nullptr;
+  std::int64_t most = 0;
+  for (const Site& site : sites_) {
+    std::int64_t all = 0;
+    for (const Site& other : sites_) {
+      all += other.place == site.place && !other.mapping ? other.gain() : 0;
+    }
+    if (all > most) {
+      worst = &site;
+      most = all;
+    }
+  }
+  const auto steps = static_cast<std::int64_t>(live_.levels.size()) - 1;
+  return most >= growth.bytes_per_invocation * steps / 100 * kLeastMappedShare ? worst : nullptr;
 }
 
 // CPython asks for an arena wherever the last one happens to run out: the stacks differ, the cause
@@ -221,8 +259,9 @@ void LeakWatch::look(Report& report) {
     return;
   }
   const bool live = live_.is_leak() && live_.growth->bytes_per_invocation >= kLeastBytes;
-  const bool resident =
-      resident_.is_leak() && resident_.growth->bytes_per_invocation >= kLeastResidentBytes;
+  const bool resident = resident_.is_leak() &&
+                        resident_.growth->bytes_per_invocation >= kLeastResidentBytes &&
+                        (worst_mapping(*resident_.growth) != nullptr || !is_first_use(report));
   if (resident && (!live || (resident_.growth->bytes_per_invocation / kMuchMore >=
                                  live_.growth->bytes_per_invocation &&
                              worst_mapping(*resident_.growth) != nullptr))) {
@@ -259,6 +298,9 @@ void LeakWatch::tell(Report& report, const Growth& growth, bool resident_only) {
 
 void LeakWatch::tell_where(Finding& finding, const Growth& growth, bool resident_only) const {
   const Site* site = resident_only ? worst_mapping(growth) : worst_site(growth);
+  if (site == nullptr && !resident_only) {
+    site = worst_place(growth);
+  }
   finding.advice =
       resident_only && site == nullptr
           ? "malloc's live bytes do not grow with it: look at the interpreter's own heap, memory "
@@ -269,9 +311,9 @@ void LeakWatch::tell_where(Finding& finding, const Growth& growth, bool resident
     return;
   }
   finding.site = site->stack;
-  finding.evidence.emplace_back(
-      "site_bytes_per_invocation",
-      resident_only ? site->rise() : site->watched.growth->bytes_per_invocation);
+  const auto& own = site->watched.growth;
+  finding.evidence.emplace_back("site_bytes_per_invocation",
+                                resident_only || !own ? site->rise() : own->bytes_per_invocation);
 }
 
 }  // namespace lamprey::report

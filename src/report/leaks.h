@@ -75,15 +75,18 @@ class LeakWatch {
   };
   struct Site {
     std::uint64_t hash = 0;
+    std::uint64_t place = 0;  // the same of its innermost frames alone
     Stack stack;
     Watched watched;
     std::uint64_t seen = 0;
     bool mapping = false;
-    std::int64_t rise() const;  // an invocation, over the window
+    std::int64_t gain() const;  // over the window
+    std::int64_t rise() const;  // of it, in an invocation
   };
   void add_sites(const MemoryFigures& memory);
   Site* site_for(const MemorySite& site);
   const Site* worst_site(const Growth& growth) const;
+  const Site* worst_place(const Growth& growth) const;
   const Site* worst_mapping(const Growth& growth) const;
   void tell(Report& report, const Growth& growth, bool resident_only);
   void tell_where(Finding& finding, const Growth& growth, bool resident_only) const;

@@ -276,8 +276,8 @@ std::size_t Ledger::give_ended(const Sink& sink) {
     mark_given(entry.sequence);
     leaks_.look(report);
     memory_watch_.look(report, [this] {
-      return read_address_space(header().pid, header().process_start,
-                                recording::monotonic_ns() + kMostAddressSpaceNs);
+      return address_space_.read_on(header().pid, header().process_start,
+                                    recording::monotonic_ns() + kMostAddressSpaceNs);
     });
     finish(report, sink);
   }

@@ -120,6 +120,7 @@ class Ledger {
   ProcessFigures last_process_;
   LeakWatch leaks_;
   MemoryWatch memory_watch_;
+  AddressSpaceReader address_space_;
   SiteLedger sites_;
   TimeHistory time_history_;
   ToldFindings told_findings_;

@@ -140,13 +140,11 @@ Finding memory_finding(const MemoryEvidence& evidence, const MemoryVerdict& verd
   Finding finding;
   finding.code = "memory.out_of_memory";
   finding.severity = Severity::kCritical;
-  finding.text =
-      fmt::format("Killed for want of memory: {}; {} live in blocks at that moment{}.",
-                  verdict.because, human_bytes(evidence.live_bytes),
-                  evidence.limit_bytes
-                      ? fmt::format(", of a limit of {}",
-                                    human_bytes(static_cast<std::int64_t>(*evidence.limit_bytes)))
-                      : std::string());
+  finding.text = fmt::format(
+      "Killed for want of memory: {}; {} live in blocks at that moment{}.", verdict.because,
+      human_bytes(evidence.live_bytes),
+      evidence.limit_bytes ? fmt::format(", of a limit of {} MB", *evidence.limit_bytes >> 20U)
+                           : std::string());
   finding.advice =
       "Give the function more memory, or hold less at once: memory.sites says who held it.";
   finding.evidence.emplace_back("confidence_percent", verdict.confidence_percent);

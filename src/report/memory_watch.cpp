@@ -42,8 +42,8 @@ void MemoryWatch::add_tight(Report& report) {
   tight_ = looks_;
   report.findings.push_back({"memory.tight",
                              Severity::kWarning,
-                             fmt::format("The process has held {} of {}: {} %.", words(*peak),
-                                         words(*limit), *peak / (*limit / 100)),
+                             fmt::format("The process has held {}, {} % of its {} MB.",
+                                         words(*peak), *peak / (*limit / 100), *limit >> 20U),
                              "Give the function more memory before it is killed for it.",
                              {{"peak_rss_bytes", static_cast<std::int64_t>(*peak)},
                               {"limit_bytes", static_cast<std::int64_t>(*limit)}}});
@@ -52,16 +52,21 @@ void MemoryWatch::add_tight(Report& report) {
 void MemoryWatch::add_oversized(Report& report) {
   const auto limit = limit_of(report);
   const auto& peak = report.process.peak_rss_bytes;
-  if (oversized_ != 0 || looks_ < kOversizedAfter || !limit || !peak ||
-      *limit < kSmallestFunctionMb << 20U || *peak / kOversizedPercent >= *limit / 100) {
+  if (peak && *peak / 100 * 95 > level_) {
+    level_ = *peak;
+    since_ = looks_;
+  }
+  if (oversized_ != 0 || looks_ < kOversizedAfter || looks_ - since_ < kOversizedAfter / 2 ||
+      !limit || !peak || *limit < kSmallestFunctionMb << 20U ||
+      *peak / kOversizedPercent >= *limit / 100) {
     return;
   }
   oversized_ = looks_;
   report.findings.push_back(
       {"memory.oversized",
        Severity::kInfo,
-       fmt::format("In {} invocations the process has never held more than {} of {}.",
-                   human_count(looks_), words(*peak), words(*limit)),
+       fmt::format("In {} invocations the process has never held more than {}, {} % of its {} MB.",
+                   human_count(looks_), words(*peak), *peak / (*limit / 100), *limit >> 20U),
        "Less memory costs less, but brings less CPU: compare duration_ms before and after.",
        {{"peak_rss_bytes", static_cast<std::int64_t>(*peak)},
         {"limit_bytes", static_cast<std::int64_t>(*limit)},
@@ -81,8 +86,12 @@ void MemoryWatch::add_retained(Report& report, const Look& address_space) {
   if (*resident < live || *resident - live < worth) {
     return;
   }
-  retained_ = looks_;
   const auto space = address_space();
+  if (!space && ++tries_ < kMostTries) {
+    return;
+  }
+  tries_ = 0;
+  retained_ = looks_;
   if (!space) {
     return;
   }

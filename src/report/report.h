@@ -73,10 +73,11 @@ struct MemoryFigures {
   std::optional<std::uint64_t> arenas;        // glibc's, the main one included
   std::optional<std::uint64_t> thread_stacks_bytes;
   std::optional<std::uint64_t> file_mapped_bytes;
-  std::uint64_t maps = 0;         // mmap of anonymous memory that may be touched
-  std::uint64_t map_bytes = 0;    // asked for by them; in whole pages, whether touched or not
-  std::uint64_t unmap_bytes = 0;  // given back by munmap, whatever was there
-  std::vector<MemorySite> sites;  // most live first
+  std::uint64_t maps = 0;           // mmap of anonymous memory that may be touched
+  std::uint64_t map_bytes = 0;      // asked for by them; in whole pages, whether touched or not
+  std::uint64_t unmap_bytes = 0;    // given back by munmap, whatever was there
+  std::uint64_t discard_bytes = 0;  // given back by madvise, and mapped still
+  std::vector<MemorySite> sites;    // most live first
 };
 
 struct CallFigures {

@@ -40,13 +40,13 @@ namespace {
 using Candidate = SiteLedger::Candidate;
 
 // Equal ones stay in the order of their stacks: lines of like invocations are alike.
-constexpr auto kMoreLive = [](const Candidate& a, const Candidate& b) {
-  return a.live_bytes != b.live_bytes ? a.live_bytes > b.live_bytes : a.stack < b.stack;
-};
-
 constexpr auto kMoreAllocated = [](const Candidate& a, const Candidate& b) {
   return a.allocated_bytes != b.allocated_bytes ? a.allocated_bytes > b.allocated_bytes
-                                                : kMoreLive(a, b);
+                                                : a.stack < b.stack;
+};
+
+constexpr auto kMoreLive = [](const Candidate& a, const Candidate& b) {
+  return a.live_bytes != b.live_bytes ? a.live_bytes > b.live_bytes : kMoreAllocated(a, b);
 };
 
 // The most live first; behind them, of the others, what allocated most.

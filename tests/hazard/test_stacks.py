@@ -114,6 +114,17 @@ def test_modules_that_come_and_go(release_library, compiled):
             assert site["allocated_bytes"] % size == 0
 
 
+def test_a_million_exceptions(release_library):
+    """Thrown and caught while every allocation is sampled, and each counted."""
+    run = execute([program("exceptions")], preload=release_library, env=EVERY)
+    assert (run.status, run.stdout, run.stderr) == (0, "1000000\n", "")
+    memory = run.recording["memory"]
+    assert 0 <= memory["allocations"] - memory["frees"] < 100
+    # The exception and the three blocks that its frames hold; what the texts need is the library's.
+    assert 4_000_000 <= memory["allocations"] < 10_000_000
+    assert run.recording["samples_unplaced"] == 0
+
+
 @pytest.mark.skipif(not shutil.which("python3"), reason="python3 is not installed")
 def test_python_stacks_reach_main(release_library):
     code = "import json, re, decimal; x = [json.loads('[1, 2, {\"a\": [3]}]') for _ in range(3000)]"
@@ -123,6 +134,20 @@ def test_python_stacks_reach_main(release_library):
     complete = [s for s in stacks if len(s["frames"]) > 3 and "python3" in s["frames"][-1]]
     assert len(stacks) > 20
     assert len(complete) > 0.8 * len(stacks)
+
+
+def test_pythons_trampolines_are_stepped_over(release_library):
+    """Their frames are guessed otherwise: whatever stands in the frame pointer's register ends the
+    stack, or leads astray."""
+    env = {**EVERY, "PYTHONPERFSUPPORT": "1"}
+    run = execute([program("trampolines")], preload=release_library, env=env)
+    assert (run.status, run.stderr) == (0, "")
+    if run.stdout == "none\n":
+        pytest.skip("these trampolines are x86_64's")
+    code = int(run.stdout, 16)
+    site = next(s for s in run.recording["stacks"] if s["allocated_bytes"] == 12345)
+    assert sum(code <= address < code + 4096 for address in site["addresses"]) == 3, site["frames"]
+    assert "trampolines" in site["frames"][-1], site["frames"]
 
 
 def test_churn_and_peak_of_a_site(library):

@@ -1,6 +1,10 @@
 """What a line says of a site in one invocation: what came and went in it, and what was there at the peak.
 Every block is sampled, so the figures are exact."""
 
+import subprocess
+import sys
+
+import record_schema
 from custom_runtime import client, custom_runtime
 
 EVERY = {"LAMPREY_SAMPLE_BYTES": "1", "LAMPREY_DETAIL": "full"}
@@ -28,3 +32,24 @@ def test_the_peak_holds_what_was_given_back_after_it(local_lambda):
         assert kept
         for site in kept:  # they were there already when the scratch came
             assert 0.9 * site["live_bytes"] <= site["peak_bytes"] <= site["live_bytes"]
+
+
+GIVES_BACK = """
+import mmap, os
+memory = mmap.mmap(-1, 32 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+memory.write(b"x" * (32 << 20))
+memory.madvise(mmap.MADV_DONTNEED, 0, 24 << 20)
+memory.madvise(mmap.MADV_NORMAL, 0, 24 << 20)
+os._exit(0)
+"""
+
+
+def test_what_madvise_gives_back_is_told_and_stays_at_its_site(build, private_tmp):
+    """It is the program's still, and may be touched again at any time."""
+    words = [build / "bin/lamprey", "run", "--quiet", "--out", "/dev/stdout", "--", sys.executable]
+    done = subprocess.run(
+        private_tmp([*words, "-c", GIVES_BACK]), capture_output=True, check=True, timeout=60
+    )
+    memory = record_schema.check(done.stdout.decode())["memory"]
+    assert 24 << 20 <= memory["discard_bytes"] < 25 << 20
+    assert [s for s in memory["sites"] if s["live_bytes"] == s["allocated_bytes"] == 32 << 20]

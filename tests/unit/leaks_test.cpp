@@ -2,6 +2,7 @@
 // over all of them. The figures that docs/findings.md states are checked here.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <algorithm>
 
 #include <cmath>
 #include <functional>
@@ -322,6 +323,54 @@ TEST(LeaksTest, ResidentMemoryThatGrowsWithoutLiveBytes) {
     finding = report.findings.empty() ? finding : report.findings.front();
   }
   EXPECT_THAT(finding.text, ::testing::StartsWith("Resident memory grows by 200 kB"));
+}
+
+// As a JVM with -Xms: the heap is mapped at the start, and used for the first time bit by bit.
+TEST(LeaksTest, AHeapThatIsUsedForTheFirstTimeIsNoLeak) {
+  for (const std::int64_t heap : {400 * kMb, 10 * kMb}) {
+    LeakWatch watch;
+    int told = 0;
+    for (std::int64_t n = 1; n <= 300; ++n) {
+      Report report = report_with_site(5 * kMb, 30 * kMb + n * 200 * kKb);
+      report.memory_limit_mb = 512;
+      MemorySite entry;
+      entry.mapping = true;
+      entry.live_bytes = heap;
+      entry.stack = {{0x1000, "/lib/x.so", "", 1}};
+      report.memory->sites.push_back(entry);
+      watch.look(report);
+      told += report.findings.empty() ? 0 : 1;
+    }
+    EXPECT_EQ(told > 0, heap == 10 * kMb);
+  }
+}
+
+// As V8: a line of JavaScript has one stack while it is interpreted, and others once it is
+// compiled.
+TEST(LeaksTest, StacksThatChangeAboveThePlaceAreOnePlace) {
+  for (const std::uint64_t other : {1U, 2U}) {  // as many places
+    LeakWatch watch;
+    Finding finding;
+    for (std::int64_t n = 1; n <= 60; ++n) {
+      Report report = report_with_site(5 * kMb + n * kMb, 100 * kMb);
+      for (std::int64_t stage = 0; stage < 6; ++stage) {  // compiled anew every ten invocations
+        MemorySite entry;
+        entry.live_bytes = std::clamp(n - stage * 10, std::int64_t{0}, std::int64_t{10}) * kMb;
+        const auto above = static_cast<std::uint64_t>(stage);
+        for (const std::uint64_t frame : {0U, 1U, 2U, 3U}) {
+          entry.stack.push_back({0x1000 + frame + above % other * 16, "/lib/x.so", "", frame});
+        }
+        entry.stack.push_back({0x9000 + above, "", "", above});
+        if (entry.live_bytes != 0) {
+          report.memory->sites.push_back(entry);
+        }
+      }
+      watch.look(report);
+      finding = report.findings.empty() ? finding : report.findings.front();
+    }
+    EXPECT_THAT(finding.text, ::testing::StartsWith("Live memory grows by 1.00 MB"));
+    EXPECT_EQ(finding.site.size(), other == 1 ? 5U : 0U);
+  }
 }
 
 // As CPython: 100 kB an invocation in arenas of 1 MiB, which are asked for at several places; live

@@ -54,7 +54,8 @@ TEST_F(MemoryWatchTest, Tight) {
   const Report report = look(report_of(128, 122'000'000));
   ASSERT_NE(find(report, "memory.tight"), nullptr);
   EXPECT_EQ(find(report, "memory.tight")->severity, Severity::kWarning);
-  EXPECT_THAT(find(report, "memory.tight")->text, ::testing::HasSubstr("122 MB of 134 MB: 90 %"));
+  EXPECT_THAT(find(report, "memory.tight")->text,
+              ::testing::HasSubstr("122 MB, 90 % of its 128 MB."));
   EXPECT_EQ(find(look(report_of(128, 123'000'000)), "memory.tight"), nullptr);  // said already
   for (std::uint64_t i = 3; i < MemoryWatch::kEvery + 1; ++i) {
     look(report_of(128, 123'000'000));
@@ -78,6 +79,18 @@ TEST_F(MemoryWatchTest, OversizedOnceAfterMany) {
     const Report report = look(report_of(1024, 200 * kMb));
     told += find(report, "memory.oversized") != nullptr ? 1 : 0;
     EXPECT_FALSE(told != 0 && i < MemoryWatch::kOversizedAfter);
+  }
+  EXPECT_EQ(told, 1);
+}
+
+// Whoever leaks is not told to take less memory.
+TEST_F(MemoryWatchTest, NotOversizedWhileItGrows) {
+  int told = 0;
+  for (std::uint64_t i = 1; i <= 200; ++i) {
+    const std::uint64_t grown = std::min<std::uint64_t>(i, 100) * kMb;
+    const Report report = look(report_of(1024, 100 * kMb + grown));
+    told += find(report, "memory.oversized") != nullptr ? 1 : 0;
+    EXPECT_TRUE(told == 0 || i > 110) << i;
   }
   EXPECT_EQ(told, 1);
 }
@@ -132,6 +145,22 @@ TEST_F(MemoryWatchTest, LittleIsNotLookedAt) {
   EXPECT_EQ(reads_, 1);
 }
 
+TEST_F(MemoryWatchTest, WhatTakesLongToReadIsReadOverSeveralInvocations) {
+  const Report large = report_of(1024, 420 * kMb, 400 * kMb, 96 * kMb);
+  look(large);
+  look(large);
+  space_ = AddressSpace{80 * kMb, 8, 300 * kMb, 9, 2 * kMb, 30 * kMb, 10 * kMb};
+  EXPECT_NE(find(look(large), "memory.retained"), nullptr);
+  EXPECT_EQ(reads_, 3);
+}
+
+TEST_F(MemoryWatchTest, WhatCannotBeReadIsNotTriedForEver) {
+  for (std::uint64_t i = 0; i < MemoryWatch::kEvery; ++i) {
+    look(report_of(1024, 420 * kMb, 400 * kMb, 96 * kMb));
+  }
+  EXPECT_EQ(reads_, static_cast<int>(MemoryWatch::kMostTries));
+}
+
 constexpr const char* kSmaps =
     "55d0c0000000-55d0c2000000 rw-p 00000000 00:00 0                          [heap]\n"
     "Size:              32768 kB\nRss:               30000 kB\nPss:               30000 kB\n"
@@ -169,6 +198,18 @@ TEST(AddressSpaceTest, ParsedInPiecesOfAnySize) {
   }
 }
 
+TEST(AddressSpaceTest, TheHeapsOfOneArenaAreOneArena) {
+  SmapsParser parser;
+  parser.take(
+      "7f0000000000-7f0004000000 rw-p 00000000 00:00 0 \nRss: 65536 kB\n"
+      "7f0004000000-7f0007ff0000 rw-p 00000000 00:00 0 \nRss: 65472 kB\n"
+      "7f0007ff0000-7f0008000000 ---p 00000000 00:00 0 \nRss: 0 kB\n"
+      "7f0008000000-7f0009000000 rw-p 00000000 00:00 0 \nRss: 1000 kB\n");
+  const AddressSpace space = parser.finish();
+  EXPECT_EQ(space.arenas, 1U);
+  EXPECT_EQ(space.arena_bytes, (65'536U + 65'472U + 1000U) * 1024);
+}
+
 TEST(AddressSpaceTest, OddTextIsSurvived) {
   SmapsParser parser;
   parser.take(
@@ -186,13 +227,19 @@ TEST(AddressSpaceTest, OfThisProcess) {
   const auto start = process_start(getpid());
   ASSERT_TRUE(start);
   std::optional<AddressSpace> space;
-  std::thread([&] { space = read_address_space(getpid(), *start, UINT64_MAX); }).join();
+  AddressSpaceReader reader;
+  std::thread([&] {
+    for (int pieces = 0; !space && pieces < 1000; ++pieces) {
+      space = reader.read_on(getpid(), *start, 0);  // no time: one piece
+      EXPECT_FALSE(space && pieces < 2);
+    }
+  }).join();
   ASSERT_TRUE(space);
   EXPECT_GE(space->stacks, 1U);
   EXPECT_GT(space->file_bytes, 0U);
   EXPECT_GE(space->other_bytes + space->arena_bytes + space->stack_bytes, kBytes);
-  EXPECT_FALSE(read_address_space(getpid(), *start + 1, UINT64_MAX));
-  EXPECT_FALSE(read_address_space(getpid(), *start, 0));  // no time
+  EXPECT_TRUE(reader.read_on(getpid(), *start, UINT64_MAX));
+  EXPECT_FALSE(reader.read_on(getpid(), *start + 1, UINT64_MAX));
   munmap(block, kBytes);
 }
 

@@ -239,6 +239,22 @@ TEST(LineTest, AShortLineHasTheSitesOfItsOwnSpan) {
   EXPECT_EQ(Json::parse(to_line(report, options))["memory"]["sites"].size(), 2U);
 }
 
+// Else a JVM's own start is all that a full line has room for, whatever the function allocates.
+TEST(LineTest, AFullLineHasWhatHoldsMostAndThenWhatWasBusy) {
+  Report report = with_much();
+  for (std::size_t i = 0; i < 150; ++i) {
+    report.memory->sites[i].allocated_bytes = 0;  // since the start
+  }
+  report.memory->sites[160].allocated_bytes = 0;
+  LineOptions options;
+  options.detail = Detail::kFull;
+  const Json sites = Json::parse(to_line(report, options))["memory"]["sites"];
+  ASSERT_EQ(sites.size(), 5U);
+  EXPECT_EQ(sites[2]["live_bytes"], 1'000'000 - 2);
+  EXPECT_EQ(sites[3]["live_bytes"], 1'000'000 - 150);
+  EXPECT_EQ(sites[4]["live_bytes"], 1'000'000 - 151);
+}
+
 TEST(LineTest, WhatAShortLineLeavesOutNeedsNoNames) {
   Report report = with_much();
   report.memory->sites[0].allocated_bytes = 0;  // quiet
