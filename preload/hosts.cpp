@@ -246,6 +246,25 @@ void connecting(int fd, const sockaddr* address, socklen_t size) {
   give_meaning(fd, DescriptorKind::kHost, target, 0);
 }
 
+// The kernel has read the address, so it is there to be read.
+void addressed(int fd, const sockaddr* address, socklen_t size) {
+  sockaddr_storage copy = {};
+  if (!has_entry(fd) || size < sizeof(sa_family_t) || size > sizeof(copy)) {
+    return;
+  }
+  __builtin_memcpy(&copy, address, size);
+  if (copy.ss_family != AF_INET && copy.ss_family != AF_INET6) {
+    return;
+  }
+  const std::uint32_t index = place_of(host_of(copy));
+  const auto target = static_cast<std::uint16_t>(index == Writer::kNoTarget ? 0 : index + 1);
+  const bool is_known = kind_of(fd) == DescriptorKind::kHost &&
+                        recording::load(g_writer.descriptor(fd).target) == target;
+  if (!is_known && !in_vfork_child()) {
+    give_meaning(fd, DescriptorKind::kHost, target, 0);
+  }
+}
+
 CallClass connected(int fd, const Spent& spent, bool under_way) {
   Target* target = target_of(fd);
   if (target == nullptr) {

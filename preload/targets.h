@@ -93,8 +93,12 @@ inline constexpr std::size_t kNames = 64;
 void connecting(int fd, const sockaddr* address, socklen_t size);
 // After it. `under_way`: a non-blocking one that goes on.
 CallClass connected(int fd, const Spent& spent, bool under_way);
+// A datagram was sent to this address: the socket is that host's, until one goes elsewhere.
+void addressed(int fd, const sockaddr* address, socklen_t size);
 // SO_ERROR was asked for: a connect that was under way has ended.
 void connect_ended(int fd, bool failed, const Spent& spent);
+// How far the TLS handshake on it has come, before the send that says so is counted.
+void handshake_is(int fd, recording::Handshake state);
 // The socket's host is the Runtime API.
 void is_runtime_api(int fd);
 // Before a getaddrinfo: what the calling thread is about to ask for. `host` may be nullptr.

@@ -101,6 +101,7 @@ class Ledger {
                    const End& end);
   void add_calls_in_flight(Report& report, std::uint64_t until, const End& end);
   void add_stacks(Report& report);
+  void add_raw_calls(Report& report);
   std::string waited_for(const Closeup& closeup);
   void finish(Report& report, const Sink& sink);
   bool given(std::uint64_t sequence) const;

@@ -167,11 +167,12 @@ void TimeHistory::add_reconnects(Report& report) {
           {"network.reconnect",
            Severity::kWarning,
            fmt::format("A new connection to {} in each of the last {} invocations: {} here.",
-                       host.host, times, human_duration(host.connect_ns + host.lookup_ns)),
+                       host.host, times, human_duration(host.connect_ns + host.lookup_ns + host.tls_ns)),
            "Make the client outside of the handler and keep the connection alive.",
            {{"connects", count(host.connects)},
             {"connect_ms", in_ms(host.connect_ns)},
-            {"dns_ms", in_ms(host.lookup_ns)}}});
+            {"dns_ms", in_ms(host.lookup_ns)},
+            {"tls_ms", in_ms(host.tls_ns)}}});
     }
   }
   reconnecting_ = std::move(still);
