@@ -17,6 +17,11 @@ constexpr std::size_t kMostHostsTold = 5;  // those that were waited for longest
 std::int64_t in_ms(std::uint64_t ns) { return static_cast<std::int64_t>(ns / kMs); }
 std::int64_t count(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 
+// "1 call", "2,000 calls".
+std::string counted(std::uint64_t value, const char* what) {
+  return fmt::format("{} {}{}", human_count(value), what, value == 1 ? "" : "s");
+}
+
 // At least `percent` of the whole, and long enough for anybody to care.
 bool is_large(std::uint64_t part, std::uint64_t whole, std::uint64_t percent,
               std::uint64_t least_ns) {
@@ -28,8 +33,8 @@ void add_host_findings(Report& report, const HostFigures& host) {
     report.findings.push_back(
         {"network.slow_dns",
          Severity::kWarning,
-         fmt::format("Looking up {} took {} in {} lookups.", host.host,
-                     human_duration(host.lookup_ns), human_count(host.lookups)),
+         fmt::format("Looking up {} took {} in {}.", host.host, human_duration(host.lookup_ns),
+                     counted(host.lookups, "lookup")),
          "Keep the connection open between invocations, and look at the VPC's resolver.",
          {{"lookups", count(host.lookups)}, {"dns_ms", in_ms(host.lookup_ns)}}});
   }
@@ -47,7 +52,7 @@ void add_host_findings(Report& report, const HostFigures& host) {
     report.findings.push_back(
         {"network.errors",
          Severity::kWarning,
-         fmt::format("{} calls to {} failed.", human_count(host.errors), host.host),
+         fmt::format("{} to {} failed.", counted(host.errors, "call"), host.host),
          "Look at the address, the security group and the other side's log.",
          {{"errors", count(host.errors)}, {"connects", count(host.connects)}}});
   }
@@ -55,12 +60,18 @@ void add_host_findings(Report& report, const HostFigures& host) {
 
 void add_file_findings(Report& report) {
   std::uint64_t touched = 0;
+  std::uint64_t opened = 0;
   std::uint64_t missing = 0;
   std::uint64_t time_ns = 0;
+  const DirectoryFigures* emptiest = nullptr;
   for (const DirectoryFigures& directory : report.targets.directories) {
     touched += directory.opens + directory.probes;
+    opened += directory.opens;
     missing += directory.not_found;
     time_ns += directory.time_ns;
+    if (emptiest == nullptr || directory.not_found > emptiest->not_found) {
+      emptiest = &directory;
+    }
   }
   const std::string where =
       report.targets.directories.empty() ? std::string() : report.targets.directories.front().path;
@@ -77,10 +88,11 @@ void add_file_findings(Report& report) {
     report.findings.push_back(
         {"files.not_found_storm",
          Severity::kInfo,
-         fmt::format("{} of {} questions for files found nothing.", human_count(missing),
-                     human_count(touched + missing)),
+         fmt::format("{} questions for files found nothing, most of them below {}; {} opened.",
+                     human_count(missing), emptiest->path,
+                     opened == 1 ? "1 file was" : human_count(opened) + " files were"),
          "Shorten the search path: fewer directories, those that have the files first.",
-         {{"not_found", count(missing)}, {"calls", count(touched)}}});
+         {{"not_found", count(missing)}, {"opened", count(opened)}}});
   }
   const auto used = report.process.tmp_used;
   const auto most = report.process.tmp_max;
@@ -106,7 +118,8 @@ void add_wall_findings(Report& report, const WallFigures& wall) {
   const Part parts[] = {
       {"locks.contended", Severity::kWarning, wall.lock_ns, 20, 50 * kMs,
        "waiting for locks and other threads",
-       "See which lock (calls, blocked): do less while it is held."},
+       "calls.top says by which kind of call: do less while the lock is held, or do it in "
+       "parallel."},
       {"time.sleeping", Severity::kInfo, wall.sleep_ns, 50, 100 * kMs, "sleeping",
        "Sleeping is paid for: return, and be called again."},
       {"time.cpu_starved", Severity::kWarning, wall.runnable_ns.value_or(0), 20, 50 * kMs,
@@ -155,7 +168,9 @@ void TimeHistory::add_reconnects(Report& report) {
   std::size_t told = 0;
   std::map<std::string, std::uint64_t> still;
   for (const HostFigures& host : report.targets.hosts) {
-    if (host.connects == 0 || host.reused != 0 || still.size() >= kMostHosts) {
+    // What never answered is no connection to keep; a resolver's socket is not the function's own.
+    if (host.connects == 0 || host.reused != 0 || host.received_bytes == 0 ||
+        host.peer.ends_with(":53") || still.size() >= kMostHosts) {
       continue;
     }
     const auto before = reconnecting_.find(host.host);
@@ -167,7 +182,8 @@ void TimeHistory::add_reconnects(Report& report) {
           {"network.reconnect",
            Severity::kWarning,
            fmt::format("A new connection to {} in each of the last {} invocations: {} here.",
-                       host.host, times, human_duration(host.connect_ns + host.lookup_ns + host.tls_ns)),
+                       host.host, times,
+                       human_duration(host.connect_ns + host.lookup_ns + host.tls_ns)),
            "Make the client outside of the handler and keep the connection alive.",
            {{"connects", count(host.connects)},
             {"connect_ms", in_ms(host.connect_ns)},
