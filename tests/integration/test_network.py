@@ -11,7 +11,8 @@ import time
 import pytest
 from test_python_runtime import VERSIONS, interpreter
 
-ANSWER_MS, HANDSHAKE_MS = 40, 60  # how long the servers take over them
+ANSWER_MS = 40  # how long the servers take over it
+SECRET_ANSWER_MS, HANDSHAKE_MS = 300, 200  # each alone is far from both together, on a busy machine too
 
 
 class Answers(socketserver.StreamRequestHandler):
@@ -47,7 +48,7 @@ def serve_tls(listening, context):
         try:
             with context.wrap_socket(accepted, server_side=True) as connection:
                 connection.recv(4096)
-                time.sleep(ANSWER_MS / 1000)
+                time.sleep(SECRET_ANSWER_MS / 1000)
                 connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nok")
         except OSError:
             pass
@@ -149,9 +150,10 @@ def test_a_refused_connection_is_an_error_and_a_finding(talk):
 def test_the_handshake_is_no_answer(talk, way):
     version, (peer,), _ = talk(way)
     assert version == way.replace("tls", "TLSv")
-    assert HANDSHAKE_MS <= peer["tls_ms"] < HANDSHAKE_MS + ANSWER_MS
+    both_ms = HANDSHAKE_MS + SECRET_ANSWER_MS
+    assert HANDSHAKE_MS <= peer["tls_ms"] < both_ms
     if way == "tls1.2":  # with 1.3 session tickets come before the answer
-        assert ANSWER_MS <= peer["first_byte_ms"] < HANDSHAKE_MS + ANSWER_MS
+        assert SECRET_ANSWER_MS <= peer["first_byte_ms"] < both_ms
 
 
 def test_a_datagrams_peer_is_known_without_a_connection(talk):

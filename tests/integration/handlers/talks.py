@@ -40,16 +40,17 @@ def _is_refused(port):
         return "refused"
 
 
-def _tls(port, version):
+def _tls(port, newest):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    context.maximum_version = version
+    context.maximum_version = newest
     with context.wrap_socket(socket.create_connection(("127.0.0.1", port))) as connection:
+        version = connection.version()  # none any more once the peer has gone
         connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
         while connection.recv(4096):
             pass
-        return connection.version()
+        return version
 
 
 def _datagrams(port):
