@@ -44,10 +44,15 @@ inline bool may_wait(int fd) {
 
 CallClass used_slow(int fd, CallClass by_name, const Spent& spent, Way way);
 
+// A socket of unknown origin: inherited, handed over, or connected before us. Asks the kernel once
+// whom it leads to; false: it has no room in the table.
+bool identify(int fd);
+
 // After a call on `fd`: counts for its target, and says what the time was spent on. With `kFailed`
 // calls errno is still the call's.
 inline CallClass used(int fd, CallClass by_name, const Spent& spent, Way way) {
-  if (kind_of(fd) == DescriptorKind::kUnknown) {
+  if (kind_of(fd) == DescriptorKind::kUnknown &&
+      (by_name != CallClass::kNetwork || way == Way::kNeither || !identify(fd))) {
     return by_name;
   }
   return used_slow(fd, by_name, spent, way);

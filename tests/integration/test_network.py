@@ -67,7 +67,7 @@ def ports(tmp_path_factory):
         stays.daemon_threads = True
         for server in (stays, goes, echoes):
             threading.Thread(target=server.serve_forever, daemon=True).start()
-        found = {"keeps": stays, "connects": stays, "loops": goes, "datagrams": echoes}
+        found = {"keeps": stays, "connects": stays, "loops": goes, "handed over": goes, "datagrams": echoes}
         found = {way: server.server_address[1] for way, server in found.items()}
         nobody.bind(("127.0.0.1", 0))  # bound, so that nobody else is given it; not listening
         found |= {"refused": nobody.getsockname()[1], "six": 0}
@@ -160,6 +160,12 @@ def test_a_datagrams_peer_is_known_without_a_connection(talk):
     echoed, (peer,), _ = talk("datagrams")
     assert (echoed, peer["connects"]) == (100, 0)
     assert (peer["sent_bytes"], peer["received_bytes"], peer["errors"]) == (100, 100, 0)
+
+
+def test_a_socket_that_was_handed_over_leads_to_its_peer(talk):
+    _, (peer,), _ = talk("handed over")
+    assert (peer["connects"], peer["sent_bytes"]) == (1, len("GET / HTTP/1.0\r\n\r\n"))
+    assert peer["received_bytes"] > 0 and peer["first_byte_ms"] > 0
 
 
 def test_ip_version_6(talk):

@@ -59,6 +59,17 @@ def _datagrams(port):
         return len(asking.recvfrom(1000)[0])
 
 
+def _handed_over(port):
+    """What another process connected: here one's own, which takes it back by another number."""
+    ours, theirs = socket.socketpair()
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        socket.send_fds(ours, [b"."], [connection.fileno()])
+    _, (fd,), _, _ = socket.recv_fds(theirs, 10, 1)
+    with socket.socket(fileno=fd) as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        return len(connection.recv(100))
+
+
 def _six(_):
     with socket.socket(socket.AF_INET6) as server:
         server.bind(("::1", 0))
@@ -77,6 +88,7 @@ WAYS = {
     "tls1.2": lambda port: _tls(port, ssl.TLSVersion.TLSv1_2),
     "tls1.3": lambda port: _tls(port, ssl.TLSVersion.TLSv1_3),
     "datagrams": _datagrams,
+    "handed over": _handed_over,
     "six": _six,
 }
 
