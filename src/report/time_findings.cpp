@@ -97,11 +97,14 @@ void add_file_findings(Report& report) {
   const auto used = report.process.tmp_used;
   const auto most = report.process.tmp_max;
   if (used && most && *most != 0 && *used >= *most / 10 * 8) {
-    report.findings.push_back({"files.tmp_filling",
-                               Severity::kWarning,
-                               fmt::format("/tmp is {} % full.", *used * 100 / *most),
-                               "Remove what an invocation leaves there, or give it more room.",
-                               {{"tmp_used_mb", count(*used)}, {"tmp_max_mb", count(*most)}}});
+    report.findings.push_back(
+        {"files.tmp_filling",
+         Severity::kWarning,
+         fmt::format("/tmp is {} % full: {} of {}.", *used * 100 / *most,
+                     human_bytes(static_cast<std::int64_t>(*used)),
+                     human_bytes(static_cast<std::int64_t>(*most))),
+         "Remove what an invocation leaves there, or give it more room.",
+         {{"tmp_used_bytes", count(*used)}, {"tmp_max_bytes", count(*most)}}});
   }
 }
 

@@ -80,6 +80,10 @@ TEST(TimeFindingsTest, TmpFills) {
   report.process.tmp_max = 500;
   report.process.tmp_used = 400;
   EXPECT_THAT(found_in(report), ElementsAre("files.tmp_filling"));
+  add_time_findings(report);
+  EXPECT_EQ(report.findings.front().text, "/tmp is 80 % full: 400 B of 500 B.");
+  EXPECT_THAT(report.findings.front().evidence,
+              Contains(::testing::Pair("tmp_used_bytes", 400)));  // its unit is its name's
   report.process.tmp_used = 399;
   EXPECT_THAT(found_in(report), IsEmpty());
   report.process.tmp_used.reset();
