@@ -17,9 +17,9 @@ The library sees what crosses from the program and its libraries into libc. It d
   `pthread_mutex_lock`. The call that the program made is counted, with its whole time;
 * **static programs**: nothing of them, and an `init` line says so;
 * **system calls without libc**: code with its own `syscall` (x86_64) or `svc` (arm64) instructions, as Go's and liburing's. The
-  companion looks for such code in the first 4 MiB of every file that the process has mapped to execute, but for libc and the
-  loader, once for each file, while there is time (4 ms at the `init` line, 50 ms at the last one); `coverage.unseen` of the `init`,
-  `shutdown` and `run` lines names the files that have it. It is told by the two shapes that
+  companion looks for such code in the first 4 MiB of every file that the runtime has mapped to execute, but for libc and the
+  loader, while there is time (4 ms at the `init` line, 50 ms at the `shutdown` line of a process that lives); `coverage.unseen`
+  of these two lines names the files that have it. It is told by the two shapes that
   compilers give it (`src/symbols/raw_calls.h`): in 1,500 libraries of a distribution those found were the C libraries, the
   sanitizers, liburing and a profiler, and nothing by mistake, but another shape would be missed. CPython, Node, the JVM
   and Ruby have none;

@@ -121,7 +121,7 @@ class Ledger {
   MemoryWatch memory_watch_;
   SiteLedger sites_;
   TimeHistory time_history_;
-  std::vector<std::string> raw_calls_;  // files of the process that make system calls without libc
+  std::vector<std::string> raw_calls_;  // what is said of files that make them without libc
   std::map<std::int32_t, std::uint64_t> run_delay_;  // by thread, when last looked at; few
 };
 

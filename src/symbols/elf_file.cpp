@@ -214,17 +214,16 @@ void ElfFile::read_segments(const Elf64_Ehdr& header) {
   }
 }
 
-std::vector<CodeRange> ElfFile::code() const {
-  std::vector<CodeRange> ranges;
+CodeRange ElfFile::code() const {
   Elf64_Ehdr header{};
   std::uint64_t i = 0;
   while (const auto segment = check_header(header) ? segment_at(header, i++) : std::nullopt) {
     if (segment->p_type == PT_LOAD && (segment->p_flags & PF_X) != 0 &&
         holds(segment->p_offset, segment->p_filesz)) {
-      ranges.push_back({segment->p_offset, segment->p_filesz});
+      return {segment->p_offset, segment->p_filesz};
     }
   }
-  return ranges;
+  return {};
 }
 
 void ElfFile::read_notes(std::uint64_t offset, std::uint64_t bytes) {

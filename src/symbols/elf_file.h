@@ -58,8 +58,8 @@ class ElfFile {
   const SymbolTable& full() const { return full_; }
   const SymbolTable& exported() const { return exported_; }
   const PackedSymbols& packed() const { return packed_; }
-  // Read anew from the program headers; most callers want symbols.
-  std::vector<CodeRange> code() const;
+  // The first such piece, read anew from the program headers; most callers want symbols.
+  CodeRange code() const;
   bool read_at(std::uint64_t offset, void* into, std::size_t bytes) const;
   // For pread(2) of what lies in it; stays this object's.
   int descriptor() const { return descriptor_; }

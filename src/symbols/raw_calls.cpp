@@ -53,33 +53,32 @@ bool has_raw_call(std::span<const std::uint8_t> code) {
   return false;
 }
 
-bool makes_raw_calls(const std::string& path) {
-  const auto file = ElfFile::open(path);
-  std::array<std::uint8_t, kPiece> piece;
-  std::uint64_t left = kMostCode;
-  for (const CodeRange& range : file ? file->code() : std::vector<CodeRange>()) {
-    const std::uint64_t end = range.offset + std::min(range.bytes, left);
-    for (std::uint64_t at = range.offset; at + 8 <= end;) {
-      const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, end - at));
-      if (!file->read_at(at, piece.data(), bytes)) {
-        break;
-      }
-      if (has_raw_call({piece.data(), bytes})) {
-        return true;
-      }
-      at += bytes > kOverlap ? bytes - kOverlap : bytes;
-    }
-    left -= end - range.offset;
-  }
-  return false;
-}
-
 bool is_part_of_libc(const std::string& path) {
   static constexpr std::array<const char*, 7> kNames = {
       "libc.so", "libc-2", "ld-", "libpthread", "librt", "liblamprey", "[vdso]"};
   const std::string name = path.substr(path.rfind('/') + 1);
   return std::any_of(kNames.begin(), kNames.end(),
                      [&name](const char* part) { return name.starts_with(part); });
+}
+
+bool makes_raw_calls(const std::string& path) {
+  if (is_part_of_libc(path)) {
+    return false;
+  }
+  const auto file = ElfFile::open(path);
+  const CodeRange range = file ? file->code() : CodeRange();
+  std::array<std::uint8_t, kPiece> piece;
+  const std::uint64_t end = range.offset + std::min(range.bytes, kMostCode);
+  for (std::uint64_t at = range.offset; at + kOverlap < end; at += kPiece - kOverlap) {
+    const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, end - at));
+    if (!file->read_at(at, piece.data(), bytes)) {
+      break;
+    }
+    if (has_raw_call({piece.data(), bytes})) {
+      return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace lamprey::symbols

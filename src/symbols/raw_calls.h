@@ -19,10 +19,11 @@ inline constexpr std::uint64_t kMostCode = std::uint64_t{4} << 20;
 // In a piece of code; what begins in its last 8 bytes may be missed.
 bool has_raw_call(std::span<const std::uint8_t> code);
 
-// In the executable segments of the file at `path`. False also where nothing could be read.
-bool makes_raw_calls(const std::string& path);
-
-// Not of interest: libc, the loader, and what belongs to them.
+// Libc, the loader, and what belongs to them.
 bool is_part_of_libc(const std::string& path);
+
+// In the executable segment of the file at `path`. False for parts of libc, and where nothing could
+// be read.
+bool makes_raw_calls(const std::string& path);
 
 }  // namespace lamprey::symbols

@@ -70,7 +70,7 @@ TEST(RawCallsTest, NoCallIsLostBetweenPieces) {
   const std::string call("\x01\x00\x00\xD4", 4);
 #endif
   const std::size_t step = call.size() == 4 ? 4 : 1;  // instructions of arm64 are aligned
-  const std::size_t border = ElfFile::open(library)->code().front().offset + 16384;
+  const std::size_t border = ElfFile::open(library)->code().offset + 16384;
   for (std::size_t before = 0; before <= call.size(); ++before) {
     std::string changed = plain;
     changed.replace(border - before / step * step, call.size(), call);

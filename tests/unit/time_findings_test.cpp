@@ -182,7 +182,7 @@ TEST(TimeFindingsTest, TextsCountAsPeopleDo) {
   EXPECT_THAT(texts, ElementsAre("Looking up db.internal took 50.0 ms in 1 lookup.",
                                  "1 call to db.internal failed.",
                                  "900 questions for files found nothing, most of them below "
-                                 "/opt/python; 1 file was opened."));
+                                 "/opt/python; opened: 1 file."));
 }
 
 TEST(TimeHistoryTest, LeaksOnlyEverGrow) {
