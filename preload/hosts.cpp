@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/un.h>
+#include <cerrno>
 
 #include "preload/raw_syscall.h"
 #include "preload/targets.h"
@@ -244,6 +245,44 @@ void connecting(int fd, const sockaddr* address, socklen_t size) {
     return;  // asked again about a connect that is under way
   }
   give_meaning(fd, DescriptorKind::kHost, target, 0);
+}
+
+// The kernel has read the address, so it is there to be read.
+void addressed(int fd, const sockaddr* address, socklen_t size) {
+  sockaddr_storage copy = {};
+  if (!has_entry(fd) || size < sizeof(sa_family_t) || size > sizeof(copy)) {
+    return;
+  }
+  __builtin_memcpy(&copy, address, size);
+  if (copy.ss_family != AF_INET && copy.ss_family != AF_INET6) {
+    return;
+  }
+  const std::uint32_t index = place_of(host_of(copy));
+  const auto target = static_cast<std::uint16_t>(index == Writer::kNoTarget ? 0 : index + 1);
+  const bool is_known = kind_of(fd) == DescriptorKind::kHost &&
+                        recording::load(g_writer.descriptor(fd).target) == target;
+  if (!is_known && !in_vfork_child()) {
+    give_meaning(fd, DescriptorKind::kHost, target, 0);
+  }
+}
+
+// A socket without a peer is remembered as one of no host, so that it is not asked again.
+bool identify(int fd) {
+  if (!has_entry(fd) || in_vfork_child()) {
+    return false;
+  }
+  sockaddr_storage peer = {};
+  socklen_t size = sizeof(peer);
+  const long got =
+      raw_syscall(SYS_getpeername, fd, pointer_argument(&peer), pointer_argument(&size));
+  if (got == -EBADF || got == -ENOTSOCK) {
+    return false;
+  }
+  const bool leads = got == 0 && (peer.ss_family == AF_INET || peer.ss_family == AF_INET6);
+  const std::uint32_t index = leads ? place_of(host_of(peer)) : Writer::kNoTarget;
+  give_meaning(fd, DescriptorKind::kHost,
+               static_cast<std::uint16_t>(index == Writer::kNoTarget ? 0 : index + 1), 0);
+  return true;
 }
 
 CallClass connected(int fd, const Spent& spent, bool under_way) {

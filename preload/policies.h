@@ -134,10 +134,12 @@ struct OpensPath : Plain {
   }
 };
 
+// A connection of which nobody here chose the far end: traffic, but of no host.
 struct Accepts : Plain {
   using Plain::Plain;
   static std::uint64_t after(int result) {
     forget_descriptor(result);
+    targets::made(result, DescriptorKind::kHost, -1);
     return 0;
   }
 };
@@ -261,6 +263,20 @@ struct Sends : Transfers<Way::kSends> {
   std::uint64_t after(ssize_t result) const {
     runtime_api::sent(fd, buffer, static_cast<std::size_t>(result));
     return static_cast<std::uint64_t>(result);
+  }
+};
+
+// sendto(2) names the peer of a datagram where there is no connection.
+struct SendsTo : Sends {
+  const sockaddr* peer;
+  socklen_t peer_size;
+  SendsTo(int to, const void* from, std::size_t bytes, const sockaddr* address, socklen_t length)
+      : Sends(to, from, bytes), peer(address), peer_size(length) {}
+  CallClass account(CallClass by_name, const Spent& spent, ssize_t) const {
+    if (peer != nullptr && !spent.failed) [[unlikely]] {
+      targets::addressed(fd, peer, peer_size);
+    }
+    return targets::used(fd, by_name, spent, Way::kSends);
   }
 };
 

@@ -49,6 +49,8 @@ constexpr Versioned kVersions[] = {
 #if defined(__x86_64__)
     {"pthread_cond_wait", "GLIBC_2.3.2"},
     {"pthread_cond_timedwait", "GLIBC_2.3.2"},
+    {"pthread_cond_signal", "GLIBC_2.3.2"},
+    {"pthread_cond_broadcast", "GLIBC_2.3.2"},
     {"posix_spawn", "GLIBC_2.15"},
     {"posix_spawnp", "GLIBC_2.15"},
     {"realpath", "GLIBC_2.3"},

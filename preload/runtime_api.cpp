@@ -11,6 +11,7 @@
 #include "preload/text.h"
 #include "preload/thread.h"
 #include "preload/ticks.h"
+#include "preload/tls_records.h"
 #include "preload/tripwire.h"
 
 namespace lamprey::preload::runtime_api {
@@ -51,13 +52,13 @@ struct Conversation {
 };
 
 constexpr std::size_t kConversations = 64;
-static_assert(kConversations < kFresh);
+static_assert(kConversations < kTls);
 constinit Conversation g_conversations[kConversations] = {};
 
 // Holds the conversation of `fd` for this thread; nullptr when another has it this instant.
 Conversation* hold(int fd) {
   const std::uint8_t state = descriptor_state(fd);
-  if (state == kPlain || state == kFresh) {
+  if (state == kPlain || state >= kTls) {
     return nullptr;
   }
   Conversation& c = g_conversations[state - 1];
@@ -316,10 +317,21 @@ Conversation* outgoing(int fd, const char* data, std::size_t size) {
   const std::uint8_t state = g_descriptor[fd];
   if (state == kFresh) {
     if (!may_become_request(data, size)) {
-      g_descriptor[fd] = kPlain;
+      g_descriptor[fd] = tls::is_client_hello(data, size) ? kTls : kPlain;
+      if (g_descriptor[fd] == kTls) {
+        targets::handshake_is(fd, recording::Handshake::kUnderWay);
+      }
       return nullptr;
     }
     return begin(fd);
+  }
+  if (state == kTls) {
+    const recording::Handshake handshake = tls::after_sending(data, size);
+    if (handshake != recording::Handshake::kUnderWay) {
+      g_descriptor[fd] = kPlain;
+      targets::handshake_is(fd, handshake);
+    }
+    return nullptr;
   }
   if (state == kPlain) {
     // Connected before us, inherited, or handed over; a file that happens to hold such a line is
@@ -398,7 +410,7 @@ void forget_slow(int fd) {
   }
   const std::uint8_t state = g_descriptor[fd];
   g_descriptor[fd] = kPlain;
-  if (state != kPlain && state != kFresh) {
+  if (state != kPlain && state < kTls) {
     Conversation& c = g_conversations[state - 1];
     if (!__atomic_test_and_set(&c.busy, __ATOMIC_ACQUIRE)) {
       if (c.fd == fd) {

@@ -28,7 +28,8 @@ inline constexpr int kDescriptors = 16384;
 
 inline constexpr std::uint8_t kPlain = 0;
 inline constexpr std::uint8_t kFresh = 255;  // connected, nothing sent yet
-// 1 .. 254: index of its conversation + 1
+inline constexpr std::uint8_t kTls = 254;    // a TLS handshake is under way
+// 1 .. 253: index of its conversation + 1
 
 [[gnu::visibility("hidden")]] extern std::uint8_t g_descriptor[kDescriptors];
 
@@ -71,7 +72,7 @@ inline void sent(int fd, const void* data, std::size_t size) {
 // After the real call put `size` bytes into `data`.
 inline void received(int fd, const void* data, std::size_t size) {
   const std::uint8_t state = descriptor_state(fd);
-  if (state != kPlain && state != kFresh) [[unlikely]] {
+  if (state != kPlain && state < kTls) [[unlikely]] {
     received_slow(fd, static_cast<const char*>(data), size);
   }
 }

@@ -9,6 +9,7 @@ namespace lamprey::preload::targets {
 namespace {
 
 using recording::Descriptor;
+using recording::Handshake;
 using recording::load;
 using recording::shared_add;
 using recording::store;
@@ -60,10 +61,25 @@ void add(bool own, std::uint64_t& mine, std::uint64_t& everybodys, std::uint64_t
   own ? recording::own_add(mine, amount) : shared_add(everybodys, amount);
 }
 
+// The sends of a TLS handshake: the first is where it begins, and the last where it ends. What is
+// answered in between is no answer to a request.
+void shook_hands(Descriptor& entry, TargetTotals& totals, Handshake state, const Spent& spent) {
+  if (state == Handshake::kUnderWay) {
+    return;
+  }
+  shared_add(totals.handshakes, 1);
+  shared_add(totals.handshake_ticks, g_writer.busy_between(load(entry.sent), spent.end));
+  store(entry.sent, state == Handshake::kEndedByRequest ? spent.end : 0);
+  store(entry.handshake, Handshake::kNone);
+}
+
 void sent(Descriptor& entry, Target& target, bool own, const Spent& spent) {
   add(own, target.owned.sent, target.totals.sent, spent.bytes);
   if (load(entry.sent) == 0) {
     store(entry.sent, spent.end);
+  }
+  if (const Handshake state = load(entry.handshake); state != Handshake::kNone) [[unlikely]] {
+    shook_hands(entry, target.totals, state, spent);
   }
   const std::uint64_t invocation = load(g_writer.header().started) + 1;
   const std::uint64_t before = load(entry.invocation);
@@ -79,7 +95,7 @@ void received(Descriptor& entry, Target& target, bool own, const Spent& spent) {
   if (spent.bytes != 0) {
     add(own, target.owned.received, target.totals.received, spent.bytes);
     const std::uint64_t since = load(entry.sent);
-    if (since != 0) {
+    if (since != 0 && load(entry.handshake) == Handshake::kNone) {
       store(entry.sent, 0);
       shared_add(target.totals.answers, 1);
       shared_add(target.totals.first_byte_ticks, g_writer.busy_between(since, spent.end));
@@ -169,7 +185,8 @@ CallClass __attribute__((noinline)) used_slow(int fd, CallClass by_name, Spent s
     used_host(entry, *target, spent, way);
   } else if (target != nullptr) {
     used_file(*target, spent, way);
-  } else if (way == Way::kSends && !spent.failed && kind != DescriptorKind::kFile) {
+  } else if (way == Way::kSends && !spent.failed && kind != DescriptorKind::kFile &&
+             kind != DescriptorKind::kHost) {
     woke(entry, fd);
     return CallClass::kOther;
   }
@@ -209,6 +226,12 @@ void forget_range(unsigned first, unsigned last) {
     if (load(entry.kind) != DescriptorKind::kUnknown) {
       recording::publish(entry.kind, DescriptorKind::kUnknown);
     }
+  }
+}
+
+void handshake_is(int fd, Handshake state) {
+  if (has_entry(fd) && kind_of(fd) == DescriptorKind::kHost) {
+    store(g_writer.descriptor(fd).handshake, state);
   }
 }
 

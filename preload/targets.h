@@ -64,6 +64,10 @@ inline bool may_wait(int fd) {
 // (By value: a reference would keep the caller's copy in memory on the fast path too.)
 CallClass used_slow(int fd, CallClass by_name, Spent spent, Way way);
 
+// A socket of unknown origin: inherited, handed over, or connected before us. Asks the kernel once
+// whom it leads to; false: it has no room in the table.
+bool identify(int fd);
+
 // After a call on `fd`: counts for its target, and says what the time was spent on. With `kFailed`
 // calls errno is still the call's. Inline, files that the thread itself was the first to use: of
 // all that a program reads, they are what it reads most often and waits for least.
@@ -74,7 +78,8 @@ CallClass used_slow(int fd, CallClass by_name, Spent spent, Way way);
   }
   const recording::Descriptor& entry = g_writer.descriptor(fd);
   const DescriptorKind kind = recording::load(entry.kind);
-  if (kind == DescriptorKind::kUnknown) {
+  if (kind == DescriptorKind::kUnknown &&
+      (by_name != CallClass::kNetwork || way == Way::kNeither || !identify(fd))) {
     return by_name;
   }
   const std::uint32_t index = std::uint32_t{recording::load(entry.target)} - 1;  // 0: none
@@ -129,8 +134,12 @@ inline constexpr std::size_t kNames = 64;
 void connecting(int fd, const sockaddr* address, socklen_t size);
 // After it. `under_way`: a non-blocking one that goes on.
 CallClass connected(int fd, const Spent& spent, bool under_way);
+// A datagram was sent to this address: the socket is that host's, until one goes elsewhere.
+void addressed(int fd, const sockaddr* address, socklen_t size);
 // SO_ERROR was asked for: a connect that was under way has ended.
 void connect_ended(int fd, bool failed, const Spent& spent);
+// How far the TLS handshake on it has come, before the send that says so is counted.
+void handshake_is(int fd, recording::Handshake state);
 // The socket's host is the Runtime API.
 void is_runtime_api(int fd);
 // Before a getaddrinfo: what the calling thread is about to ask for. `host` may be nullptr.

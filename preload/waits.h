@@ -7,6 +7,7 @@
 #include <sys/select.h>
 
 #include "preload/intercept.h"
+#include "preload/reaped.h"
 
 namespace lamprey::preload {
 
@@ -116,9 +117,12 @@ struct LocksMutex : Locks {
 // interpreter lock end after 5 ms likewise, and are waits for a lock.)
 struct WaitsForCondition : Locks {
   using Locks::Locks;
-  static CallClass account(CallClass by_name, const Spent& spent, int result) {
+  CallClass account(CallClass by_name, const Spent& spent, int result) const {
     constexpr std::uint64_t kLongNs = 10'000'000;
-    return result == ETIMEDOUT && spent.ticks >= ticks_for(kLongNs) ? CallClass::kSleep : by_name;
+    if (result == ETIMEDOUT && spent.ticks >= ticks_for(kLongNs)) {
+      return CallClass::kSleep;
+    }
+    return result == 0 && reaped::was_for_child(lock, spent) ? CallClass::kChild : by_name;
   }
 };
 
@@ -140,6 +144,13 @@ struct WaitsForChild : Plain {
   long pid;
   explicit WaitsForChild(long which) : Plain(-1), pid(which) {}
   std::uint64_t subject() const { return static_cast<std::uint64_t>(pid); }
+  template <class R>
+  static CallClass account(CallClass by_name, const Spent& spent, R) {
+    if (!spent.failed && spent.ticks > recording::kLongCallTicks) {
+      reaped::note(spent);
+    }
+    return by_name;
+  }
 };
 
 struct Spawns : ReturnsError {};

@@ -15,8 +15,14 @@ The library sees what crosses from the program and its libraries into libc. It d
 
 * **what libc calls of itself**: the `openat` inside `fopen`, the sockets inside `getaddrinfo`, the `futex` inside
   `pthread_mutex_lock`. The call that the program made is counted, with its whole time;
-* **static programs and raw `syscall` instructions** (Go): nothing of them. CPython, Node, the JVM and Ruby have none outside
-  libc;
+* **static programs**: nothing of them, and an `init` line says so;
+* **system calls without libc**: code with its own `syscall` (x86_64) or `svc` (arm64) instructions, as Go's and liburing's. The
+  companion looks for such code in the first 4 MiB of every file that the runtime has mapped to execute, but for libc and the
+  loader, while there is time (4 ms at the `init` line, 50 ms at the `shutdown` line of a process that lives); `coverage.unseen`
+  of these two lines names the files that have it. It is told by the two shapes that
+  compilers give it (`src/symbols/raw_calls.h`): in 1,500 libraries of a distribution those found were the C libraries, the
+  sanitizers, liburing and a profiler, and nothing by mistake, but another shape would be missed. CPython, Node, the JVM
+  and Ruby have none;
 * **io_uring**: the record says that it was set up;
 * **the loader** before it has loaded us, and its own `openat` and `mmap` for every library after;
 * **what libc maps for itself**: malloc's heaps and its blocks of 128 KiB and more (they are malloc's bytes), stacks of threads.
@@ -24,7 +30,23 @@ The library sees what crosses from the program and its libraries into libc. It d
   memory (`memory.maps`, `memory.sites`), not as rows;
 * **vDSO calls** (`clock_gettime`) and page faults;
 * **`vfork`**, which no function can stand in front of; the wait for the child is seen;
-* the character functions of stdio (`getc`, `putc`, `printf`), which rarely reach the kernel.
+* the character functions of stdio (`getc`, `putc`) and `printf`, which rarely reach the kernel, and `fseek`, `ftell`, `rewind`.
+
+Of the functions that could be hooked these are left out, each for its reason:
+
+| functions | why |
+| --- | --- |
+| `pthread_create`, `clone`, `vfork` | a wrapper would stand on a stack that another thread or process returns on; `threads_max` has their number |
+| `dlopen`, `dlmopen` | who calls it decides where is searched; what it opens is the loader's |
+| `sem_post`, `pthread_mutex_unlock`, `pthread_tryjoin_np`, `pthread_spin_lock`, `inotify_add_watch`, `fanotify_mark` | they do not wait |
+| `sched_yield`, `prctl`, `sysinfo`, `getrusage`, `sched_getaffinity`, `mlock`, `mincore`, `memfd_create` | short, and about neither files, hosts nor waits |
+| `sync` | has no result to count by |
+| `posix_fadvise`, `readahead` | advice; the reading is seen |
+| C11's `mtx_lock`, `cnd_wait`, `thrd_join`; System V's `semop`, `msgrcv`; POSIX's `mq_receive`, `aio_suspend` | no runtime of Lambda's waits by them |
+| `io_getevents` | libaio's, which asks the kernel by itself |
+| `getpwuid`, `getservbyname`, `getaddrinfo_a`, `res_nsend`, `ftw`, `glob`, `scandirat`, `readdir_r`, `mknod`, `tmpfile` | rare; their callers' other calls are seen |
+
+`pthread_cond_signal` and `pthread_cond_broadcast` are hooked to know who ended a wait, and are counted nowhere.
 
 Where `strace -f -c` counts something else:
 
@@ -34,7 +56,11 @@ Where `strace -f -c` counts something else:
 | `sem_wait`, `pthread_cond_wait`, `pthread_join` | calls; strace has 0 or more `futex` for one |
 | `fopen`, `fread`, `fgets`, ..., `opendir`, `readdir`, `scandir`, `realpath` | calls of the library; strace has one `read` for many |
 | `system`, `popen`, `posix_spawn`, `fork` | calls; strace has `clone`, `vfork`, `wait4` inside |
-| `stat` | strace has `newfstatat`; `lstat`, `fstat` apart |
+| `stat` | strace has `newfstatat`; `lstat`, `fstat`, `statfs`, `getxattr`, `listxattr` apart. `chmod` has `chown`, `utimensat`, `setxattr`; `realpath` has `getcwd`; `fsync` has `syncfs`, `sync_file_range`, `msync` |
+| `getsockopt`, `setsockopt` | strace has `getsockname`, `getpeername`; `bind`, `listen` apart |
+| `open` | also `mkstemp` and its kin, for which strace has `openat` |
+| `eventfd` | also `inotify_init`, `fanotify_init` |
+| calls by `syscall(2)` | in the row of the call that the number means; `syscall` has only those without a row |
 | `usleep`, `sleep` | strace has `clock_nanosleep` |
 | `send`, `recv` | strace has `sendto`, `recvfrom` |
 

@@ -43,6 +43,9 @@ Entries host_entries(const Report& report, Form form) {
     if (host.connects != 0) {
       add_ms(entry, "connect_ms", host.connect_ns);
     }
+    if (host.tls_handshakes != 0) {
+      add_ms(entry, "tls_ms", host.tls_ns);
+    }
     if (host.answers != 0) {
       add_ms(entry, "first_byte_ms", host.first_byte_ns);
     }

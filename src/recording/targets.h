@@ -55,16 +55,28 @@ constexpr CallClass class_of(DescriptorKind kind, CallClass by_name) {
   return by_name;
 }
 
+// Of a connection that began with a TLS ClientHello, until the client's side of the handshake is
+// over.
+enum class Handshake : std::uint32_t {
+  kNone = 0,
+  kUnderWay = 1,
+  kEnded = 2,           // by the client's Finished (TLS 1.3)
+  kEndedByRequest = 3,  // the first bytes after it (TLS 1.2: its own Finished has to be answered)
+};
+
 struct Descriptor {
-  DescriptorKind kind;        // stored last
-  std::uint32_t generation;   // +1 each time the number gets a new meaning
-  std::uint16_t target;       // index in Target[] + 1; 0: none
-  std::uint16_t other;        // descriptor + 1; 0: none
-  std::uint32_t woken_class;  // CallClass + 1 of what the thread that last wrote to it had done
-  std::uint64_t connecting;   // ticks at which a non-blocking connect began; 0: none under way
-  std::uint64_t sent;         // ticks at which the oldest unanswered bytes had been sent; 0: none
-  std::uint64_t epoll_data;   // what epoll_ctl was told to say of it
-  std::uint64_t invocation;   // in which it was last sent to, +1; 0: never
+  DescriptorKind kind;       // stored last
+  std::uint32_t generation;  // +1 each time the number gets a new meaning
+  std::uint16_t target;      // index in Target[] + 1; 0: none
+  std::uint16_t other;       // descriptor + 1; 0: none
+  union {
+    std::uint32_t woken_class;  // CallClass + 1 of what the thread that last wrote to it had done
+    Handshake handshake;        // of hosts, which nobody in here writes to
+  };
+  std::uint64_t connecting;  // ticks at which a non-blocking connect began; 0: none under way
+  std::uint64_t sent;        // ticks at which the oldest unanswered bytes had been sent; 0: none
+  std::uint64_t epoll_data;  // what epoll_ctl was told to say of it
+  std::uint64_t invocation;  // in which it was last sent to, +1; 0: never
 };
 
 // Bits of Target::flags.
@@ -93,8 +105,14 @@ struct TargetTotals {
   // files; a directory's are those of everything below it, named files included
   std::uint64_t reads;
   std::uint64_t writes;
-  std::uint64_t probes;     // stat, access, readlink, ...
-  std::uint64_t not_found;  // opens and probes that gave ENOENT or ENOTDIR
+  union {
+    std::uint64_t probes;      // stat, access, readlink, ...
+    std::uint64_t handshakes;  // of hosts: TLS handshakes that the client's side has finished
+  };
+  union {
+    std::uint64_t not_found;        // opens and probes that gave ENOENT or ENOTDIR
+    std::uint64_t handshake_ticks;  // of hosts: ClientHello sent to the last of the client's sent
+  };
 };
 // What every read and write changes, as far as the thread that owns the target did it: of the
 // locked adds that several writers need, each costs as much as the rest of a hook. Summed with

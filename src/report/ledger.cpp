@@ -196,6 +196,7 @@ bool Ledger::give_init(const Sink& sink) {
   } else {
     report.coverage.unseen.emplace_back("totals of init: overwritten before they were read");
   }
+  add_raw_calls(report);
   finish(report, sink);
   return true;
 }
@@ -388,6 +389,7 @@ void Ledger::give_whole(Type type, const End& end, const Sink& sink) {
   fill(report, Totals{}, *totals, header().boundary_sequence == 0 && header().started == 0);
   add_sites(report, SiteLedger::whole(reader_));
   report.process = since_start(process_.figures());
+  add_raw_calls(report);
   finish(report, sink);
 }
 

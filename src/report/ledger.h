@@ -103,6 +103,7 @@ class Ledger {
                    const End& end);
   void add_calls_in_flight(Report& report, std::uint64_t until, const End& end);
   void add_stacks(Report& report);
+  void add_raw_calls(Report& report);
   std::string waited_for(const Closeup& closeup);
   void finish(Report& report, const Sink& sink);
   bool given(std::uint64_t sequence) const;
@@ -124,6 +125,7 @@ class Ledger {
   SiteLedger sites_;
   TimeHistory time_history_;
   ToldFindings told_findings_;
+  std::vector<std::string> raw_calls_;  // what is said of files that make them without libc
   std::map<std::int32_t, std::uint64_t> run_delay_;  // by thread, when last looked at; few
 };
 

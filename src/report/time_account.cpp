@@ -44,6 +44,8 @@ HostFigures host_figures(const TargetName& name, const Growth& grew,
   host.peer = name.address;
   host.connects = grew(&TargetTotals::starts);
   host.connect_ns = clock.duration_ns(grew(&TargetTotals::connect_ticks));
+  host.tls_handshakes = grew(&TargetTotals::handshakes);
+  host.tls_ns = clock.duration_ns(grew(&TargetTotals::handshake_ticks));
   host.lookups = grew(&TargetTotals::lookups);
   host.lookup_ns = clock.duration_ns(grew(&TargetTotals::lookup_ticks));
   host.answers = grew(&TargetTotals::answers);

@@ -32,6 +32,8 @@ struct HostFigures {
   std::string peer;  // the address; empty when the host was only looked up
   std::uint64_t connects = 0;
   std::uint64_t connect_ns = 0;
+  std::uint64_t tls_handshakes = 0;
+  std::uint64_t tls_ns = 0;
   std::uint64_t lookups = 0;
   std::uint64_t lookup_ns = 0;
   std::uint64_t answers = 0;

@@ -17,79 +17,97 @@ constexpr std::size_t kMostHostsTold = 5;  // those that were waited for longest
 std::int64_t in_ms(std::uint64_t ns) { return static_cast<std::int64_t>(ns / kMs); }
 std::int64_t count(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 
+// "1 call", "2,000 calls".
+std::string counted(std::uint64_t value, const char* what) {
+  return fmt::format("{} {}{}", human_count(value), what, value == 1 ? "" : "s");
+}
+
 // At least `percent` of the whole, and long enough for anybody to care.
 bool is_large(std::uint64_t part, std::uint64_t whole, std::uint64_t percent,
               std::uint64_t least_ns) {
   return part >= least_ns && part >= whole / 100 * percent;
 }
 
+struct Figure {
+  const char* name;
+  std::int64_t value;
+};
+
+// In one place: written out at each of its uses, what it makes of its arguments is the most of this
+// file.
+[[gnu::noinline]] void tell(Report& report, const char* code, Severity severity, std::string text,
+                            const char* advice, Figure first, Figure second, Figure third = {}) {
+  Finding finding{code, severity, std::move(text), advice, {}};
+  for (const Figure& figure : {first, second, third}) {
+    if (figure.name != nullptr) {
+      finding.evidence.emplace_back(figure.name, figure.value);
+    }
+  }
+  report.findings.push_back(std::move(finding));
+}
+
 void add_host_findings(Report& report, const HostFigures& host) {
   if (host.lookups != 0 && host.lookup_ns / host.lookups >= 50 * kMs) {
-    report.findings.push_back(
-        {"network.slow_dns",
-         Severity::kWarning,
-         fmt::format("Looking up {} took {} in {} lookups.", host.host,
-                     human_duration(host.lookup_ns), human_count(host.lookups)),
+    tell(report, "network.slow_dns", Severity::kWarning,
+         fmt::format("Looking up {} took {} in {}.", host.host, human_duration(host.lookup_ns),
+                     counted(host.lookups, "lookup")),
          "Keep the connection open between invocations, and look at the VPC's resolver.",
-         {{"lookups", count(host.lookups)}, {"dns_ms", in_ms(host.lookup_ns)}}});
+         {"lookups", count(host.lookups)}, {"dns_ms", in_ms(host.lookup_ns)});
   }
   const std::uint64_t whole = report.duration_ns.value_or(0);
   if (report.type == Type::kInvoke && is_large(host.wait_ns, whole, 50, 200 * kMs)) {
-    report.findings.push_back(
-        {"network.slow_host",
-         Severity::kInfo,
+    tell(report, "network.slow_host", Severity::kInfo,
          fmt::format("{} of {} went into waiting for {}.", human_duration(host.wait_ns),
                      human_duration(whole), host.host),
          "Ask less often, ask in parallel, or look at why the other side is slow.",
-         {{"wait_ms", in_ms(host.wait_ns)}, {"first_byte_ms", in_ms(host.first_byte_ns)}}});
+         {"wait_ms", in_ms(host.wait_ns)}, {"first_byte_ms", in_ms(host.first_byte_ns)});
   }
   if (host.errors != 0) {
-    report.findings.push_back(
-        {"network.errors",
-         Severity::kWarning,
-         fmt::format("{} calls to {} failed.", human_count(host.errors), host.host),
+    tell(report, "network.errors", Severity::kWarning,
+         fmt::format("{} to {} failed.", counted(host.errors, "call"), host.host),
          "Look at the address, the security group and the other side's log.",
-         {{"errors", count(host.errors)}, {"connects", count(host.connects)}}});
+         {"errors", count(host.errors)}, {"connects", count(host.connects)});
   }
 }
 
 void add_file_findings(Report& report) {
   std::uint64_t touched = 0;
+  std::uint64_t opened = 0;
   std::uint64_t missing = 0;
   std::uint64_t time_ns = 0;
+  const DirectoryFigures* emptiest = nullptr;
   for (const DirectoryFigures& directory : report.targets.directories) {
     touched += directory.opens + directory.probes;
+    opened += directory.opens;
     missing += directory.not_found;
     time_ns += directory.time_ns;
+    if (emptiest == nullptr || directory.not_found > emptiest->not_found) {
+      emptiest = &directory;
+    }
   }
-  const std::string where =
-      report.targets.directories.empty() ? std::string() : report.targets.directories.front().path;
   if (report.type == Type::kInit && touched >= 1000) {
-    report.findings.push_back(
-        {"files.import_storm",
-         Severity::kWarning,
+    tell(report, "files.import_storm", Severity::kWarning,
          fmt::format("The start asked for files {} times ({}), most of it below {}.",
-                     human_count(touched), human_duration(time_ns), where),
+                     human_count(touched), human_duration(time_ns),
+                     report.targets.directories.front().path),
          "Bundle the code into fewer files, or import what a request needs only when it needs it.",
-         {{"calls", count(touched)}, {"time_ms", in_ms(time_ns)}}});
+         {"calls", count(touched)}, {"time_ms", in_ms(time_ns)});
   }
   if (missing >= 500 && missing >= touched / 2) {
-    report.findings.push_back(
-        {"files.not_found_storm",
-         Severity::kInfo,
-         fmt::format("{} of {} questions for files found nothing.", human_count(missing),
-                     human_count(touched + missing)),
+    tell(report, "files.not_found_storm", Severity::kInfo,
+         fmt::format("{} questions for files found nothing, most of them below {}; opened: {}.",
+                     human_count(missing), emptiest->path, counted(opened, "file")),
          "Shorten the search path: fewer directories, those that have the files first.",
-         {{"not_found", count(missing)}, {"calls", count(touched)}}});
+         {"not_found", count(missing)}, {"opened", count(opened)});
   }
-  const auto used = report.process.tmp_used;
-  const auto most = report.process.tmp_max;
-  if (used && most && *most != 0 && *used >= *most / 10 * 8) {
-    report.findings.push_back({"files.tmp_filling",
-                               Severity::kWarning,
-                               fmt::format("/tmp is {} % full.", *used * 100 / *most),
-                               "Remove what an invocation leaves there, or give it more room.",
-                               {{"tmp_used_mb", count(*used)}, {"tmp_max_mb", count(*most)}}});
+  const std::uint64_t used = report.process.tmp_used.value_or(0);
+  const std::uint64_t most = report.process.tmp_max.value_or(0);
+  if (most != 0 && used >= most / 10 * 8) {
+    tell(report, "files.tmp_filling", Severity::kWarning,
+         fmt::format("/tmp is {} % full: {} of {}.", used * 100 / most, human_bytes(count(used)),
+                     human_bytes(count(most))),
+         "Remove what an invocation leaves there, or give it more room.",
+         {"tmp_used_bytes", count(used)}, {"tmp_max_bytes", count(most)});
   }
 }
 
@@ -106,7 +124,8 @@ void add_wall_findings(Report& report, const WallFigures& wall) {
   const Part parts[] = {
       {"locks.contended", Severity::kWarning, wall.lock_ns, 20, 50 * kMs,
        "waiting for locks and other threads",
-       "See which lock (calls, blocked): do less while it is held."},
+       "calls.top says by which kind of call: do less while the lock is held, or do it in "
+       "parallel."},
       {"time.sleeping", Severity::kInfo, wall.sleep_ns, 50, 100 * kMs, "sleeping",
        "Sleeping is paid for: return, and be called again."},
       {"time.cpu_starved", Severity::kWarning, wall.runnable_ns.value_or(0), 20, 50 * kMs,
@@ -116,26 +135,22 @@ void add_wall_findings(Report& report, const WallFigures& wall) {
        "Do the work in the process, or keep the child between invocations."}};
   for (const Part& part : parts) {
     if (is_large(part.ns, wall.total_ns, part.percent, part.least_ns)) {
-      report.findings.push_back({part.code,
-                                 part.severity,
-                                 fmt::format("{} of {} went into {}.", human_duration(part.ns),
-                                             human_duration(wall.total_ns), part.what),
-                                 part.advice,
-                                 {{"ms", in_ms(part.ns)}, {"total_ms", in_ms(wall.total_ns)}}});
+      tell(report, part.code, part.severity,
+           fmt::format("{} of {} went into {}.", human_duration(part.ns),
+                       human_duration(wall.total_ns), part.what),
+           part.advice, {"ms", in_ms(part.ns)}, {"total_ms", in_ms(wall.total_ns)});
     }
   }
 }
 
 constexpr std::uint64_t kInARow = 5;
 
-Finding leak(const char* code, const char* what, std::uint64_t from, std::uint64_t to,
-             const char* advice) {
-  return {code,
-          Severity::kWarning,
-          fmt::format("There are more {} after each of {} invocations: {}, now {}.", what, kInARow,
-                      from, to),
-          advice,
-          {{"from", count(from)}, {"to", count(to)}}};
+void add_leak(Report& report, const char* code, const char* what, std::uint64_t from,
+              std::uint64_t to, const char* advice) {
+  tell(report, code, Severity::kWarning,
+       fmt::format("There are more {} after each of {} invocations: {}, now {}.", what, kInARow,
+                   from, to),
+       advice, {"from", count(from)}, {"to", count(to)});
 }
 
 }  // namespace
@@ -155,7 +170,9 @@ void TimeHistory::add_reconnects(Report& report) {
   std::size_t told = 0;
   std::map<std::string, std::uint64_t> still;
   for (const HostFigures& host : report.targets.hosts) {
-    if (host.connects == 0 || host.reused != 0 || still.size() >= kMostHosts) {
+    // What never answered is no connection to keep; a resolver's socket is not the function's own.
+    if (host.connects == 0 || host.reused != 0 || host.received_bytes == 0 ||
+        host.peer.ends_with(":53") || still.size() >= kMostHosts) {
       continue;
     }
     const auto before = reconnecting_.find(host.host);
@@ -163,15 +180,13 @@ void TimeHistory::add_reconnects(Report& report) {
     still[host.host] = times;
     if (times >= kTimes && told < kMostHostsTold) {
       ++told;
-      report.findings.push_back(
-          {"network.reconnect",
-           Severity::kWarning,
+      tell(report, "network.reconnect", Severity::kWarning,
            fmt::format("A new connection to {} in each of the last {} invocations: {} here.",
-                       host.host, times, human_duration(host.connect_ns + host.lookup_ns)),
+                       host.host, times,
+                       human_duration(host.connect_ns + host.lookup_ns + host.tls_ns)),
            "Make the client outside of the handler and keep the connection alive.",
-           {{"connects", count(host.connects)},
-            {"connect_ms", in_ms(host.connect_ns)},
-            {"dns_ms", in_ms(host.lookup_ns)}}});
+           {"connect_ms", in_ms(host.connect_ns)}, {"dns_ms", in_ms(host.lookup_ns)},
+           {"tls_ms", in_ms(host.tls_ns)});
     }
   }
   reconnecting_ = std::move(still);
@@ -195,12 +210,12 @@ bool TimeHistory::grows(Level& level, std::optional<std::uint64_t> now) {
 void TimeHistory::add_findings(Report& report) {
   add_reconnects(report);
   if (grows(descriptors_, report.process.fd_use)) {
-    report.findings.push_back(leak("fds.leak", "open descriptors", descriptors_.first,
-                                   *report.process.fd_use, "Close files and connections."));
+    add_leak(report, "fds.leak", "open descriptors", descriptors_.first, *report.process.fd_use,
+             "Close files and connections.");
   }
   if (grows(threads_, report.process.threads)) {
-    report.findings.push_back(leak("threads.leak", "threads", threads_.first,
-                                   *report.process.threads, "End threads, or keep a pool."));
+    add_leak(report, "threads.leak", "threads", threads_.first, *report.process.threads,
+             "End threads, or keep a pool.");
   }
 }
 

@@ -194,21 +194,36 @@ SymbolTable ElfFile::table_of(const Elf64_Ehdr& header, const Elf64_Shdr& sectio
   return {section.sh_offset, section.sh_size / sizeof(Elf64_Sym), names->sh_offset, names->sh_size};
 }
 
+std::optional<Elf64_Phdr> ElfFile::segment_at(const Elf64_Ehdr& header, std::uint64_t index) const {
+  Elf64_Phdr segment{};
+  const std::uint64_t within = index * sizeof(segment);
+  if (header.e_phentsize != sizeof(segment) || header.e_phoff > bytes_ || index >= kMostSegments ||
+      index >= header.e_phnum || !holds(header.e_phoff + within, sizeof(segment)) ||
+      !read_at(header.e_phoff + within, &segment, sizeof(segment))) {
+    return std::nullopt;
+  }
+  return segment;
+}
+
 void ElfFile::read_segments(const Elf64_Ehdr& header) {
-  if (header.e_phentsize != sizeof(Elf64_Phdr)) {
-    return;
-  }
-  for (std::uint64_t i = 0; i < std::min<std::uint64_t>(header.e_phnum, kMostSegments); ++i) {
-    Elf64_Phdr segment{};
-    const std::uint64_t within = i * sizeof(segment);
-    if (header.e_phoff > bytes_ || !holds(header.e_phoff + within, sizeof(segment)) ||
-        !read_at(header.e_phoff + within, &segment, sizeof(segment))) {
-      return;
-    }
-    if (segment.p_type == PT_NOTE) {
-      read_notes(segment.p_offset, segment.p_filesz);
+  std::uint64_t i = 0;
+  while (const auto segment = segment_at(header, i++)) {
+    if (segment->p_type == PT_NOTE) {
+      read_notes(segment->p_offset, segment->p_filesz);
     }
   }
+}
+
+CodeRange ElfFile::code() const {
+  Elf64_Ehdr header{};
+  std::uint64_t i = 0;
+  while (const auto segment = check_header(header) ? segment_at(header, i++) : std::nullopt) {
+    if (segment->p_type == PT_LOAD && (segment->p_flags & PF_X) != 0 &&
+        holds(segment->p_offset, segment->p_filesz)) {
+      return {segment->p_offset, segment->p_filesz};
+    }
+  }
+  return {};
 }
 
 void ElfFile::read_notes(std::uint64_t offset, std::uint64_t bytes) {

@@ -30,6 +30,12 @@ struct PackedSymbols {
   std::uint64_t bytes = 0;
 };
 
+// A piece of the file that is mapped to be executed, as far as the file goes; bytes.
+struct CodeRange {
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+};
+
 class ElfFile {
  public:
   // Nothing when it cannot be opened or is not a 64-bit ELF file of this machine's architecture.
@@ -52,6 +58,9 @@ class ElfFile {
   const SymbolTable& full() const { return full_; }
   const SymbolTable& exported() const { return exported_; }
   const PackedSymbols& packed() const { return packed_; }
+  // The first such piece, read anew from the program headers; most callers want symbols.
+  CodeRange code() const;
+  bool read_at(std::uint64_t offset, void* into, std::size_t bytes) const;
   // For pread(2) of what lies in it; stays this object's.
   int descriptor() const { return descriptor_; }
 
@@ -65,7 +74,6 @@ class ElfFile {
 
  private:
   ElfFile() = default;
-  bool read_at(std::uint64_t offset, void* into, std::size_t bytes) const;
   bool check_header(Elf64_Ehdr& header) const;
   void read_sections(const Elf64_Ehdr& header);
   void read_section(const Elf64_Ehdr& header, const Elf64_Shdr& section,
@@ -74,6 +82,7 @@ class ElfFile {
   void read_named_section(const Elf64_Shdr& section, const Elf64_Shdr& names);
   void read_debug_link(const Elf64_Shdr& section);
   void read_notes(std::uint64_t offset, std::uint64_t bytes);
+  std::optional<Elf64_Phdr> segment_at(const Elf64_Ehdr& header, std::uint64_t index) const;
   std::optional<Elf64_Shdr> section_at(const Elf64_Ehdr& header, std::uint64_t index) const;
   SymbolTable table_of(const Elf64_Ehdr& header, const Elf64_Shdr& section) const;
   bool holds(std::uint64_t offset, std::uint64_t bytes) const;

@@ -80,6 +80,10 @@ TEST(TimeFindingsTest, TmpFills) {
   report.process.tmp_max = 500;
   report.process.tmp_used = 400;
   EXPECT_THAT(found_in(report), ElementsAre("files.tmp_filling"));
+  add_time_findings(report);
+  EXPECT_EQ(report.findings.front().text, "/tmp is 80 % full: 400 B of 500 B.");
+  EXPECT_THAT(report.findings.front().evidence,
+              Contains(::testing::Pair("tmp_used_bytes", 400)));  // its unit is its name's
   report.process.tmp_used = 399;
   EXPECT_THAT(found_in(report), IsEmpty());
   report.process.tmp_used.reset();
@@ -113,6 +117,7 @@ TEST(TimeHistoryTest, ReconnectsAreThoseInARow) {
     HostFigures host;
     host.connects = connects;
     host.reused = reused;
+    host.received_bytes = 1;
     Report report = invocation(host);
     history.add_findings(report);
     return codes(report);
@@ -124,6 +129,60 @@ TEST(TimeHistoryTest, ReconnectsAreThoseInARow) {
   EXPECT_THAT(after(1, 0), IsEmpty());
   EXPECT_THAT(after(1, 1), IsEmpty());
   EXPECT_THAT(after(1, 0), IsEmpty());
+}
+
+TEST(TimeHistoryTest, ReconnectsAreOfWhatAnswersAndIsNoResolver) {
+  const auto fourth = [](HostFigures host) {
+    TimeHistory history;
+    Report report;
+    for (int i = 0; i < 4; ++i) {
+      report = invocation(host);
+      history.add_findings(report);
+    }
+    return codes(report);
+  };
+  HostFigures host;
+  host.connects = 1;
+  EXPECT_THAT(fourth(host), IsEmpty());
+  host.received_bytes = 100;
+  EXPECT_THAT(fourth(host), ElementsAre("network.reconnect"));
+  host.peer = "10.0.0.2:53";
+  EXPECT_THAT(fourth(host), IsEmpty());
+  host.peer = "10.0.0.2:5353";
+  EXPECT_THAT(fourth(host), ElementsAre("network.reconnect"));
+}
+
+TEST(TimeHistoryTest, AReconnectCostsItsHandshakeToo) {
+  TimeHistory history;
+  HostFigures host;
+  host.connects = host.received_bytes = 1;
+  host.connect_ns = 1 * kMs;
+  host.lookup_ns = 2 * kMs;
+  host.tls_ns = 60 * kMs;
+  Report report;
+  for (int i = 0; i < 3; ++i) {
+    report = invocation(host);
+    history.add_findings(report);
+  }
+  EXPECT_THAT(report.findings.front().text, ::testing::HasSubstr("63.0 ms here"));
+}
+
+TEST(TimeFindingsTest, TextsCountAsPeopleDo) {
+  HostFigures host;
+  host.errors = host.lookups = 1;
+  host.lookup_ns = 50 * kMs;
+  Report report = invocation(host);
+  report.targets.directories.push_back({"/opt/python", 1, 600, 500, 5 * kMs});
+  report.targets.directories.push_back({"/tmp/cache", 0, 400, 400, 1 * kMs});
+  add_time_findings(report);
+  std::vector<std::string> texts;
+  for (const Finding& finding : report.findings) {
+    texts.push_back(finding.text);
+  }
+  EXPECT_THAT(texts, ElementsAre("Looking up db.internal took 50.0 ms in 1 lookup.",
+                                 "1 call to db.internal failed.",
+                                 "900 questions for files found nothing, most of them below "
+                                 "/opt/python; opened: 1 file."));
 }
 
 TEST(TimeHistoryTest, LeaksOnlyEverGrow) {

@@ -1,0 +1,174 @@
+"""What `network` says of a peer, for each way in which a function talks to one."""
+
+import shutil
+import socket
+import socketserver
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+from test_python_runtime import VERSIONS, interpreter
+
+ANSWER_MS = 40  # how long the servers take over it
+SECRET_ANSWER_MS, HANDSHAKE_MS = 300, 200  # each alone is far from both together, on a busy machine too
+
+
+class Answers(socketserver.StreamRequestHandler):
+    """HTTP/1.1, one answer for each request until the peer goes."""
+
+    def handle(self):
+        while self.rfile.readline().strip():
+            while self.rfile.readline().strip():
+                pass
+            time.sleep(ANSWER_MS / 1000)
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+
+class AnswersOnce(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.rfile.readline()
+        self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\nok")
+
+
+class Echoes(socketserver.DatagramRequestHandler):
+    def handle(self):
+        self.wfile.write(self.rfile.read())
+
+
+def serve_tls(listening, context):
+    """Slow to shake hands, and then to answer."""
+    while True:
+        try:
+            accepted, _ = listening.accept()
+        except OSError:
+            return
+        time.sleep(HANDSHAKE_MS / 1000)
+        try:
+            with context.wrap_socket(accepted, server_side=True) as connection:
+                connection.recv(4096)
+                time.sleep(SECRET_ANSWER_MS / 1000)
+                connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nok")
+        except OSError:
+            pass
+
+
+@pytest.fixture(scope="module")
+def ports(tmp_path_factory):
+    """The servers: way → port. One that nobody listens on, too."""
+    with (
+        socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answers) as stays,
+        socketserver.ThreadingTCPServer(("127.0.0.1", 0), AnswersOnce) as goes,
+        socketserver.ThreadingUDPServer(("127.0.0.1", 0), Echoes) as echoes,
+        socket.create_server(("127.0.0.1", 0)) as secret,
+        socket.socket() as nobody,
+    ):
+        stays.daemon_threads = True
+        for server in (stays, goes, echoes):
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        found = {"keeps": stays, "connects": stays, "loops": goes, "handed over": goes, "datagrams": echoes}
+        found = {way: server.server_address[1] for way, server in found.items()}
+        nobody.bind(("127.0.0.1", 0))  # bound, so that nobody else is given it; not listening
+        found |= {"refused": nobody.getsockname()[1], "six": 0}
+        if shutil.which("openssl"):
+            folder = tmp_path_factory.mktemp("certificate")
+            command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+                       "/CN=localhost", "-keyout", folder / "key", "-out", folder / "certificate"]  # fmt: skip
+            subprocess.run(command, check=True, capture_output=True)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(folder / "certificate", folder / "key")
+            threading.Thread(target=serve_tls, args=(secret, context), daemon=True).start()
+            found |= dict.fromkeys(("tls1.2", "tls1.3"), secret.getsockname()[1])
+        yield found
+        for server in (stays, goes, echoes):
+            server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def talk(root, local_lambda, ports):
+    """talk(way) → the function's answer, and what its record says of the peer."""
+    program, obstacle = interpreter(root, next(iter(VERSIONS)))
+    if obstacle:
+        pytest.skip(obstacle)
+    command = [program, "-m", "awslambdaric", "talks.handler"]
+    with local_lambda.serve(*command, env={"LAMPREY_DETAIL": "full"}, timeout=20) as serving:
+
+        def once(way):
+            if way not in ports:
+                pytest.skip("no openssl here to make a certificate with")
+            before = len(serving.log().invokes)
+            answer, failed = serving.invoke({"way": way, "port": ports[way]})
+            assert not failed, answer
+            for _ in range(500):
+                records = serving.log().invokes
+                if len(records) > before:
+                    break
+                time.sleep(0.02)
+            record = records[before]
+            peer = f"127.0.0.1:{ports[way]}"
+            return answer, [entry for entry in record["network"] if entry["peer"] == peer], record
+
+        yield once
+        serving.stop()
+
+
+def test_a_kept_connection_is_reused(talk):
+    _, (first,), _ = talk("keeps")
+    _, (second,), record = talk("keeps")
+    assert (first["connects"], first["reused"]) == (1, 0)
+    assert (second["connects"], second["reused"], second["errors"]) == (0, 1, 0)
+    assert "connect_ms" not in second and "tls_ms" not in second
+    assert second["first_byte_ms"] >= ANSWER_MS and second["wait_ms"] >= ANSWER_MS
+    assert "findings" not in record
+
+
+def test_a_new_connection_each_time_is_found(talk):
+    codes = []
+    for _ in range(3):
+        _, (peer,), record = talk("connects")
+        assert (peer["connects"], peer["reused"]) == (1, 0)
+        codes.append([finding["code"] for finding in record.get("findings", [])])
+    assert codes == [[], [], ["network.reconnect"]]
+
+
+def test_a_connect_that_does_not_block_has_its_time(talk):
+    _, (peer,), _ = talk("loops")
+    assert (peer["connects"], peer["errors"]) == (1, 0)
+    assert 0 < peer["connect_ms"] < peer["wait_ms"] + 5
+    assert peer["sent_bytes"] == len("GET / HTTP/1.0\r\n\r\n")
+
+
+def test_a_refused_connection_is_an_error_and_a_finding(talk):
+    answer, (peer,), record = talk("refused")
+    assert answer == "refused"
+    assert (peer["connects"], peer["errors"], peer["received_bytes"]) == (1, 1, 0)
+    assert [finding["code"] for finding in record["findings"]] == ["network.errors"]
+
+
+@pytest.mark.parametrize("way", ["tls1.2", "tls1.3"])
+def test_the_handshake_is_no_answer(talk, way):
+    version, (peer,), _ = talk(way)
+    assert version == way.replace("tls", "TLSv")
+    both_ms = HANDSHAKE_MS + SECRET_ANSWER_MS
+    assert HANDSHAKE_MS <= peer["tls_ms"] < both_ms
+    if way == "tls1.2":  # with 1.3 session tickets come before the answer
+        assert SECRET_ANSWER_MS <= peer["first_byte_ms"] < both_ms
+
+
+def test_a_datagrams_peer_is_known_without_a_connection(talk):
+    echoed, (peer,), _ = talk("datagrams")
+    assert (echoed, peer["connects"]) == (100, 0)
+    assert (peer["sent_bytes"], peer["received_bytes"], peer["errors"]) == (100, 100, 0)
+
+
+def test_a_socket_that_was_handed_over_leads_to_its_peer(talk):
+    _, (peer,), _ = talk("handed over")
+    assert (peer["connects"], peer["sent_bytes"]) == (1, len("GET / HTTP/1.0\r\n\r\n"))
+    assert peer["received_bytes"] > 0 and peer["first_byte_ms"] > 0
+
+
+def test_ip_version_6(talk):
+    _, _, record = talk("six")
+    (peer,) = [entry for entry in record["network"] if entry["peer"].startswith("[::1]:")]
+    assert (peer["connects"], peer["sent_bytes"], peer["errors"]) == (1, 30, 0)
