@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <string_view>
 
 #include "report/human.h"
@@ -66,8 +67,8 @@ std::int64_t level_of(std::uint64_t bytes) {
 
 std::uint64_t hash_of(const Stack& stack, std::size_t frames) {
   std::uint64_t hash = 14695981039346656037U;  // FNV-1a
-  for (std::size_t i = 0; i < std::min(frames, stack.size()); ++i) {
-    hash = (hash ^ stack[i].address) * 1099511628211U;
+  for (const Frame& frame : std::span(stack).first(std::min(frames, stack.size()))) {
+    hash = (hash ^ frame.address) * 1099511628211U;
   }
   return hash;
 }
