@@ -5,7 +5,7 @@ namespace lamprey::cloudwatch {
 
 using report::Report;
 
-// A short line leaves out the advice, which is the same for every finding of a code, and the
+// The short form leaves out the advice, which is the same for every finding of a code, and the
 // evidence, whose figures stand in the text too.
 Entries finding_entries(const Report& report, Form form) {
   Entries entries;

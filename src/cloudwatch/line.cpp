@@ -85,7 +85,9 @@ Parts write_parts(const Report& report, const LineOptions& options, Form form) {
   parts.calls = calls_section(report);
   parts.lists[kUnseen] = unseen_entries(report);
   parts.lists[kSites] = site_entries(report, form);
-  parts.lists[kFindings] = finding_entries(report, form);
+  // Only who asked for short lines has findings without advice and evidence.
+  parts.lists[kFindings] =
+      finding_entries(report, options.detail == Detail::kShort ? form : Form::kFull);
   parts.lists[kBlocked] = blocked_entries(report);
   parts.lists[kTop] = call_entries(report, form);
   parts.lists[kNetwork] = host_entries(report, form);

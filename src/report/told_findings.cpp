@@ -12,6 +12,9 @@ void ToldFindings::mark(Report& report) {
     hundred_ = hundred;
   }
   for (Finding& finding : report.findings) {
+    if (finding.code.starts_with("memory.")) {
+      continue;  // these know themselves when they are worth a word again
+    }
     const std::pair key(finding.code, finding.severity);
     finding.told = std::find(told_.begin(), told_.end(), key) != told_.end();
     if (!finding.told) {

@@ -1,5 +1,6 @@
 // Which findings of a process are news. One that every invocation has would make every line a full
-// one, and those cost: it is told in full once in each hundred of invocations.
+// one, and those cost: it makes one once in each hundred of invocations. Findings about memory are
+// always news: whoever makes them sees to it that they are rare.
 #pragma once
 
 #include <cstdint>

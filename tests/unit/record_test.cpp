@@ -219,6 +219,14 @@ TEST(LineTest, AShortLineKeepsWhatItCannotDoWithout) {
   EXPECT_EQ(line["findings"].size(), 20U);
   EXPECT_FALSE(line["findings"][0].contains("advice"));
   EXPECT_FALSE(line["findings"][0].contains("evidence"));
+  for (report::Finding& finding : report.findings) {
+    finding.told = true;  // then its line is short unless asked otherwise, and says it all the same
+  }
+  options.detail = Detail::kAuto;
+  const Json told = Json::parse(to_line(report, options));
+  EXPECT_FALSE(told.contains("system"));
+  EXPECT_EQ(told["findings"][0]["advice"], "advice");
+  EXPECT_EQ(told["findings"][3]["evidence"]["n"], 3);
   EXPECT_EQ(line["calls"]["top"][0]["name"], "open");  // findings take no room from these
   EXPECT_EQ(line["network"][0]["host"], "service-0.eu-central-1.amazonaws.com");
   EXPECT_EQ(line["calls"]["total"], 30);
@@ -278,7 +286,7 @@ TEST(LineTest, AHostWithoutANameGoesByItsAddress) {
     options.detail = detail;
     const Json host = Json::parse(to_line(report, options))["network"][0];
     EXPECT_EQ(host["host"], "10.0.0.1:443");
-    EXPECT_EQ(host.contains("peer"), detail == Detail::kFull);  // a short line has no room for it
+    EXPECT_EQ(host["peer"], "10.0.0.1:443");
   }
 }
 

@@ -40,16 +40,21 @@ TEST_F(ToldFindingsTest, OnceInEachHundred) {
 }
 
 TEST_F(ToldFindingsTest, AnotherCodeOrSeverityIsNews) {
-  EXPECT_THAT(told(3, {finding("memory.leak"), finding("memory.leak")}), ElementsAre(false, true));
-  EXPECT_THAT(told(4, {finding("fds.leak"), finding("memory.leak")}), ElementsAre(false, true));
-  EXPECT_THAT(told(5, {finding("memory.leak", Severity::kCritical)}), ElementsAre(false));
-  EXPECT_THAT(told(6, {finding("memory.leak")}), ElementsAre(true));
+  EXPECT_THAT(told(3, {finding("fds.leak"), finding("fds.leak")}), ElementsAre(false, true));
+  EXPECT_THAT(told(4, {finding("threads.leak"), finding("fds.leak")}), ElementsAre(false, true));
+  EXPECT_THAT(told(5, {finding("fds.leak", Severity::kCritical)}), ElementsAre(false));
+  EXPECT_THAT(told(6, {finding("fds.leak")}), ElementsAre(true));
+}
+
+TEST_F(ToldFindingsTest, ThoseAboutMemoryAreRareAsTheyAre) {
+  EXPECT_THAT(told(3, {finding("memory.leak")}), ElementsAre(false));
+  EXPECT_THAT(told(19, {finding("memory.leak")}), ElementsAre(false));
 }
 
 TEST_F(ToldFindingsTest, OneThatComesNowAndThenIsToldInEachHundredThatHasIt) {
-  EXPECT_THAT(told(55, {finding("memory.tight")}), ElementsAre(false));
-  EXPECT_THAT(told(95, {finding("memory.tight")}), ElementsAre(true));
-  EXPECT_THAT(told(1005, {finding("memory.tight")}), ElementsAre(false));
+  EXPECT_THAT(told(55, {finding("children.slow")}), ElementsAre(false));
+  EXPECT_THAT(told(95, {finding("children.slow")}), ElementsAre(true));
+  EXPECT_THAT(told(1005, {finding("children.slow")}), ElementsAre(false));
 }
 
 }  // namespace
