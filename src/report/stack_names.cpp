@@ -40,12 +40,53 @@ Stack own_part(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbol
   return part;
 }
 
-void want(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer) {
-  for (std::size_t i = 0; i < std::min(stack.size(), kMostFramesNamed); ++i) {
-    if (stack[i].label == nullptr) {
-      symbolizer.want(place_of(stack[i], pid));
+bool is_made_at_run_time(const Frame& frame) {
+  return frame.label == nullptr && frame.module.empty();
+}
+
+// The frames of a stack that are shown. Where a perf map names code made at run time (Python's
+// functions, JavaScript's), what lies between two such frames and in the interpreter's own file is
+// how one function calls the other, three or four frames for each: it would take the room of the
+// functions themselves.
+class Shown {
+ public:
+  explicit Shown(const Stack& stack) : stack_(stack) {
+    const auto first = std::find_if(stack.begin(), stack.end(), is_made_at_run_time);
+    const auto last = std::find_if(stack.rbegin(), stack.rend(), is_made_at_run_time);
+    if (first != stack.end()) {
+      first_ = static_cast<std::size_t>(first - stack.begin());
+      last_ = static_cast<std::size_t>(stack.rend() - last) - 1;
     }
   }
+  bool operator()(std::size_t i) const {
+    return i <= first_ || i >= last_ || stack_[i].module.empty() ||
+           stack_[i].module != stack_[first_ + 1].module;
+  }
+  // The innermost and the outermost frame of code made at run time; the same index: fewer than two.
+  std::size_t first() const { return first_; }
+  std::size_t last() const { return last_; }
+
+ private:
+  const Stack& stack_;
+  std::size_t first_ = 0;
+  std::size_t last_ = 0;
+};
+
+void want(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer) {
+  const Shown shown(stack);
+  for (std::size_t i = 0, wanted = 0; i < stack.size() && wanted < kMostFramesNamed; ++i) {
+    if (stack[i].label == nullptr && (i < kMostFramesNamed || shown(i))) {
+      symbolizer.want(place_of(stack[i], pid));
+      wanted += shown(i) ? 1 : 0;
+    }
+  }
+}
+
+// Whether there is a map that names them: addresses in no known module look the same.
+bool has_names(const Shown& shown, const Stack& stack, std::int32_t pid,
+               symbols::Symbolizer& symbolizer) {
+  return shown.first() < shown.last() &&
+         !symbolizer.name(place_of(stack[shown.first()], pid)).starts_with("??");
 }
 
 }  // namespace
@@ -53,9 +94,15 @@ void want(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer)
 std::string stack_text(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer,
                        std::size_t most) {
   static constexpr std::string_view kMore = "; ...";
+  const Shown shown(stack);
+  const bool all = !has_names(shown, stack, pid, symbolizer);
   std::string text;
+  std::size_t frames = 0;
   for (std::size_t i = 0; i < stack.size(); ++i) {
-    const std::string frame = i >= kMostFramesNamed ? std::string()
+    if (!all && !shown(i)) {
+      continue;
+    }
+    const std::string frame = frames++ >= kMostFramesNamed ? std::string()
                               : stack[i].label != nullptr
                                   ? std::string(stack[i].label)
                                   : symbolizer.name(place_of(stack[i], pid));

@@ -210,6 +210,23 @@ BENCHMARKS = {f.__name__: f for f in
 LONG = {"storm", "soak"}  # ten minutes each: only when named, or for the page
 
 
+PAGE = ROOT / "docs/benchmarks.md"
+HEAD = """# Benchmarks
+
+Made by `tests/bench/run --keep`. Figures are medians of alternating runs on a shared machine with 2 cores:
+read the differences and ratios, not the absolute times. Instructions and sizes are exact, and fail the run when over. The
+budgets in nanoseconds were set on a machine on which a bare pair of malloc and free takes 6.0 ns and a bare getppid()
+105 ns; what is added here is also told at that machine's speed, and judged so.
+
+"""
+
+
+def page_with(tables, page):
+    """The page with these tables in place of those of the same title; the others stay."""
+    old = {part.split("\n", 1)[0]: "### " + part.rstrip() + "\n" for part in page.split("### ")[1:]}
+    return HEAD + "\n".join((old | {table.title: table.text() for table in tables}).values())
+
+
 def main(words):
     keep = "--keep" in words
     names = [word for word in words if word != "--keep"]
@@ -228,13 +245,7 @@ def main(words):
     (results / "bench.json").write_text(json.dumps(
         [{"title": t.title, "columns": t.columns, "rows": t.rows} for t in tables], indent=1))
     if keep:
-        head = ("# Benchmarks\n\nMade by `tests/bench/run --keep`. Figures are medians of alternating runs"
-                " on a shared machine with 2 cores:\nread the differences and ratios, not the absolute"
-                " times. Instructions and sizes are exact, and fail the run when over. The\nbudgets in"
-                " nanoseconds were set on a machine on which a bare pair of malloc and free takes 6.0 ns"
-                " and a bare getppid()\n105 ns; what is added here is also told at that machine's speed,"
-                " and judged so.\n\n")
-        (ROOT / "docs/benchmarks.md").write_text(head + "\n".join(t.text() for t in tables))
+        PAGE.write_text(page_with(tables, PAGE.read_text() if PAGE.exists() else ""))
     return 1 if any(table.failed for table in tables) else 0
 
 

@@ -214,6 +214,33 @@ TEST_F(SymbolizerTest, AStackIsTextInnermostFirstAndBounded) {
   EXPECT_THAT(deep, ::testing::EndsWith("; ..."));
 }
 
+// CPython 3.12 and newer with PYTHONPERFSUPPORT=1: three frames of the interpreter for each
+// function.
+TEST_F(SymbolizerTest, BetweenFunctionsOfAPerfMapTheInterpreterIsNotShown) {
+  std::ofstream(directory_.path() + "/perf-4711.map")
+      << "10000 100 py::inner:/var/task/app.py\n10100 100 py::outer:/var/task/app.py\n";
+  Symbolizer symbolizer(here());
+  const report::Frame interpreter{0x7000'0000'0000 + load_, library_, id_, load_};
+  const report::Frame other{0x7100'0000'0000, "/opt/other.so", "", 0x10};
+  const report::Frame inner{0x10010, "", "", 0};
+  const report::Frame outer{0x10110, "", "", 0};
+  report::Report report;
+  report.pid = 4711;
+  report.memory.emplace();
+  report.memory->sites.resize(2);
+  report.memory->sites[0].stack = {interpreter, inner,       interpreter, interpreter,
+                                   other,       interpreter, outer,       interpreter};
+  // Addresses that nobody knows are no reason to leave anything out.
+  report.memory->sites[1].stack = {{0x5, "", "", 0}, interpreter, {0x6, "", "", 0}};
+  report::name_stacks(report, symbolizer, UINT64_MAX);
+  const std::string named = fmt::format("app::load (libapp.so +0x{:x})", load_);
+  EXPECT_EQ(report.memory->sites[0].stack_text,
+            named +
+                "; py::inner:/var/task/app.py; ?? (other.so +0x10); py::outer:/var/task/app.py; " +
+                named);
+  EXPECT_EQ(report.memory->sites[1].stack_text, "?? (0x5); " + named + "; ?? (0x6)");
+}
+
 class PerfMapTest : public ::testing::Test {
  protected:
   PerfMapTest() : path_(directory_.path() + "/perf-4711.map") {}
