@@ -16,6 +16,8 @@ constexpr std::size_t kMostFrames = 128;
 constexpr std::size_t kShortList = 3;
 // Innermost frame of what was mapped, not malloc'ed (report/sites.cpp).
 constexpr std::string_view kMapped = "mmap";
+// How a stack ends of which a line has the inner frames only.
+constexpr std::string_view kMore = "...";
 
 // "f (m +0x12)" → "f (m)": two calls in one function are one box in a picture.
 std::string without_offset(std::string_view frame) {
@@ -34,7 +36,7 @@ Frames frames_of(const std::string& stack) {
   while (!rest.empty() && frames.size() < kMostFrames) {
     const std::size_t end = rest.find("; ");
     if (const std::string_view frame = rest.substr(0, end); !frame.empty()) {
-      frames.push_back(without_offset(frame));
+      frames.push_back(frame == kMore ? "(outer frames cut)" : without_offset(frame));
     }
     rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 2);
   }

@@ -3,34 +3,55 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "report/kernel_text.h"
 #include "report/ledger.h"
 #include "symbols/raw_calls.h"
 
 namespace lamprey::report {
+namespace {
 
-// Looked for while the process lives. The line of an init is made while the first invocation runs:
-// it has less time than the last one, when nobody waits any more.
-void Ledger::add_raw_calls(Report& report) {
+// The files that a process has mapped as code.
+std::vector<std::string> mapped_code(std::int32_t pid) {
   constexpr std::size_t kMostText = std::size_t{256} * 1024;
+  const std::string maps = read_kernel_text(fmt::format("/proc/{}/maps", pid), kMostText);
+  std::vector<std::string> files;
+  for (std::size_t at = 0; at < maps.size();) {
+    const std::size_t end = std::min(maps.find('\n', at), maps.size());
+    const std::size_t slash = maps.find('/', at);
+    if (slash < end && maps.find(" r-xp ", at) < slash) {
+      files.push_back(maps.substr(slash, end - slash));
+    }
+    at = end + 1;
+  }
+  return files;
+}
+
+// Those that its recording names: all that there were at attach, and what stacks have led to since.
+std::vector<std::string> recorded_code(recording::Reader& reader) {
+  std::vector<std::string> files;
+  for (recording::LoadedModule& module : reader.modules()) {
+    files.push_back(std::move(module.path));
+  }
+  return files;
+}
+
+}  // namespace
+
+// The line of an init is made while the first invocation runs: it has less time than the last one,
+// when nobody waits any more.
+void Ledger::add_raw_calls(Report& report) {
   constexpr std::uint64_t kNsAMs = 1'000'000;
-  if (header().role != recording::Role::kChild && process_.runs()) {
+  const bool runs = process_.runs();
+  if (header().role != recording::Role::kChild && (runs || raw_calls_.empty())) {
     raw_calls_.clear();
     const std::uint64_t until =
         recording::monotonic_ns() + (report.type == Type::kInit ? 4 : 50) * kNsAMs;
-    const std::string maps =
-        read_kernel_text(fmt::format("/proc/{}/maps", header().pid), kMostText);
-    for (std::size_t at = 0; at < maps.size() && recording::monotonic_ns() < until;) {
-      const std::size_t end = std::min(maps.find('\n', at), maps.size());
-      const std::size_t slash = maps.find('/', at);
-      if (slash < end && maps.find(" r-xp ", at) < slash) {
-        const std::string path = maps.substr(slash, end - slash);
-        if (symbols::makes_raw_calls(path)) {
-          raw_calls_.push_back("system calls that do not go through libc: " + path);
-        }
+    for (const std::string& file : runs ? mapped_code(header().pid) : recorded_code(reader_)) {
+      if (recording::monotonic_ns() < until && symbols::makes_raw_calls(file)) {
+        raw_calls_.push_back("system calls that do not go through libc: " + file);
       }
-      at = end + 1;
     }
   }
   for (const std::string& text : raw_calls_) {

@@ -1,5 +1,7 @@
 """Code that asks the kernel without libc is named, where it is; a runtime without such code is not."""
 
+import json
+import os
 import shutil
 import subprocess
 
@@ -14,14 +16,25 @@ ASKS = {  # a getpid of one's own
 SAID = "system calls that do not go through libc: "
 
 
+def machine():
+    return os.uname().machine
+
+
+def named_in(record):
+    return [
+        text.removeprefix(SAID)
+        for text in record["coverage"].get("unseen", [])
+        if text.startswith(SAID)
+    ]
+
+
 @pytest.mark.parametrize("raw", [True, False])
 def test_a_module_with_raw_calls_is_named(root, local_lambda, workspace, raw):
     program, obstacle = interpreter(root, next(iter(VERSIONS)))
     if obstacle or not shutil.which("cc"):
         pytest.skip(obstacle or "no C compiler here")
-    machine = subprocess.run(["uname", "-m"], capture_output=True, text=True).stdout.strip()
     library = workspace / "libasks.so"
-    source = ASKS[machine] if raw else "#include <unistd.h>\nlong asks(void) { return getpid(); }"
+    source = ASKS[machine()] if raw else "#include <unistd.h>\nlong asks(void) { return getpid(); }"
     subprocess.run(
         ["cc", "-shared", "-fPIC", "-x", "c", "-o", library, "-"], input=source, text=True, check=True
     )
@@ -34,9 +47,20 @@ def test_a_module_with_raw_calls_is_named(root, local_lambda, workspace, raw):
     )
     lines = [*log.of_type("init"), *log.of_type("shutdown")]
     assert len(lines) == 2
-    named = [
-        text.removeprefix(SAID)
-        for text in lines[-1]["coverage"].get("unseen", [])
-        if text.startswith(SAID)
-    ]
-    assert named == ([str(library)] if raw else [])
+    assert named_in(lines[-1]) == ([str(library)] if raw else [])
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_a_program_that_is_over_is_judged_by_its_recording(root, workspace, raw):
+    if not shutil.which("cc"):
+        pytest.skip("no C compiler here")
+    source = "int main(void) { return asks() < 0; }"
+    asks = ASKS[machine()] if raw else "#include <unistd.h>\nlong asks(void) { return getpid(); }"
+    program, out = workspace / "asker", workspace / "record"
+    subprocess.run(
+        ["cc", "-x", "c", "-o", program, "-"], input=f"{asks}\n{source}", text=True, check=True
+    )
+    subprocess.run(
+        [root / "build/release/bin/lamprey", "run", "--quiet", "--out", out, "--", program], check=True
+    )
+    assert named_in(json.loads(out.read_text())) == ([str(program)] if raw else [])

@@ -48,6 +48,7 @@ TEST(MemoryProfileTest, Frames) {
   EXPECT_THAT(
       frames_of("?? (node +0x12); py::load:/var/task/app.py; f(int (*)(char)) (a b +0x1)"),
       ElementsAre("f(int (*)(char)) (a b)", "py::load:/var/task/app.py", "?? (node +0x12)"));
+  EXPECT_THAT(frames_of("load (app +0x12); ..."), ElementsAre("(outer frames cut)", "load (app)"));
   EXPECT_TRUE(frames_of("").empty());
   EXPECT_TRUE(frames_of("; ; ").empty());
   EXPECT_EQ(frames_of(std::string(100'000, ';') + "a; b").back(), std::string(100'000, ';') + "a");
