@@ -100,6 +100,9 @@ template <class Policy, class R>
     recording::Writer::charge(entry.slot, spent_on, spent.ticks);
   }
   g_writer.count_call(entry.slot, call, spent.ticks, spent.failed, spent.bytes);
+  if (spent.failed) [[unlikely]] {
+    g_writer.count_error(call, policy.reason(result));
+  }
 }
 
 // The same, one copy for all calls of a policy.

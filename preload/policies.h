@@ -4,6 +4,7 @@
 //   int descriptor() const         what the thread is blocked on, for the in-flight record; or -1
 //   void before() const            just before the real call
 //   bool failed(R) const           is this result an error?
+//   int reason(R) const            of a failure: its number. errno is still the call's
 //   uint64_t after(R) const        just after a success; returns the bytes it moved
 //   CallClass account(...) const   then: counts for what the call was on, and says what its time
 //   was
@@ -48,6 +49,10 @@ struct Plain {
     return result == static_cast<R>(-1);
   }
   template <class R>
+  static int reason(R) {
+    return errno;
+  }
+  template <class R>
   static std::uint64_t after(R) {
     return 0;
   }
@@ -78,6 +83,7 @@ struct On : Plain {
 struct ReturnsError : Plain {
   constexpr ReturnsError() : Plain(-1) {}
   static bool failed(int result) { return result != 0; }
+  static int reason(int result) { return result; }
   template <class R>
   static R missing() {
     return ENOSYS;

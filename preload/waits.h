@@ -315,6 +315,10 @@ struct LooksUp : Plain {
     }
   }
   template <class R>
+  static int reason(R) {
+    return 0;  // these say it in h_errno
+  }
+  template <class R>
   CallClass account(CallClass by_name, Spent spent, R result) const {
     spent.failed = failed(result);
     targets::looked_up(host, spent);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "report/error_names.h"
 #include "report/human.h"
 
 namespace lamprey::cli {
@@ -116,16 +117,17 @@ std::string report_table(const report::Report& report) {
   text += sites_table(report);
   if (report.calls && !report.calls->by_time.empty()) {
     std::vector<std::vector<std::string>> rows{
-        {"call", "calls", "errors", "bytes", "total", "p50", "p99", "max"}};
+        {"call", "calls", "errors", "bytes", "total", "p50", "p99", "max", "errors were"}};
     for (const report::CallFigures& call : report.calls->by_time) {
       rows.push_back({recording::kCallTable[static_cast<std::size_t>(call.call)].name,
                       human_count(call.calls), human_count(call.errors), signed_bytes(call.bytes),
                       duration_or_dash(call.total_ns), duration_or_dash(call.p50_ns),
-                      duration_or_dash(call.p99_ns), duration_or_dash(call.max_ns.value_or(0))});
+                      duration_or_dash(call.p99_ns), duration_or_dash(call.max_ns.value_or(0)),
+                      report::errors_text(call)});
     }
     rows.push_back({"all", human_count(report.calls->total), human_count(report.calls->errors), "",
                     duration_or_dash(report.calls->time_ns)});
-    text += "\n" + table(rows);
+    text += "\n" + table(rows, rows.front().size() - 1);
   }
   for (const report::Finding& finding : report.findings) {
     text += fmt::format("{}: {} {}\n", finding.code, printable(finding.text), finding.advice);

@@ -1,5 +1,6 @@
 // `calls` and `init`: where time went; see docs/record.md.
 #include "cloudwatch/sections.h"
+#include "report/error_names.h"
 
 namespace lamprey::cloudwatch {
 
@@ -76,6 +77,9 @@ Entries call_entries(const Report& report, Form form) {
     entry.add("name", recording::kCallTable[static_cast<std::size_t>(call.call)].name);
     entry.add("calls", call.calls);
     entry.add("errors", call.errors);
+    if (form == Form::kFull) {
+      put_text(entry, "errnos", report::errors_text(call));
+    }
     add_ms(entry, "total_ms", call.total_ns);
     if (call.p50_ns != 0) {
       if (form == Form::kFull) {

@@ -40,7 +40,7 @@
 namespace lamprey::recording {
 
 inline constexpr std::uint64_t kMagic = 0x0A594552504D414CULL;  // "LAMPREY\n"
-inline constexpr std::uint32_t kVersion = 4;
+inline constexpr std::uint32_t kVersion = 5;
 inline constexpr std::size_t kPageBytes = 4096;
 
 inline constexpr std::uint32_t kInvocations = 128;
@@ -192,6 +192,18 @@ struct Site {
 };
 inline constexpr std::uint64_t kSiteMapping = 1;  // Site::flags: mmap's bytes, not malloc's
 
+// How calls failed: each pair of call and error number once, where there is room.
+struct CallError {
+  std::uint32_t key;  // (Call + 1) << 16 | error; 0: free. Never changes once it is set
+  std::uint32_t reserved;
+  std::uint64_t count;
+};
+inline constexpr std::uint32_t kCallErrors = 48;
+// `error`: of errno, or of those functions that return one; getaddrinfo's are below 0.
+constexpr std::uint32_t call_error_key(std::uint32_t call, std::int32_t error) {
+  return ((call + 1) << 16U) | (static_cast<std::uint32_t>(error) & 0xFFFFU);
+}
+
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): cache lines of their own, on purpose
 struct Header {
   // -- written once at attach ------------------------------------------------------------------
@@ -276,6 +288,8 @@ struct Header {
   std::int64_t sampled_live;  // sum of live_added - live_removed of all sites
   std::int64_t peak_sampled;  // when last copied; at START what is live then
   std::uint64_t peak_round;   // Header::started + 1 when last copied; 0: never
+
+  alignas(64) CallError call_errors[kCallErrors];
 };
 
 // One request, from START (the 200 that hands it to the runtime) to END (the next request for
@@ -462,6 +476,7 @@ static_assert(sizeof(Invocation) == 512 + (kAccounts * sizeof(ThreadAccount)));
 static_assert(sizeof(Death) == 480);
 static_assert(kCallRows < kNoRow && kThreadSlots < 0xFFFF);
 static_assert(bucket_of(bucket_floor(kBuckets - 1)) == kBuckets - 1);
+static_assert(sizeof(Header) <= kPageBytes);
 static_assert(sizeof(Module) == 256 && sizeof(Stack) == 320 && sizeof(Site) == 64);
 static_assert(kFileBytes < std::size_t{3} << 20, "the budget for what is added to RSS is 4 MB");
 

@@ -195,4 +195,17 @@ void Writer::count_shared(std::uint32_t call, std::uint64_t ticks, bool failed,
   raise_to(totals.max_ticks, ticks);
 }
 
+// From a place that the key chooses; when all are taken the failure is in its row's errors only.
+void Writer::count_error(Call call, std::int32_t error) {
+  const std::uint32_t key = call_error_key(static_cast<std::uint32_t>(call), error);
+  const std::uint32_t first = (key * 0x9E3779B1U) >> 16U;
+  for (std::uint32_t i = 0; error != 0 && i < kCallErrors; ++i) {
+    CallError& entry = header().call_errors[(first + i) % kCallErrors];
+    if (load(entry.key) == key || exchange_if(entry.key, 0U, key) || load(entry.key) == key) {
+      shared_add(entry.count, 1);
+      return;
+    }
+  }
+}
+
 }  // namespace lamprey::recording

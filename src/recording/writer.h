@@ -139,6 +139,8 @@ class Writer {
     }
     count_shared(index, ticks, failed, bytes);
   }
+  // How a call that counts as failed has failed; 0: it does not say.
+  void count_error(Call call, std::int32_t error);
   // Adds to the account of the thread's time what a call took and what it was spent on.
   static void charge(ThreadSlot* slot, CallClass spent_on, std::uint64_t ticks) {
     if (slot != nullptr) [[likely]] {

@@ -104,6 +104,7 @@ class Ledger {
   void add_calls_in_flight(Report& report, std::uint64_t until, const End& end);
   void add_stacks(Report& report);
   void add_raw_calls(Report& report);
+  void add_errors(Report& report);
   std::string waited_for(const Closeup& closeup);
   void finish(Report& report, const Sink& sink);
   bool given(std::uint64_t sequence) const;
@@ -125,7 +126,8 @@ class Ledger {
   SiteLedger sites_;
   TimeHistory time_history_;
   ToldFindings told_findings_;
-  std::vector<std::string> raw_calls_;  // what is said of files that make them without libc
+  std::vector<std::uint64_t> errors_before_;  // counts of Header::call_errors at the look before
+  std::vector<std::string> raw_calls_;        // what is said of files that make them without libc
   std::map<std::int32_t, std::uint64_t> run_delay_;  // by thread, when last looked at; few
 };
 

@@ -89,6 +89,8 @@ struct CallFigures {
   std::uint64_t p50_ns = 0;
   std::uint64_t p99_ns = 0;
   std::optional<std::uint64_t> max_ns;
+  // How many failed with which error number, most first; empty where that is not known of all.
+  std::vector<std::pair<std::int32_t, std::uint64_t>> by_error{};
 };
 
 // All calls by total time, longest first; the totals are of all of them.

@@ -5,8 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "report/at_rest.h"
 #include "report/difference.h"
+#include "report/error_names.h"
 #include "report/human.h"
 #include "report/ledger.h"
 #include "tests/unit/recording_builder.h"
@@ -123,6 +126,44 @@ TEST_F(LedgerTest, InitOnceAndInvocationsAsDifferences) {
   EXPECT_EQ(reports_[1].status, Status::kOk);
   EXPECT_TRUE(reports_[1].duration_ns && reports_[1].response_ns);
   EXPECT_LE(*reports_[1].response_ns, *reports_[1].duration_ns);
+}
+
+TEST_F(LedgerTest, ErrorNumbersAreOfTheSpanOrLeftOut) {
+  const auto fail = [this](Call call, std::int32_t error, int times) {
+    for (int i = 0; i < times; ++i) {
+      builder_.writer().count_call(&builder_.slot(), call, 1000, true, 0);
+      builder_.writer().count_error(call, error);
+    }
+  };
+  const auto of = [this](std::size_t report) {
+    return errors_text(reports_[report].calls->by_time[0]);
+  };
+  Ledger ledger = this->ledger();
+  fail(Call::k_open, ENOENT, 3);
+  builder_.end_init();
+  ledger.refresh();
+  ledger.give_init(keep());
+  builder_.start("one");
+  fail(Call::k_open, ENOENT, 1);
+  fail(Call::k_open, EACCES, 2);
+  fail(Call::k_open, 4711, 1);
+  builder_.end();
+  ledger.refresh();
+  ledger.give_ended(keep());
+  ASSERT_EQ(reports_.size(), 2U);
+  EXPECT_EQ(of(0), "ENOENT 3");
+  EXPECT_EQ(of(1), "EACCES 2, ENOENT 1, error 4711 1");
+  for (const char* id : {"two", "three"}) {  // looked at together: whose is which?
+    builder_.start(id);
+    fail(Call::k_open, EMFILE, 2);
+    builder_.end();
+  }
+  ledger.refresh();
+  ledger.give_ended(keep());
+  ASSERT_EQ(reports_.size(), 4U);
+  EXPECT_EQ(reports_[2].calls->by_time[0].errors, 2U);
+  EXPECT_EQ(of(2), "");
+  EXPECT_EQ(of(3), "");
 }
 
 TEST_F(LedgerTest, TheProcessesOwnAccountGoesBeforeProc) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <thread>
 #include <vector>
 
@@ -244,6 +245,43 @@ TEST_F(WriterTest, BoundariesHoldOnlyTheCallsThatWereMade) {
   EXPECT_EQ(memory_.boundary(5).sequence_begin, 6U);
   EXPECT_EQ(totals_of(memory_.boundary(5), Call::k_accept).ticks, 0U);
   EXPECT_EQ(totals_of(memory_.boundary(5), Call::k_recv).calls, 1U);
+}
+
+TEST_F(WriterTest, FailuresAreCountedByTheirNumber) {
+  const auto count_of = [this](Call call, std::int32_t error) {
+    std::uint64_t count = 0;
+    for (const CallError& entry : memory_.header().call_errors) {
+      count +=
+          entry.key == call_error_key(static_cast<std::uint32_t>(call), error) ? entry.count : 0;
+    }
+    return count;
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([this] {
+      for (int n = 0; n < 1000; ++n) {
+        writer_.count_error(Call::k_open, ENOENT);
+        writer_.count_error(Call::k_read, n % 2 == 0 ? EAGAIN : EINTR);
+      }
+      writer_.count_error(Call::k_getaddrinfo, -2);
+      writer_.count_error(Call::k_open, 0);  // says nothing
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(count_of(Call::k_open, ENOENT), 4000U);
+  EXPECT_EQ(count_of(Call::k_read, EAGAIN), 2000U);
+  EXPECT_EQ(count_of(Call::k_read, EINTR), 2000U);
+  EXPECT_EQ(count_of(Call::k_getaddrinfo, -2), 4U);
+  EXPECT_EQ(count_of(Call::k_open, 0), 0U);
+  for (std::int32_t error = 1; error < 100; ++error) {
+    writer_.count_error(Call::k_connect, error);  // more than there is room for
+  }
+  writer_.count_error(Call::k_open, ENOENT);
+  EXPECT_EQ(count_of(Call::k_open, ENOENT), 4001U);
+  EXPECT_EQ(count_of(Call::k_connect, 44), 1U);
+  EXPECT_EQ(count_of(Call::k_connect, 99), 0U);
 }
 
 TEST_F(WriterTest, MarksMakeAnInvocation) {
