@@ -84,9 +84,11 @@ class Both:
             folder.mkdir(exist_ok=True)
             (folder / "result.xml").unlink(missing_ok=True)
             words = ["-m", "test", "--junit-xml", "result.xml", *options, part]
+            # Some wait for a SIGINT, which whoever is started in the background ignores.
+            with_signals = ["env", "--default-signal=INT"]
             log = (folder / "log").open("wb")
             running[name] = subprocess.Popen(
-                self.wrap(list(map(str, [*prefix, *words]))),
+                self.wrap(list(map(str, [*with_signals, *prefix, *words]))),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
