@@ -4,7 +4,10 @@ The parts that are about system calls, processes, threads, signals and sockets. 
 at the same time; a test that differs is tried again, in both, before it counts.
 """
 
+import contextlib
+import os
 import pathlib
+import signal
 import subprocess
 import xml.etree.ElementTree
 
@@ -93,13 +96,15 @@ class Both:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         for name, process in running.items():
             try:
                 process.wait(SECONDS)
             except subprocess.TimeoutExpired:
-                for other in running.values():
-                    other.kill()
+                for other in running.values():  # and what they had started, which may spin
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(other.pid, signal.SIGKILL)
                 pytest.fail(f"{part} ({name}) does not end within {SECONDS} s")
         return [outcomes(self.workspace / name / "result.xml") for name in running]
 
