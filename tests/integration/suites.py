@@ -6,6 +6,7 @@ the same ports and leave nothing running. What the suites are stands in test_sui
 
 import collections
 import dataclasses
+import json
 import os
 import pathlib
 import shutil
@@ -14,7 +15,6 @@ import sys
 import time
 
 import pytest
-import record_schema
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
@@ -104,7 +104,7 @@ class Suite:
     def _result(self, name):
         output = (self._workspace / f"{name}.log").read_text(errors="replace")
         lines = (self._workspace / f"{name}.records").read_text().splitlines()
-        return Ran(output, [record_schema.check(line) for line in lines])
+        return Ran(output, [json.loads(line) for line in lines])  # suite_room.py's: no records
 
 
 def outcomes(output, pattern):

@@ -132,7 +132,7 @@ TEST(TimeHistoryTest, ReconnectsAreThoseInARow) {
 }
 
 TEST(TimeHistoryTest, ReconnectsAreOfWhatAnswersAndIsNoResolver) {
-  const auto fourth = [](HostFigures host) {
+  const auto fourth = [](const HostFigures& host) {
     TimeHistory history;
     Report report;
     for (int i = 0; i < 4; ++i) {

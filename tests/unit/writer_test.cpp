@@ -256,8 +256,10 @@ TEST_F(WriterTest, FailuresAreCountedByTheirNumber) {
     }
     return count;
   };
+  constexpr int kThreads = 4;
   std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i) {
+  threads.reserve(kThreads);
+  for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([this] {
       for (int n = 0; n < 1000; ++n) {
         writer_.count_error(Call::k_open, ENOENT);

@@ -83,7 +83,7 @@ def double_free():
     libc = ctypes.CDLL(None)
     libc.malloc.restype = ctypes.c_void_p
     libc.free.argtypes = [ctypes.c_void_p]
-    block = libc.malloc(24)
+    block = libc.malloc(1000)  # of which libc's cache has none: in a full one it says it otherwise
     libc.free(block)
     libc.free(block)
 
