@@ -159,7 +159,8 @@ def logs(rie, request):
 def one_bad(log, status):
     """The record of the second invocation, where the first was well."""
     assert log.complaints == []
-    assert [record["request_id"] for record in log.invokes] == log.started_ids
+    told = [record["request_id"] for record in log.invokes]
+    assert told == log.started_ids, "\n".join(log.lines)
     expected = [("init", "ok"), ("invoke", "ok"), ("invoke", status), ("shutdown", status)]
     assert kinds(log) == expected, "\n".join(log.lines)
     return log.invokes[1]
