@@ -160,16 +160,31 @@ std::string cut_to_fit(const Parts& parts, Amount amount) {
   return truncated.empty() ? line : put_together(parts, amount, truncated);
 }
 
+// How many of the hosts a short line has in any case: up to the last that a finding is about.
+std::size_t vital_hosts(const Report& report) {
+  const auto& hosts = report.targets.hosts;
+  std::size_t many = std::min(hosts.size(), kTopShort);
+  while (many != 0 && !hosts[many - 1].in_findings) {
+    --many;
+  }
+  return many;
+}
+
 // A short line is filled, the most telling first, as long as it stays short. What it cannot do
-// without is in it however long that is; findings take no room from the lists that bear them out.
-std::string fill_short(const Parts& parts) {
+// without is in it however long that is; findings and the hosts that they are about take no room
+// from the other lists.
+std::string fill_short(const Parts& parts, std::size_t hosts) {
   constexpr List kOrder[] = {kTop,   kNetwork, kSites, kTop,   kFiles,   kTop,
                              kSites, kNetwork, kFiles, kSites, kNetwork, kFiles};
   Amount amount{};
   amount[kUnseen] = amount[kFindings] = amount[kBlocked] = kMostVital;
+  amount[kNetwork] = hosts;
   std::size_t room = kShortBytes;
   for (const std::string& finding : parts.lists[kFindings]) {
     room += finding.size();
+  }
+  for (std::size_t i = 0; i < hosts; ++i) {
+    room += parts.lists[kNetwork][i].size();
   }
   std::string line = cut_to_fit(parts, amount);
   for (const List list : kOrder) {
@@ -193,7 +208,7 @@ std::string to_line(const Report& report, const LineOptions& options) {
   const Form form = form_of(report, options.detail);
   const Parts parts = write_parts(report, options, form);
   if (form == Form::kShort) {
-    return fill_short(parts);
+    return fill_short(parts, vital_hosts(report));
   }
   Amount amount;
   amount.fill(kTopFull);

@@ -43,6 +43,7 @@ struct HostFigures {
   std::uint64_t received_bytes = 0;
   std::uint64_t reused = 0;
   std::uint64_t errors = 0;
+  bool in_findings = false;  // a finding of the same report is about it
 };
 
 struct FileFigures {

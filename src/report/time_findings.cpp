@@ -15,6 +15,7 @@ constexpr std::uint64_t kMs = 1'000'000;
 constexpr std::size_t kMostHostsTold = 5;  // those that were waited for longest
 
 std::int64_t in_ms(std::uint64_t ns) { return static_cast<std::int64_t>(ns / kMs); }
+std::int64_t in_us(std::uint64_t ns) { return static_cast<std::int64_t>(ns / 1000); }
 std::int64_t count(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 
 // "1 call", "2,000 calls".
@@ -46,7 +47,8 @@ struct Figure {
   report.findings.push_back(std::move(finding));
 }
 
-void add_host_findings(Report& report, const HostFigures& host) {
+void add_host_findings(Report& report, HostFigures& host) {
+  const std::size_t before = report.findings.size();
   if (host.lookups != 0 && host.lookup_ns / host.lookups >= 50 * kMs) {
     tell(report, "network.slow_dns", Severity::kWarning,
          fmt::format("Looking up {} took {} in {}.", host.host, human_duration(host.lookup_ns),
@@ -68,6 +70,7 @@ void add_host_findings(Report& report, const HostFigures& host) {
          "Look at the address, the security group and the other side's log.",
          {"errors", count(host.errors)}, {"connects", count(host.connects)});
   }
+  host.in_findings |= report.findings.size() != before;
 }
 
 void add_file_findings(Report& report) {
@@ -169,7 +172,7 @@ void TimeHistory::add_reconnects(Report& report) {
   constexpr std::uint64_t kTimes = 3;
   std::size_t told = 0;
   std::map<std::string, std::uint64_t> still;
-  for (const HostFigures& host : report.targets.hosts) {
+  for (HostFigures& host : report.targets.hosts) {
     // What never answered is no connection to keep; a resolver's socket is not the function's own.
     if (host.connects == 0 || host.reused != 0 || host.received_bytes == 0 ||
         host.peer.ends_with(":53") || still.size() >= kMostHosts) {
@@ -180,13 +183,14 @@ void TimeHistory::add_reconnects(Report& report) {
     still[host.host] = times;
     if (times >= kTimes && told < kMostHostsTold) {
       ++told;
+      host.in_findings = true;
       tell(report, "network.reconnect", Severity::kWarning,
            fmt::format("A new connection to {} in each of the last {} invocations: {} here.",
                        host.host, times,
                        human_duration(host.connect_ns + host.lookup_ns + host.tls_ns)),
            "Make the client outside of the handler and keep the connection alive.",
-           {"connect_ms", in_ms(host.connect_ns)}, {"dns_ms", in_ms(host.lookup_ns)},
-           {"tls_ms", in_ms(host.tls_ns)});
+           {"connect_us", in_us(host.connect_ns)}, {"dns_us", in_us(host.lookup_ns)},
+           {"tls_us", in_us(host.tls_ns)});
     }
   }
   reconnecting_ = std::move(still);

@@ -188,7 +188,7 @@ def test_a_site_that_holds_now_and_then_is_no_leak(fleet, rows):
 def test_a_chronic_finding_leaves_the_hosts_in_short_lines(rows):
     (reconnects,) = ask("reconnects", rows)
     assert reconnects["function_name"] == "asks"
-    assert reconnects["connects"] == reconnects["invocations"] > INVOCATIONS * 0.75
+    assert reconnects["connects"] == reconnects["invocations"] >= INVOCATIONS - 3
     asked = [row for row in rows if row.get("function_name") == "asks" and row.get("type") == "invoke"]
     full = [row for row in asked if "system.cpu_total_time" in row]  # which no short line has
     assert 2 <= len(full) <= 6, "once in each hundred invocations, and the hundredth"

@@ -232,6 +232,19 @@ TEST(LineTest, AShortLineKeepsWhatItCannotDoWithout) {
   EXPECT_EQ(line["calls"]["total"], 30);
 }
 
+TEST(LineTest, AShortLineHasTheHostsThatItsFindingsAreAbout) {
+  Report report = with_much();
+  report.headline = std::string(1000, 'h');  // no room for anything
+  report.targets.hosts[3].in_findings = true;
+  LineOptions options;
+  options.detail = Detail::kShort;
+  EXPECT_FALSE(Json::parse(to_line(report, options)).contains("network"));
+  report.targets.hosts[1].in_findings = true;
+  const Json line = Json::parse(to_line(report, options));
+  ASSERT_EQ(line["network"].size(), 2U);
+  EXPECT_EQ(line["network"][1]["host"], "service-1.eu-central-1.amazonaws.com");
+}
+
 TEST(LineTest, AShortLineHasTheSitesOfItsOwnSpan) {
   Report report = typical();
   report.memory->sites.resize(2);

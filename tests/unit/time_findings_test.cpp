@@ -165,6 +165,8 @@ TEST(TimeHistoryTest, AReconnectCostsItsHandshakeToo) {
     history.add_findings(report);
   }
   EXPECT_THAT(report.findings.front().text, ::testing::HasSubstr("63.0 ms here"));
+  EXPECT_THAT(report.findings.front().evidence, ::testing::Contains(std::pair("tls_us", 60'000)));
+  EXPECT_TRUE(report.targets.hosts.front().in_findings);
 }
 
 TEST(TimeFindingsTest, TextsCountAsPeopleDo) {
@@ -175,6 +177,7 @@ TEST(TimeFindingsTest, TextsCountAsPeopleDo) {
   report.targets.directories.push_back({"/opt/python", 1, 600, 500, 5 * kMs});
   report.targets.directories.push_back({"/tmp/cache", 0, 400, 400, 1 * kMs});
   add_time_findings(report);
+  EXPECT_TRUE(report.targets.hosts.front().in_findings);
   std::vector<std::string> texts;
   for (const Finding& finding : report.findings) {
     texts.push_back(finding.text);
