@@ -32,6 +32,7 @@ namespace {
 
 recording::Role g_role = recording::Role::kRuntime;
 bool g_follow_children = false;
+bool g_concurrent = false;
 bool g_sizes_by_header = false;  // check_usable_by_header's answer
 bool g_started_by_name = false;  // by _LAMPREY_TARGET, not by a function-wide LD_PRELOAD
 
@@ -96,6 +97,7 @@ void fill_identity(recording::Header& h, int pid, unsigned long start, const cha
   copy_text(h.initialization_type, environment_value("AWS_LAMBDA_INITIALIZATION_TYPE"));
   h.flags |= g_sizes_by_header ? recording::kFlagUsableByHeader : 0;
   h.flags |= g_follow_children ? recording::kFlagFollowChildren : 0;
+  h.flags |= g_concurrent ? recording::kFlagConcurrent : 0;
   // A program with an allocator linked in binds its calls to that: they never reach us.
   h.flags |= g_real.default_malloc != lamprey_own_malloc() ? recording::kFlagForeignAllocator : 0;
 }
@@ -185,6 +187,7 @@ void __attribute__((constructor(101))) attach() {
   }
   g_role = decision.role;
   g_follow_children = decision.follow_children;
+  g_concurrent = decision.concurrent;
   g_started_by_name = environment_value(kTargetVariable) != nullptr;
   const unsigned long start = process_start_time();
   const FileResult file = create_recording_file(pid, start);

@@ -52,9 +52,9 @@ bool is_text(const char* name, const char* expected) {
 Decision decide_role(const char* executable, int pid) {
   using recording::Role;
   // Workers that a Managed Instances runtime forks are the runtime.
-  const bool follow = is_on("LAMPREY_FOLLOW_CHILDREN") ||
-                      is_text("AWS_LAMBDA_INITIALIZATION_TYPE", "lambda-managed-instances");
-  Decision decision = {false, Role::kRuntime, follow};
+  const bool concurrent = is_text("AWS_LAMBDA_INITIALIZATION_TYPE", "lambda-managed-instances");
+  const bool follow = is_on("LAMPREY_FOLLOW_CHILDREN") || concurrent;
+  Decision decision = {false, Role::kRuntime, follow, concurrent};
   if (is_text("LAMPREY", "off")) {
     return decision;
   }

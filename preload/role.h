@@ -20,6 +20,7 @@ struct Decision {
   bool record;
   recording::Role role;
   bool follow_children;
+  bool concurrent;  // Managed Instances
 };
 
 // `executable`: the path of this program, NUL-terminated. Constructor only.

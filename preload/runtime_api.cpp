@@ -42,6 +42,7 @@ struct Conversation {
   std::uint32_t asked_head;  // next to be answered
   std::uint32_t asked_tail;
   std::uint64_t delivered;  // invocation that arrived here last, 0 none
+  std::uint64_t answering;  // invocation that the request being sent answers, 0 none
   // the response being read
   std::uint32_t status;
   std::uint64_t deadline_ms;
@@ -98,7 +99,7 @@ Conversation* begin(int fd) {
     c.requests.reset();
     c.responses.reset();
     c.asked_head = c.asked_tail = 0;
-    c.delivered = 0;
+    c.delivered = c.answering = 0;
     g_descriptor[fd] = static_cast<std::uint8_t>(i + 1);
     return &c;
   }
@@ -159,14 +160,20 @@ std::uint64_t thread_cpu_ns(std::int32_t tid) {
          static_cast<std::uint64_t>(used.tv_nsec);
 }
 
+void end_invocation(std::uint64_t sequence, recording::ClockPair now) {
+  current_slot();  // so that t_thread.tid is known
+  if (g_writer.mark_end(sequence, t_thread.tid, now, resource_use(), thread_cpu_ns)) {
+    wake_reader();
+  }
+}
+
 // More work is asked for on this connection: what was delivered on it has ended.
 void ask_for_work(Conversation& c) {
   const recording::ClockPair now = clock_pair();
-  current_slot();  // so that t_thread.tid is known
-  if (!g_writer.init_ended()) {
+  if (g_writer.init_ended()) {
+    end_invocation(c.delivered, now);
+  } else {
     g_writer.mark_init_end(now, resource_use());
-    wake_reader();
-  } else if (g_writer.mark_end(c.delivered, t_thread.tid, now, resource_use(), thread_cpu_ns)) {
     wake_reader();
   }
   c.delivered = 0;
@@ -205,10 +212,15 @@ struct RequestSink {
   }
   void header(const char*, std::size_t, const char*) {}
   bool head_end() { return true; }
-  void message_end() {}
+  void message_end() {
+    if (c.answering != 0 && (g_writer.header().flags & recording::kFlagConcurrent) != 0) {
+      end_invocation(c.answering, clock_pair());
+    }
+    c.answering = 0;
+  }
 
   // `rest`: "<request id>/response HTTP/1.1" or "<request id>/error HTTP/1.1".
-  static void answer(const char* rest) {
+  void answer(const char* rest) {
     char id[64];
     std::size_t n = 0;
     while (rest[n] != '\0' && rest[n] != '/' && n + 1 < sizeof(id)) {
@@ -219,7 +231,7 @@ struct RequestSink {
     const bool response = starts_with(rest + n, "/response");
     const bool error = starts_with(rest + n, "/error");
     if (response || error) {
-      g_writer.mark_response(id, error, clock_pair());
+      c.answering = g_writer.mark_response(id, error, clock_pair());
     }
   }
 };

@@ -5,6 +5,7 @@
 //   200 to it                             START, with request id, deadline, ARN, trace id
 //   POST .../invocation/<id>/response     RESPONSE
 //   POST .../invocation/<id>/error        RESPONSE, with an error
+//   the last byte of either               END, on Managed Instances: `next` ends nothing there
 //   200 to GET .../runtime/restore/next   restored from a snapshot
 //
 // Recognition is by what is said, not by address: a connection whose first request line starts

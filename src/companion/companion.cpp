@@ -35,7 +35,10 @@ constexpr std::uint64_t kStartPatienceNs = 500 * kNsAMs;
 // An invocation this long may become a timeout: what its threads do is worth a look.
 constexpr std::uint64_t kLongNs = 100 * kNsAMs;
 constexpr std::uint64_t kDeadlineUnknownMs = 1000;
+// On Managed Instances nobody says when an invocation ends. A recording keeps the totals of the
+// last few ends (recording::kBoundaries), so where there was one the next look comes sooner.
 constexpr milliseconds kDrainEvery{1000};
+constexpr milliseconds kDrainSoon{100};
 // What an invocation may wait for names: what is not found by then is named in the next line.
 constexpr std::uint64_t kNamesNs = kNsAMs;
 // In a shutdown's 300 ms or more there is no next line.
@@ -77,21 +80,25 @@ int Companion::run() {
     guarded("settling in", [this] { settle(); });
     guarded("the subscription", [this] { subscribe(); });
   }
-  const std::function<void()> idle = [this] {
-    guarded("looking at recordings", [this] {
-      look();
-      drain({});
-      bury_children();
-    });
-  };
+  lambda::ExtensionsClient::Idle idle;
+  if (managed_instances_ && !off) {
+    idle = [this] {
+      std::size_t drained = 0;
+      guarded("looking at recordings", [this, &drained] {
+        look();
+        drained = drain({});
+        bury_children();
+      });
+      return drained != 0 ? kDrainSoon : kDrainEvery;
+    };
+  }
   while (true) {
     if (ended_mono_ns_ != 0) {
       flush_ns_ = monotonic_ns() - ended_mono_ns_;
       ended_mono_ns_ = 0;
     }
     names_ns_ = kNamesNs;
-    const lambda::Event event =
-        managed_instances_ && !off ? client_.next(idle, kDrainEvery) : client_.next();
+    const lambda::Event event = client_.next(idle);
     if (event.type == lambda::EventType::kShutdown) {
       if (off) {
         return 0;
@@ -185,7 +192,8 @@ report::Sink Companion::printer(report::Ledger& of, bool late) {
   };
 }
 
-void Companion::drain(const std::string& current_request) {
+std::size_t Companion::drain(const std::string& current_request) {
+  std::size_t drained = 0;
   for (const auto& followed : recordings_.live()) {
     report::Ledger& ledger = followed->ledger();
     if (!ledger.refresh()) {
@@ -194,11 +202,12 @@ void Companion::drain(const std::string& current_request) {
     if (ledger.give_init(printer(ledger))) {
       note_init_ended();
     }
-    ledger.give_ended([this, &current_request, &ledger](Report& report) {
+    drained += ledger.give_ended([this, &current_request, &ledger](Report& report) {
       report.late = !managed_instances_ && report.request_id != current_request;
       print(report, &ledger);
     });
   }
+  return drained;
 }
 
 // Children and workers end while the environment lives on: their recordings go when they went.
@@ -311,7 +320,8 @@ Circumstances Companion::circumstances_of(Followed& followed) {
   known.account = followed.ledger().account();
   known.exited = (followed.ledger().header().flags & recording::kFlagExited) != 0;
   known.gone = followed.has_ended();
-  known.init_ended = followed.ledger().init_ended() || followed.is_child();
+  // Where workers serve, the process that started them asks for nothing itself.
+  known.init_ended = followed.ledger().init_ended() || followed.is_child() || served_;
   if (known.gone && !known.account && !known.exited) {
     const report::MemoryEvidence evidence =
         followed.memory_evidence(recordings_.memory_kills_at_start());
@@ -416,6 +426,7 @@ void Companion::count_failed_init(report::End& end) {
 }
 
 void Companion::note_init_ended() {
+  served_ = true;
   if (journal_.state().failed_inits != 0) {
     journal_.state().failed_inits = 0;
     journal_.keep_state();

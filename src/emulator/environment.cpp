@@ -32,7 +32,6 @@ Environment::Environment(Shared shared, const std::string& label)
       telemetry_(
           shared.io,
           [this](const TelemetrySettings& settings) { log_.telemetry_subscription(settings); }),
-      log_(shared.console, telemetry_),
       server_(shared.io, 0,
               [this](const HttpRequest& request, Respond respond) {
                 handle(request, std::move(respond));
@@ -51,7 +50,14 @@ Environment::Environment(Shared shared, const std::string& label)
                 }}),
       shutdown_(shared.io, sandbox_, extensions_),
       variables_(function_variables(shared.options, server_.port(), caller_variables())),
-      function_(identify(variables_)) {}
+      log_(shared.console, telemetry_, variables_),
+      function_(identify(variables_)) {
+  if (is_managed_instances(variables_)) {
+    managed_.emplace(ManagedRequests::Parts{shared_.io, shared_.options, function_, runtime_, log_,
+                                            sandbox_},
+                     requests_at_once(variables_));
+  }
+}
 
 void Environment::handle(const HttpRequest& request, Respond respond) {
   if (RuntimeApi::owns(request.path)) {
@@ -66,6 +72,15 @@ void Environment::handle(const HttpRequest& request, Respond respond) {
 }
 
 void Environment::invoke(Invocation invocation) {
+  if (managed_) {
+    managed_->add(std::move(invocation));
+    if (phase_ == Phase::kCold) {
+      start_init("init");
+    } else if (phase_ == Phase::kIdle) {
+      managed_->hand_out();
+    }
+    return;  // in the other phases it is handed out, or fails, with their end
+  }
   current_ = std::move(invocation);
   answered_ = false;
   runtime_is_done_ = false;
@@ -101,6 +116,9 @@ void Environment::shutdown(std::function<void()> done) {
     answer({error_body("Sandbox.Interrupted", "The emulator was stopped"), "application/json",
             "Unhandled"});
   }
+  if (managed_) {
+    managed_->fail_all({"error", "Sandbox.Interrupted"}, "The emulator was stopped");
+  }
   stop("spindown", {});
 }
 
@@ -112,9 +130,13 @@ void Environment::kill_now() {
 
 void Environment::runtime_asked_next() {
   if (phase_ == Phase::kInit) {
-    extensions_.close_registration();
-    log_.init_runtime_done(init_phase_, {});
+    if (!std::exchange(runtime_is_ready_, true)) {
+      extensions_.close_registration();
+      log_.init_runtime_done(init_phase_, {});
+    }
     finish_init_if_ready();
+  } else if (phase_ == Phase::kIdle && managed_) {
+    managed_->hand_out();
   } else if (phase_ == Phase::kInvoke) {
     finish_runtime();
     finish_invoke_if_over();
@@ -122,6 +144,10 @@ void Environment::runtime_asked_next() {
 }
 
 void Environment::runtime_responded(FunctionResponse response) {
+  if (managed_) {
+    managed_->responded(response);
+    return;
+  }
   if (phase_ != Phase::kInvoke) {
     return;  // it came while the environment was being stopped
   }
@@ -150,7 +176,7 @@ void Environment::runtime_ended(int wait_status) {
       fail_invoke({"error", "Runtime.ExitError"}, message);
       break;
     case Phase::kIdle:
-      stop("failure", {});
+      fail_between({"error", "Runtime.ExitError"}, message);
       break;
     case Phase::kStopping:
     case Phase::kCold:
@@ -175,7 +201,7 @@ void Environment::extension_failed(const std::string& name, const std::string& t
   } else if (phase_ == Phase::kInvoke) {
     fail_invoke({"error", type}, message);
   } else {
-    stop("failure", {});
+    fail_between({"error", type}, message);
   }
 }
 

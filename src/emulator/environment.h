@@ -15,6 +15,7 @@
 #include "emulator/extensions_api.h"
 #include "emulator/http_server.h"
 #include "emulator/invocation.h"
+#include "emulator/managed_requests.h"
 #include "emulator/options.h"
 #include "emulator/platform_log.h"
 #include "emulator/runtime_api.h"
@@ -41,10 +42,10 @@ class Environment {
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
-  bool is_free() const { return !current_ && !closing_; }
+  bool has_room() const { return !closing_ && (managed_ ? managed_->has_room() : !current_); }
   bool is_warm() const { return phase_ == Phase::kIdle; }
   bool limits_memory() const { return sandbox_.limits_memory(); }
-  void invoke(Invocation invocation);  // only when free
+  void invoke(Invocation invocation);  // only when it has room
   // Ends the environment (SHUTDOWN spindown), also in the middle of an invocation, which then
   // fails; one that is answered already ends first. `done` is called once, maybe from inside this
   // call.
@@ -76,6 +77,7 @@ class Environment {
   void finish_runtime();
   void finish_invoke_if_over();
   void fail_invoke(const PhaseEnd& end, const std::string& message);
+  void fail_between(const PhaseEnd& end, const std::string& message);
   void function_timed_out();
   void report(const PhaseEnd& end);
   void answer(const Answer& answer);
@@ -91,12 +93,13 @@ class Environment {
   RuntimeApi runtime_;
   ExtensionsApi extensions_;
   TelemetryApi telemetry_;
-  PlatformLog log_;
   HttpServer server_;
   Sandbox sandbox_;
   Shutdown shutdown_;
   Variables variables_;
+  PlatformLog log_;
   FunctionIdentity function_;
+  std::optional<ManagedRequests> managed_;  // on Managed Instances; then there is no current_
 
   Phase phase_ = Phase::kCold;
   bool repeat_init_ = false;  // the next init happens inside an invocation
@@ -108,6 +111,7 @@ class Environment {
   const char* init_phase_ = "init";
   SteadyTime init_started_;
   bool runtime_started_ = false;
+  bool runtime_is_ready_ = false;
   std::optional<Nanoseconds> init_duration_;  // until the first invocation has reported it
   std::optional<Answer> init_error_;          // what the runtime posted to init/error
 

@@ -41,9 +41,10 @@ void Environment::start_init(const char* phase) {
   init_phase_ = phase;
   init_started_ = now();
   runtime_started_ = false;
+  runtime_is_ready_ = false;
   init_error_.reset();
   init_duration_.reset();
-  runtime_.reset(is_managed_instances(variables_));
+  runtime_.reset(managed_.has_value());
   telemetry_.reset();
   extensions_.reset(function_, sandbox_.extension_names());
   log_.init_start(phase, function_);
@@ -107,12 +108,22 @@ void Environment::finish_init_if_ready() {
   }
   init_duration_ = duration;
   lift_limit();
+  if (managed_) {
+    phase_ = Phase::kIdle;
+    managed_->hand_out();
+    return;
+  }
   start_invoke();
 }
 
 void Environment::fail_init(const PhaseEnd& end, const std::string& message) {
   sandbox_.drain_output();
   log_.init_report(init_phase_, end, now() - init_started_);
+  if (managed_) {
+    managed_->fail_all(end, message);
+    stop(end.status == "timeout" ? "timeout" : "failure", {});
+    return;
+  }
   if (repeat_init_) {
     fail_invoke(end, message);
     return;
@@ -173,10 +184,7 @@ void Environment::finish_invoke_if_over() {
     stop("spindown", {});
     return;
   }
-  // Managed Instances run on between invocations.
-  if (!is_managed_instances(variables_)) {
-    sandbox_.freeze();
-  }
+  sandbox_.freeze();
   telemetry_.pause();
   finish(response_ && response_->answer.function_error.empty());
 }
@@ -215,6 +223,15 @@ void Environment::fail_invoke(const PhaseEnd& end, const std::string& message) {
   stop(timeout ? "timeout" : "failure", {});
 }
 
+// A process ended while nothing ran, or, on Managed Instances, whatever ran.
+void Environment::fail_between(const PhaseEnd& end, const std::string& message) {
+  if (managed_) {
+    sandbox_.drain_output();
+    managed_->fail_all(end, message);
+  }
+  stop("failure", {});
+}
+
 void Environment::report(const PhaseEnd& end) {
   InvocationReport report;
   report.end = end;
@@ -246,7 +263,7 @@ void Environment::finish(bool succeeded) {
 void Environment::stop(const char* reason, std::function<void()> next) {
   lift_limit();
   phase_ = Phase::kStopping;
-  repeat_init_ = true;
+  repeat_init_ = !managed_;
   after_stop_ = std::move(next);
   telemetry_.resume();
   telemetry_.flush();
@@ -264,6 +281,13 @@ void Environment::stopped() {
     answer({error_body("Sandbox.Interrupted", "The emulator was stopped"), "application/json",
             "Unhandled"});
     finish(false);
+  }
+  if (managed_ && managed_->any()) {  // handed in while the environment was being stopped
+    if (!closing_) {
+      start_init("init");
+      return;
+    }
+    managed_->fail_all({"error", "Sandbox.Interrupted"}, "The emulator was stopped");
   }
   if (closing_ && closed_) {
     std::exchange(closed_, nullptr)();

@@ -58,10 +58,10 @@ void Fleet::dispatch() {
 Environment* Fleet::free_environment() {
   Environment* cold = nullptr;
   for (const auto& environment : environments_) {
-    if (environment->is_free() && environment->is_warm()) {
+    if (environment->has_room() && environment->is_warm()) {
       return environment.get();
     }
-    if (environment->is_free()) {
+    if (environment->has_room()) {
       cold = environment.get();
     }
   }

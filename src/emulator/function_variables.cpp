@@ -6,8 +6,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 #include <ctime>
 #include <filesystem>
 #include <string_view>
@@ -120,6 +122,9 @@ Variables function_variables(const Options& options, std::uint16_t api_port,
   for (const auto& [key, value] : options.environment) {
     result[key] = value;
   }
+  if (is_managed_instances(result)) {
+    result["AWS_LAMBDA_LOG_FORMAT"] = "JSON";  // the only one there
+  }
   // The address is a fact of this run, whatever --env says: nothing could start otherwise.
   result["AWS_LAMBDA_RUNTIME_API"] = fmt::format("127.0.0.1:{}", api_port);
   if (value_or(result, "AWS_LAMBDA_EXEC_WRAPPER", "").empty()) {
@@ -140,6 +145,19 @@ Variables extension_variables(const Variables& function) {
 
 bool is_managed_instances(const Variables& function) {
   return value_or(function, "AWS_LAMBDA_INITIALIZATION_TYPE", "") == "lambda-managed-instances";
+}
+
+std::size_t requests_at_once(const Variables& function) {
+  std::size_t most = 1;
+  if (is_managed_instances(function)) {
+    const std::string text = value_or(function, "AWS_LAMBDA_MAX_CONCURRENCY", "");
+    std::from_chars(text.data(), text.data() + text.size(), most);
+  }
+  return std::max<std::size_t>(most, 1);
+}
+
+bool logs_json(const Variables& function) {
+  return value_or(function, "AWS_LAMBDA_LOG_FORMAT", "") == "JSON";
 }
 
 FunctionIdentity identify(const Variables& function) {

@@ -2,6 +2,7 @@
 // process is started here.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -32,6 +33,13 @@ Variables extension_variables(const Variables& function);
 
 // Whether AWS_LAMBDA_INITIALIZATION_TYPE says that this is a Managed Instance.
 bool is_managed_instances(const Variables& function);
+
+// How many invocations one environment takes at the same time: AWS_LAMBDA_MAX_CONCURRENCY on
+// Managed Instances, else one.
+std::size_t requests_at_once(const Variables& function);
+
+// Whether AWS_LAMBDA_LOG_FORMAT asks for JSON, as Managed Instances always do.
+bool logs_json(const Variables& function);
 
 FunctionIdentity identify(const Variables& function);
 

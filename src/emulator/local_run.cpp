@@ -14,6 +14,7 @@
 
 #include "emulator/console.h"
 #include "emulator/fleet.h"
+#include "emulator/function_variables.h"
 #include "emulator/identifiers.h"
 #include "emulator/invoke_endpoint.h"
 
@@ -35,7 +36,8 @@ class LocalRun {
     if (options_.serve_port) {
       serve();
     } else {
-      const std::uint64_t first = std::min(options_.invocations, options_.concurrency);
+      const std::uint64_t most = options_.concurrency * requests_at_once(options_.environment);
+      const std::uint64_t first = std::min(options_.invocations, most);
       for (std::uint64_t i = 0; i < first; ++i) {
         submit_one();
       }

@@ -14,7 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kInitType = "on-demand";
 constexpr std::uint64_t kBytesPerMb = std::uint64_t{1} << 20;
 
 std::int64_t whole_milliseconds(Nanoseconds duration) {
@@ -51,30 +50,49 @@ std::string status_text(const PhaseEnd& end) {
 
 }  // namespace
 
+PlatformLog::PlatformLog(Console& console, TelemetryApi& telemetry, const Variables& function)
+    : console_(console),
+      telemetry_(telemetry),
+      json_(logs_json(function)),
+      init_type_(function.at("AWS_LAMBDA_INITIALIZATION_TYPE")) {}
+
+void PlatformLog::say(const char* type, const json& record, const std::string& text) {
+  if (json_) {
+    const nlohmann::ordered_json event = {
+        {"time", iso_time(std::chrono::system_clock::now())}, {"type", type}, {"record", record}};
+    console_.line(event.dump());
+  } else if (!text.empty()) {
+    console_.line(text);
+  }
+  telemetry_.publish("platform", type, record);
+}
+
 void PlatformLog::init_start(const std::string& phase, const FunctionIdentity& function) {
-  telemetry_.publish("platform", "platform.initStart",
-                     {{"initializationType", kInitType},
-                      {"phase", phase},
-                      {"functionName", function.name},
-                      {"functionVersion", function.version}});
+  say("platform.initStart",
+      {{"initializationType", init_type_},
+       {"phase", phase},
+       {"functionName", function.name},
+       {"functionVersion", function.version}},
+      "");
 }
 
 void PlatformLog::init_runtime_done(const std::string& phase, const PhaseEnd& end) {
-  json record = {{"initializationType", kInitType}, {"phase", phase}};
+  json record = {{"initializationType", init_type_}, {"phase", phase}};
   add_end(record, end);
-  telemetry_.publish("platform", "platform.initRuntimeDone", record);
+  say("platform.initRuntimeDone", record, "");
 }
 
 void PlatformLog::init_report(const std::string& phase, const PhaseEnd& end, Nanoseconds duration) {
-  json record = {{"initializationType", kInitType},
+  json record = {{"initializationType", init_type_},
                  {"phase", phase},
                  {"metrics", {{"durationMs", milliseconds_number(duration)}}}};
   add_end(record, end);
-  telemetry_.publish("platform", "platform.initReport", record);
+  std::string line;
   if (end.status != "success") {
-    console_.line(fmt::format("INIT_REPORT Init Duration: {} ms\tPhase: {}\t{}\t",
-                              milliseconds_text(duration), phase, status_text(end)));
+    line = fmt::format("INIT_REPORT Init Duration: {} ms\tPhase: {}\t{}\t",
+                       milliseconds_text(duration), phase, status_text(end));
   }
+  say("platform.initReport", record, line);
 }
 
 void PlatformLog::extension(const Extension& extension, const PhaseEnd& end) {
@@ -88,24 +106,22 @@ void PlatformLog::extension(const Extension& extension, const PhaseEnd& end) {
     record["errorType"] = end.error_type;
     line += fmt::format("\tError Type: {}", end.error_type);
   }
-  telemetry_.publish("platform", "platform.extension", record);
-  console_.line(line);
+  say("platform.extension", record, line);
 }
 
 void PlatformLog::telemetry_subscription(const TelemetrySettings& settings) {
-  telemetry_.publish(
-      "platform", "platform.telemetrySubscription",
-      {{"name", settings.extension}, {"state", "Subscribed"}, {"types", settings.types}});
-  console_.line(fmt::format("TELEMETRY\tName: {}\tState: Subscribed\tTypes: [{}]",
-                            settings.extension, fmt::join(settings.types, ", ")));
+  say("platform.telemetrySubscription",
+      {{"name", settings.extension}, {"state", "Subscribed"}, {"types", settings.types}},
+      fmt::format("TELEMETRY\tName: {}\tState: Subscribed\tTypes: [{}]", settings.extension,
+                  fmt::join(settings.types, ", ")));
 }
 
 void PlatformLog::start(const Invocation& invocation, const std::string& version) {
-  console_.line(fmt::format("START RequestId: {} Version: {}", invocation.request_id, version));
-  telemetry_.publish("platform", "platform.start",
-                     {{"requestId", invocation.request_id},
-                      {"version", version},
-                      {"tracing", {{"type", "X-Amzn-Trace-Id"}, {"value", invocation.trace_id}}}});
+  say("platform.start",
+      {{"requestId", invocation.request_id},
+       {"version", version},
+       {"tracing", {{"type", "X-Amzn-Trace-Id"}, {"value", invocation.trace_id}}}},
+      fmt::format("START RequestId: {} Version: {}", invocation.request_id, version));
 }
 
 void PlatformLog::runtime_done(const std::string& request_id, const RuntimeDone& done) {
@@ -129,10 +145,13 @@ void PlatformLog::runtime_done(const std::string& request_id, const RuntimeDone&
   if (!spans.empty()) {
     record["spans"] = spans;
   }
-  telemetry_.publish("platform", "platform.runtimeDone", record);
+  say("platform.runtimeDone", record, "");
 }
 
 void PlatformLog::timed_out(const std::string& request_id, Nanoseconds limit) {
+  if (json_) {
+    return;  // there the status of runtimeDone and report says it
+  }
   console_.line(fmt::format("{} {} Task timed out after {} seconds",
                             iso_time(std::chrono::system_clock::now()), request_id,
                             seconds_text(limit)));
@@ -140,11 +159,16 @@ void PlatformLog::timed_out(const std::string& request_id, Nanoseconds limit) {
 
 void PlatformLog::fault(const std::string& request_id, const std::string& message,
                         const std::string& type) {
+  if (json_) {
+    return;  // the same
+  }
   console_.line(fmt::format("RequestId: {} Error: {}\n{}", request_id, message, type));
 }
 
 void PlatformLog::end_and_report(const std::string& request_id, const InvocationReport& report) {
-  console_.line(fmt::format("END RequestId: {}", request_id));
+  if (!json_) {
+    console_.line(fmt::format("END RequestId: {}", request_id));
+  }
   std::string line = fmt::format(
       "REPORT RequestId: {}\tDuration: {} ms\tBilled Duration: {} ms\tMemory Size: {} MB\t",
       request_id, milliseconds_text(report.duration), billed_milliseconds(report),
@@ -161,7 +185,6 @@ void PlatformLog::end_and_report(const std::string& request_id, const Invocation
     metrics["initDurationMs"] = milliseconds_number(*report.init_duration);
   }
   line += status_text(report.end);
-  console_.line(line);
   json record = {{"requestId", request_id}, {"metrics", metrics}};
   add_end(record, report.end);
   if (report.extension_overhead) {
@@ -169,7 +192,7 @@ void PlatformLog::end_and_report(const std::string& request_id, const Invocation
                         {"start", iso_time(std::chrono::system_clock::now())},
                         {"durationMs", milliseconds_number(*report.extension_overhead)}}};
   }
-  telemetry_.publish("platform", "platform.report", record);
+  say("platform.report", record, line);
 }
 
 }  // namespace lamprey::emulator

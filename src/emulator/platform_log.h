@@ -1,15 +1,17 @@
 // What the platform itself says: each thing once as a CloudWatch line and once as a telemetry
-// event. It decides nothing about phases.
+// event. With the JSON log format the line is the event. It decides nothing about phases.
 //
 // Thread-safety: none; everything runs on the thread of the io_context.
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 
 #include "emulator/console.h"
 #include "emulator/extensions_api.h"
+#include "emulator/function_variables.h"
 #include "emulator/invocation.h"
 #include "emulator/telemetry_api.h"
 
@@ -40,8 +42,7 @@ struct InvocationReport {
 
 class PlatformLog {
  public:
-  PlatformLog(Console& console, TelemetryApi& telemetry)
-      : console_(console), telemetry_(telemetry) {}
+  PlatformLog(Console& console, TelemetryApi& telemetry, const Variables& function);
 
   // `phase` is "init", or "invoke" for an init that is repeated inside an invocation.
   void init_start(const std::string& phase, const FunctionIdentity& function);
@@ -57,8 +58,13 @@ class PlatformLog {
   void end_and_report(const std::string& request_id, const InvocationReport& report);
 
  private:
+  // `text`: its line in the text format, empty where that has none.
+  void say(const char* type, const nlohmann::json& record, const std::string& text);
+
   Console& console_;
   TelemetryApi& telemetry_;
+  bool json_;
+  std::string init_type_;
 };
 
 }  // namespace lamprey::emulator

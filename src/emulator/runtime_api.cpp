@@ -53,9 +53,9 @@ bool RuntimeApi::owns(const std::string& path) {
 
 void RuntimeApi::reset(bool workers) {
   workers_ = workers;
-  others_.clear();
   state_ = State::kStarting;
-  waiting_ = nullptr;
+  waiting_.clear();
+  under_way_.clear();
   snapshot_ = false;
   held_.reset();
   request_id_.clear();
@@ -96,7 +96,7 @@ void RuntimeApi::restore(Respond respond) {
     refuse_state("Restoring", respond);
     return;
   }
-  waiting_ = std::move(respond);
+  waiting_.push_back(std::move(respond));
   snapshot_ = true;
   state_ = State::kWaiting;
   events_.asked_next();
@@ -108,15 +108,18 @@ void RuntimeApi::next(Respond respond) {
     held_.reset();
     return;
   }
-  if (workers_ && (state_ == State::kRunning || state_ == State::kWaiting)) {
-    others_.push_back(std::move(respond));
+  if (workers_ && state_ != State::kInitFailed) {
+    waiting_.push_back(std::move(respond));
+    state_ = State::kWaiting;
+    events_.asked_next();
     return;
   }
   if (state_ == State::kRunning || state_ == State::kInitFailed) {
     refuse_state("Ready", respond);
     return;
   }
-  waiting_ = std::move(respond);  // a second `next` (a client that reconnected) replaces the first
+  waiting_.clear();  // a second `next` (a client that reconnected) replaces the first
+  waiting_.push_back(std::move(respond));
   if (state_ == State::kWaiting) {
     return;
   }
@@ -126,8 +129,12 @@ void RuntimeApi::next(Respond respond) {
 
 void RuntimeApi::deliver(const Invocation& invocation, WallTime deadline,
                          const std::string& function_arn) {
-  request_id_ = invocation.request_id;
-  state_ = State::kRunning;
+  if (workers_) {
+    under_way_.insert(invocation.request_id);
+  } else {
+    request_id_ = invocation.request_id;
+    state_ = State::kRunning;
+  }
   const auto deadline_ms =
       std::chrono::duration_cast<std::chrono::milliseconds>(deadline.time_since_epoch()).count();
   HttpResponse response{200,
@@ -140,13 +147,8 @@ void RuntimeApi::deliver(const Invocation& invocation, WallTime deadline,
   if (!invocation.client_context.empty()) {
     response.headers.emplace_back("Lambda-Runtime-Client-Context", invocation.client_context);
   }
-  if (!others_.empty()) {  // in turn
-    others_.push_back(std::move(waiting_));
-    waiting_ = std::move(others_.front());
-    others_.pop_front();
-  }
-  const Respond respond = std::move(waiting_);
-  waiting_ = nullptr;
+  const Respond respond = std::move(waiting_.front());  // in turn
+  waiting_.pop_front();
   if (snapshot_) {
     snapshot_ = false;
     held_ = std::move(response);
@@ -176,21 +178,34 @@ void RuntimeApi::invocation_request(const HttpRequest& request, const Respond& r
   split_invocation(request.path, id, what);
   if (what != "response" && what != "error") {
     respond({404, "404 page not found\n", "text/plain", {}});
-  } else if (id != request_id_) {
+  } else if (!is_under_way(id)) {
     respond(api_error(400, "InvalidRequestID", "Invalid request ID"));
-  } else if (state_ != State::kRunning) {
+  } else if (!workers_ && state_ != State::kRunning) {
     refuse_state(what == "error" ? "InvocationErrorResponse" : "InvocationResponse", respond);
   } else if (what == "error") {
-    error(request, respond);
+    error(id, request, respond);
   } else {
-    response(request, respond);
+    response(id, request, respond);
   }
 }
 
-void RuntimeApi::response(const HttpRequest& request, const Respond& respond) {
-  state_ = State::kResponded;
+bool RuntimeApi::is_under_way(const std::string& request_id) const {
+  return workers_ ? under_way_.contains(request_id) : request_id == request_id_;
+}
+
+void RuntimeApi::end(const std::string& request_id) {
+  if (workers_) {
+    under_way_.erase(request_id);
+  } else {
+    state_ = State::kResponded;
+  }
+}
+
+void RuntimeApi::response(const std::string& id, const HttpRequest& request, const Respond& respond) {
+  end(id);
   const bool streaming = request.header("Lambda-Runtime-Function-Response-Mode") == "streaming";
   FunctionResponse result;
+  result.request_id = id;
   result.first_byte = request.headers_at;
   result.last_byte = request.body_at;
   if (request.body.size() > (streaming ? kLargestStream : kLargestPayload)) {
@@ -220,9 +235,10 @@ void RuntimeApi::response(const HttpRequest& request, const Respond& respond) {
   events_.responded(std::move(result));
 }
 
-void RuntimeApi::error(const HttpRequest& request, const Respond& respond) {
-  state_ = State::kResponded;
+void RuntimeApi::error(const std::string& id, const HttpRequest& request, const Respond& respond) {
+  end(id);
   FunctionResponse result;
+  result.request_id = id;
   result.first_byte = request.headers_at;
   result.last_byte = request.body_at;
   result.error_type = request.header("Lambda-Runtime-Function-Error-Type");

@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "emulator/http_server.h"
@@ -22,6 +23,7 @@ inline constexpr std::size_t kLargestStream = std::size_t{200} << 20;    // byte
 
 // What the function answered: a response, an error, or a response that was too large.
 struct FunctionResponse {
+  std::string request_id;
   Answer answer;
   std::string error_type;  // empty = success
   SteadyTime first_byte;
@@ -42,12 +44,13 @@ class RuntimeApi {
   static bool owns(const std::string& path);  // is this a request for the Runtime API?
   void handle(const HttpRequest& request, Respond respond);
 
-  // Hands an invocation to the runtime, which must be waiting in `next`.
+  // Hands an invocation to the runtime (to the worker whose turn it is), which must be waiting in
+  // `next`.
   void deliver(const Invocation& invocation, WallTime deadline, const std::string& function_arn);
-  bool waiting() const { return state_ == State::kWaiting; }
+  bool waiting() const { return workers_ ? !waiting_.empty() : state_ == State::kWaiting; }
   bool has_responded() const { return state_ == State::kResponded; }
-  // A new runtime process is about to start. `workers`: it may be several, each of which asks for
-  // work by itself (Managed Instances).
+  // A new runtime process is about to start. `workers`: whoever asks for work gets some, while
+  // other work is under way too (Managed Instances).
   void reset(bool workers = false);
 
  private:
@@ -57,18 +60,20 @@ class RuntimeApi {
   void restore(Respond respond);
   void init_error(const HttpRequest& request, const Respond& respond);
   void invocation_request(const HttpRequest& request, const Respond& respond);
-  void response(const HttpRequest& request, const Respond& respond);
-  void error(const HttpRequest& request, const Respond& respond);
+  void response(const std::string& id, const HttpRequest& request, const Respond& respond);
+  void error(const std::string& id, const HttpRequest& request, const Respond& respond);
   void refuse_state(const char* wanted, const Respond& respond) const;
+  bool is_under_way(const std::string& request_id) const;
+  void end(const std::string& request_id);
 
   RuntimeEvents events_;
-  State state_ = State::kStarting;
-  Respond waiting_;
+  State state_ = State::kStarting;    // of workers: kWaiting from the first `next` on
+  std::deque<Respond> waiting_;       // one, but of workers any number
   bool workers_ = false;
-  std::deque<Respond> others_;        // further workers that wait in `next`
   bool snapshot_ = false;             // what waits is restore/next
   std::optional<HttpResponse> held_;  // work for the `next` that follows a restore
   std::string request_id_;
+  std::set<std::string> under_way_;  // with workers
 };
 
 }  // namespace lamprey::emulator

@@ -58,8 +58,7 @@ std::string ExtensionsClient::request_text(bool is_register, const std::string& 
 // One request and its answer on the connection that is kept; nothing, and no connection, when
 // anything about it failed.
 std::optional<HttpAnswer> ExtensionsClient::exchange(bool is_register, const std::string& body,
-                                                     const std::function<void()>& idle,
-                                                     milliseconds pace) try {
+                                                     const Idle& idle) try {
   if (!connection_) {
     connection_ = std::make_unique<Connection>(Connection{connect_to(options_.api), {}});
   }
@@ -67,8 +66,9 @@ std::optional<HttpAnswer> ExtensionsClient::exchange(bool is_register, const std
   send_all(socket, request_text(is_register, body));
   if (idle) {
     pollfd waiting{socket.descriptor(), POLLIN, 0};
+    milliseconds pace = idle();
     while (poll(&waiting, 1, static_cast<int>(pace.count())) == 0) {
-      idle();
+      pace = idle();
     }
   }
   AnswerParser parser;
@@ -98,7 +98,7 @@ Registration ExtensionsClient::register_for(const std::vector<std::string>& even
   body = "{\"events\":[" + body + "]}";
   pause_ = kFirstPause;
   while (true) {
-    const auto answer = exchange(true, body, {}, {});
+    const auto answer = exchange(true, body, {});
     if (answer && answer->status == 200 && !answer->identifier.empty()) {
       identifier_ = answer->identifier;
       return parse_registration(answer->body);
@@ -111,10 +111,10 @@ Registration ExtensionsClient::register_for(const std::vector<std::string>& even
   }
 }
 
-Event ExtensionsClient::next(const std::function<void()>& idle, milliseconds pace) {
+Event ExtensionsClient::next(const Idle& idle) {
   pause_ = milliseconds{0};  // a connection that broke while it was frozen is tried at once
   while (true) {
-    const auto answer = exchange(false, {}, idle, pace);
+    const auto answer = exchange(false, {}, idle);
     if (answer && answer->status == 200) {
       if (auto event = parse_event(answer->body)) {
         return *event;

@@ -39,15 +39,15 @@ class ExtensionsClient {
   // What the platform knows this extension by; empty before it registered.
   const std::string& identifier() const { return identifier_; }
 
-  // The next event, whenever it comes. While it waits, `idle` is called every `pace` when given.
-  Event next(const std::function<void()>& idle = {}, std::chrono::milliseconds pace = {});
+  // What may be done while nothing comes; says how long it wants to wait until it is called again.
+  using Idle = std::function<std::chrono::milliseconds()>;
+  // The next event, whenever it comes.
+  Event next(const Idle& idle = {});
 
  private:
   struct Connection;
 
-  std::optional<HttpAnswer> exchange(bool is_register, const std::string& body,
-                                     const std::function<void()>& idle,
-                                     std::chrono::milliseconds pace);
+  std::optional<HttpAnswer> exchange(bool is_register, const std::string& body, const Idle& idle);
   std::string request_text(bool is_register, const std::string& body) const;
   void pause();
   void complain(const std::string& text) const;

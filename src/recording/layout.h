@@ -103,6 +103,8 @@ inline constexpr std::uint32_t kFlagFollowChildren = 8;
 inline constexpr std::uint32_t kFlagForeignAllocator = 16;  // malloc is not libc's own
 inline constexpr std::uint32_t kFlagStacks = 32;            // stacks are recorded
 inline constexpr std::uint32_t kFlagIoUring = 64;  // io_uring was set up: unseen operations
+// Managed Instances: more work may be asked for before what is there has been answered.
+inline constexpr std::uint32_t kFlagConcurrent = 128;
 
 struct ClockPair {
   std::uint64_t ticks;
@@ -302,6 +304,9 @@ enum class InvocationState : std::uint32_t {
 };
 
 inline constexpr std::uint32_t kInvocationError = 1;  // flags: it was POST .../error
+// flags: its connection asked for more before it was answered, so no thread of ours handles it
+// (AWS's Node.js client on Managed Instances: requests come in on threads of the pool).
+inline constexpr std::uint32_t kInvocationHandedOn = 2;
 
 // Where one thread stood at one moment. Class times are those of its calls since its slot's
 // beginning, the call in flight included, without time in which no invocation ran.

@@ -71,7 +71,7 @@ std::uint64_t Writer::mark_start(const RequestFacts& facts, const ThreadSlot* sl
   return sequence;
 }
 
-void Writer::mark_response(const char* request_id, bool error, ClockPair now) {
+std::uint64_t Writer::mark_response(const char* request_id, bool error, ClockPair now) {
   const std::uint64_t newest = load(header().started);
   for (std::uint64_t back = 0; back < kInvocations && back < newest; ++back) {
     Invocation& entry = invocation_at(newest - back);
@@ -79,22 +79,31 @@ void Writer::mark_response(const char* request_id, bool error, ClockPair now) {
       entry.flags |= error ? kInvocationError : 0;
       entry.responded = now;
       recording::publish(entry.state, InvocationState::kResponded);
-      return;
+      return entry.sequence;
     }
   }
+  return 0;
 }
 
 // Which invocation a request for more work ends: the one that came in on the same connection;
 // else (a connection per call: Ruby) the oldest that has been answered; else one that the same
-// thread took. A worker's very first request ends nobody else's invocation.
+// thread took. A worker's very first request ends nobody else's invocation. Where several run at a
+// time it says nothing of those that are not answered (AWS's Node.js client asks at once).
 Invocation* Writer::open_invocation(std::uint64_t preferred, std::int32_t tid) const {
   const std::uint64_t newest = load(header().started);
+  const bool concurrent = (header().flags & kFlagConcurrent) != 0;
   if (preferred != 0 && preferred <= newest && newest - preferred < kInvocations) {
     Invocation& entry = invocation_at(preferred);
-    if (entry.sequence == preferred &&
-        (entry.state == InvocationState::kStarted || entry.state == InvocationState::kResponded)) {
+    const bool waits = entry.state == InvocationState::kStarted;
+    if (entry.sequence == preferred && concurrent && waits) {
+      entry.flags |= kInvocationHandedOn;
+    } else if (entry.sequence == preferred &&
+               (waits || entry.state == InvocationState::kResponded)) {
       return &entry;
     }
+  }
+  if (concurrent) {
+    return nullptr;
   }
   Invocation* answered = nullptr;
   Invocation* open = nullptr;

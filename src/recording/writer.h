@@ -161,9 +161,11 @@ class Writer {
   // Returns the invocation's sequence.
   std::uint64_t mark_start(const RequestFacts& facts, const ThreadSlot* slot, std::int32_t tid,
                            ClockPair now, std::uint64_t real_ns, CpuOf cpu_of = nullptr);
-  void mark_response(const char* request_id, bool error, ClockPair now);
+  // Returns the sequence of the invocation that it answers, 0: of none that is open.
+  std::uint64_t mark_response(const char* request_id, bool error, ClockPair now);
   // `preferred`: the invocation that arrived on the same connection, 0 if unknown; `tid`: who asks
-  // for more work. False when nothing was open that this can have ended.
+  // for more work. False when nothing was open that this can have ended. Of concurrent invocations
+  // (kFlagConcurrent) only `preferred` ends, and only once it has been answered.
   bool mark_end(std::uint64_t preferred, std::int32_t tid, ClockPair now,
                 const ResourceUse& use = {}, CpuOf cpu_of = nullptr);
   void mark_restored(ClockPair now);

@@ -260,6 +260,10 @@ std::size_t Ledger::give_ended(const Sink& sink) {
   if (ended.empty()) {
     return 0;
   }
+  // Concurrent ones may end in another order than they started in. Totals go from end to end.
+  std::stable_sort(ended.begin(), ended.end(), [](const Invocation& a, const Invocation& b) {
+    return a.ended.mono_ns < b.ended.mono_ns;
+  });
   const ProcessFigures now = process_.figures();
   for (const Invocation& entry : ended) {
     Report report = begin(Type::kInvoke);
@@ -269,7 +273,7 @@ std::size_t Ledger::give_ended(const Sink& sink) {
     if (ended.size() == 1) {  // else nobody knows which part of the growth is whose
       report.process = since(last_process_, now);
     }
-    fill_totals(report, entry.sequence);
+    fill_totals(report, entry);
     if (ended.size() == 1) {
       add_sites(report, sites_.take(reader_, entry.sequence));
     }
@@ -299,36 +303,6 @@ void Ledger::fill_invocation(Report& report, const Invocation& entry) {
   if (entry.responded.mono_ns != 0) {
     report.response_ns = span(entry.started, entry.responded);
   }
-}
-
-// Totals of an invocation: boundary(N) - boundary(N - 1) when both are there.
-void Ledger::fill_totals(Report& report, std::uint64_t sequence) {
-  auto after = reader_.boundary(sequence);
-  if (!after && sequence == header().started) {
-    after = reader_.live(recording::monotonic_ns());
-    report.coverage.unseen.emplace_back(
-        "totals at the end of this invocation were not written: taken from the running counters");
-  }
-  if (!after) {
-    report.coverage.unseen.emplace_back("memory and calls: totals were overwritten or not written");
-    return;
-  }
-  bool adjacent = base_sequence_ == sequence - 1;
-  if (!adjacent) {
-    if (auto before = reader_.boundary(sequence - 1)) {
-      base_ = std::move(before);
-      adjacent = true;
-    } else {
-      report.coverage.unseen.push_back(
-          base_sequence_ == kAttach
-              ? std::string("memory and calls count from the start of the process")
-              : fmt::format("memory and calls count from the end of invocation {}",
-                            base_sequence_));
-    }
-  }
-  fill(report, *base_, *after, adjacent);
-  base_ = std::move(after);
-  base_sequence_ = sequence;
 }
 
 std::size_t Ledger::give_open(const End& end, const Sink& sink) {

@@ -92,7 +92,8 @@ class Ledger {
   void fill(Report& report, const recording::Totals& before, const recording::Totals& after,
             bool peaks_known);
   void fill_invocation(Report& report, const recording::Invocation& entry);
-  void fill_totals(Report& report, std::uint64_t sequence);
+  void fill_totals(Report& report, const recording::Invocation& entry);
+  std::size_t ran_beside(const recording::Invocation& entry);
   void add_sites(Report& report, std::vector<MemorySite> sites) const;
   void fill_init(Report& report);
   void fill_wall(Report& report, const recording::Invocation& entry);

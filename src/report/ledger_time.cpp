@@ -49,6 +49,11 @@ void Ledger::fill_init(Report& report) {
 }
 
 void Ledger::fill_wall(Report& report, const Invocation& entry) {
+  if ((entry.flags & recording::kInvocationHandedOn) != 0) {
+    report.coverage.unseen.emplace_back(
+        "wall: another thread than the one that received the request handled it, beside others");
+    return;
+  }
   std::optional<std::uint64_t> runnable;
   const recording::ThreadAccount& handler = handler_of(entry);
   for (const recording::ThreadAccount& account : entry.accounts) {
@@ -63,6 +68,9 @@ void Ledger::fill_wall(Report& report, const Invocation& entry) {
 }
 
 void Ledger::fill_open_wall(Report& report, const Invocation& entry, std::uint64_t until) {
+  if ((entry.flags & recording::kInvocationHandedOn) != 0) {
+    return;
+  }
   const recording::ThreadAccount& first = entry.accounts[1];
   const recording::ThreadAccount& handler = first.tid != 0 ? first : entry.accounts[0];
   const auto moment = report.duration_ns ? reader_.moment_of(handler, until) : std::nullopt;

@@ -18,6 +18,7 @@ import time
 import record_schema
 
 START = re.compile(r"^START RequestId: (\S+) Version: \S+$")
+PLATFORM = '"type":"platform.'  # in the lines of the JSON log format
 # AWS's emulator says the duration of init first, Lambda last.
 REPORT = re.compile(
     r"^REPORT RequestId: (\S+)\t(?:Init Duration: [0-9.]+ ms\t)?Duration: ([0-9.]+) ms\t"
@@ -49,14 +50,24 @@ class Log:
     def invokes(self):
         return self.of_type("invoke")
 
+    def of_platform(self, kind):
+        """The platform's own lines of the JSON log format: what they say of start, report, ..."""
+        events = [json.loads(line) for line in self.lines if PLATFORM + kind in line]
+        return [event["record"] for event in events if event["type"] == "platform." + kind]
+
     @property
     def started_ids(self):
-        return [found[1] for found in map(START.match, self.lines) if found]
+        ids = [found[1] for found in map(START.match, self.lines) if found]
+        return ids or [event["requestId"] for event in self.of_platform("start")]
 
     @property
     def durations_ms(self):
         """The platform's own figure for each request id."""
-        return {found[1]: float(found[2]) for found in map(REPORT.match, self.lines) if found}
+        took = {found[1]: float(found[2]) for found in map(REPORT.match, self.lines) if found}
+        return took or {
+            event["requestId"]: event["metrics"]["durationMs"]
+            for event in self.of_platform("report")
+        }
 
     @property
     def complaints(self):

@@ -3,6 +3,7 @@
 Each one's own client stands in handlers/, because AWS's are not to be had for all of them.
 """
 
+import concurrent.futures
 import functools
 import shutil
 import subprocess
@@ -86,17 +87,43 @@ def node_client(root):
     return folder, None
 
 
-def test_awss_own_node_client(local_lambda, root):
+def awss_node_command(root):
     need("node", "npm", "autoreconf", "libtoolize", "cmake", "make")
     folder, obstacle = node_client(root)
     if obstacle:
         pytest.skip(f"{RIC} cannot be installed: {obstacle}")
     modules = folder / "node_modules"
-    command = [modules / ".bin" / "node", modules / "aws-lambda-ric" / "index.mjs"]
+    return [modules / ".bin" / "node", modules / "aws-lambda-ric" / "index.mjs"]
+
+
+def test_awss_own_node_client(local_lambda, root):
     env = {"LAMBDA_TASK_ROOT": local_lambda.folder}
-    check_work_is_seen(
-        local_lambda, [*command, "node_function.handler"], env=env, memory=512, timeout=10
-    )
+    command = [*awss_node_command(root), "node_function.handler"]
+    check_work_is_seen(local_lambda, command, env=env, memory=512, timeout=10)
+
+
+def test_awss_own_node_client_on_managed_instances(local_lambda, root):
+    """It asks for more work before it has answered: an invocation ends with its answer there."""
+    env = {
+        "LAMBDA_TASK_ROOT": local_lambda.folder,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "lambda-managed-instances",
+        "AWS_LAMBDA_MAX_CONCURRENCY": "3",
+    }
+    command = [*awss_node_command(root), "node_function.handler"]
+    seconds = [0.5, 0.3, 0.1]
+    with local_lambda.serve(*command, env=env, memory=512, timeout=10) as serving:
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            for _ in range(3):
+                list(pool.map(lambda s: serving.invoke({"sleep": s}), seconds))
+        log = serving.stop()
+    assert log.complaints == []
+    assert sorted(r["request_id"] for r in log.invokes) == sorted(log.started_ids)
+    took = sorted(record["duration_ms"] for record in log.invokes)
+    for index, shortest in enumerate(sorted(seconds * 3)):
+        assert shortest * 1000 <= took[index] < shortest * 1000 + 150, took
+    for record in log.invokes:
+        assert record["status"] == "ok" and "wall" not in record
+        assert any(what.startswith("wall: another thread") for what in record["coverage"]["unseen"])
 
 
 # ---- Ruby ---------------------------------------------------------------------------------------

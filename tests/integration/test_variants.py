@@ -1,16 +1,13 @@
 """Variants of Lambda: response streaming, SnapStart, provisioned concurrency, Managed Instances."""
 
+import concurrent.futures
 import datetime
 import itertools
-import os
-import signal
-import subprocess
+import json
 import sys
 import time
 
-import managed_api
 import pytest
-import record_schema
 
 RAW = [sys.executable, "raw_runtime.py"]
 PYTHON = [sys.executable, "-m", "awslambdaric", "app.handler"]
@@ -74,7 +71,7 @@ def test_workers_have_recordings_of_their_own(managed):
     assert sorted(r["request_id"] for r in log.invokes) == sorted(log.started_ids)
     assert [r["status"] for r in log.invokes] == ["ok"] * 20
     assert len(log.of_type("shutdown")) == 2, "one for each worker"
-    assert any("Events: [SHUTDOWN]" in line for line in log.lines)
+    assert [e["events"] for e in log.of_platform("extension")] == [["SHUTDOWN"]]
     assert len(pids) == 2, "both worked"
 
 
@@ -88,33 +85,78 @@ def test_lines_come_while_the_environment_lives(managed):
     raise AssertionError("no line within ten seconds")
 
 
-@pytest.mark.parametrize("mode", ["workers", "threads"])
-def test_invocations_at_the_same_time(build, private_tmp, local_lambda, mode):
-    """In processes of their own, or in threads of one process: each has its line and its time."""
-    api = managed_api.ManagedApi()
-    script = f"""{build}/extensions/lamprey &
-        LD_PRELOAD={build}/lib/liblamprey.so {sys.executable} raw_runtime.py {mode} >/dev/null 2>&1 & wait %1"""
-    process = subprocess.Popen(
-        private_tmp(["sh", "-c", script]), cwd=local_lambda.folder, stdout=subprocess.PIPE, text=True,
-        env={**os.environ, **MANAGED, "AWS_LAMBDA_RUNTIME_API": api.address, "_HANDLER": "h"},
-    )  # fmt: skip
-    try:
-        ids = [i for _ in range(3) for i in api.invoke_at_once([{"sleep": 0.5}, {"sleep": 0.3}])]
-        api.over.set()
-        lines = process.communicate(timeout=30)[0].splitlines()
-    finally:
-        for pid in {answer["pid"] for answer in api.answered.values()}:
-            os.kill(pid, signal.SIGKILL)
-        process.kill()
-        api.shutdown()
-    records = [record_schema.check(line) for line in lines if line.startswith('{"lamprey"')]
-    invokes = [r for r in records if r["type"] == "invoke"]
-    assert api.registered == [["SHUTDOWN"]]
-    assert sorted(r["request_id"] for r in invokes) == sorted(ids)
-    took = {r["request_id"]: r["duration_ms"] for r in invokes}
-    for first, second in zip(ids[::2], ids[1::2], strict=True):
-        assert 500 <= took[first] and 300 <= took[second] < 480, took
-    begun = sorted(datetime.datetime.fromisoformat(r["started"]) for r in invokes)
+def invoke_two_at_a_time(serving, times=3):
+    """{"sleep": 0.5} and {"sleep": 0.3} together, again and again: all answers."""
+    events = [{"sleep": 0.5}, {"sleep": 0.3}]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        return [one for _ in range(times) for one in pool.map(serving.invoke, events)]
+
+
+def check_two_at_a_time(log, times=3):
+    assert log.complaints == []
+    assert len(log.started_ids) == 2 * times
+    assert sorted(r["request_id"] for r in log.invokes) == sorted(log.started_ids)
+    for record in log.invokes:
+        assert record["status"] == "ok"
+        assert abs(log.durations_ms[record["request_id"]] - record["duration_ms"]) < 60
+    begun = sorted(datetime.datetime.fromisoformat(r["started"]) for r in log.invokes)
     near = sum((b - a).total_seconds() < 0.2 for a, b in itertools.pairwise(begun))
-    assert near >= 3, "they began together"
-    assert len({a["pid"] for a in api.answered.values()}) == (2 if mode == "workers" else 1)
+    assert near >= times, "they began together"
+    took = sorted(record["duration_ms"] for record in log.invokes)
+    assert 300 <= took[0] and took[times - 1] < 480 and 500 <= took[times], took
+
+
+@pytest.mark.parametrize("mode", ["workers", "threads"])
+def test_invocations_at_the_same_time(local_lambda, mode):
+    """In processes of their own, or in threads of one process: each has its line and its time."""
+    with local_lambda.serve(*RAW, mode, env=MANAGED) as serving:
+        answers = invoke_two_at_a_time(serving)
+        log = serving.stop()
+    check_two_at_a_time(log)
+    assert len({answer["pid"] for answer, _ in answers}) == (2 if mode == "workers" else 1)
+    for record in log.invokes:
+        assert record["wall"]["sleep_ms"] > 0.95 * record["duration_ms"]
+        beside = any("ran beside" in what for what in record["coverage"].get("unseen", []))
+        assert beside == (mode == "threads"), "whose memory it was is said to be unknown"
+    whole = log.of_type("shutdown")
+    assert sum(r["memory"]["allocations"] for r in log.invokes) <= sum(
+        r["memory"]["allocations"] for r in whole
+    )
+
+
+def test_awss_own_python_client_with_workers(local_lambda):
+    """It forks AWS_LAMBDA_MAX_CONCURRENCY of them, and its first process serves nobody."""
+    with local_lambda.serve(*PYTHON, env=MANAGED) as serving:
+        invoke_two_at_a_time(serving)
+        log = serving.stop()
+    check_two_at_a_time(log)
+    assert {r["status"] for r in log.records} == {"ok"}
+    assert len(log.of_type("init")) == 2, "one for each worker"
+    parents = [r for r in log.of_type("shutdown") if "process" not in r or r["process"]["role"] == "runtime"]
+    assert len(log.of_type("shutdown")) == 3 and len(parents) == 1
+    for record in log.invokes:
+        assert record["wall"]["sleep_ms"] > 0.95 * record["duration_ms"]
+
+
+def test_the_json_log_format(local_lambda):
+    """The platform's lines are JSON there; ours are as they always are, and the client's too."""
+    env = {"AWS_LAMBDA_LOG_FORMAT": "JSON"}
+    log = local_lambda.run(*PYTHON, invocations=3, env=env)
+    for line in log.lines:
+        assert isinstance(json.loads(line), dict), line
+    assert [r["request_id"] for r in log.invokes] == log.started_ids
+    assert [r["type"] for r in log.records] == ["init", *["invoke"] * 3, "shutdown"]
+    assert {event["status"] for event in log.of_platform("report")} == {"success"}
+    for record in log.invokes:
+        assert record["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Lamprey"
+        assert record["duration_ms"] <= log.durations_ms[record["request_id"]]
+
+
+def test_a_timeout_in_the_json_log_format(local_lambda):
+    env = {"AWS_LAMBDA_LOG_FORMAT": "JSON"}
+    with local_lambda.serve(*PYTHON, env=env, timeout=1) as serving:
+        serving.invoke({"sleep": 30})
+        log = serving.stop()
+    (report,) = log.of_platform("report")
+    assert report["status"] == "timeout"
+    assert [r["status"] for r in log.invokes] == ["timeout"]

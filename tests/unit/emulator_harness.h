@@ -59,6 +59,7 @@ if init == "internal":
     inner.request("POST", "/2020-01-01/extension/register", '{"events":[]}', {"Lambda-Extension-Name": "inner"})
     answer = inner.getresponse(); answer.read()
     inner.request("GET", "/2020-01-01/extension/event/next", headers={"Lambda-Extension-Identifier": answer.headers["Lambda-Extension-Identifier"]})
+if init == "workers": os.fork()
 if init == "tick": threading.Thread(target=tick, daemon=True).start()
 while True:
     status, body, headers = call("GET", "/runtime/invocation/next")
@@ -196,6 +197,25 @@ class EmulatorTest : public ::testing::Test {
     boost::asio::post(io, [&next] { next(0); });
     io.run();
     shutdown_took_ = since(closing);
+  }
+
+  // All of them at the same time, as far as the environment takes them; then SHUTDOWN(spindown).
+  void run_at_once(const std::vector<nlohmann::json>& events) {
+    Console console("", [this](std::string_view line) { lines_.emplace_back(line); });
+    boost::asio::io_context io(1);
+    Fleet fleet(io, options_, console);
+    results_.resize(events.size());
+    std::size_t left = events.size();
+    boost::asio::post(io, [&] {
+      for (std::size_t i = 0; i < events.size(); ++i) {
+        invoke(fleet, events[i], i, [&] {
+          if (--left == 0) {
+            boost::asio::post(io, [&] { fleet.shutdown([&io] { io.stop(); }); });
+          }
+        });
+      }
+    });
+    io.run();
   }
 
   void invoke(Fleet& fleet, const nlohmann::json& event, std::size_t index,

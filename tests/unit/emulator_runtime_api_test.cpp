@@ -56,6 +56,22 @@ class EmulatorRuntimeApi : public ::testing::Test {
   std::string init_error_;
 };
 
+TEST_F(EmulatorRuntimeApi, WorkersHaveSeveralInvocationsAtATime) {
+  api_.reset(true);
+  EXPECT_FALSE(api_.waiting());
+  start_invocation("id-1");
+  start_invocation("id-2");
+  EXPECT_FALSE(api_.waiting());
+  EXPECT_EQ(2, nexts_);
+  EXPECT_EQ(400, ask(verb::post, "/runtime/invocation/id-3/response")->status);
+  EXPECT_EQ(202, ask(verb::post, "/runtime/invocation/id-2/response")->status);
+  EXPECT_EQ(400, ask(verb::post, "/runtime/invocation/id-2/response")->status);
+  EXPECT_EQ(202, ask(verb::post, "/runtime/invocation/id-1/error")->status);
+  ASSERT_THAT(responses_, SizeIs(2));
+  EXPECT_EQ("id-2", responses_[0].request_id);
+  EXPECT_EQ("id-1", responses_[1].request_id);
+}
+
 TEST_F(EmulatorRuntimeApi, NextIsAnsweredWithTheInvocation) {
   EXPECT_FALSE(ask(verb::get, "/runtime/invocation/next"));
   EXPECT_EQ(1, nexts_);

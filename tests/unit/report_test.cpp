@@ -247,6 +247,44 @@ TEST_F(LedgerTest, InvocationsThatEndOutOfOrder) {
   EXPECT_EQ(reports_[2].request_id, "next");
 }
 
+// Totals go from end to end, so that their sum over all lines is the process's.
+TEST_F(LedgerTest, ConcurrentInvocationsShareTheTotals) {
+  builder_.header().flags |= recording::kFlagConcurrent;
+  builder_.end_init();
+  Ledger book = ledger();
+  book.refresh();
+  book.give_init(keep());
+  builder_.start("slow");
+  builder_.start("fast");
+  recording::Writer& writer = builder_.writer();
+  const auto allocate_and_end = [&](const char* id, std::uint64_t sequence, int blocks) {
+    for (int i = 0; i < blocks; ++i) {
+      writer.count_allocation(builder_.slot(), 100, 104);
+    }
+    builder_.respond(id);
+    ASSERT_TRUE(writer.mark_end(sequence, 0, RecordingBuilder::now()));
+  };
+  allocate_and_end("fast", 2, 3);
+  allocate_and_end("slow", 1, 5);
+  book.refresh();
+  EXPECT_EQ(book.give_ended(keep()), 2U);
+  ASSERT_EQ(reports_.size(), 3U);
+  EXPECT_EQ(reports_[1].request_id, "fast");
+  EXPECT_EQ(reports_[1].memory->allocations, 3U);
+  EXPECT_EQ(reports_[2].request_id, "slow");
+  EXPECT_EQ(reports_[2].memory->allocations, 5U);
+  for (const std::size_t i : {1U, 2U}) {
+    EXPECT_THAT(reports_[i].coverage.unseen,
+                ::testing::Contains("memory and calls by invocation: 1 ran beside it in this process"));
+  }
+  builder_.start("alone");
+  allocate_and_end("alone", 3, 1);
+  book.refresh();
+  book.give_ended(keep());
+  EXPECT_EQ(reports_[3].memory->allocations, 1U);
+  EXPECT_TRUE(reports_[3].coverage.unseen.empty());
+}
+
 TEST_F(LedgerTest, AMissingBoundaryIsSaidAndLiveTotalsStandIn) {
   builder_.end_init();
   Ledger book = ledger();

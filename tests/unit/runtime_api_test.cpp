@@ -128,6 +128,42 @@ TEST_F(RuntimeApiTest, WorkIsAskedForOnAnotherOpenConnection) {
   EXPECT_EQ(ended(), 1U);
 }
 
+// aws-lambda-ric for Node on Managed Instances: it asks for more before it answers.
+TEST_F(RuntimeApiTest, ConcurrentInvocationsEndWithTheirAnswers) {
+  const_cast<recording::Header&>(memory_.header()).flags |= recording::kFlagConcurrent;
+  connected(50);
+  send(50, kNext);
+  receive(50, work("a"));
+  send(50, kNext);
+  receive(50, work("b"));
+  send(50, kNext);
+  EXPECT_EQ(ended(), 0U);
+  EXPECT_EQ(memory_.invocation(1).flags, recording::kInvocationHandedOn);
+  connected(51);
+  const std::string whole = answer("b", "a long body");
+  send(51, whole.substr(0, whole.size() - 1));
+  EXPECT_EQ(ended(), 0U);
+  send(51, whole.substr(whole.size() - 1));
+  EXPECT_EQ(memory_.invocation(2).state, InvocationState::kEnded);
+  EXPECT_EQ(memory_.invocation(1).state, InvocationState::kStarted);
+  receive(51, kAccepted);
+  send(51, answer("a", "x", "error"));
+  EXPECT_EQ(ended(), 2U);
+}
+
+TEST_F(RuntimeApiTest, WorkersThatAnswerFirstAreNotSaidToHandOn) {
+  const_cast<recording::Header&>(memory_.header()).flags |= recording::kFlagConcurrent;
+  connected(50);
+  for (int i = 0; i < 3; ++i) {
+    send(50, kNext);
+    receive(50, work("r" + std::to_string(i)));
+    send(50, answer("r" + std::to_string(i), "x"));
+    receive(50, kAccepted);
+  }
+  EXPECT_EQ(ended(), 3U);
+  EXPECT_EQ(memory_.invocation(3).flags, 0U);
+}
+
 TEST_F(RuntimeApiTest, ConnectionPerCall) {
   for (int i = 0; i < 5; ++i) {
     connected(60);
