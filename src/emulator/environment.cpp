@@ -53,9 +53,9 @@ Environment::Environment(Shared shared, const std::string& label)
       log_(shared.console, telemetry_, variables_),
       function_(identify(variables_)) {
   if (is_managed_instances(variables_)) {
-    managed_.emplace(ManagedRequests::Parts{shared_.io, shared_.options, function_, runtime_, log_,
-                                            sandbox_},
-                     requests_at_once(variables_));
+    managed_.emplace(
+        ManagedRequests::Parts{shared_.io, shared_.options, function_, runtime_, log_, sandbox_},
+        requests_at_once(variables_));
   }
 }
 

@@ -30,7 +30,7 @@ void ManagedRequests::hand_out() {
   }
 }
 
-void ManagedRequests::start(Invocation invocation) {
+void ManagedRequests::start(Invocation&& invocation) {
   const std::string id = invocation.request_id;
   Running& request = running_.try_emplace(id, parts_.io, std::move(invocation)).first->second;
   parts_.log.start(request.invocation, parts_.function.version);

@@ -50,7 +50,7 @@ class ManagedRequests {
     boost::asio::steady_timer limit;
   };
 
-  void start(Invocation invocation);
+  void start(Invocation&& invocation);
   void time_out(const std::string& request_id);
   void report(const Running& request, const PhaseEnd& end, const FunctionResponse* response);
   void fail(const Running& request, const PhaseEnd& end, const std::string& message);

@@ -201,7 +201,8 @@ void RuntimeApi::end(const std::string& request_id) {
   }
 }
 
-void RuntimeApi::response(const std::string& id, const HttpRequest& request, const Respond& respond) {
+void RuntimeApi::response(const std::string& id, const HttpRequest& request,
+                          const Respond& respond) {
   end(id);
   const bool streaming = request.header("Lambda-Runtime-Function-Response-Mode") == "streaming";
   FunctionResponse result;

@@ -67,8 +67,8 @@ class RuntimeApi {
   void end(const std::string& request_id);
 
   RuntimeEvents events_;
-  State state_ = State::kStarting;    // of workers: kWaiting from the first `next` on
-  std::deque<Respond> waiting_;       // one, but of workers any number
+  State state_ = State::kStarting;  // of workers: kWaiting from the first `next` on
+  std::deque<Respond> waiting_;     // one, but of workers any number
   bool workers_ = false;
   bool snapshot_ = false;             // what waits is restore/next
   std::optional<HttpResponse> held_;  // work for the `next` that follows a restore

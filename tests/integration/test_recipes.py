@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -331,6 +332,53 @@ def test_terraform_says_what_cloudformation_says():
     assert set(re.findall(r"(\w+)\s*=", given)) == variables
     for name in re.findall(r"\$\{var\.lamprey\}/([\w./-]+)", source):
         assert name.startswith("dist/") or (ROOT / name.rstrip("/")).exists(), name
+
+
+@pytest.fixture(scope="module")
+def terraform(cloud, checkout):
+    """Runs it in the recipe's folder of a checkout, with AWS's own provider and the stand-in. The
+    provider (700 MB) is taken from where the machine has it: tests fetch nothing."""
+    program = shutil.which("terraform")
+    config = os.environ.get("TF_CLI_CONFIG_FILE", "")
+    if program is None or not pathlib.Path(config).is_file():
+        pytest.skip("no terraform, or no TF_CLI_CONFIG_FILE that names a mirror with hashicorp/aws")
+    for part in ("recipes", "views", "queries"):
+        shutil.copytree(ROOT / "layer" / part, checkout / "layer" / part)
+    environment = {**cloud.environment, "TF_CLI_CONFIG_FILE": config}
+
+    def run(*words):
+        return subprocess.run(
+            [program, f"-chdir={checkout}/layer/recipes/terraform", *words, "-no-color"],
+            env=environment, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+
+    ready = run("init", "-backend=false", "-input=false")
+    if ready.returncode != 0:
+        pytest.skip("terraform cannot install hashicorp/aws here: " + ready.stderr.strip()[-200:])
+    return run
+
+
+def test_terraform_gives_a_function_with_lamprey(terraform, cloud, checkout):
+    assert "valid" in terraform("validate").stdout
+    code = checkout / "function.zip"
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("index.py", "def handler(event, context): pass\n")
+    trust = '{"Version":"2012-10-17","Statement":[]}'
+    role = cloud("iam", "create-role", "--role-name", "tf", "--assume-role-policy-document", trust)
+    variables = [f"-var=role_arn={role['Role']['Arn']}", f"-var=code_zip={code}", "-var=function_name=tf"]
+    plan = terraform("plan", "-input=false", *variables)
+    saved = len(list((ROOT / "layer" / "queries").glob("*.logsinsights")))
+    assert f"Plan: {4 + saved} to add, 0 to change, 0 to destroy." in plan.stdout, plan.stderr
+    # The stand-in knows no saved queries.
+    made = ["-target=aws_lambda_function.function", "-target=aws_cloudwatch_dashboard.lamprey"]
+    applied = terraform("apply", "-auto-approve", "-input=false", *variables, *made)
+    assert "Apply complete! Resources: 4 added" in applied.stdout, applied.stderr
+    function = cloud("lambda", "get-function-configuration", "--function-name", "tf")
+    assert function["Environment"]["Variables"] == {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/lamprey"}
+    (layer,) = function["Layers"]
+    size = (checkout / "dist" / "lamprey-x86_64.zip").stat().st_size
+    assert cloud.layer(layer["Arn"])["Content"]["CodeSize"] == size
+    check_dashboard(cloud, "Lamprey-tf", "/aws/lambda/tf")
 
 
 def test_sam_and_serverless_name_the_layer_and_the_wrapper():

@@ -274,8 +274,9 @@ TEST_F(LedgerTest, ConcurrentInvocationsShareTheTotals) {
   EXPECT_EQ(reports_[2].request_id, "slow");
   EXPECT_EQ(reports_[2].memory->allocations, 5U);
   for (const std::size_t i : {1U, 2U}) {
-    EXPECT_THAT(reports_[i].coverage.unseen,
-                ::testing::Contains("memory and calls by invocation: 1 ran beside it in this process"));
+    EXPECT_THAT(
+        reports_[i].coverage.unseen,
+        ::testing::Contains("memory and calls by invocation: 1 ran beside it in this process"));
   }
   builder_.start("alone");
   allocate_and_end("alone", 3, 1);
