@@ -42,6 +42,7 @@ std::vector<std::string> recorded_code(recording::Reader& reader) {
 // The line of an init is made while the first invocation runs: it has less time than the last one,
 // when nobody waits any more.
 void Ledger::add_raw_calls(Report& report) {
+  static symbols::RawCallSearch search;  // of all ledgers: they live on one thread
   constexpr std::uint64_t kNsAMs = 1'000'000;
   const bool runs = process_.runs();
   if (header().role != recording::Role::kChild && (runs || raw_calls_.empty())) {
@@ -49,7 +50,7 @@ void Ledger::add_raw_calls(Report& report) {
     const std::uint64_t until =
         recording::monotonic_ns() + (report.type == Type::kInit ? 4 : 50) * kNsAMs;
     for (const std::string& file : runs ? mapped_code(header().pid) : recorded_code(reader_)) {
-      if (recording::monotonic_ns() < until && symbols::makes_raw_calls(file)) {
+      if (recording::monotonic_ns() < until && search.finds(file)) {
         raw_calls_.push_back("system calls that do not go through libc: " + file);
       }
     }

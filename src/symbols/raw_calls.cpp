@@ -26,6 +26,22 @@ bool is_call(std::span<const std::uint8_t> code, std::size_t at) {
 }
 #endif
 
+bool has_raw_call_in(const ElfFile& file) {
+  const CodeRange range = file.code();
+  std::array<std::uint8_t, kPiece> piece;
+  const std::uint64_t end = range.offset + std::min(range.bytes, kMostCode);
+  for (std::uint64_t at = range.offset; at + kOverlap < end; at += kPiece - kOverlap) {
+    const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, end - at));
+    if (!file.read_at(at, piece.data(), bytes)) {
+      break;
+    }
+    if (has_raw_call({piece.data(), bytes})) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 bool has_raw_call(std::span<const std::uint8_t> code) {
@@ -62,23 +78,23 @@ bool is_part_of_libc(const std::string& path) {
 }
 
 bool makes_raw_calls(const std::string& path) {
-  if (is_part_of_libc(path)) {
+  const auto file = is_part_of_libc(path) ? std::nullopt : ElfFile::open(path);
+  return file && has_raw_call_in(*file);
+}
+
+bool RawCallSearch::finds(const std::string& path) {
+  const auto file = is_part_of_libc(path) ? std::nullopt : ElfFile::open(path);
+  if (!file) {
     return false;
   }
-  const auto file = ElfFile::open(path);
-  const CodeRange range = file ? file->code() : CodeRange();
-  std::array<std::uint8_t, kPiece> piece;
-  const std::uint64_t end = range.offset + std::min(range.bytes, kMostCode);
-  for (std::uint64_t at = range.offset; at + kOverlap < end; at += kPiece - kOverlap) {
-    const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, end - at));
-    if (!file->read_at(at, piece.data(), bytes)) {
-      break;
-    }
-    if (has_raw_call({piece.data(), bytes})) {
-      return true;
-    }
+  if (const auto known = known_.find(file->build_id()); known != known_.end()) {
+    return known->second;
   }
-  return false;
+  const bool found = has_raw_call_in(*file);
+  if (!file->build_id().empty() && known_.size() < kMostBuilds) {
+    known_.emplace(file->build_id(), found);
+  }
+  return found;
 }
 
 }  // namespace lamprey::symbols

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 
@@ -25,5 +26,16 @@ bool is_part_of_libc(const std::string& path);
 // In the executable segment of the file at `path`. False for parts of libc, and where nothing could
 // be read.
 bool makes_raw_calls(const std::string& path);
+
+// The same, but a build is read once, whatever its files are called: processes of one environment
+// share most of theirs. Files without a build id are read each time. Not thread-safe.
+class RawCallSearch {
+ public:
+  bool finds(const std::string& path);
+
+ private:
+  static constexpr std::size_t kMostBuilds = 512;
+  std::map<std::string, bool> known_;  // by build id
+};
 
 }  // namespace lamprey::symbols

@@ -57,6 +57,29 @@ TEST(RawCallsTest, LibcItselfIsNotOfInterest) {
   EXPECT_FALSE(is_part_of_libc("/var/task/libc_client.so"));
 }
 
+// A build is read once: whatever is at another path, or there now, goes by its build id.
+TEST(RawCallsTest, ABuildIsLookedAtOnce) {
+  const TemporaryDirectory directory;
+  const std::string library = directory.path() + "/libraw.so";
+  compile_library(library, "extern \"C\" int asks() { return 1; }");
+  const std::string id = ElfFile::open(library)->build_id();
+  ASSERT_FALSE(id.empty());
+  RawCallSearch search;
+  EXPECT_FALSE(search.finds(library));
+  std::string changed = read_text(library);
+#if defined(__x86_64__)
+  const std::string call("\x0F\x05\x48\x3D\x01\xF0\xFF\xFF", 8);
+#else
+  const std::string call("\x01\x00\x00\xD4", 4);
+#endif
+  changed.replace(ElfFile::open(library)->code().offset, call.size(), call);
+  write_text(library, changed);
+  EXPECT_TRUE(makes_raw_calls(library));
+  EXPECT_FALSE(search.finds(library)) << "the same build id";
+  EXPECT_TRUE(RawCallSearch().finds(library));
+  EXPECT_FALSE(search.finds("/nonexistent"));
+}
+
 // Across the border between two pieces that are read (16 KiB from where the code begins).
 TEST(RawCallsTest, NoCallIsLostBetweenPieces) {
   const TemporaryDirectory directory;
