@@ -236,10 +236,13 @@ bool Journal::print(int output, const std::string& line, const recording::Header
 }
 
 // By sendfile, from a file in memory that nobody changes afterwards: what is in the pipe may still
-// be that file's page. False: not a byte of it went.
+// be that file's page. Not into a file: sendfile(2) takes its offset without the lock that write(2)
+// takes, so that lines of others who share it are written over. False: not a byte of it went.
 bool Journal::send(int output, const std::string& line) {
   const std::string text = line + "\n";
-  const int spool = mapped_ == nullptr ? -1 : memfd_create("lamprey-line", MFD_CLOEXEC);
+  struct stat status {};
+  const bool is_file = fstat(output, &status) != 0 || S_ISREG(status.st_mode);
+  const int spool = mapped_ == nullptr || is_file ? -1 : memfd_create("lamprey-line", MFD_CLOEXEC);
   if (spool < 0) {
     return false;
   }

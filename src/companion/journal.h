@@ -4,8 +4,9 @@
 //
 // The line and the note of it are one system call: the line goes to standard output by sendfile(2),
 // which writes how far it came to a page of this file before it returns to the program, where a
-// SIGKILL would be noticed. Where standard output does not take that (a pipe before Linux 5.12) the
-// line is written and then noted, and a kill between the two may repeat a line.
+// SIGKILL would be noticed. Where standard output does not take that (a pipe before Linux 5.12), or
+// is a file that others may write to as well, the line is written and then noted, and a kill
+// between the two may repeat a line.
 //
 // The file belongs to one environment: journal-<address of its API>. One companion at a time.
 #pragma once

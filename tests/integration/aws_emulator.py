@@ -146,14 +146,14 @@ class AwsEmulator:
             **({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory)} if memory else {}),
             **(env or {}),
         }
-        # A file that is appended to: nobody waits for a reader, and no line cuts another in two.
-        with tempfile.NamedTemporaryFile("a+b") as output:
+        # A file: nobody waits for a reader. Appended to: no writer takes another's place in it.
+        with tempfile.NamedTemporaryFile("r+b") as output, open(output.name, "ab") as appended:
             process = subprocess.Popen(
                 self.command(command, prelude),
                 cwd=self._folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=appended,
                 stderr=subprocess.STDOUT,
             )
             try:

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <csignal>
 #include <fstream>
+#include <thread>
 
 #include "recording/reader.h"
 #include "tests/unit/recording_builder.h"
@@ -52,6 +53,36 @@ class JournalTest : public ::testing::Test {
   recording::Header header_{};
   int ends_[2] = {-1, -1};
 };
+
+// Standard output that is a file, shared with others who write to it (an emulator, the runtime):
+// sendfile(2) takes the offset without the lock that write(2) takes, and one's line covers another's.
+TEST_F(JournalTest, LinesInASharedFileCoverNobodyElses) {
+  constexpr int kLines = 3000;
+  const std::string path = directory_.path() + "/log";
+  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ASSERT_GE(file, 0);
+  Journal journal(directory_.path(), "127.0.0.1:9001");
+  ASSERT_TRUE(journal.open(file));
+  std::thread neighbour([file] {
+    for (int i = 0; i < kLines; ++i) {
+      ASSERT_EQ(write(file, "neighbour's\n", 12), 12);
+    }
+  });
+  for (int i = 0; i < kLines; ++i) {
+    EXPECT_TRUE(journal.print(file, "ours", header_, given_up_to(2)));
+  }
+  neighbour.join();
+  close(file);
+  std::ifstream log(path);
+  int ours = 0;
+  int others = 0;
+  for (std::string line; std::getline(log, line);) {
+    ours += line == "ours" ? 1 : 0;
+    others += line == "neighbour's" ? 1 : 0;
+  }
+  EXPECT_EQ(ours, kLines);
+  EXPECT_EQ(others, kLines);
+}
 
 TEST_F(JournalTest, ASuccessorKnowsWhatWasPrinted) {
   {
