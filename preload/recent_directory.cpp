@@ -2,6 +2,8 @@
 // place.
 #include "preload/recent_directory.h"
 
+#include <string.h>
+
 namespace lamprey::preload::recent_directory {
 namespace {
 
@@ -31,14 +33,10 @@ Place* own_place() {
 
 bool ask(const Origin& origin, const char* path, Question& question) {
   constexpr std::size_t kLongestPath = 4096;
-  std::size_t bytes = 0;
-  std::size_t name = 0;  // where the last name begins
-  for (; path[bytes] != '\0'; ++bytes) {
-    if (path[bytes] == '/') {
-      name = bytes + 1;
-    }
-  }
-  const char* last = path + name;
+  const std::size_t bytes = strlen(path);
+  const auto* slash = static_cast<const char*>(memrchr(path, '/', bytes));
+  const char* last = slash != nullptr ? slash + 1 : path;
+  const auto name = static_cast<std::size_t>(last - path);
   const bool dots = last[0] == '.' && (last[1] == '\0' || (last[1] == '.' && last[2] == '\0'));
   question = {origin, path, name};
   return name <= kMostBytes && bytes > name && bytes < kLongestPath && !dots &&

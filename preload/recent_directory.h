@@ -4,7 +4,8 @@
 // into one form and hashed anew (~1,100 instructions of a hooked lstat()).
 //
 // Each thread slot has one place. A signal handler that interrupts its filling finds it marked and
-// neither reads nor fills it. No call of libc but memcmp and memcpy.
+// neither reads nor fills it. Of libc only what searches and compares memory is called, which is
+// async-signal-safe.
 #pragma once
 
 #include <cstddef>

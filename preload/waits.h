@@ -158,6 +158,7 @@ struct Spawns : ReturnsError {};
 // -- paths, streams ---------------------------------------------------------------------------
 
 struct ProbesPath : Plain {
+  static constexpr bool kOften = true;  // git and import systems do little else
   int at;
   const char* path;
   ProbesPath(int from, const char* text) : Plain(-1), at(from), path(text) {}

@@ -166,6 +166,7 @@ def instructions():
     for name, program, arguments, limit in (
             ("malloc+free", "malloc_pair", ["1", ITERATIONS], 69),
             ("read", "read_byte", [ITERATIONS], 197),
+            ("lstat, 30 bytes", "lstat_path", [ITERATIONS, "/usr/share/../share/../bin/env"], 350),
             ("poll, 20 frames deep", "deep_calls", [ITERATIONS, "poll", "20"], 480)):
         without = slope(program, arguments, 2000, 12000, None)
         with_lamprey = slope(program, arguments, 2000, 12000, LIBRARY)

@@ -13,7 +13,7 @@ ALLOWED_IMPORTS = {
     "__cxa_finalize", "__errno_location", "__gmon_start__", "__register_atfork",
     "_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable", "clock_gettime", "dlopen",
     "dlsym", "dlvsym",
-    "environ", "__environ", "memcpy", "memmove", "memset", "memcmp", "strlen",
+    "environ", "__environ", "memcpy", "memmove", "memset", "memcmp", "memrchr", "strlen",
     "bcmp",  # a memcmp that clang found to ask for equality only
 }  # fmt: skip
 TRIPWIRE_EXPORTS = {"pthread_mutex_trylock", "pthread_spin_lock"}

@@ -344,7 +344,7 @@ def terraform(cloud, checkout):
         pytest.skip("no terraform, or no TF_CLI_CONFIG_FILE that names a mirror with hashicorp/aws")
     for part in ("recipes", "views", "queries"):
         shutil.copytree(ROOT / "layer" / part, checkout / "layer" / part)
-    environment = {**cloud.environment, "TF_CLI_CONFIG_FILE": config}
+    environment = {**cloud.environment, "TF_CLI_CONFIG_FILE": config, "HOME": str(checkout)}
 
     def run(*words):
         return subprocess.run(
