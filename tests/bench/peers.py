@@ -4,10 +4,12 @@ A tool that is not installed, or that cannot run here, has a row that says so. T
 program many times slower get fewer rounds: their figure needs no third digit.
 """
 
+import http.client
 import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -144,6 +146,43 @@ def redis_requests(start, requests):
     return float(re.search(r'"SET","([0-9.]+)"', text)[1])
 
 
+HTTP_SERVER = """
+import http.server, json
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    def do_GET(self):
+        body = json.dumps([{"id": i, "path": self.path} for i in range(50)]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *words): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+def http_requests(start, requests):
+    """Requests a second of a server in Python's standard library, over one connection."""
+    command = start([os.path.realpath(sys.executable), "-c", HTTP_SERVER])
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                          stdin=subprocess.DEVNULL, start_new_session=True) as server:
+        try:
+            client = http.client.HTTPConnection("127.0.0.1", int(server.stdout.readline()))
+            for i in range(requests + 100):
+                if i == 100:
+                    begin = time.perf_counter()
+                client.request("GET", "/a")
+                client.getresponse().read()
+            took = time.perf_counter() - begin
+        finally:
+            os.killpg(server.pid, signal.SIGKILL)
+    forget_recording(server.pid)
+    return requests / took
+
+
 def wait_for_port(port, server):
     for _ in range(1200):
         if server.poll() is not None:
@@ -190,13 +229,13 @@ def ratio(value):
     return "cannot run it" if value is None else f"{value:.2f}×"
 
 
-def compare_servers(tools, requests, rounds=3):
+def compare_servers(tools, per_second, requests, rounds=3):
     starts = {"": lambda c: c, **{n: s for n, s in tools.items() if s is not None}}
     fast = {n: s for n, s in starts.items() if n not in SLOW}
-    found = medians_of_those_that_run(fast, lambda s: redis_requests(s, requests), rounds)
+    found = medians_of_those_that_run(fast, lambda s: per_second(s, requests), rounds)
     for name in starts.keys() & SLOW:
         found.update(medians_of_those_that_run(
-            {name: starts[name]}, lambda s: redis_requests(s, max(requests // 20, 500)), 1))
+            {name: starts[name]}, lambda s: per_second(s, max(requests // 20, 500)), 1))
     return {name: found[""] / found[name] if name in found else None for name in tools}
 
 
@@ -216,7 +255,7 @@ def memory_peers():
             compare(starts, [python, str(folder / "handler.py")], last_number)[0],
             compare(starts, ["node", str(folder / "handler.js")], last_number)[0],
             compare(starts, ["sqlite3", ":memory:", INSERTS.format(rows=100000)], child_cpu_ms)[0],
-            compare_servers(starts, 40000),
+            compare_servers(starts, redis_requests, 40000),
         ]
         memray = memray_ratio(folder / "handler.py", scratch)
     for name, (start, by_stack, accuracy) in tools.items():
@@ -275,7 +314,7 @@ def tree_of_files(folder, files):
 def call_peers():
     table = Table("system calls: time under each tool as a multiple of without (smaller is better)",
                   ["tool", "read of one byte", "sqlite3, 300,000 rows into a file",
-                   "git status, 10,000 files", "redis SET, no pipelining"])
+                   "git status, 10,000 files", "redis SET, no pipelining", "Python HTTP server"])
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
         tree = folder / "tree"
@@ -289,15 +328,16 @@ def call_peers():
             compare(tools, [*loop, "100000"], last_number)[0],
             compare(tools, database, wall_seconds)[0],
             compare(tools, ["git", "-C", str(tree), "status", "--porcelain"], wall_seconds, 9)[0],
-            compare_servers(tools, 40000),
+            compare_servers(tools, redis_requests, 40000),
+            compare_servers(tools, http_requests, 4000, 5),
         ]
     for name, start in tools.items():
         if not start:
-            table.add(name, "cannot run here", "", "", "")
+            table.add(name, "cannot run here", "", "", "", "")
             continue
         table.add(name, *[ratio(column[name]) for column in columns])
     if shutil.which("ltrace"):  # a few thousand times slower: the other programs would take hours
         bare = last_number([*loop, "100000"])
         traced = last_number(["ltrace", "-c", "-o", "/dev/null", *loop, "5000"])
-        table.add("ltrace -c", ratio(traced / bare), "not tried", "not tried", "not tried")
+        table.add("ltrace -c", ratio(traced / bare), *["not tried"] * 4)
     return table

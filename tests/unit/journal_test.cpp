@@ -55,7 +55,8 @@ class JournalTest : public ::testing::Test {
 };
 
 // Standard output that is a file, shared with others who write to it (an emulator, the runtime):
-// sendfile(2) takes the offset without the lock that write(2) takes, and one's line covers another's.
+// sendfile(2) takes the offset without the lock that write(2) takes, and one's line covers
+// another's.
 TEST_F(JournalTest, LinesInASharedFileCoverNobodyElses) {
   constexpr int kLines = 3000;
   const std::string path = directory_.path() + "/log";
