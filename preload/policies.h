@@ -273,7 +273,7 @@ struct Sends : Transfers<Way::kSends> {
   }
 };
 
-// sendto(2) names the peer of a datagram where there is no connection.
+// sendto(2), as sendmsg(2), names the peer of a datagram where there is no connection.
 struct SendsTo : Sends {
   const sockaddr* peer;
   socklen_t peer_size;
@@ -370,6 +370,12 @@ struct SendsMessage : Transfers<Way::kSends> {
   std::uint64_t after(ssize_t result) const {
     return SendsVectors(fd, message->msg_iov, message->msg_iovlen).after(result);
   }
+  CallClass account(CallClass by_name, const Spent& spent, ssize_t) const {
+    if (!spent.failed && message->msg_name != nullptr) [[unlikely]] {
+      targets::addressed(fd, static_cast<const sockaddr*>(message->msg_name), message->msg_namelen);
+    }
+    return targets::used(fd, by_name, spent, Way::kSends);
+  }
 };
 
 struct ReceivesMessages
@@ -387,7 +393,8 @@ struct ReceivesMessages
   }
 };
 
-struct SendsMessages : Transfers<Way::kSends> {  // sendmmsg: the result counts messages
+// sendmmsg: the result counts messages. All of them go to where the first one goes, almost always.
+struct SendsMessages : Transfers<Way::kSends> {
   const mmsghdr* messages;
   SendsMessages(int to, const mmsghdr* from) : Transfers(to), messages(from) {}
   std::uint64_t after(int result) const {
@@ -396,6 +403,11 @@ struct SendsMessages : Transfers<Way::kSends> {  // sendmmsg: the result counts 
       bytes += messages[i].msg_len;
     }
     return bytes;
+  }
+  CallClass account(CallClass by_name, const Spent& spent, int result) const {
+    const SendsMessage first(fd, result > 0 ? &messages->msg_hdr : nullptr);
+    return result > 0 ? first.account(by_name, spent, result)
+                      : targets::used(fd, by_name, spent, Way::kSends);
   }
 };
 

@@ -67,7 +67,8 @@ def ports(tmp_path_factory):
         stays.daemon_threads = True
         for server in (stays, goes, echoes):
             threading.Thread(target=server.serve_forever, daemon=True).start()
-        found = {"keeps": stays, "connects": stays, "loops": goes, "handed over": goes, "datagrams": echoes}
+        found = {"keeps": stays, "connects": stays, "loops": goes, "handed over": goes}
+        found |= dict.fromkeys(("datagrams", "messages", "many messages"), echoes)
         found = {way: server.server_address[1] for way, server in found.items()}
         nobody.bind(("127.0.0.1", 0))  # bound, so that nobody else is given it; not listening
         found |= {"refused": nobody.getsockname()[1], "six": 0}
@@ -156,8 +157,9 @@ def test_the_handshake_is_no_answer(talk, way):
         assert SECRET_ANSWER_MS <= peer["first_byte_ms"] < both_ms
 
 
-def test_a_datagrams_peer_is_known_without_a_connection(talk):
-    echoed, (peer,), _ = talk("datagrams")
+@pytest.mark.parametrize("way", ["datagrams", "messages", "many messages"])
+def test_a_datagrams_peer_is_known_without_a_connection(talk, way):
+    echoed, (peer,), _ = talk(way)
     assert (echoed, peer["connects"]) == (100, 0)
     assert (peer["sent_bytes"], peer["received_bytes"], peer["errors"]) == (100, 100, 0)
 

@@ -2,9 +2,11 @@
 TLS, where there is one."""
 
 import asyncio
+import ctypes
 import http.client
 import socket
 import ssl
+import struct
 
 _kept = {}
 
@@ -59,6 +61,35 @@ def _datagrams(port):
         return len(asking.recvfrom(1000)[0])
 
 
+def _messages(port):
+    """As Node's dgram sends: sendmsg with an address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.sendmsg([b"." * 60, b"." * 40], [], 0, ("127.0.0.1", port))
+        return len(asking.recvfrom(1000)[0])
+
+
+class _Vector(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_char_p), ("bytes", ctypes.c_size_t)]
+
+
+class _Message(ctypes.Structure):  # struct mmsghdr
+    _fields_ = [
+        ("name", ctypes.c_char_p), ("name_bytes", ctypes.c_uint), ("vectors", ctypes.POINTER(_Vector)),
+        ("count", ctypes.c_size_t), ("control", ctypes.c_void_p), ("control_bytes", ctypes.c_size_t),
+        ("flags", ctypes.c_size_t), ("sent", ctypes.c_uint),
+    ]  # fmt: skip
+
+
+def _many_messages(port):
+    """sendmmsg, for which Python has no function."""
+    name = struct.pack("=HH4s8s", socket.AF_INET, socket.htons(port), b"\x7f\0\0\x01", b"")
+    vector = _Vector(b"." * 50, 50)
+    both = (_Message * 2)(*[_Message(name, len(name), ctypes.pointer(vector), 1) for _ in range(2)])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        assert ctypes.CDLL(None).sendmmsg(asking.fileno(), both, 2, 0) == 2
+        return sum(len(asking.recvfrom(1000)[0]) for _ in range(2))
+
+
 def _handed_over(port):
     """What another process connected: here one's own, which takes it back by another number."""
     ours, theirs = socket.socketpair()
@@ -88,6 +119,8 @@ WAYS = {
     "tls1.2": lambda port: _tls(port, ssl.TLSVersion.TLSv1_2),
     "tls1.3": lambda port: _tls(port, ssl.TLSVersion.TLSv1_3),
     "datagrams": _datagrams,
+    "messages": _messages,
+    "many messages": _many_messages,
     "handed over": _handed_over,
     "six": _six,
 }
