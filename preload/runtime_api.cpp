@@ -2,9 +2,9 @@
 // runtime_api.h for what is recognised; http_framer.h finds the messages.
 #include "preload/runtime_api.h"
 
-#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "preload/boundaries.h"
 #include "preload/http_framer.h"
 #include "preload/raw_syscall.h"
 #include "preload/targets.h"
@@ -120,61 +120,12 @@ const char* runtime_path(const char* line) {
   return starts_with(line, kPostPrefix) ? line + length_of(kPostPrefix) : nullptr;
 }
 
-// Wakes a companion that waits for a mark. The one system call that a running process makes for
-// us, at the two moments when the runtime itself is about to wait for the network.
-void wake_reader() {
-  constexpr long kFutexWake = 1;  // shared: the other side maps the same file
-  raw_syscall(SYS_futex, pointer_argument(&g_writer.header().wake), kFutexWake, 0x7FFFFFFF);
-}
-
-// One system call at the two boundaries where the runtime is about to wait for the network anyway:
-// CPU time to the microsecond, where /proc/<pid>/stat has 10 ms and may be out of sight.
-recording::ResourceUse resource_use() {
-  rusage usage = {};
-  if (raw_syscall(SYS_getrusage, RUSAGE_SELF, pointer_argument(&usage)) != 0) {
-    return {};
-  }
-  auto nanoseconds = [](const timeval& time) {
-    return (static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U) +
-           (static_cast<std::uint64_t>(time.tv_usec) * 1000U);
-  };
-  return {nanoseconds(usage.ru_utime),
-          nanoseconds(usage.ru_stime),
-          static_cast<std::uint64_t>(usage.ru_maxrss) * 1024,
-          static_cast<std::uint64_t>(usage.ru_minflt),
-          static_cast<std::uint64_t>(usage.ru_majflt),
-          static_cast<std::uint64_t>(usage.ru_nvcsw),
-          static_cast<std::uint64_t>(usage.ru_nivcsw)};
-}
-
-// clock_gettime(2) of another thread's CPU time: the kernel's own numbering of such clocks
-// (CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED), which pthread_getcpuclockid(3) uses. By the raw call:
-// the vDSO knows no such clock.
-std::uint64_t thread_cpu_ns(std::int32_t tid) {
-  const auto clock = static_cast<std::int32_t>((~static_cast<std::uint32_t>(tid) << 3U) | 6U);
-  timespec used = {};
-  if (raw_syscall(SYS_clock_gettime, clock, pointer_argument(&used)) != 0) {
-    return 0;
-  }
-  return (static_cast<std::uint64_t>(used.tv_sec) * 1'000'000'000U) +
-         static_cast<std::uint64_t>(used.tv_nsec);
-}
-
-void end_invocation(std::uint64_t sequence, recording::ClockPair now) {
-  current_slot();  // so that t_thread.tid is known
-  if (g_writer.mark_end(sequence, t_thread.tid, now, resource_use(), thread_cpu_ns)) {
-    wake_reader();
-  }
-}
-
 // More work is asked for on this connection: what was delivered on it has ended.
 void ask_for_work(Conversation& c) {
-  const recording::ClockPair now = clock_pair();
   if (g_writer.init_ended()) {
-    end_invocation(c.delivered, now);
+    boundaries::invocation_ended(c.delivered);
   } else {
-    g_writer.mark_init_end(now, resource_use());
-    wake_reader();
+    boundaries::init_ended();
   }
   c.delivered = 0;
 }
@@ -214,7 +165,7 @@ struct RequestSink {
   bool head_end() { return true; }
   void message_end() {
     if (c.answering != 0 && (g_writer.header().flags & recording::kFlagConcurrent) != 0) {
-      end_invocation(c.answering, clock_pair());
+      boundaries::invocation_ended(c.answering);
     }
     c.answering = 0;
   }
@@ -278,7 +229,7 @@ struct ResponseSink {
   void start() {
     const recording::RequestFacts facts = {c.request_id, c.trace_id, c.function_arn, c.deadline_ms};
     c.delivered = g_writer.mark_start(facts, current_slot(), t_thread.tid, c.first_byte,
-                                      read_clock(CLOCK_REALTIME), thread_cpu_ns);
+                                      read_clock(CLOCK_REALTIME), boundaries::thread_cpu_ns);
   }
 };
 

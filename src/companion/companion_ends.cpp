@@ -1,0 +1,102 @@
+// The companion's part in ends: SHUTDOWN, and inits that fail. The main loop is companion.cpp's.
+#include <fmt/format.h>
+
+#include "companion/companion.h"
+#include "companion/ending.h"
+#include "report/headline.h"
+
+namespace lamprey::companion {
+
+using recording::monotonic_ns;
+using recording::realtime_ns;
+using report::Report;
+
+Circumstances Companion::circumstances_of(Followed& followed) {
+  Circumstances known;
+  known.account = followed.ledger().account();
+  known.exited = (followed.ledger().header().flags & recording::kFlagExited) != 0;
+  known.gone = followed.has_ended();
+  // Where workers serve, the process that started them asks for nothing itself.
+  known.init_ended = followed.ledger().init_ended() || followed.is_child() || served_;
+  if (known.gone && !known.account && !known.exited) {
+    const report::MemoryEvidence evidence =
+        followed.memory_evidence(recordings_.memory_kills_at_start());
+    known.memory = report::judge_memory(evidence);
+    if (known.memory.confidence_percent > 0) {
+      known.findings.push_back(report::memory_finding(evidence, known.memory));
+    }
+  }
+  return known;
+}
+
+void Companion::on_shutdown(const lambda::Event& event) {
+  log(LogLevel::kDebug, fmt::format("SHUTDOWN {}", event.reason_text));
+  look();
+  drain({});
+  const std::uint64_t now = monotonic_ns();
+  if (recordings_.live().empty()) {
+    Report report;
+    report.type = report::Type::kShutdown;
+    const report::End end = ending_of(event.reason, {});
+    report.status = end.status;
+    report.death = end.death;
+    report.coverage.unseen.push_back(why_nothing());
+    report::add_headline(report);
+    print(report);
+    return;
+  }
+  while (!recordings_.live().empty()) {
+    Followed& followed = *recordings_.live().front();
+    report::Ledger& ledger = followed.ledger();
+    ledger.refresh();  // its last words may have come after the look
+    const Circumstances known = circumstances_of(followed);
+    report::End end = ending_of(event.reason, known);
+    end.mono_ns = known.account ? known.account->mono_ns : gone_mono_ns_ != 0 ? gone_mono_ns_ : now;
+    end.duration_known = end.duration_known || known.account.has_value();
+    end.closeup = followed.closeup();
+    if (!known.init_ended && end.status != report::Status::kOk) {
+      count_failed_init(end);
+    }
+    const report::Sink sink = printer(ledger);
+    ledger.give_open(open_ending(end, known), sink);
+    ledger.give_whole(known.init_ended ? report::Type::kShutdown : report::Type::kInit, end, sink);
+    recordings_.remove(followed);
+  }
+}
+
+// An init that is killed each time, before it could finish, is started anew each time: nothing but
+// a change of the function ends that.
+void Companion::count_failed_init(report::End& end) {
+  EnvironmentState& state = journal_.state();
+  state.failed_inits += 1;
+  if (state.failed_inits == 1) {
+    state.first_failed_real_ns = realtime_ns();
+  }
+  journal_.keep_state();
+  if (state.failed_inits < 2) {
+    return;
+  }
+  report::Finding finding;
+  finding.code = "init.loop";
+  finding.severity = report::Severity::kCritical;
+  finding.text = fmt::format("Init did not finish {} times in a row.", state.failed_inits);
+  finding.advice =
+      "After a failure init runs again inside the next invocation, with the function's timeout as "
+      "its limit and less CPU: raise the timeout above what init takes, give more memory, or move "
+      "work out of init.";
+  finding.evidence = {
+      {"failed_inits", static_cast<std::int64_t>(state.failed_inits)},
+      {"seconds",
+       static_cast<std::int64_t>((realtime_ns() - state.first_failed_real_ns) / 1'000'000'000U)}};
+  end.findings.push_back(std::move(finding));
+}
+
+void Companion::note_init_ended() {
+  served_ = true;
+  if (journal_.state().failed_inits != 0) {
+    journal_.state().failed_inits = 0;
+    journal_.keep_state();
+  }
+}
+
+}  // namespace lamprey::companion
