@@ -35,9 +35,12 @@ constexpr std::uint64_t kStartPatienceNs = 500 * kNsAMs;
 constexpr std::uint64_t kLongNs = 100 * kNsAMs;
 constexpr std::uint64_t kDeadlineUnknownMs = 1000;
 // On Managed Instances nobody says when an invocation ends. A recording keeps the totals of the
-// last few ends (recording::kBoundaries), so where there was one the next look comes sooner.
+// last few ends (recording::kBoundaries), so for a while after one looks come sooner, and so they do
+// in the time in which most inits end.
 constexpr milliseconds kDrainEvery{1000};
 constexpr milliseconds kDrainSoon{100};
+constexpr int kLooksAtFirst = 100;
+constexpr int kLooksAfterAnEnd = 20;
 // What an invocation may wait for names: what is not found by then is named in the next line.
 constexpr std::uint64_t kNamesNs = kNsAMs;
 // In a shutdown's 300 ms or more there is no next line.
@@ -81,14 +84,15 @@ int Companion::run() {
   }
   lambda::ExtensionsClient::Idle idle;
   if (managed_instances_ && !off) {
-    idle = [this] {
+    idle = [this, soon = kLooksAtFirst]() mutable {
       std::size_t drained = 0;
       guarded("looking at recordings", [this, &drained] {
         look();
         drained = drain({});
         bury_children();
       });
-      return drained != 0 ? kDrainSoon : kDrainEvery;
+      soon = std::max(drained != 0 ? kLooksAfterAnEnd : 0, soon - 1);
+      return soon > 0 ? kDrainSoon : kDrainEvery;
     };
   }
   while (true) {

@@ -120,8 +120,10 @@ def test_awss_own_node_client_on_managed_instances(local_lambda, root):
     assert sorted(r["request_id"] for r in log.invokes) == sorted(log.started_ids)
     took = sorted(record["duration_ms"] for record in log.invokes)
     for index, shortest in enumerate(sorted(seconds * 3)):
-        assert shortest * 1000 <= took[index] < shortest * 1000 + 150, took
+        assert shortest * 1000 <= took[index], took
     for record in log.invokes:
+        platform = log.durations_ms[record["request_id"]]
+        assert 0.6 * platform < record["duration_ms"] < platform + 5
         assert record["status"] == "ok" and "wall" not in record
         assert any(what.startswith("wall: another thread") for what in record["coverage"]["unseen"])
 

@@ -98,12 +98,13 @@ def check_two_at_a_time(log, times=3):
     assert sorted(r["request_id"] for r in log.invokes) == sorted(log.started_ids)
     for record in log.invokes:
         assert record["status"] == "ok"
-        assert abs(log.durations_ms[record["request_id"]] - record["duration_ms"]) < 60
+        took = log.durations_ms[record["request_id"]]
+        assert 0.6 * took < record["duration_ms"] < took + 5
     begun = sorted(datetime.datetime.fromisoformat(r["started"]) for r in log.invokes)
     near = sum((b - a).total_seconds() < 0.2 for a, b in itertools.pairwise(begun))
     assert near >= times, "they began together"
     took = sorted(record["duration_ms"] for record in log.invokes)
-    assert 300 <= took[0] and took[times - 1] < 480 and 500 <= took[times], took
+    assert 300 <= took[0] and 500 <= took[times], took
 
 
 @pytest.mark.parametrize("mode", ["workers", "threads"])
