@@ -35,8 +35,8 @@ constexpr std::uint64_t kStartPatienceNs = 500 * kNsAMs;
 constexpr std::uint64_t kLongNs = 100 * kNsAMs;
 constexpr std::uint64_t kDeadlineUnknownMs = 1000;
 // On Managed Instances nobody says when an invocation ends. A recording keeps the totals of the
-// last few ends (recording::kBoundaries), so for a while after one looks come sooner, and so they do
-// in the time in which most inits end.
+// last few ends (recording::kBoundaries), so for a while after one looks come sooner, and so they
+// do in the time in which most inits end.
 constexpr milliseconds kDrainEvery{1000};
 constexpr milliseconds kDrainSoon{100};
 constexpr int kLooksAtFirst = 100;
