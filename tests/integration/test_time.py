@@ -244,6 +244,28 @@ def test_a_slow_resolver_and_a_large_file(slow_names, workspace, request, runtim
     tried(run, lambda named: any(map(is_true, named)))
 
 
+def test_a_resolver_of_ones_own_is_dns_too(slow_names):
+    """Node's dns.resolve asks on sockets of its own (c-ares): the event loop waits for port 53."""
+    if shutil.which("node") is None:
+        pytest.skip("no node here")
+    event = {"timed": {"resolve": "db.internal.example"}}
+
+    def run():
+        log = slow_names.run(
+            "node", "node_client.mjs", event=event, invocations=2, memory=512, timeout=20,
+            env={"LAMPREY_DETAIL": "full"},
+        )  # fmt: skip
+        return log.invokes
+
+    def is_true(record):
+        check_sum(record)
+        (host,) = record["network"]
+        assert host["peer"].endswith(":53") and host["received_bytes"] > 0
+        return near(record["wall"]["dns_ms"], DNS_MS) and record["wall"]["network_ms"] < 5
+
+    tried(run, lambda records: all(map(is_true, records)))
+
+
 @pytest.mark.parametrize(
     ("event", "call"), [({"sleep": 30}, "clock_nanosleep"), ({"child": 30}, "wait4")]
 )

@@ -25,6 +25,7 @@ export async function timed(event) {
     event.network ? ask(event.network) : null,
     event.child ? child(event.child) : null,
     event.dns ? dns.lookup(event.dns, 4) : null,
+    event.resolve ? dns.resolve4(event.resolve) : null,
     event.read ? fs.readFile(event.read) : null,
   ]);
   return { took: Number(process.hrtime.bigint() - begin) / 1e6 };
