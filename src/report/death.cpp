@@ -100,7 +100,10 @@ std::string abort_text(const recording::Death& death) {
 }
 
 std::string signal_text(const recording::Death& death, std::int32_t pid) {
-  if (death.signal == SIGABRT && (death.sender == 0 || death.sender == pid)) {
+  // abort() uses tgkill(2): a plain kill(2) of oneself is another thing to look for.
+  const bool by_kill =
+      death.kind == DeathKind::kSignal && death.code == SI_USER && death.message[0] == '\0';
+  if (death.signal == SIGABRT && (death.sender == 0 || death.sender == pid) && !by_kill) {
     return abort_text(death);
   }
   if (death.kind == DeathKind::kSignal && death.code > 0) {

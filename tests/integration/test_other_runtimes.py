@@ -55,6 +55,7 @@ def check_work_is_seen(local_lambda, command, **options):
     check_everything_is_recorded(log, ["ok", "ok", "ok", "error", "ok"])
     first, sleeping, allocating, _, last = log.invokes
     assert sleeping["duration_ms"] >= SLEEP_MS > last["duration_ms"]
+    assert sleeping["wall"]["sleep_ms"] > 0.9 * SLEEP_MS
     assert allocating["memory"]["allocated_bytes"] >= BYTES
     assert last["memory"]["allocated_bytes"] < BYTES / 2
     return log

@@ -94,6 +94,14 @@ TEST_F(AccountTest, LibcsMessageAndTheTypeOfAnException) {
   EXPECT_THAT(ledger().account()->death.reason, HasSubstr("uncaught C++ exception"));
 }
 
+TEST_F(AccountTest, AnAbortIsToldFromAKillOfOneself) {
+  recording::Death& d = by_signal(SIGABRT, SI_USER);
+  d.sender = builder_.header().pid;
+  EXPECT_EQ(ledger().account()->death.reason, "SIGABRT, sent by the process itself");
+  d.code = SI_TKILL;
+  EXPECT_THAT(ledger().account()->death.reason, HasSubstr("abort()"));
+}
+
 TEST_F(AccountTest, ASignalFromOutsideIsToldFromOnesOwn) {
   recording::Death& d = by_signal(SIGTERM, SI_USER);
   d.sender = 4;
