@@ -9,6 +9,18 @@
 namespace lamprey::preload {
 namespace {
 
+// Not in the hooks themselves: what it keeps in registers, each would save and restore for a lock
+// that is free.
+template <Call kCall, class Policy, class Lock, class... Arguments>
+[[gnu::noinline]] int wait_for(const char* symbol, Lock& lock_function, void* lock,
+                               Arguments... arguments) {
+  const int result = intercept<kCall>(symbol, lock_function, Policy(lock), lock, arguments...);
+  if (t_thread.slot != nullptr) {  // a mutex's owner stood there: no descriptor for kSame
+    recording::store(t_thread.slot->in_flight.descriptor, -1);
+  }
+  return result;
+}
+
 template <Call kCall, class Policy, class Try, class Lock, class... Arguments>
 inline int lock_with(const char* symbol, Try& try_lock, Lock& lock_function, void* lock,
                      Arguments... arguments) {
@@ -19,11 +31,7 @@ inline int lock_with(const char* symbol, Try& try_lock, Lock& lock_function, voi
       return result;
     }
   }
-  const int result = intercept<kCall>(symbol, lock_function, Policy(lock), lock, arguments...);
-  if (t_thread.slot != nullptr) {  // a mutex's owner stood there: no descriptor for kSame
-    recording::store(t_thread.slot->in_flight.descriptor, -1);
-  }
-  return result;
+  return wait_for<kCall, Policy>(symbol, lock_function, lock, arguments...);
 }
 
 }  // namespace
