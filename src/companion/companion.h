@@ -48,7 +48,7 @@ class Companion {
   void add_platform(report::Report& report);
   void on_invoke(const lambda::Event& event);
   void on_shutdown(const lambda::Event& event);
-  void look();  // new files, orphans, complaints
+  void look();                                            // new files, orphans, complaints
   std::size_t drain(const std::string& current_request);  // how many invocations it printed
   void bury_children();
   Sight look_for(const std::string& request_id);
@@ -75,7 +75,7 @@ class Companion {
   std::uint64_t names_ns_ = 0;  // what this event may still spend on names
   bool managed_instances_ = false;
   bool unrecorded_said_ = false;
-  bool served_ = false;  // a process of this environment has asked for work
+  bool served_ = false;   // a process of this environment has asked for work
   std::string obstacle_;  // why there is no directory of recordings; empty when there is one
   std::string last_complaint_;
   report::MemoryKills kills_before_us_;    // the kernel's counters in our predecessor's time

@@ -44,8 +44,8 @@ void Ledger::fill_totals(Report& report, const Invocation& entry) {
   }
   bool adjacent = base_sequence_ == sequence - 1;
   if (const std::size_t others = ran_beside(entry); others != 0) {
-    report.coverage.unseen.push_back(fmt::format(
-        "memory and calls by invocation: {} ran beside it in this process", others));
+    report.coverage.unseen.push_back(
+        fmt::format("memory and calls by invocation: {} ran beside it in this process", others));
     adjacent = false;
   } else if (!adjacent && (header().flags & recording::kFlagConcurrent) == 0) {
     if (auto before = reader_.boundary(sequence - 1)) {
