@@ -124,7 +124,7 @@ def test_awss_own_node_client_on_managed_instances(local_lambda, root):
         assert shortest * 1000 <= took[index], took
     for record in log.invokes:
         platform = log.durations_ms[record["request_id"]]
-        assert 0.6 * platform < record["duration_ms"] < platform + 5
+        assert 0.4 * platform < record["duration_ms"] < platform + 100, "either side may be late"
         assert record["status"] == "ok" and "wall" not in record
         assert any(what.startswith("wall: another thread") for what in record["coverage"]["unseen"])
 

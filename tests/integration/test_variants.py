@@ -99,7 +99,7 @@ def check_two_at_a_time(log, times=3):
     for record in log.invokes:
         assert record["status"] == "ok"
         took = log.durations_ms[record["request_id"]]
-        assert 0.6 * took < record["duration_ms"] < took + 5
+        assert 0.4 * took < record["duration_ms"] < took + 100, "a thread may be late on either side"
     begun = sorted(datetime.datetime.fromisoformat(r["started"]) for r in log.invokes)
     near = sum((b - a).total_seconds() < 0.2 for a, b in itertools.pairwise(begun))
     assert near >= times, "they began together"
