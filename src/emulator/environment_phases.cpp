@@ -164,9 +164,7 @@ void Environment::finish_runtime() {
   RuntimeDone done;
   done.duration = runtime_done_at_ - invoke_started_;
   if (response_) {
-    done.response_latency = response_->first_byte - invoke_started_;
-    done.response_duration = response_->last_byte - response_->first_byte;
-    done.produced_bytes = response_->answer.body.size();
+    add_response(done, invoke_started_, *response_);
   }
   log_.runtime_done(current_->request_id, done);
 }

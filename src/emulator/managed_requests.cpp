@@ -95,9 +95,7 @@ void ManagedRequests::report(const Running& request, const PhaseEnd& end,
   done.end = end;
   done.duration = now() - request.started;
   if (response != nullptr) {
-    done.response_latency = response->first_byte - request.started;
-    done.response_duration = response->last_byte - response->first_byte;
-    done.produced_bytes = response->answer.body.size();
+    add_response(done, request.started, *response);
   }
   parts_.log.runtime_done(request.invocation.request_id, done);
   InvocationReport whole;

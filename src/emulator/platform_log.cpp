@@ -50,6 +50,12 @@ std::string status_text(const PhaseEnd& end) {
 
 }  // namespace
 
+void add_response(RuntimeDone& done, SteadyTime invoked, const FunctionResponse& response) {
+  done.response_latency = response.first_byte - invoked;
+  done.response_duration = response.last_byte - response.first_byte;
+  done.produced_bytes = response.answer.body.size();
+}
+
 PlatformLog::PlatformLog(Console& console, TelemetryApi& telemetry, const Variables& function)
     : console_(console),
       telemetry_(telemetry),

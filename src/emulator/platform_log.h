@@ -13,6 +13,7 @@
 #include "emulator/extensions_api.h"
 #include "emulator/function_variables.h"
 #include "emulator/invocation.h"
+#include "emulator/runtime_api.h"
 #include "emulator/telemetry_api.h"
 
 namespace lamprey::emulator {
@@ -30,6 +31,9 @@ struct RuntimeDone {
   std::optional<Nanoseconds> response_duration;  // first byte → last byte
   std::uint64_t produced_bytes = 0;
 };
+
+// What a response adds to it.
+void add_response(RuntimeDone& done, SteadyTime invoked, const FunctionResponse& response);
 
 struct InvocationReport {
   PhaseEnd end;

@@ -77,11 +77,6 @@ bool is_part_of_libc(const std::string& path) {
                      [&name](const char* part) { return name.starts_with(part); });
 }
 
-bool makes_raw_calls(const std::string& path) {
-  const auto file = is_part_of_libc(path) ? std::nullopt : ElfFile::open(path);
-  return file && has_raw_call_in(*file);
-}
-
 bool RawCallSearch::finds(const std::string& path) {
   const auto file = is_part_of_libc(path) ? std::nullopt : ElfFile::open(path);
   if (!file) {

@@ -23,14 +23,12 @@ bool has_raw_call(std::span<const std::uint8_t> code);
 // Libc, the loader, and what belongs to them.
 bool is_part_of_libc(const std::string& path);
 
-// In the executable segment of the file at `path`. False for parts of libc, and where nothing could
-// be read.
-bool makes_raw_calls(const std::string& path);
-
-// The same, but a build is read once, whatever its files are called: processes of one environment
-// share most of theirs. Files without a build id are read each time. Not thread-safe.
+// A build is read once, whatever its files are called: processes of one environment share most of
+// theirs. Files without a build id are read each time. Not thread-safe.
 class RawCallSearch {
  public:
+  // In the executable segment of the file at `path`. False for parts of libc, and where nothing
+  // could be read.
   bool finds(const std::string& path);
 
  private:

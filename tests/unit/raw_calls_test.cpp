@@ -17,6 +17,8 @@ using lamprey::testing::read_text;
 using lamprey::testing::TemporaryDirectory;
 using lamprey::testing::write_text;
 
+bool makes_raw_calls(const std::string& path) { return RawCallSearch().finds(path); }
+
 bool raw(const std::string& code) {
   const TemporaryDirectory directory;
   const std::string library = directory.path() + "/libraw.so";
