@@ -7,6 +7,7 @@
 #include "preload/deadly_signals.h"
 #include "preload/death.h"
 #include "preload/environment.h"
+#include "preload/exact.h"
 #include "preload/file.h"
 #include "preload/live_set.h"
 #include "preload/mappings.h"
@@ -127,19 +128,31 @@ void open_recording(recording::Header& header) {
   g_wiped.sizes_by_header = g_sizes_by_header ? UINTPTR_MAX : 0;
 }
 
+std::size_t bytes_of(bool exact) {
+  return exact ? recording::kExactFileBytes : recording::kFileBytes;
+}
+
 // A forked child's own recording. `parent` is still mapped: what is loaded is known from there.
 void record_child(const std::byte* parent, const recording::Header& before,
                   std::int64_t inherited) {
   const recording::ClockPair begin = clock_pair();
   const int pid = static_cast<int>(raw_syscall(SYS_getpid));
   const unsigned long start = process_start_time();
-  const FileResult file = create_recording_file(pid, start);
+  const bool exact = before.exact == recording::ExactState::kOn;  // the child has the changed code
+  const FileResult file = create_recording_file(pid, start, bytes_of(exact));
   if (file.base == nullptr) {
     return;  // the child runs without a recording; the parent's says that children are followed
   }
   g_role = recording::Role::kChild;
-  g_writer.bind(file.base);
+  g_writer.bind(file.base, exact);
   recording::Header& header = g_writer.header();
+  header.exact = before.exact;
+  if (exact) {
+    const auto& kernel =
+        *reinterpret_cast<const recording::Kernel*>(parent + recording::kKernelOffset);
+    g_writer.kernel()->places = kernel.places;
+    g_writer.kernel()->places_left = kernel.places_left;
+  }
   fill_identity(header, pid, start, before.executable, begin);
   copy_text(header.environment, before.environment);
   g_writer.inherit_live(inherited);
@@ -167,7 +180,7 @@ void after_fork_in_child() {
   if (g_follow_children) {
     record_child(parent, before, inherited);
   }
-  raw_syscall(SYS_munmap, pointer_argument(parent), static_cast<long>(recording::kFileBytes));
+  raw_syscall(SYS_munmap, pointer_argument(parent), static_cast<long>(before.file_bytes));
 }
 
 void __attribute__((constructor(101))) attach() {
@@ -189,8 +202,12 @@ void __attribute__((constructor(101))) attach() {
   g_follow_children = decision.follow_children;
   g_concurrent = decision.concurrent;
   g_started_by_name = environment_value(kTargetVariable) != nullptr;
+  const recording::ExactState exact_state = exact::wanted(environment_value("LAMPREY_EXACT"))
+                                                ? exact::possible()
+                                                : recording::ExactState::kOff;
+  const bool exact = exact_state == recording::ExactState::kOn;
   const unsigned long start = process_start_time();
-  const FileResult file = create_recording_file(pid, start);
+  const FileResult file = create_recording_file(pid, start, bytes_of(exact));
   if (file.base == nullptr) {
     g_early.open = false;
     leave_environment();
@@ -199,9 +216,10 @@ void __attribute__((constructor(101))) attach() {
   }
   g_sizes_by_header = check_usable_by_header();
   prepare_thread_exit();
-  g_writer.bind(file.base);
+  g_writer.bind(file.base, exact);
   recording::Header& header = g_writer.header();
   fill_identity(header, pid, start, executable, begin);
+  header.exact = exact_state;
   targets::working_directory_changed();
   targets::task_root_is(environment_value("LAMBDA_TASK_ROOT"));
   adopt_early();
@@ -218,6 +236,9 @@ void __attribute__((constructor(101))) attach() {
   mappings::attach();
   // Of a bad value the companion tells, or `lamprey run`.
   sampler::attach(environment_value("LAMPREY_SAMPLE_BYTES"));
+  if (exact) {
+    header.exact = exact::install(*g_writer.kernel());
+  }
   open_recording(header);
   watch_deadly_signals();
 }

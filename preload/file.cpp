@@ -18,7 +18,6 @@ namespace lamprey::preload {
 namespace {
 
 using recording::kDirectory;
-using recording::kFileBytes;
 
 long open_at(int directory, const char* name, int flags, int mode = 0) {
   return raw_syscall(SYS_openat, directory, pointer_argument(name), flags | O_CLOEXEC, mode);
@@ -100,38 +99,43 @@ long write_zeros(long fd, recording::Span span) {
 
 // The whole size on the disk now, so that a full disk is an error here and never a SIGBUS at a
 // store later (memray #117).
-long allocate(long fd) {
+long allocate(long fd, std::size_t bytes) {
   // Beyond RLIMIT_FSIZE the kernel does not only refuse, it sends SIGXFSZ, whose default is death
   // (setrlimit(2)): so the limit is asked first.
   rlimit limit = {};
   if (raw_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, pointer_argument(&limit)) == 0 &&
-      limit.rlim_cur < kFileBytes) {
+      limit.rlim_cur < bytes) {
     return -EFBIG;
   }
-  long error = raw_syscall(SYS_fallocate, fd, 0, 0, static_cast<long>(kFileBytes));
+  long error = raw_syscall(SYS_fallocate, fd, 0, 0, static_cast<long>(bytes));
   if (error == -EOPNOTSUPP || error == -ENOSYS) {
-    return write_zeros(fd, {0, kFileBytes});
+    return write_zeros(fd, {0, bytes});
   }
   for (const recording::Span& span : recording::kWritten) {
     error = error == 0 ? write_zeros(fd, span) : error;
   }
+  if (bytes > recording::kKernelOffset) {
+    for (const recording::Span& span : recording::kKernelWritten) {
+      error = error == 0 ? write_zeros(fd, span) : error;
+    }
+  }
   return error;
 }
 
-FileResult map(int directory, const char* name) {
+FileResult map(int directory, const char* name, std::size_t bytes) {
   const long fd = open_at(directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
   if (fd < 0) {
     return {nullptr, -fd, "creating a file in /tmp/lamprey"};
   }
   long error = raw_syscall(SYS_fchmod, fd, 0600);  // whatever the umask
-  error = error == 0 ? allocate(fd) : error;
+  error = error == 0 ? allocate(fd, bytes) : error;
   if (error != 0) {
     close_raw(fd);
     raw_syscall(SYS_unlinkat, directory, pointer_argument(name), 0);
     return {nullptr, -error, "reserving space in /tmp/lamprey"};
   }
-  const long mapped = raw_syscall(SYS_mmap, 0, static_cast<long>(kFileBytes),
-                                  PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  const long mapped =
+      raw_syscall(SYS_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   close_raw(fd);  // no descriptor is held: the program may close all it finds
   if (mapped < 0 && mapped > -4096) {
     raw_syscall(SYS_unlinkat, directory, pointer_argument(name), 0);
@@ -139,13 +143,13 @@ FileResult map(int directory, const char* name) {
   }
   // Without this the first store to a page that was not written yet reads in, and clears, up to
   // 128 KB around it (filemap_fault's read-around), in the middle of somebody's call.
-  raw_syscall(SYS_madvise, mapped, static_cast<long>(kFileBytes), MADV_RANDOM);
+  raw_syscall(SYS_madvise, mapped, static_cast<long>(bytes), MADV_RANDOM);
   return {reinterpret_cast<std::byte*>(mapped), 0, ""};
 }
 
 }  // namespace
 
-FileResult create_recording_file(int pid, unsigned long process_start) {
+FileResult create_recording_file(int pid, unsigned long process_start, std::size_t bytes) {
   const long directory = open_directory();
   if (directory < 0) {
     return {nullptr, -directory, "opening /tmp/lamprey"};
@@ -153,7 +157,7 @@ FileResult create_recording_file(int pid, unsigned long process_start) {
   char name[48];
   recording_name(name, pid);
   make_room(static_cast<int>(directory), name, process_start);
-  const FileResult result = map(static_cast<int>(directory), name);
+  const FileResult result = map(static_cast<int>(directory), name, bytes);
   close_raw(directory);
   return result;
 }

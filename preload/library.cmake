@@ -22,9 +22,13 @@ file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/liblamprey.map
 
 file(GLOB preload_sources CONFIGURE_DEPENDS preload/*.cpp)
 
+# What exact mode runs between libc and the kernel may use general registers only.
+set(gate_sources preload/exact_gate.cpp src/recording/kernel_writer.cpp)
+set_source_files_properties(${gate_sources} PROPERTIES COMPILE_OPTIONS -mgeneral-regs-only)
+
 function(lamprey_add_preload target output)
   add_library(${target} SHARED ${preload_sources} src/recording/writer.cpp src/recording/marks.cpp
-              src/recording/target_writer.cpp)
+              src/recording/target_writer.cpp src/recording/kernel_writer.cpp)
   target_include_directories(${target} PRIVATE . src ${CMAKE_BINARY_DIR}/generated)
   target_link_libraries(${target} PRIVATE lamprey_warnings)
   # Exceptions on, so that unwind tables reach through the wrappers; nothing in here throws or

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "recording/kernel_calls.h"
 #include "report/error_names.h"
 #include "report/human.h"
 
@@ -128,6 +129,22 @@ std::string report_table(const report::Report& report) {
     rows.push_back({"all", human_count(report.calls->total), human_count(report.calls->errors), "",
                     duration_or_dash(report.calls->time_ns)});
     text += "\n" + table(rows, rows.front().size() - 1);
+  }
+  if (report.kernel && !report.kernel->by_time.empty()) {
+    std::vector<std::vector<std::string>> rows{
+        {"kernel call", "calls", "errors", "bytes", "total", "p50", "p99", "max"}};
+    for (const report::KernelCall& call : report.kernel->by_time) {
+      const report::CallFigures& figures = call.figures;
+      const char* name = recording::kKernelCalls[call.number].name;
+      rows.push_back({name != nullptr ? name : "unknown", human_count(figures.calls),
+                      human_count(figures.errors), signed_bytes(figures.bytes),
+                      duration_or_dash(figures.total_ns), duration_or_dash(figures.p50_ns),
+                      duration_or_dash(figures.p99_ns),
+                      duration_or_dash(figures.max_ns.value_or(0))});
+    }
+    rows.push_back({"all", human_count(report.kernel->total), human_count(report.kernel->errors),
+                    "", duration_or_dash(report.kernel->time_ns)});
+    text += "\n" + table(rows, rows.front().size());
   }
   for (const report::Finding& finding : report.findings) {
     text += fmt::format("{}: {} {}\n", finding.code, printable(finding.text), finding.advice);

@@ -50,10 +50,21 @@ void add_identity(Object& line, const Report& report) {
 }
 
 // The lists of a line: how many entries of each are printed.
-enum List : std::size_t { kUnseen, kSites, kFindings, kBlocked, kTop, kNetwork, kFiles, kLists };
+enum List : std::size_t {
+  kUnseen,
+  kSites,
+  kFindings,
+  kBlocked,
+  kTop,
+  kNetwork,
+  kFiles,
+  kKernel,
+  kLists
+};
 using Amount = std::array<std::size_t, kLists>;
-constexpr const char* kListNames[kLists] = {
-    "coverage.unseen", "memory.sites", "findings", "blocked", "calls.top", "network", "files"};
+constexpr const char* kListNames[kLists] = {"coverage.unseen", "memory.sites", "findings",
+                                            "blocked",         "calls.top",    "network",
+                                            "files",           "kernel.top"};
 
 // All of a line, written out once: how much of the lists fits is found by putting these together.
 struct Parts {
@@ -62,6 +73,7 @@ struct Parts {
   Object lost;
   Object memory;
   Object calls;
+  Object kernel;
   std::array<Entries, kLists> lists;
 };
 
@@ -83,6 +95,7 @@ Parts write_parts(const Report& report, const LineOptions& options, Form form) {
   parts.lost = lost_section(report);
   parts.memory = memory_section(report, form);
   parts.calls = calls_section(report);
+  parts.kernel = kernel_section(report);
   parts.lists[kUnseen] = unseen_entries(report);
   parts.lists[kSites] = site_entries(report, form);
   // Only who asked for short lines has findings without advice and evidence.
@@ -92,6 +105,7 @@ Parts write_parts(const Report& report, const LineOptions& options, Form form) {
   parts.lists[kTop] = call_entries(report, form);
   parts.lists[kNetwork] = host_entries(report, form);
   parts.lists[kFiles] = file_entries(report, form);
+  parts.lists[kKernel] = kernel_entries(report, form);
   return parts;
 }
 
@@ -115,6 +129,9 @@ std::string put_together(const Parts& parts, const Amount& amount, const Entries
   line.add("calls", calls);
   add(line, "network", kNetwork);
   add(line, "files", kFiles);
+  Object kernel = parts.kernel;
+  add(kernel, "top", kKernel);
+  line.add("kernel", kernel);
   return line.text();
 }
 
@@ -126,13 +143,13 @@ struct Step {
   std::size_t to;
 };
 constexpr Step kSteps[] = {
-    {kGoodBytes, kFiles, 10},   {kGoodBytes, kSites, 5},           {kGoodBytes, kTop, 10},
-    {kGoodBytes, kNetwork, 10}, {kGoodBytes, kFiles, kTopShort},   {kGoodBytes, kSites, kTopShort},
-    {kGoodBytes, kNetwork, 5},  {kMostBytes, kNetwork, kTopShort}, {kMostBytes, kTop, kTopShort},
-    {kMostBytes, kBlocked, 5},  {kMostBytes, kUnseen, 5},          {kMostBytes, kFindings, 5},
-    {kMostBytes, kTop, 0},      {kMostBytes, kFiles, 0},           {kMostBytes, kNetwork, 0},
-    {kMostBytes, kSites, 0},    {kMostBytes, kBlocked, 1},         {kMostBytes, kUnseen, 1},
-    {kMostBytes, kFindings, 1}};
+    {kGoodBytes, kKernel, 10},       {kGoodBytes, kFiles, 10},   {kGoodBytes, kSites, 5},
+    {kGoodBytes, kTop, 10},          {kGoodBytes, kNetwork, 10}, {kGoodBytes, kFiles, kTopShort},
+    {kGoodBytes, kSites, kTopShort}, {kGoodBytes, kNetwork, 5},  {kMostBytes, kNetwork, kTopShort},
+    {kMostBytes, kTop, kTopShort},   {kMostBytes, kBlocked, 5},  {kMostBytes, kUnseen, 5},
+    {kMostBytes, kFindings, 5},      {kMostBytes, kKernel, 0},   {kMostBytes, kTop, 0},
+    {kMostBytes, kFiles, 0},         {kMostBytes, kNetwork, 0},  {kMostBytes, kSites, 0},
+    {kMostBytes, kBlocked, 1},       {kMostBytes, kUnseen, 1},   {kMostBytes, kFindings, 1}};
 
 // Cuts what `amount` still has of the lists until the line fits, and says what was cut.
 std::string cut_to_fit(const Parts& parts, Amount amount) {
@@ -174,8 +191,8 @@ std::size_t vital_hosts(const Report& report) {
 // without is in it however long that is; findings and the hosts that they are about take no room
 // from the other lists.
 std::string fill_short(const Parts& parts, std::size_t hosts) {
-  constexpr List kOrder[] = {kTop,   kNetwork, kSites, kTop,   kFiles,   kTop,
-                             kSites, kNetwork, kFiles, kSites, kNetwork, kFiles};
+  constexpr List kOrder[] = {kTop,     kNetwork, kSites,  kTop,   kFiles,   kKernel, kTop,   kSites,
+                             kNetwork, kFiles,   kKernel, kSites, kNetwork, kFiles,  kKernel};
   Amount amount{};
   amount[kUnseen] = amount[kFindings] = amount[kBlocked] = kMostVital;
   amount[kNetwork] = hosts;

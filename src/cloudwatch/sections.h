@@ -38,11 +38,14 @@ Object lost_section(const report::Report& report);
 Object memory_section(const report::Report& report, Form form);  // without its sites
 Object calls_section(const report::Report& report);              // without the calls
 
+Object kernel_section(const report::Report& report);  // without the calls
+
 Entries unseen_entries(const report::Report& report);
 Entries site_entries(const report::Report& report, Form form);
 Entries finding_entries(const report::Report& report, Form form);
 Entries blocked_entries(const report::Report& report);
 Entries call_entries(const report::Report& report, Form form);
+Entries kernel_entries(const report::Report& report, Form form);
 Entries host_entries(const report::Report& report, Form form);
 Entries file_entries(const report::Report& report, Form form);
 

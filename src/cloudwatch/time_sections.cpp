@@ -1,5 +1,6 @@
-// `calls` and `init`: where time went; see docs/record.md.
+// `calls`, `kernel` and `init`: where time went; see docs/record.md.
 #include "cloudwatch/sections.h"
+#include "recording/kernel_calls.h"
 #include "report/error_names.h"
 
 namespace lamprey::cloudwatch {
@@ -28,6 +29,30 @@ Entries directory_entries(const Report& report, std::uint64_t& probes, std::uint
     entries.push_back(entry.text());
   }
   return entries;
+}
+
+Object call_entry(const char* name, const report::CallFigures& call, Form form) {
+  Object entry;
+  entry.add("name", name);
+  entry.add("calls", call.calls);
+  entry.add("errors", call.errors);
+  if (form == Form::kFull) {
+    put_text(entry, "errnos", report::errors_text(call));
+  }
+  add_ms(entry, "total_ms", call.total_ns);
+  if (call.p50_ns != 0) {
+    if (form == Form::kFull) {
+      add_us(entry, "p50_us", call.p50_ns);
+    }
+    add_us(entry, "p99_us", call.p99_ns);
+  }
+  if (call.max_ns) {
+    add_us(entry, "max_us", *call.max_ns);
+  }
+  if (form == Form::kFull) {
+    entry.add("bytes", call.bytes);
+  }
+  return entry;
 }
 
 }  // namespace
@@ -73,27 +98,35 @@ Entries call_entries(const Report& report, Form form) {
     if (entries.size() == top_of(form)) {
       break;
     }
-    Object entry;
-    entry.add("name", recording::kCallTable[static_cast<std::size_t>(call.call)].name);
-    entry.add("calls", call.calls);
-    entry.add("errors", call.errors);
-    if (form == Form::kFull) {
-      put_text(entry, "errnos", report::errors_text(call));
-    }
-    add_ms(entry, "total_ms", call.total_ns);
-    if (call.p50_ns != 0) {
-      if (form == Form::kFull) {
-        add_us(entry, "p50_us", call.p50_ns);
-      }
-      add_us(entry, "p99_us", call.p99_ns);
-    }
-    if (call.max_ns) {
-      add_us(entry, "max_us", *call.max_ns);
-    }
-    if (form == Form::kFull) {
-      entry.add("bytes", call.bytes);
-    }
+    Object entry =
+        call_entry(recording::kCallTable[static_cast<std::size_t>(call.call)].name, call, form);
     entries.push_back(entry.text());
+  }
+  return entries;
+}
+
+Object kernel_section(const Report& report) {
+  Object kernel;
+  if (report.kernel) {
+    kernel.add("total", report.kernel->total);
+    kernel.add("errors", report.kernel->errors);
+    add_ms(kernel, "time_ms", report.kernel->time_ns);
+    kernel.add("places", std::uint64_t{report.kernel->places});
+  }
+  return kernel;
+}
+
+Entries kernel_entries(const Report& report, Form form) {
+  Entries entries;
+  if (!report.kernel) {
+    return entries;
+  }
+  for (const report::KernelCall& call : report.kernel->by_time) {
+    if (entries.size() == top_of(form)) {
+      break;
+    }
+    const char* name = recording::kKernelCalls[call.number].name;
+    entries.push_back(call_entry(name != nullptr ? name : "unknown", call.figures, form).text());
   }
   return entries;
 }

@@ -21,6 +21,7 @@ struct Config {
   std::string metric_namespace = "Lamprey";
   bool follow_children = false;
   bool trace_language = false;
+  bool exact = false;
   bool telemetry = false;
   std::vector<std::pair<std::string, std::string>> dimensions;  // of the metrics: name, value
   LogLevel log = LogLevel::kError;

@@ -15,6 +15,7 @@
 //   Module[]      what is, or was, loaded into the process: names for the addresses in stacks
 //   Site[]        what was allocated at the stack with the same index
 //   Stack[]       stacks of calls, each once, handed out from the front, never changed
+//   Kernel        of exact mode, and only there: the kernel's own calls (kernel_section.h)
 //
 // Life of a file: created with its whole size by posix_fallocate semantics (so that a full disk is
 // an error at attach and never a SIGBUS later), mode 0600, in a directory of mode 0700; mapped
@@ -34,13 +35,15 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "recording/call_totals.h"
 #include "recording/calls.h"
+#include "recording/kernel_section.h"
 #include "recording/targets.h"
 
 namespace lamprey::recording {
 
 inline constexpr std::uint64_t kMagic = 0x0A594552504D414CULL;  // "LAMPREY\n"
-inline constexpr std::uint32_t kVersion = 5;
+inline constexpr std::uint32_t kVersion = 6;
 inline constexpr std::size_t kPageBytes = 4096;
 
 inline constexpr std::uint32_t kInvocations = 128;
@@ -53,34 +56,6 @@ inline constexpr std::uint32_t kStackFrames = 38;
 
 inline constexpr const char* kDirectory = "/tmp/lamprey";
 inline constexpr const char* kSuffix = ".rec";
-
-// Latency histogram: log2-linear, 4 buckets an octave. Bucket 0 is everything below 2^4 ticks;
-// bucket b covers [2^(4+b/4) * (1+(b%4)/4), next): the geometric middle is off by at most 11.8 %.
-inline constexpr std::uint32_t kFirstOctave = 4;
-inline constexpr std::uint32_t kBucketsPerOctave = 4;
-inline constexpr std::uint32_t kBuckets = 160;  // up to 2^44 ticks: 97 minutes at 3 GHz
-
-// Which bucket a duration falls in. Pure arithmetic, shared by both sides so they cannot differ.
-constexpr std::uint32_t bucket_of(std::uint64_t ticks) {
-  if (ticks < (1U << kFirstOctave)) {
-    return 0;
-  }
-  // The leading bit and the two after it, 4 to 7, say the quarter; how far they stand, the octave.
-  const auto shift = static_cast<std::uint32_t>(61 - __builtin_clzll(ticks));
-  const auto leading = static_cast<std::uint32_t>(ticks >> shift);
-  const std::uint32_t bucket =
-      (shift * kBucketsPerOctave) + leading - ((kFirstOctave - 1) * kBucketsPerOctave);
-  return bucket < kBuckets ? bucket : kBuckets - 1;
-}
-
-// The smallest duration of a bucket, in ticks (bucket 0 starts at 0).
-constexpr std::uint64_t bucket_floor(std::uint32_t bucket) {
-  if (bucket == 0) {
-    return 0;
-  }
-  const std::uint32_t octave = kFirstOctave + (bucket / kBucketsPerOctave);
-  return (std::uint64_t{1} << octave) + (std::uint64_t{bucket % kBucketsPerOctave} << (octave - 2));
-}
 
 enum class Clock : std::uint32_t {
   kMonotonic = 0,  // ticks are CLOCK_MONOTONIC nanoseconds
@@ -222,6 +197,8 @@ struct Header {
   Section modules;
   Section sites;
   Section stacks;
+  Section kernel;  // count 0: there is none
+  ExactState exact;
   std::uint32_t call_count;
   std::uint32_t bucket_count;
 
@@ -343,15 +320,6 @@ struct Invocation {
   char trace_id[128];
   char function_arn[224];
   ThreadAccount accounts[kAccounts];
-};
-
-struct CallTotals {
-  std::uint64_t calls;
-  std::uint64_t errors;
-  std::uint64_t bytes;  // moved by successful transfers
-  std::uint64_t ticks;  // without time in which no invocation ran; boundaries add calls in flight
-  std::uint64_t max_ticks;          // longest since the boundary before
-  std::uint32_t buckets[kBuckets];  // wraps at 2^32: compare modulo
 };
 
 // What the kernel says of the process (getrusage(2), RUSAGE_SELF), since its start.
@@ -476,11 +444,14 @@ inline constexpr std::size_t kModulesOffset = page_up(kRowsOffset + (sizeof(Call
 inline constexpr std::size_t kSitesOffset = page_up(kModulesOffset + (sizeof(Module) * kModules));
 inline constexpr std::size_t kStacksOffset = page_up(kSitesOffset + (sizeof(Site) * kStacks));
 inline constexpr std::size_t kFileBytes = page_up(kStacksOffset + (sizeof(Stack) * kStacks));
+inline constexpr std::size_t kKernelOffset = kFileBytes;
+inline constexpr std::size_t kExactFileBytes = page_up(kKernelOffset + sizeof(Kernel));
 
 static_assert(sizeof(Invocation) == 512 + (kAccounts * sizeof(ThreadAccount)));
 static_assert(sizeof(Death) == 480);
 static_assert(kCallRows < kNoRow && kThreadSlots < 0xFFFF);
 static_assert(bucket_of(bucket_floor(kBuckets - 1)) == kBuckets - 1);
+static_assert(kKernelBoundaries == kBoundaries);
 static_assert(sizeof(Header) <= kPageBytes);
 static_assert(sizeof(Module) == 256 && sizeof(Stack) == 320 && sizeof(Site) == 64);
 static_assert(kFileBytes < std::size_t{3} << 20, "the budget for what is added to RSS is 4 MB");

@@ -145,28 +145,6 @@ void Writer::note_idle(std::uint64_t begin, std::uint64_t end) {
   store(idle_[index % kIdleIntervals].end, end);
 }
 
-std::uint64_t Writer::idle_between(std::uint64_t from, std::uint64_t to) const {
-  std::uint64_t idle = 0;
-  const std::uint64_t since = load(header().idle_since);
-  if (since != 0 && since < to) {
-    idle += to - (since > from ? since : from);
-  }
-  const std::uint64_t count = __atomic_load_n(&idle_count_, __ATOMIC_ACQUIRE);
-  for (std::uint64_t back = 1; back <= count && back <= kIdleIntervals; ++back) {
-    const Interval& interval = idle_[(count - back) % kIdleIntervals];
-    const std::uint64_t begin = load(interval.begin);
-    const std::uint64_t end = load(interval.end);
-    if (end <= from) {
-      break;
-    }
-    const std::uint64_t low = begin > from ? begin : from;
-    const std::uint64_t high = end < to ? end : to;
-    idle += high > low ? high - low : 0;
-  }
-  const std::uint64_t all = to > from ? to - from : 0;
-  return idle < all ? idle : all;
-}
-
 // -- samples ------------------------------------------------------------------------------------
 
 void Writer::restart_samples() {
@@ -230,9 +208,37 @@ void Writer::write_boundary(std::uint64_t sequence, ClockPair now, const Resourc
   sum_in_flight(boundary, now);
   boundary.calls_used = places_used_;
   sum_targets(boundary);
+  write_kernel_boundary(sequence);
   __atomic_store_n(&boundary.sequence_end, sequence + 1, __ATOMIC_RELEASE);
   __atomic_store_n(&header().boundary_sequence, sequence + 1, __ATOMIC_RELEASE);
   __atomic_clear(&boundary_busy_, __ATOMIC_RELEASE);
+}
+
+void Writer::write_kernel_boundary(std::uint64_t sequence) const {
+  Kernel* kernel = this->kernel();
+  if (kernel == nullptr) {
+    return;
+  }
+  KernelBoundary& boundary = kernel->boundaries[sequence % kKernelBoundaries];
+  store(boundary.sequence_end, 0);
+  store(boundary.sequence_begin, sequence + 1);
+  __atomic_thread_fence(__ATOMIC_RELEASE);
+  const std::uint32_t used = load(kernel->rows_used);
+  boundary.rows_used = used < kKernelRows ? used : kKernelRows;
+  for (std::uint32_t i = 0; i < boundary.rows_used; ++i) {
+    KernelRow& row = kernel->rows[i];
+    KernelRow& into = boundary.rows[i];
+    into.number = load(row.number);
+    into.totals.calls = load(row.totals.calls);
+    into.totals.errors = load(row.totals.errors);
+    into.totals.bytes = load(row.totals.bytes);
+    into.totals.ticks = load(row.totals.ticks);
+    into.totals.max_ticks = __atomic_exchange_n(&row.totals.max_ticks, 0, __ATOMIC_RELAXED);
+    for (std::uint32_t b = 0; b < kBuckets; ++b) {
+      into.totals.buckets[b] = load(row.totals.buckets[b]);
+    }
+  }
+  __atomic_store_n(&boundary.sequence_end, sequence + 1, __ATOMIC_RELEASE);
 }
 
 void Writer::sum_memory(MemoryTotals& into) const {

@@ -208,7 +208,9 @@ bool Reader::check_header(std::uint64_t file_bytes, Failure& failure) {
          check_section(h.targets, "targets", sizeof(Target), file_bytes, failure) &&
          check_section(h.modules, "modules", sizeof(Module), file_bytes, failure) &&
          check_section(h.sites, "sites", sizeof(Site), file_bytes, failure) &&
-         check_section(h.stacks, "stacks", sizeof(Stack), file_bytes, failure);
+         check_section(h.stacks, "stacks", sizeof(Stack), file_bytes, failure) &&
+         (h.kernel.count == 0 ||
+          check_section(h.kernel, "kernel", sizeof(Kernel), file_bytes, failure));
 }
 
 bool Reader::check_section(Section& section, const char* name, std::size_t stride,

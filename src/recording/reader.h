@@ -31,6 +31,16 @@ struct Totals {
   ResourceUse use{};  // of boundaries only; all zero: not to be had
   Rows<CallTotals, kCallCount> calls;
   Rows<TargetTotals, kTargets> targets;
+  bool kernel_known = false;  // exact mode counted, and its part was written at that moment
+  Rows<CallTotals, kKernelNumbers> kernel;
+};
+
+// What exact mode says of itself.
+struct KernelPlaces {
+  ExactState state = ExactState::kOff;
+  std::uint32_t counted = 0;    // places in libc's code at which calls are counted
+  std::uint32_t left = 0;       // and at which they are not
+  std::uint64_t uncounted = 0;  // calls that came by and found no row
 };
 
 // A target as people know it. `index` is its place in Totals::targets.
@@ -143,6 +153,8 @@ class Reader {
   // Many of them, in the order asked for: neighbours are read in one go.
   std::vector<std::optional<CapturedStack>> stacks(
       const std::vector<std::uint32_t>& indices_plus_one);
+  // Nothing where exact mode was not asked for, or the recording is cut before its part.
+  std::optional<KernelPlaces> kernel_places() const;
   // What was sampled at each stack, by index.
   std::vector<Site> sites();
 
@@ -175,6 +187,9 @@ class Reader {
   void add_targets(Totals& totals);
   std::uint32_t targets_used(std::uint32_t kind);
   void add_rows(Totals& totals);
+  bool add_kernel_rows(std::uint64_t offset, std::uint64_t used, Totals& totals);
+  void add_kernel(Totals& totals);
+  void copy_kernel(std::uint64_t sequence, Totals& into);
   bool copy_boundary(std::uint64_t offset, std::uint64_t mark, Totals& into);
   bool copy_calls(std::uint64_t offset, std::uint32_t used, Totals& into);
   bool copy_targets(std::uint64_t offset, const std::uint32_t (&used)[kTargetKinds],

@@ -34,17 +34,6 @@ void add(MemoryTotals& sum, const MemoryTotals& part) {
   sum.live_bytes = wrapping_add(sum.live_bytes, part.live_bytes);
 }
 
-void add(CallTotals& sum, const CallTotals& part) {
-  sum.calls += part.calls;
-  sum.errors += part.errors;
-  sum.bytes += part.bytes;
-  sum.ticks += part.ticks;
-  sum.max_ticks = std::max(sum.max_ticks, part.max_ticks);
-  for (std::uint32_t bucket = 0; bucket < kBuckets; ++bucket) {
-    sum.buckets[bucket] += part.buckets[bucket];
-  }
-}
-
 // A row of a call that was never made. Word by word: the memcmp of the C library that we ship with
 // goes byte by byte, and this looks at 100 KB at the end of every invocation.
 bool is_zero(const CallTotals& row) {
@@ -148,6 +137,7 @@ std::unique_ptr<Totals> Reader::boundary(std::uint64_t sequence) {
     const std::uint64_t index = (sequence + tried) % count;  // where this library's writer puts it
     auto totals = std::make_unique<Totals>();
     if (copy_boundary(header_->boundaries.offset + (index * sizeof(Boundary)), mark, *totals)) {
+      copy_kernel(sequence, *totals);
       return totals;
     }
   }
@@ -245,6 +235,7 @@ std::unique_ptr<Totals> Reader::live(std::uint64_t now_mono_ns) {
   totals->mappings = header_->mappings;
   add_rows(*totals);
   add_targets(*totals);
+  add_kernel(*totals);
   const ClockScale scale = clock();
   const std::uint64_t now = scale.ticks_at(now_mono_ns);
   totals->at = {now, now_mono_ns};

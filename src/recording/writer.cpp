@@ -3,7 +3,7 @@
 
 namespace lamprey::recording {
 
-void Writer::bind(std::byte* base) {
+void Writer::bind(std::byte* base, bool exact) {
   base_ = base;
   idle_count_ = 0;
   boundary_busy_ = false;
@@ -18,7 +18,7 @@ void Writer::bind(std::byte* base) {
   Header& h = header();
   h.version = kVersion;
   h.header_bytes = sizeof(Header);
-  h.file_bytes = kFileBytes;
+  h.file_bytes = exact ? kExactFileBytes : kFileBytes;
   h.invocations = {kInvocationsOffset, sizeof(Invocation), kInvocations};
   h.boundaries = {kBoundariesOffset, sizeof(Boundary), kBoundaries};
   h.slots = {kSlotsOffset, sizeof(ThreadSlot), kThreadSlots};
@@ -28,6 +28,7 @@ void Writer::bind(std::byte* base) {
   h.modules = {kModulesOffset, sizeof(Module), kModules};
   h.sites = {kSitesOffset, sizeof(Site), kStacks};
   h.stacks = {kStacksOffset, sizeof(Stack), kStacks};
+  h.kernel = {kKernelOffset, sizeof(Kernel), exact ? 1U : 0U};
   h.call_count = kCallCount;
   h.bucket_count = kBuckets;
   h.slots_used = 1;  // slot 0: the threads that got none

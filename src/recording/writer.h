@@ -31,9 +31,10 @@ struct RequestFacts {
 
 class Writer {
  public:
-  // `base` is a zeroed, page-aligned mapping of kFileBytes that outlives the writer. Fills in the
-  // geometry; identity is the caller's. Header::magic is left for the caller to store last.
-  void bind(std::byte* base);
+  // `base` is a zeroed, page-aligned mapping of kFileBytes, or of kExactFileBytes with `exact`,
+  // that outlives the writer. Fills in the geometry; identity is the caller's. Header::magic is
+  // left for the caller to store last.
+  void bind(std::byte* base, bool exact = false);
   void unbind() { base_ = nullptr; }
   bool bound() const { return base_ != nullptr; }
   Header& header() const { return *reinterpret_cast<Header*>(base_); }
@@ -141,6 +142,12 @@ class Writer {
   }
   // How a call that counts as failed has failed; 0: it does not say.
   void count_error(Call call, std::int32_t error);
+  // Exact mode's section; nullptr when the recording has none.
+  Kernel* kernel() const {
+    return header().kernel.count != 0 ? reinterpret_cast<Kernel*>(base_ + kKernelOffset) : nullptr;
+  }
+  // A system call that the kernel has answered, by its number. `ticks` as above.
+  void count_kernel(std::uint32_t number, std::uint64_t ticks, bool failed, std::uint64_t bytes);
   // Adds to the account of the thread's time what a call took and what it was spent on.
   static void charge(ThreadSlot* slot, CallClass spent_on, std::uint64_t ticks) {
     if (slot != nullptr) [[likely]] {
@@ -226,6 +233,7 @@ class Writer {
   void sum_calls(Boundary& boundary);
   void sum_in_flight(Boundary& boundary, ClockPair now);
   void sum_targets(Boundary& boundary) const;
+  void write_kernel_boundary(std::uint64_t sequence) const;
   CallClass class_in_flight(const InFlight& flight) const;
   ThreadMoment moment_of(const ThreadAccount& account, std::uint64_t now, CpuOf cpu_of) const;
   void open_accounts(Invocation& entry, std::uint64_t now, CpuOf cpu_of) const;

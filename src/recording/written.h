@@ -50,4 +50,20 @@ inline constexpr Span kWritten[] = {
 };
 static_assert(kBoundaries == 4);
 
+// And of exact mode's part.
+inline constexpr std::size_t kKernelRowsWritten = 40;
+
+constexpr Span kernel_boundary_start(std::size_t index) {
+  return {kKernelOffset + offsetof(Kernel, boundaries) + (sizeof(KernelBoundary) * index),
+          offsetof(KernelBoundary, rows) + (sizeof(KernelRow) * kKernelRowsWritten)};
+}
+
+inline constexpr Span kKernelWritten[] = {
+    {kKernelOffset, offsetof(Kernel, rows) + (sizeof(KernelRow) * kKernelRowsWritten)},
+    kernel_boundary_start(0),
+    kernel_boundary_start(1),
+    kernel_boundary_start(2),
+    kernel_boundary_start(3),
+};
+
 }  // namespace lamprey::recording

@@ -131,4 +131,29 @@ CallsFigures calls_between(const recording::Totals& before, const recording::Tot
   return figures;
 }
 
+std::optional<KernelFigures> kernel_between(const recording::Totals& before,
+                                            const recording::Totals& after,
+                                            const recording::ClockScale& clock, Peaks peaks) {
+  const bool from_attach = before.at.mono_ns == 0;  // then there was nothing before
+  if (!after.kernel_known || (!before.kernel_known && !from_attach)) {
+    return std::nullopt;
+  }
+  KernelFigures figures;
+  for (std::uint32_t number = 0; number < recording::kKernelNumbers; ++number) {
+    const CallFigures call =
+        call_between(before.kernel[number], after.kernel[number], clock, peaks);
+    if (call.calls == 0) {
+      continue;
+    }
+    figures.total += call.calls;
+    figures.errors += call.errors;
+    figures.time_ns += call.total_ns;
+    figures.by_time.push_back({number, call});
+  }
+  put_in_order(figures.by_time, [](const KernelCall& a, const KernelCall& b) {
+    return a.figures.total_ns > b.figures.total_ns;
+  });
+  return figures;
+}
+
 }  // namespace lamprey::report

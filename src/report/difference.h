@@ -21,4 +21,9 @@ MemoryFigures memory_between(const recording::Totals& before, const recording::T
 CallsFigures calls_between(const recording::Totals& before, const recording::Totals& after,
                            const recording::ClockScale& clock, Peaks peaks);
 
+// Nothing where one of the two moments has no such totals. `places` is left to the caller.
+std::optional<KernelFigures> kernel_between(const recording::Totals& before,
+                                            const recording::Totals& after,
+                                            const recording::ClockScale& clock, Peaks peaks);
+
 }  // namespace lamprey::report

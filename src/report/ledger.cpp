@@ -131,6 +131,7 @@ void Ledger::fill(Report& report, const Totals& before, const Totals& after, boo
   const recording::ClockScale clock = reader_.clock();
   report.calls = calls_between(before, after, clock, peaks);
   add_errors(report);
+  add_kernel(report, before, after, peaks);
   report.targets = targets_between(before, after, reader_.targets(), clock);
   // An allocator linked into the program takes its calls before they reach us: nothing counted is
   // then no figure at all.

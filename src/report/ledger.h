@@ -18,6 +18,7 @@
 #include "recording/reader.h"
 #include "report/closeup.h"
 #include "report/death.h"
+#include "report/difference.h"
 #include "report/leaks.h"
 #include "report/memory_watch.h"
 #include "report/process.h"
@@ -106,6 +107,8 @@ class Ledger {
   void add_stacks(Report& report);
   void add_raw_calls(Report& report);
   void add_errors(Report& report);
+  void add_kernel(Report& report, const recording::Totals& before, const recording::Totals& after,
+                  Peaks peaks);
   std::string waited_for(const Closeup& closeup);
   void finish(Report& report, const Sink& sink);
   bool given(std::uint64_t sequence) const;

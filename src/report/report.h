@@ -93,6 +93,19 @@ struct CallFigures {
   std::vector<std::pair<std::int32_t, std::uint64_t>> by_error{};
 };
 
+// What exact mode counted between libc and the kernel, by total time, longest first.
+struct KernelCall {
+  std::uint32_t number = 0;  // recording::kKernelCalls has its name
+  CallFigures figures;       // without `call` and `by_error`
+};
+struct KernelFigures {
+  std::uint32_t places = 0;  // in libc's code, at which calls are counted
+  std::uint64_t total = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t time_ns = 0;
+  std::vector<KernelCall> by_time;
+};
+
 // All calls by total time, longest first; the totals are of all of them.
 struct CallsFigures {
   std::uint64_t total = 0;
@@ -209,6 +222,7 @@ struct Report {
   std::vector<Finding> findings;
   std::optional<MemoryFigures> memory;
   std::optional<CallsFigures> calls;
+  std::optional<KernelFigures> kernel;  // of exact mode
   std::optional<WallFigures> wall;
   TargetFigures targets;
   std::optional<std::uint64_t> memory_limit_mb;

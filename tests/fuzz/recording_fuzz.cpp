@@ -20,7 +20,7 @@
 
 namespace {
 
-using lamprey::recording::kFileBytes;
+using lamprey::recording::kExactFileBytes;
 using lamprey::report::Report;
 
 std::string g_path;
@@ -75,7 +75,7 @@ bool read_everything() {
 }
 
 std::vector<std::uint8_t> valid_recording() {
-  lamprey::testing::RecordingBuilder builder(g_path);
+  lamprey::testing::RecordingBuilder builder(g_path, "", true);
   builder.end_init();
   for (int i = 0; i < 5; ++i) {
     builder.invoke("r" + std::to_string(i), 3);
@@ -107,7 +107,7 @@ std::vector<std::uint8_t> valid_recording() {
   death.at = lamprey::testing::RecordingBuilder::now();
   death.state = lamprey::recording::DeathState::kWritten;
   builder.orphan();
-  std::vector<std::uint8_t> bytes(kFileBytes);
+  std::vector<std::uint8_t> bytes(kExactFileBytes);
   std::memcpy(bytes.data(), builder.bytes(), bytes.size());
   return bytes;
 }
@@ -124,10 +124,16 @@ std::size_t place(std::mt19937_64& random) {
                                 kRowsOffset,
                                 kDescriptorsOffset,
                                 kTargetsOffset,
+                                kKernelOffset,
+                                kKernelOffset + offsetof(Kernel, rows),
+                                kKernelOffset + offsetof(Kernel, boundaries),
                                 kRowsOffset + (kCallCount * sizeof(CallRow))};
-  const std::size_t widths[] = {
-      sizeof(Header),      sizeof(Invocation) * 8, sizeof(Boundary) * 4, sizeof(ThreadSlot) * 4,
-      sizeof(CallRow) * 8, sizeof(Descriptor) * 8, sizeof(Target) * 8,   sizeof(CallRow) * 8};
+  const std::size_t widths[] = {sizeof(Header),        sizeof(Invocation) * 8,
+                                sizeof(Boundary) * 4,  sizeof(ThreadSlot) * 4,
+                                sizeof(CallRow) * 8,   sizeof(Descriptor) * 8,
+                                sizeof(Target) * 8,    64,
+                                sizeof(KernelRow) * 8, sizeof(KernelBoundary) * 3,
+                                sizeof(CallRow) * 8};
   const std::size_t which = random() % std::size(starts);
   return starts[which] + (random() % widths[which]);
 }

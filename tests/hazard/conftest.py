@@ -35,6 +35,8 @@ LIMIT_S = int(os.environ.get("HAZARD_LIMIT_S", "60"))
 
 # The process that is to be recorded is known by its pid, which only exec in place keeps.
 LAUNCH = 'export LD_PRELOAD="$0" _LAMPREY_TARGET=$$ _LAMPREY_ROLE=run; exec "$@"'
+if os.environ.get("HAZARD_EXACT"):
+    LAUNCH = "export LAMPREY_EXACT=${LAMPREY_EXACT-on}; " + LAUNCH
 
 
 def pytest_configure(config):

@@ -118,6 +118,39 @@ void print_calls() {
   std::printf("},");
 }
 
+// What exact mode counted, by the kernel's names; null without it.
+void print_kernel() {
+  print_number("exact", static_cast<std::uint64_t>(header().exact));
+  if (header().kernel.count == 0) {
+    std::printf("\"kernel\":null,");
+    return;
+  }
+  const auto& kernel = at<Kernel>(kKernelOffset, 0);
+  std::printf("\"kernel\":{");
+  print_number("places", kernel.places);
+  print_number("places_left", kernel.places_left);
+  print_number("uncounted", kernel.uncounted);
+  std::printf("\"calls\":{");
+  const char* comma = "";
+  for (const KernelRow& row : kernel.rows) {
+    if (row.number == 0 || row.totals.calls == 0) {
+      continue;
+    }
+    std::uint64_t in_histogram = 0;
+    for (const std::uint32_t bucket : row.totals.buckets) {
+      in_histogram += bucket;
+    }
+    std::printf("%s\"%s\":{", comma, kKernelCalls[row.number - 1].name);
+    print_number("calls", row.totals.calls);
+    print_number("errors", row.totals.errors);
+    print_number("in_histogram", in_histogram);
+    print_number("ticks", row.totals.ticks);
+    std::printf("\"bytes\":%" PRIu64 "}", row.totals.bytes);
+    comma = ",";
+  }
+  std::printf("}},");
+}
+
 void print_threads() {
   std::uint32_t in_use = 0;
   std::uint32_t generations = 0;
@@ -243,10 +276,12 @@ bool map_file(const char* path) {
   const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
   struct stat status = {};
   if (fd < 0 || ::fstat(fd, &status) != 0 ||
-      status.st_size != static_cast<off_t>(lamprey::recording::kFileBytes)) {
+      (status.st_size != static_cast<off_t>(kFileBytes) &&
+       status.st_size != static_cast<off_t>(kExactFileBytes))) {
     return false;
   }
-  void* mapped = ::mmap(nullptr, kFileBytes, PROT_READ, MAP_SHARED, fd, 0);
+  void* mapped =
+      ::mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_SHARED, fd, 0);
   g_base = static_cast<const std::byte*>(mapped);
   return mapped != MAP_FAILED && header().magic == kMagic;
 }
@@ -265,6 +300,7 @@ int main(int count, char** arguments) {
   print_memory();
   print_mappings();
   print_calls();
+  print_kernel();
   print_threads();
   print_invocations();
   print_death("death_by_exit", h.deaths[kDeathByExit]);

@@ -49,7 +49,8 @@ def build(folder, fault, *extra):
         (folder / path).write_text(text)
     library = folder / "liblamprey.so"
     sources = sorted((folder / "preload").glob("*.cpp"))
-    sources += [folder / f"src/recording/{name}.cpp" for name in ("writer", "marks", "target_writer")]
+    names = ("writer", "marks", "target_writer", "kernel_writer")
+    sources += [folder / f"src/recording/{name}.cpp" for name in names]
     # All in one unit: half the time, and names of our own stay apart by their namespaces.
     unit = folder / "unit.cpp"
     unit.write_text(INCLUDES + "".join(f'#include "{source}"\n' for source in sources))

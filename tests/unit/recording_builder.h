@@ -42,14 +42,17 @@ class TemporaryDirectory {
 // running) unless told otherwise.
 class RecordingBuilder {
  public:
-  explicit RecordingBuilder(const std::string& path, const char* environment = "") : path_(path) {
+  explicit RecordingBuilder(const std::string& path, const char* environment = "",
+                            bool exact = false)
+      : path_(path), bytes_(exact ? recording::kExactFileBytes : recording::kFileBytes) {
     const int file = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    [[maybe_unused]] const int status = ftruncate(file, recording::kFileBytes);
-    base_ = static_cast<std::byte*>(
-        mmap(nullptr, recording::kFileBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0));
+    [[maybe_unused]] const int status = ftruncate(file, static_cast<off_t>(bytes_));
+    base_ =
+        static_cast<std::byte*>(mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0));
     close(file);
-    writer_.bind(base_);
+    writer_.bind(base_, exact);
     recording::Header& h = header();
+    h.exact = exact ? recording::ExactState::kOn : recording::ExactState::kOff;
     h.pid = getpid();
     h.process_start = report::process_start(getpid()).value_or(0);
     h.clock = recording::Clock::kMonotonic;
@@ -63,7 +66,7 @@ class RecordingBuilder {
     slot_ = writer_.take_slot(4711);
     h.magic = recording::kMagic;
   }
-  ~RecordingBuilder() { munmap(base_, recording::kFileBytes); }
+  ~RecordingBuilder() { munmap(base_, bytes_); }
   RecordingBuilder(const RecordingBuilder&) = delete;
   RecordingBuilder& operator=(const RecordingBuilder&) = delete;
 
@@ -129,6 +132,7 @@ class RecordingBuilder {
 
  private:
   std::string path_;
+  std::size_t bytes_;
   std::byte* base_ = nullptr;
   recording::Writer writer_;
   recording::ThreadSlot* slot_ = nullptr;

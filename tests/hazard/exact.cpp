@@ -1,0 +1,496 @@
+// What exact mode (docs/exact-mode.md) may break, each as a word on the command line. Functions of
+// libc are called as libc has them (own() looks them up there), so that nothing but the changed
+// code stands between the program and the kernel.
+#include <dlfcn.h>
+#include <execinfo.h>
+#include <fcntl.h>
+#include <link.h>
+#include <poll.h>
+#include <sched.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <csetjmp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+template <class Function>
+Function* own(const char* name) {
+  static void* const libc = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
+  void* found = libc != nullptr ? dlsym(libc, name) : nullptr;
+  if (found == nullptr) {
+    std::fprintf(stderr, "libc has no %s\n", name);
+    std::exit(2);
+  }
+  return reinterpret_cast<Function*>(found);
+}
+
+// Bytes of libc's code that are not those of its file.
+int changed() {
+  struct Found {
+    const unsigned char* begin = nullptr;
+    std::size_t bytes = 0;
+    long offset = 0;
+    std::string path;
+  } found;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* into) {
+        auto& to = *static_cast<Found*>(into);
+        const std::string path = info->dlpi_name;
+        for (int i = 0; path.ends_with("/libc.so.6") && i < info->dlpi_phnum; ++i) {
+          const ElfW(Phdr)& segment = info->dlpi_phdr[i];
+          if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0) {
+            to = {reinterpret_cast<const unsigned char*>(info->dlpi_addr + segment.p_vaddr),
+                  segment.p_filesz, static_cast<long>(segment.p_offset), path};
+          }
+        }
+        return 0;
+      },
+      &found);
+  std::vector<unsigned char> file(found.bytes);
+  std::FILE* from = std::fopen(found.path.c_str(), "rb");
+  if (from == nullptr || std::fseek(from, found.offset, SEEK_SET) != 0 ||
+      std::fread(file.data(), 1, file.size(), from) != file.size()) {
+    return 2;
+  }
+  std::size_t different = 0;
+  for (std::size_t i = 0; i < file.size(); ++i) {
+    different += file[i] != found.begin[i] ? 1 : 0;
+  }
+  std::printf("%s\n", different == 0 ? "as in the file" : "changed");
+  return 0;
+}
+
+#if defined(__x86_64__)
+
+// All registers, and 128 bytes below the function's own return address, hold what they held, after
+// a system call made by `function` with up to three arguments. Those that a call may change (rax,
+// rcx, r11) do not count.
+struct Registers {
+  unsigned long general[11];  // rdi rsi rdx rbx r8 r9 r10 r12 r13 r14 r15
+  unsigned char vector[16][16];
+  unsigned long below[16];
+};
+
+}  // namespace
+
+extern "C" {  // named in the assembly, for it uses all registers
+Registers exact_in;
+Registers exact_out;
+void* exact_function;
+}
+
+namespace {
+
+void call_with() {
+  asm volatile(
+      R"(
+      pushq %%rbp
+      subq $8, %%rsp
+      leaq exact_in(%%rip), %%rax
+      leaq exact_out(%%rip), %%rcx
+      pushq %%rcx
+      pushq exact_function(%%rip)
+      movups 88(%%rax), %%xmm0
+      movups 104(%%rax), %%xmm1
+      movups 120(%%rax), %%xmm2
+      movups 136(%%rax), %%xmm3
+      movups 152(%%rax), %%xmm4
+      movups 168(%%rax), %%xmm5
+      movups 184(%%rax), %%xmm6
+      movups 200(%%rax), %%xmm7
+      movups 216(%%rax), %%xmm8
+      movups 232(%%rax), %%xmm9
+      movups 248(%%rax), %%xmm10
+      movups 264(%%rax), %%xmm11
+      movups 280(%%rax), %%xmm12
+      movups 296(%%rax), %%xmm13
+      movups 312(%%rax), %%xmm14
+      movups 328(%%rax), %%xmm15
+      leaq 344(%%rax), %%rsi
+      leaq -136(%%rsp), %%rdi
+      movl $16, %%ecx
+      cld
+      rep movsq
+      movq 0(%%rax), %%rdi
+      movq 8(%%rax), %%rsi
+      movq 16(%%rax), %%rdx
+      movq 24(%%rax), %%rbx
+      movq 32(%%rax), %%r8
+      movq 40(%%rax), %%r9
+      movq 48(%%rax), %%r10
+      movq 56(%%rax), %%r12
+      movq 64(%%rax), %%r13
+      movq 72(%%rax), %%r14
+      movq 80(%%rax), %%r15
+      callq *(%%rsp)
+      movq 8(%%rsp), %%rax
+      movq %%rdi, 0(%%rax)
+      movq %%rsi, 8(%%rax)
+      movq %%rdx, 16(%%rax)
+      movq %%rbx, 24(%%rax)
+      movq %%r8, 32(%%rax)
+      movq %%r9, 40(%%rax)
+      movq %%r10, 48(%%rax)
+      movq %%r12, 56(%%rax)
+      movq %%r13, 64(%%rax)
+      movq %%r14, 72(%%rax)
+      movq %%r15, 80(%%rax)
+      leaq 344(%%rax), %%rdi
+      leaq -136(%%rsp), %%rsi
+      movl $16, %%ecx
+      rep movsq
+      movups %%xmm0, 88(%%rax)
+      movups %%xmm1, 104(%%rax)
+      movups %%xmm2, 120(%%rax)
+      movups %%xmm3, 136(%%rax)
+      movups %%xmm4, 152(%%rax)
+      movups %%xmm5, 168(%%rax)
+      movups %%xmm6, 184(%%rax)
+      movups %%xmm7, 200(%%rax)
+      movups %%xmm8, 216(%%rax)
+      movups %%xmm9, 232(%%rax)
+      movups %%xmm10, 248(%%rax)
+      movups %%xmm11, 264(%%rax)
+      movups %%xmm12, 280(%%rax)
+      movups %%xmm13, 296(%%rax)
+      movups %%xmm14, 312(%%rax)
+      movups %%xmm15, 328(%%rax)
+      addq $24, %%rsp
+      popq %%rbp
+      )"
+      :
+      :
+      : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+        "r15", "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+        "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+}
+
+bool same_after(const char* what, void* function, unsigned long a, unsigned long b,
+                unsigned long ignored_general) {
+  Registers& in = exact_in;
+  Registers& out = exact_out;
+  std::memset(&out, 0, sizeof(out));
+  exact_function = function;
+  for (std::size_t i = 0; i < sizeof(in); ++i) {
+    reinterpret_cast<unsigned char*>(&in)[i] = static_cast<unsigned char>((i * 37) + 11);
+  }
+  in.general[0] = a;
+  in.general[1] = b;
+  call_with();
+  bool good = true;
+  for (std::size_t i = 0; i < 11; ++i) {
+    if (in.general[i] != out.general[i] && (ignored_general & (1UL << i)) == 0) {
+      std::printf("%s: general register %zu changed\n", what, i);
+      good = false;
+    }
+  }
+  if (std::memcmp(in.vector, out.vector, sizeof(in.vector)) != 0) {
+    std::printf("%s: a vector register changed\n", what);
+    good = false;
+  }
+  if (std::memcmp(in.below, out.below, sizeof(in.below)) != 0) {
+    std::printf("%s: the red zone changed\n", what);
+    good = false;
+  }
+  return good;
+}
+
+int registers() {
+  static timespec moment = {0, 30'000'000};  // long enough for the gate to ask what of it was idle
+  void* const getppid_own = reinterpret_cast<void*>(own<pid_t()>("getppid"));
+  void* const sched_yield_own = reinterpret_cast<void*>(own<int()>("sched_yield"));
+  void* const syscall_own = reinterpret_cast<void*>(own<long(long, ...)>("syscall"));
+  bool good = same_after("getppid", getppid_own, 1, 2, 0);
+  good = same_after("sched_yield", sched_yield_own, 1, 2, 0) && good;
+  // syscall() moves its arguments: all but rbx and r12 to r15 are its own.
+  good = same_after("syscall(nanosleep)", syscall_own, SYS_nanosleep,
+                    reinterpret_cast<unsigned long>(&moment), 0x77) &&
+         good;
+  std::printf("registers %s\n", good ? "kept" : "lost");
+  return good ? 0 : 1;
+}
+
+#else
+
+int registers() {
+  std::printf("registers kept\n");
+  return 0;
+}
+
+#endif
+
+int g_pipe[2];
+
+struct Announces {
+  const char* what;
+  ~Announces() { std::printf("%s left\n", what); }
+};
+
+void* blocked_reader(void*) {
+  const Announces outer{"outer"};
+  char byte = 0;
+  const Announces inner{"inner"};
+  (void)!own<ssize_t(int, void*, std::size_t)>("read")(g_pipe[0], &byte, 1);
+  return nullptr;
+}
+
+void* blocked_poller(void*) {
+  const Announces one{"poller"};
+  pollfd wait = {g_pipe[0], POLLIN, 0};
+  own<int(pollfd*, nfds_t, int)>("poll")(&wait, 1, -1);
+  return nullptr;
+}
+
+void* blocked_asynchronously(void*) {
+  int before = 0;
+  pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &before);
+  const Announces one{"asynchronous"};
+  timespec forever = {1000, 0};
+  own<long(long, ...)>("syscall")(SYS_nanosleep, &forever, nullptr);
+  return nullptr;
+}
+
+int cancelled() {
+  (void)!pipe(g_pipe);
+  for (void* (*body)(void*) : {blocked_reader, blocked_poller, blocked_asynchronously}) {
+    pthread_t thread{};
+    void* result = nullptr;
+    pthread_create(&thread, nullptr, body, nullptr);
+    usleep(30'000);
+    pthread_cancel(thread);
+    pthread_join(thread, &result);
+    std::printf("%s\n", result == PTHREAD_CANCELED ? "cancelled" : "not cancelled");
+  }
+  return 0;
+}
+
+sigjmp_buf g_back;
+std::atomic<int> g_handled{0};
+
+void jump_back(int) { siglongjmp(g_back, 1); }
+void note(int) { g_handled.fetch_add(1); }
+
+void handle(int signal, void (*handler)(int), int flags) {
+  struct sigaction action = {};
+  action.sa_handler = handler;
+  action.sa_flags = flags;
+  sigaction(signal, &action, nullptr);
+}
+
+void alarm_in(long microseconds) {
+  const itimerval timer = {{0, 0}, {0, microseconds}};
+  setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
+int jumps() {
+  (void)!pipe(g_pipe);
+  handle(SIGALRM, jump_back, SA_NODEFER);
+  auto* const read_own = own<ssize_t(int, void*, std::size_t)>("read");
+  volatile int left = 0;
+  for (volatile int i = 0; i < 200;) {
+    i = i + 1;
+    if (sigsetjmp(g_back, 1) == 0) {
+      char byte = 0;
+      alarm_in(500);
+      read_own(g_pipe[0], &byte, 1);
+    } else {
+      left = left + 1;
+    }
+  }
+  std::printf("left %d reads\n", left);
+  return 0;
+}
+
+int interrupted() {
+  (void)!pipe(g_pipe);
+  auto* const read_own = own<ssize_t(int, void*, std::size_t)>("read");
+  char byte = 0;
+  handle(SIGALRM, note, 0);
+  alarm_in(20'000);
+  const ssize_t without = read_own(g_pipe[0], &byte, 1);
+  std::printf("without SA_RESTART: %zd, %s\n", without, std::strerror(errno));
+  handle(SIGALRM, note, SA_RESTART);
+  alarm_in(20'000);
+  std::thread writer([] {
+    while (g_handled.load() < 2) {
+      usleep(1000);
+    }
+    usleep(20'000);
+    (void)!write(g_pipe[1], "x", 1);
+  });
+  const ssize_t with = read_own(g_pipe[0], &byte, 1);
+  writer.join();
+  std::printf("with SA_RESTART: %zd %c, handled %d\n", with, byte, g_handled.load());
+  errno = 0;
+  const int refused = own<int(int)>("close")(-1);
+  std::printf("error: %d, %s\n", refused, std::strerror(errno));
+  return 0;
+}
+
+int g_frames = 0;
+bool g_saw_main = false;
+
+void look(int) {
+  void* frames[64];
+  g_frames = backtrace(frames, 64);
+  for (int i = 0; i < g_frames; ++i) {
+    Dl_info info = {};
+    g_saw_main = g_saw_main || (dladdr(frames[i], &info) != 0 && info.dli_sname != nullptr &&
+                                std::strcmp(info.dli_sname, "__libc_start_main") == 0);
+  }
+}
+
+int looked_through() {
+  void* warm[4];
+  backtrace(warm, 4);
+  handle(SIGALRM, look, 0);
+  alarm_in(20'000);
+  const timespec moment = {0, 200'000'000};
+  own<int(const timespec*, timespec*)>("nanosleep")(&moment, nullptr);
+  std::printf("to the start: %s\n", g_saw_main ? "yes" : "no");
+  return 0;
+}
+
+int status_of(pid_t pid) {
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return WEXITSTATUS(status);
+}
+
+constexpr const char* kTrue[] = {"/bin/true", nullptr};
+
+int spawned() {
+  pid_t pid = 0;
+  posix_spawn(&pid, kTrue[0], nullptr, nullptr, const_cast<char* const*>(kTrue), environ);
+  return status_of(pid);
+}
+
+int vforked() {
+  const pid_t pid = vfork();
+  if (pid == 0) {
+    execv(kTrue[0], const_cast<char* const*>(kTrue));
+    _exit(9);
+  }
+  return status_of(pid);
+}
+
+int forked() {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    for (int i = 0; i < 100; ++i) {
+      own<pid_t()>("getppid")();
+    }
+    _exit(3);
+  }
+  return status_of(pid);
+}
+
+// A program's own fork.
+int forked_by_number() {
+  const long pid = own<long(long, ...)>("syscall")(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+  if (pid == 0) {
+    own<void(int)>("_exit")(4);
+  }
+  return status_of(static_cast<pid_t>(pid));
+}
+
+int on_own_stack(void* number) {
+  return own<pid_t()>("getppid")() > 0 ? *static_cast<int*>(number) : 1;
+}
+
+int cloned() {
+  static char stack[65536];
+  int number = 5;
+  return status_of(clone(on_own_stack, stack + sizeof(stack), SIGCHLD, &number));
+}
+
+int children() {
+  for (int round = 0; round < 20; ++round) {
+    for (int (*make)() : {spawned, vforked, forked, forked_by_number, cloned}) {
+      std::printf("%d ", make());
+      std::fflush(stdout);
+    }
+    std::printf("%d\n", std::system("exit 7") >> 8);
+  }
+  return 0;
+}
+
+int threads() {
+  std::vector<std::thread> all;
+  for (int i = 0; i < 8; ++i) {
+    all.emplace_back([] {
+      auto* const getppid_own = own<pid_t()>("getppid");
+      for (int n = 0; n < 10'000; ++n) {
+        getppid_own();
+      }
+    });
+  }
+  for (std::thread& thread : all) {
+    thread.join();
+  }
+  std::printf("called\n");
+  return 0;
+}
+
+int g_rounds = 1;
+
+// What strace is asked about as well: a round of calls, among them some that libc makes of itself.
+int plain_calls() {
+  char bytes[100] = {};
+  int ends[2];
+  (void)!pipe(ends);
+  for (int i = 0; i < g_rounds; ++i) {
+    (void)!write(ends[1], bytes, sizeof(bytes));
+    (void)!read(ends[0], bytes, sizeof(bytes));
+    const int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    close(file);
+    (void)!access("/nonexistent", F_OK);
+    pollfd wait = {ends[0], POLLIN, 0};
+    poll(&wait, 1, 0);
+    sched_yield();
+    std::FILE* stream = std::fopen("/proc/self/comm", "r");
+    (void)!std::fgets(bytes, sizeof(bytes), stream);
+    std::fclose(stream);
+    void* page = mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    munmap(page, 4096);
+  }
+  std::printf("done\n");
+  return 0;
+}
+
+struct Word {
+  const char* name;
+  int (*run)();
+};
+constexpr Word kWords[] = {
+    {"changed", changed},   {"registers", registers},     {"cancelled", cancelled},
+    {"jumps", jumps},       {"interrupted", interrupted}, {"looked_through", looked_through},
+    {"children", children}, {"threads", threads},         {"plain_calls", plain_calls},
+};
+
+}  // namespace
+
+int main(int count, char** words) {
+  for (const Word& word : kWords) {
+    if (count >= 2 && std::strcmp(word.name, words[1]) == 0) {
+      g_rounds = count == 3 ? std::atoi(words[2]) : g_rounds;
+      return word.run();
+    }
+  }
+  std::fprintf(stderr, "exact: no such word\n");
+  return 2;
+}
