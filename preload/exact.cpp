@@ -105,8 +105,12 @@ bool is_new_glibc(const char* version) {
   return !starts_with(version, "2.") || minor >= 41;
 }
 
-// The number of links of /proc/self/task is 2 and one for each thread (proc(5)).
+// glibc keeps account of it since 2.32; before, the number of links of /proc/self/task is 2 and one
+// for each thread (proc(5)). The first is asked first: an emulator's own threads are in the second.
 bool has_one_thread() {
+  if (const void* single = ::dlsym(RTLD_DEFAULT, "__libc_single_threaded")) {
+    return *static_cast<const char*>(single) != 0;
+  }
   struct stat status = {};
   const long failed = raw_syscall(SYS_newfstatat, AT_FDCWD, pointer_argument("/proc/self/task"),
                                   pointer_argument(&status), 0);
@@ -137,52 +141,66 @@ bool may_change_code(const Library& library) {
 // Memory for the search, given back after it.
 struct Scratch {
   SyscallSite* sites = nullptr;
+  std::uintptr_t* targets = nullptr;  // of each place: where it will jump to
   std::uint8_t* interior = nullptr;
   std::size_t bytes = 0;
 };
 
 Scratch take_scratch(std::size_t text_bytes) {
   Scratch scratch;
+  constexpr std::size_t kTargets = sizeof(std::uintptr_t) * kStubs;
   constexpr std::size_t kSites = sizeof(SyscallSite) * kStubs;
-  scratch.bytes = kSites + (text_bytes / 8) + 1;
+  scratch.bytes = kTargets + kSites + (text_bytes / 8) + 1;
   const long at = raw_syscall(SYS_mmap, 0, static_cast<long>(scratch.bytes), PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped(at)) {
-    scratch.sites = reinterpret_cast<SyscallSite*>(at);
-    scratch.interior = reinterpret_cast<std::uint8_t*>(at) + kSites;
+    auto* bytes = reinterpret_cast<std::uint8_t*>(at);
+    scratch.targets = reinterpret_cast<std::uintptr_t*>(bytes);
+    scratch.sites = reinterpret_cast<SyscallSite*>(bytes + kTargets);
+    scratch.interior = bytes + kTargets + kSites;
   }
   return scratch;
 }
 
 #if defined(__x86_64__)
+constexpr std::int64_t kReach = INT32_MAX - 64;  // of a jump of 4 bytes' distance
+#else
+constexpr std::int64_t kReach = (std::int64_t{1} << 27U) - 64;  // of b
+#endif
 
-// Whether a jump of 4 bytes' distance reaches from one to the other.
 bool in_reach(std::uintptr_t from, std::uintptr_t to) {
   const auto distance = static_cast<std::int64_t>(to - from);
-  return distance > INT32_MIN + 64 && distance < INT32_MAX - 64;
+  return distance > -kReach && distance < kReach;
 }
 
-void describe(const SyscallSite& site, std::uintptr_t text, GateSite& into) {
-  const std::uintptr_t at = text + site.offset;
-  into = {at + site.behind, at + site.bytes, site.compared, site.number,
-          site.shape == Shape::kCompare32 ? 1U : 0U};
-}
-
-// jmp rel32 and what fills the rest with one instruction that does nothing. No call may be made
-// here: libc's code cannot be executed while this runs.
+// A jump, and nothing in the rest, where nobody comes. No call may be made here: libc's code cannot
+// be executed while this runs.
+constexpr std::uint8_t kNothing = 0x90;  // x86-64's nop
 [[gnu::always_inline]] inline void lead(const SyscallSite& site, std::uintptr_t text,
                                         std::uintptr_t stub) {
   const std::uintptr_t at = text + site.offset;
+#if defined(__x86_64__)
   const auto distance = static_cast<std::uint32_t>(stub - (at + 5));
-  const std::uint64_t rest = site.bytes == 7 ? 0x9066U : 0x001F0FU;  // nops of 2 and 3 bytes
-  const std::uint64_t code = 0xE9U | (std::uint64_t{distance} << 8U) | (rest << 40U);
+  const std::uint64_t code = 0xE9U | (std::uint64_t{distance} << 8U);
+  constexpr std::uint32_t kJump = 5;
+#else
+  const std::uint64_t code =
+      0x14000000U | (static_cast<std::uint32_t>((stub - at) >> 2U) & 0x03FFFFFFU);
+  constexpr std::uint32_t kJump = 4;
+#endif
   volatile std::uint8_t* to = reinterpret_cast<volatile std::uint8_t*>(at);
   for (std::uint32_t i = 0; i < site.bytes; ++i) {
-    to[i] = static_cast<std::uint8_t>(code >> (i * 8));
+    to[i] = i < kJump ? static_cast<std::uint8_t>(code >> (i * 8)) : kNothing;
   }
 }
 
+// What was written is fetched as instructions from now on. x86-64 sees to that itself.
+[[gnu::always_inline]] inline void make_fetched([[maybe_unused]] std::uintptr_t begin,
+                                                [[maybe_unused]] std::uintptr_t end) {
+#if defined(__aarch64__)
+  __builtin___clear_cache(reinterpret_cast<char*>(begin), reinterpret_cast<char*>(end));
 #endif
+}
 
 struct Blocked {
   std::uint64_t before = 0;
@@ -197,30 +215,72 @@ struct Blocked {
   }
 };
 
-// Leads all places of one library to stubs from `first` on. Returns how many.
-std::uint32_t lead_all(const Library& library, const SyscallSite* sites, std::uint32_t count,
-                       std::uint32_t first) {
+// What there is to change in one library.
+struct Found {
+  Scratch scratch{};
+  std::uint32_t count = 0;
+  std::uint32_t left = 0;
+};
+
+// The stub of one place. False: the place is left as it is.
+bool make_stub_of(const SyscallSite& site, std::uintptr_t text, std::uint32_t index,
+                  std::uintptr_t& target) {
+  const std::uintptr_t at = text + site.offset;
+  constexpr std::size_t kCallBytes = 2;
+  const Copied copied = {reinterpret_cast<const std::uint8_t*>(at),
+                         site.shape == Shape::kCopied ? site.bytes - kCallBytes : 0};
+  target = make_stub(index,
+                     {at + site.behind, at + site.bytes, site.compared, site.number,
+                      site.shape == Shape::kCompare32 ? 1U : 0U},
+                     copied);
+  return target != 0 && in_reach(at, target);
+}
+
+// False: no memory to look with.
+bool look_through(const Library& library, std::uint32_t first, Found& into) {
+  const std::size_t size = library.end - library.begin;
+  into.scratch = take_scratch(size);
+  if (into.scratch.sites == nullptr) {
+    return false;
+  }
+  const Text text = {reinterpret_cast<const std::uint8_t*>(library.begin), size, library.functions};
+  const SitesFound found =
+      find_sites(text, into.scratch.sites, kStubs - first, into.scratch.interior);
+  into.left = found.left;
+  for (std::uint32_t i = 0; i < found.sites; ++i) {
+    const SyscallSite site = into.scratch.sites[i];
+    if (make_stub_of(site, library.begin, first + into.count, into.scratch.targets[into.count])) {
+      into.scratch.sites[into.count++] = site;
+    } else {
+      ++into.left;
+    }
+  }
+  return true;
+}
+
+void give_back(const Scratch& scratch) {
+  if (scratch.targets != nullptr) {
+    raw_syscall(SYS_munmap, pointer_argument(scratch.targets), static_cast<long>(scratch.bytes));
+  }
+}
+
+// Leads all places of one library to their stubs. Returns how many.
+std::uint32_t lead_all(const Library& library, const Found& found) {
   const std::uintptr_t begin = library.begin & ~(kPage - 1);
   const auto bytes = static_cast<long>(((library.end + kPage - 1) & ~(kPage - 1)) - begin);
   const auto at = static_cast<long>(begin);
-  if (!in_reach(library.begin, stub_address(first)) ||
-      !in_reach(library.end, stub_address(first + count))) {
-    return 0;
-  }
-  for (std::uint32_t i = 0; i < count; ++i) {
-    describe(sites[i], library.begin, gate_site(first + i));
-  }
   // A handler that ran now would run libc's code, which cannot be executed for a moment.
   const Blocked blocked;
   const bool writable = raw_syscall(SYS_mprotect, at, bytes, PROT_READ | PROT_WRITE) == 0;
-  for (std::uint32_t i = 0; writable && i < count; ++i) {
-    lead(sites[i], library.begin, stub_address(first + i));
+  for (std::uint32_t i = 0; writable && i < found.count; ++i) {
+    lead(found.scratch.sites[i], library.begin, found.scratch.targets[i]);
   }
   if (writable) {
+    make_fetched(library.begin, library.end);
     raw_syscall(SYS_mprotect, at, bytes, PROT_READ | PROT_EXEC);
   }
   blocked.end();
-  return writable ? count : 0;
+  return writable ? found.count : 0;
 }
 
 }  // namespace
@@ -249,30 +309,30 @@ ExactState possible() {
 
 ExactState install(recording::Kernel& kernel) {
   const Libraries libraries = find_libraries();
-  prepare_gate();
-  std::uint32_t led = 0;
+  Found found[Libraries::kMost];
+  std::uint32_t places = 0;
   std::uint32_t left = 0;
-  bool refused = false;
+  bool refused = libraries.count == 0 || !prepare_stubs();
+  for (std::size_t i = 0; i < libraries.count && !refused; ++i) {
+    refused = !look_through(libraries.list[i], places, found[i]);
+    places += found[i].count;
+    left += found[i].left;
+  }
+  // All stubs are ready before the first place leads to one.
+  refused = refused || !seal_stubs();
+  std::uint32_t led = 0;
   for (std::size_t i = 0; i < libraries.count; ++i) {
-    const Library& library = libraries.list[i];
-    const std::size_t size = library.end - library.begin;
-    const Scratch scratch = take_scratch(size);
-    if (scratch.sites == nullptr) {
-      refused = true;
-      continue;
+    if (!refused) {
+      led += lead_all(libraries.list[i], found[i]);
     }
-    const Text text = {reinterpret_cast<const std::uint8_t*>(library.begin), size,
-                       library.functions};
-    const SitesFound found = find_sites(text, scratch.sites, kStubs - led, scratch.interior);
-    const std::uint32_t now = lead_all(library, scratch.sites, found.sites, led);
-    refused = refused || now < found.sites;
-    led += now;
-    left += found.left + found.sites - now;
-    raw_syscall(SYS_munmap, pointer_argument(scratch.sites), static_cast<long>(scratch.bytes));
+    give_back(found[i].scratch);
   }
   kernel.places = led;
-  kernel.places_left = left;
-  return led != 0 ? ExactState::kOn : refused ? ExactState::kRefused : ExactState::kNoPlaces;
+  kernel.places_left = left + places - led;
+  if (led != 0) {
+    return ExactState::kOn;
+  }
+  return refused || places != 0 ? ExactState::kRefused : ExactState::kNoPlaces;
 }
 
 }  // namespace lamprey::preload::exact

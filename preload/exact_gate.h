@@ -2,7 +2,8 @@
 // stub of its own and the one gate, which counts and makes the call. exact.cpp leads places here.
 //
 // What the code around the place may rely on, and what keeps it true:
-//   * All registers but the result (and rcx, r11 on x86-64) are as they were: the gate saves those
+//   * All registers but the result (and rcx, r11 on x86-64), and on arm64 the flags, are as they
+//     were: the gate saves those
 //     that a C++ function may change, and what it calls uses general registers only (the compiler
 //     is told so), for libc keeps what it likes in vector registers.
 //   * What lies in the 128 bytes below the stack pointer is kept (x86-64's red zone).
@@ -11,7 +12,7 @@
 //   * Unwinding, by an exception, a cancelled thread or a profiler, goes through: the gate
 //   describes
 //     itself as a frame that was interrupted behind the instruction that was replaced. (Not in the
-//     three instructions of a stub, where a signal handler sees no further.)
+//     few instructions of a stub, where a signal handler sees no further.)
 //   * longjmp out of a signal handler may leave the gate behind: it holds nothing.
 //   * Calls that return twice, on another stack or never, which come here only by syscall(2), are
 //     made with the stack as it was, behind the gate.
@@ -34,11 +35,20 @@ struct GateSite {
 };
 static_assert(sizeof(GateSite) == 32);
 
-// Of stub `index`: what a place jumps to, and the data to fill in before one does.
-std::uintptr_t stub_address(std::uint32_t index);
-GateSite& gate_site(std::uint32_t index);
+// Code that is executed before a call, taken from in front of it; x86-64 only.
+struct Copied {
+  const std::uint8_t* code;
+  std::size_t bytes;
+};
 
-// Fills in which numbers pass through uncounted. Before the first place is led here.
-void prepare_gate();
+// Memory for what is written at attach. False: there is none.
+bool prepare_stubs();
+
+// Makes stub `index`. Returns what its place is to jump to; 0: there is no room for it, or what is
+// copied cannot do the same there.
+std::uintptr_t make_stub(std::uint32_t index, const GateSite& site, Copied copied);
+
+// After the last make_stub: stubs may be executed, and no longer written. False: they cannot be.
+bool seal_stubs();
 
 }  // namespace lamprey::preload::exact

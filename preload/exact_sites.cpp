@@ -1,7 +1,7 @@
 // Finds the places; see the header.
 #include "preload/exact_sites.h"
 
-#include "preload/instruction_length.h"
+#include "preload/instruction.h"
 #include "recording/kernel_calls.h"
 
 #if defined(__x86_64__)
@@ -10,6 +10,17 @@
 
 namespace lamprey::preload::exact {
 namespace {
+
+using recording::KernelCallKind;
+using recording::kKernelNumbers;
+
+std::uint32_t word_at(const std::uint8_t* bytes) {
+  std::uint32_t word = 0;
+  __builtin_memcpy(&word, bytes, sizeof(word));
+  return word;
+}
+
+#if defined(__x86_64__)
 
 using recording::KernelCallKind;
 using recording::kKernelNumbers;
@@ -26,38 +37,41 @@ constexpr Kinds kKinds = [] {
   return kinds;
 }();
 
-std::uint32_t word_at(const std::uint8_t* bytes) {
-  std::uint32_t word = 0;
-  __builtin_memcpy(&word, bytes, sizeof(word));
-  return word;
-}
-
-#if defined(__x86_64__)
-
 constexpr std::uint8_t kMovEax = 0xB8;  // mov $imm32, %eax
 constexpr std::size_t kMovBytes = 5;
+constexpr std::size_t kMovRaxBytes = 7;   // mov $imm32, %rax: 48 C7 C0 and the number
 constexpr std::size_t kSyscallBytes = 2;  // 0F 05
 constexpr std::uint8_t kRexW = 0x48;
 constexpr std::uint8_t kCompareEax = 0x3D;  // cmp $imm32, %eax; with REX.W before: %rax
+
+// What stands before `syscall` at `at`, if it gives the number of the call: how many bytes.
+std::size_t number_before(const std::uint8_t* text, std::size_t at, std::uint32_t& number) {
+  if (at >= kMovRaxBytes && text[at - kMovRaxBytes] == kRexW &&
+      text[at - kMovRaxBytes + 1] == 0xC7 && text[at - kMovRaxBytes + 2] == 0xC0) {
+    number = word_at(text + at - 4);
+    return kMovRaxBytes;
+  }
+  const bool prefixed = at > kMovBytes && (text[at - kMovBytes - 1] & 0xF0U) == 0x40U;
+  if (at >= kMovBytes && text[at - kMovBytes] == kMovEax && !prefixed) {
+    number = word_at(text + at - 4);
+    return kMovBytes;
+  }
+  return 0;
+}
 
 // Of the bytes around `syscall` at `at`, the shape; nothing when there is none. `untouched` is set
 // when the number says so.
 bool shape_at(const std::uint8_t* text, std::size_t bytes, std::size_t at, SyscallSite& site,
               bool& untouched) {
   const auto offset = static_cast<std::uint32_t>(at);
-  const bool prefixed = at > kMovBytes && (text[at - kMovBytes - 1] & 0xF0U) == 0x40U;
-  if (at >= kMovBytes && text[at - kMovBytes] == kMovEax && !prefixed) {
-    const std::uint32_t number = word_at(text + at - kMovBytes + 1);
-    if (number < kKernelNumbers && kKinds.of[number] != KernelCallKind::kUnknown) {
-      untouched = kKinds.of[number] == KernelCallKind::kUntouched;
-      site = {offset - static_cast<std::uint32_t>(kMovBytes),
-              kMovBytes + kSyscallBytes,
-              kMovBytes + kSyscallBytes,
-              Shape::kNumberFirst,
-              static_cast<std::int16_t>(number),
-              0};
-      return true;
-    }
+  std::uint32_t number = 0;
+  const std::size_t before = number_before(text, at, number);
+  if (before != 0 && number < kKernelNumbers && kKinds.of[number] != KernelCallKind::kUnknown) {
+    untouched = kKinds.of[number] == KernelCallKind::kUntouched;
+    const auto whole = static_cast<std::uint8_t>(before + kSyscallBytes);
+    site = {offset - static_cast<std::uint32_t>(before), whole, whole, Shape::kNumberFirst,
+            static_cast<std::int16_t>(number),           0};
+    return true;
   }
   const bool wide = at + 8 <= bytes && text[at + 2] == kRexW && text[at + 3] == kCompareEax;
   const bool narrow = at + 7 <= bytes && text[at + 2] == kCompareEax;
@@ -117,6 +131,12 @@ class Search {
           }
         });
     const std::uint32_t shaped = found_.sites;
+    for (std::uint32_t i = 0; i < shaped; ++i) {
+      if (sites_[i].shape == Shape::kCopied) {
+        find_copied(i);
+      }
+      mark_interior(sites_[i]);
+    }
     far_jumps();
     for (std::uint32_t i = 0; i < shaped;) {
       i = read_function(i);
@@ -135,17 +155,72 @@ class Search {
   void consider(std::size_t at) {
     SyscallSite site{};
     bool untouched = false;
-    const bool shaped = shape_at(text_.bytes, text_.size, at, site, untouched);
+    if (!shape_at(text_.bytes, text_.size, at, site, untouched)) {
+      // How much before it is copied is seen later: here it is the call alone.
+      site = {static_cast<std::uint32_t>(at), kSyscallBytes, kSyscallBytes, Shape::kCopied, -1, 0};
+    }
     const SyscallSite* before = found_.sites != 0 ? &sites_[found_.sites - 1] : nullptr;
     const bool overlaps = before != nullptr && site.offset < before->offset + before->bytes;
     if (untouched) {
       ++found_.untouched;
-    } else if (!shaped || overlaps || found_.sites == room_) {
+    } else if (overlaps || found_.sites == room_) {
       ++found_.left;
     } else {
       sites_[found_.sites++] = site;
-      for (std::size_t i = 1; i < site.bytes; ++i) {
-        set_bit(interior_, site.offset + i);
+    }
+  }
+
+  void mark_interior(const SyscallSite& site) {
+    for (std::size_t i = 1; i < site.bytes; ++i) {
+      set_bit(interior_, site.offset + i);
+    }
+  }
+
+  // Takes so many of the simple instructions before place `index` into it that there is room for a
+  // jump; gives it up when there are none.
+  void find_copied(std::uint32_t index) {
+    constexpr std::size_t kJumpBytes = 5;
+    constexpr std::size_t kMostInstructions = 3;
+    SyscallSite& site = sites_[index];
+    const std::size_t call = site.offset;
+    site.bytes = 0;
+    std::size_t begin = 0;
+    std::size_t end = 0;
+    if (!function_around(site.offset, begin, end)) {
+      return;
+    }
+    std::size_t starts[kMostInstructions] = {};  // of the simple ones just read, newest last
+    std::size_t count = 0;
+    for (std::size_t at = begin; at < call;) {
+      const Instruction read = read_instruction(text_.bytes + at, end - at);
+      if (read.length == 0) {
+        return;
+      }
+      if (count == kMostInstructions || !read.simple) {
+        const std::size_t kept = read.simple ? count - 1 : 0;
+        for (std::size_t i = 0; i < kept; ++i) {
+          starts[i] = starts[i + 1];
+        }
+        count = kept;
+      }
+      if (read.simple) {
+        starts[count++] = at;
+      }
+      at += read.length;
+      if (at > call) {
+        return;  // `syscall` is in the middle of an instruction
+      }
+    }
+    const std::size_t free_from =
+        index == 0 ? 0 : sites_[index - 1].offset + sites_[index - 1].bytes;
+    for (std::size_t back = count; back > 0; --back) {
+      const std::size_t from = starts[back - 1];
+      if (from >= free_from && call + kSyscallBytes - from >= kJumpBytes &&
+          call - from <= kMostCopied) {
+        site.offset = static_cast<std::uint32_t>(from);
+        site.bytes = static_cast<std::uint8_t>(call + kSyscallBytes - from);
+        site.behind = site.bytes;
+        return;
       }
     }
   }
@@ -226,7 +301,7 @@ class Search {
     }
     std::uint32_t next = first;  // not reached yet
     for (std::size_t at = begin; at < end;) {
-      const std::size_t length = instruction_length(text_.bytes + at, end - at);
+      const std::size_t length = read_instruction(text_.bytes + at, end - at).length;
       for (; next < found_.sites && sites_[next].offset < at; ++next) {
         sites_[next].bytes = 0;  // no instruction began there
       }

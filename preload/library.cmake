@@ -23,7 +23,7 @@ file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/liblamprey.map
 file(GLOB preload_sources CONFIGURE_DEPENDS preload/*.cpp)
 
 # What exact mode runs between libc and the kernel may use general registers only.
-set(gate_sources preload/exact_gate.cpp src/recording/kernel_writer.cpp)
+set(gate_sources preload/exact_gate.cpp preload/exact_gate_x86_64.cpp preload/exact_gate_arm64.cpp src/recording/kernel_writer.cpp)
 set_source_files_properties(${gate_sources} PROPERTIES COMPILE_OPTIONS -mgeneral-regs-only)
 
 function(lamprey_add_preload target output)

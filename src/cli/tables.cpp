@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "recording/kernel_calls.h"
 #include "report/error_names.h"
 #include "report/human.h"
 
@@ -135,11 +134,9 @@ std::string report_table(const report::Report& report) {
         {"kernel call", "calls", "errors", "bytes", "total", "p50", "p99", "max"}};
     for (const report::KernelCall& call : report.kernel->by_time) {
       const report::CallFigures& figures = call.figures;
-      const char* name = recording::kKernelCalls[call.number].name;
-      rows.push_back({name != nullptr ? name : "unknown", human_count(figures.calls),
-                      human_count(figures.errors), signed_bytes(figures.bytes),
-                      duration_or_dash(figures.total_ns), duration_or_dash(figures.p50_ns),
-                      duration_or_dash(figures.p99_ns),
+      rows.push_back({call.name, human_count(figures.calls), human_count(figures.errors),
+                      signed_bytes(figures.bytes), duration_or_dash(figures.total_ns),
+                      duration_or_dash(figures.p50_ns), duration_or_dash(figures.p99_ns),
                       duration_or_dash(figures.max_ns.value_or(0))});
     }
     rows.push_back({"all", human_count(report.kernel->total), human_count(report.kernel->errors),

@@ -1,6 +1,5 @@
 // `calls`, `kernel` and `init`: where time went; see docs/record.md.
 #include "cloudwatch/sections.h"
-#include "recording/kernel_calls.h"
 #include "report/error_names.h"
 
 namespace lamprey::cloudwatch {
@@ -125,8 +124,7 @@ Entries kernel_entries(const Report& report, Form form) {
     if (entries.size() == top_of(form)) {
       break;
     }
-    const char* name = recording::kKernelCalls[call.number].name;
-    entries.push_back(call_entry(name != nullptr ? name : "unknown", call.figures, form).text());
+    entries.push_back(call_entry(call.name, call.figures, form).text());
   }
   return entries;
 }

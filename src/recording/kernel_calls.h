@@ -1,8 +1,8 @@
-// Names and kinds of the kernel's system calls, by number, for the architecture that this is built
-// for. No behaviour lives here.
+// Names and kinds of the kernel's system calls, by number. No behaviour lives here.
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace lamprey::recording {
@@ -22,21 +22,41 @@ struct KernelCallInfo {
 // Numbers from here on belong to no call that we know, and are counted nowhere.
 inline constexpr std::uint32_t kKernelNumbers = 512;
 
-inline constexpr std::array<KernelCallInfo, kKernelNumbers> kKernelCalls = [] {
-  std::array<KernelCallInfo, kKernelNumbers> calls{};
-  const auto row = [&calls](const char* name, int number, KernelCallKind kind) {
-    if (number >= 0) {
-      calls[static_cast<std::size_t>(number)] = {name, kind};
-    }
-  };
-#if defined(__x86_64__)
-#define KERNEL_CALL(name, x86_64, arm64, kind) row(#name, x86_64, KernelCallKind::k##kind);
-#else
-#define KERNEL_CALL(name, x86_64, arm64, kind) row(#name, arm64, KernelCallKind::k##kind);
-#endif
+using KernelCallTable = std::array<KernelCallInfo, kKernelNumbers>;
+
+// One architecture's, out of a row of the list: `numbers` is what the row has for x86-64 and arm64.
+struct KernelCallRow {
+  const char* name;
+  int numbers[2];
+  KernelCallKind kind;
+};
+
+inline constexpr KernelCallRow kKernelCallRows[] = {
+#define KERNEL_CALL(name, x86_64, arm64, kind) {#name, {x86_64, arm64}, KernelCallKind::k##kind},
 #include "recording/kernel_calls.def"
 #undef KERNEL_CALL
+};
+
+constexpr KernelCallTable kernel_calls_of(std::size_t architecture) {
+  KernelCallTable calls{};
+  for (const KernelCallRow& row : kKernelCallRows) {
+    if (row.numbers[architecture] >= 0) {
+      calls[static_cast<std::size_t>(row.numbers[architecture])] = {row.name, row.kind};
+    }
+  }
   return calls;
-}();
+}
+
+// Of the architecture that this is built for.
+#if defined(__x86_64__)
+inline constexpr std::size_t kKernelArchitecture = 0;
+#else
+inline constexpr std::size_t kKernelArchitecture = 1;
+#endif
+inline constexpr KernelCallTable kKernelCalls = kernel_calls_of(kKernelArchitecture);
+
+// "openat"; of a recording whose clock is arm64's counter in arm64's numbers, else in x86-64's.
+// "unknown" for a number without a name.
+const char* kernel_call_name(bool arm64, std::uint32_t number);
 
 }  // namespace lamprey::recording

@@ -133,7 +133,8 @@ CallsFigures calls_between(const recording::Totals& before, const recording::Tot
 
 std::optional<KernelFigures> kernel_between(const recording::Totals& before,
                                             const recording::Totals& after,
-                                            const recording::ClockScale& clock, Peaks peaks) {
+                                            const recording::ClockScale& clock, Peaks peaks,
+                                            bool arm64) {
   const bool from_attach = before.at.mono_ns == 0;  // then there was nothing before
   if (!after.kernel_known || (!before.kernel_known && !from_attach)) {
     return std::nullopt;
@@ -148,7 +149,7 @@ std::optional<KernelFigures> kernel_between(const recording::Totals& before,
     figures.total += call.calls;
     figures.errors += call.errors;
     figures.time_ns += call.total_ns;
-    figures.by_time.push_back({number, call});
+    figures.by_time.push_back({recording::kernel_call_name(arm64, number), call});
   }
   put_in_order(figures.by_time, [](const KernelCall& a, const KernelCall& b) {
     return a.figures.total_ns > b.figures.total_ns;

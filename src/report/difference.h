@@ -24,6 +24,7 @@ CallsFigures calls_between(const recording::Totals& before, const recording::Tot
 // Nothing where one of the two moments has no such totals. `places` is left to the caller.
 std::optional<KernelFigures> kernel_between(const recording::Totals& before,
                                             const recording::Totals& after,
-                                            const recording::ClockScale& clock, Peaks peaks);
+                                            const recording::ClockScale& clock, Peaks peaks,
+                                            bool arm64);
 
 }  // namespace lamprey::report

@@ -41,7 +41,8 @@ void Ledger::add_kernel(Report& report, const recording::Totals& before,
     report.coverage.unseen.push_back(fmt::format("exact mode is not on: {}", reason));
     return;
   }
-  report.kernel = kernel_between(before, after, reader_.clock(), peaks);
+  report.kernel = kernel_between(before, after, reader_.clock(), peaks,
+                                 header().clock == recording::Clock::kCntvct);
   if (report.kernel) {
     report.kernel->places = places->counted;
   }

@@ -95,8 +95,8 @@ struct CallFigures {
 
 // What exact mode counted between libc and the kernel, by total time, longest first.
 struct KernelCall {
-  std::uint32_t number = 0;  // recording::kKernelCalls has its name
-  CallFigures figures;       // without `call` and `by_error`
+  const char* name = "";
+  CallFigures figures;  // without `call` and `by_error`
 };
 struct KernelFigures {
   std::uint32_t places = 0;  // in libc's code, at which calls are counted

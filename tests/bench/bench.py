@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-from attribution import attribution
+from attribution import attribution, exact_attribution
 from companion import flush, line, register, storm
 from measuring import (
     LIBRARY, MONOTONIC, RELEASE, ROOT, Table, forget_recording, medians, output_of, plain, under, verdict,
@@ -78,6 +78,22 @@ def read():
         per_call = slow * 1e6 / 5000
         table.add("strace -f -c (peer)", f"{per_call:.0f}", f"{per_call - result['without']:+.0f}",
                   "", "", "")
+    return table
+
+
+def exact():
+    """Both in one run: the hooks are there with and without exact mode."""
+    table = Table("exact mode (LAMPREY_EXACT=on)", ["what", "off", "on", "added"])
+    program = [str(RELEASE / "tests/bench/getppid"), "1000000"]
+    result = medians({"off": under(LIBRARY, program),
+                      "on": under(LIBRARY, program, LAMPREY_EXACT="on")},
+                     lambda c: float(output_of(c)))
+    table.add("a system call (getppid), ns of CPU time", f"{result['off']:.1f}", f"{result['on']:.1f}",
+              f"{result['on'] - result['off']:+.1f}")
+    started = medians({"off": under(LIBRARY, ["/bin/true"]),
+                       "on": under(LIBRARY, ["/bin/true"], LAMPREY_EXACT="on")}, wall_ms, 31)
+    table.add("process start (true), ms", f"{started['off']:.2f}", f"{started['on']:.2f}",
+              f"{started['on'] - started['off']:+.2f}")
     return table
 
 
@@ -207,6 +223,7 @@ def sizes():
 
 BENCHMARKS = {f.__name__: f for f in
               (allocation, read, stacks, start, register, flush, line, instructions, sizes, attribution,
+               exact, exact_attribution,
                memory_peers, call_peers, storm, soak)}
 LONG = {"storm", "soak"}  # ten minutes each: only when named, or for the page
 

@@ -118,6 +118,17 @@ void print_calls() {
   std::printf("},");
 }
 
+// As kernel_call_name, which is the product's.
+const char* kernel_name(std::uint32_t number) {
+  const std::size_t architecture = header().clock == Clock::kCntvct ? 1 : 0;
+  for (const KernelCallRow& row : kKernelCallRows) {
+    if (row.numbers[architecture] == static_cast<int>(number)) {
+      return row.name;
+    }
+  }
+  return "unknown";
+}
+
 // What exact mode counted, by the kernel's names; null without it.
 void print_kernel() {
   print_number("exact", static_cast<std::uint64_t>(header().exact));
@@ -140,7 +151,7 @@ void print_kernel() {
     for (const std::uint32_t bucket : row.totals.buckets) {
       in_histogram += bucket;
     }
-    std::printf("%s\"%s\":{", comma, kKernelCalls[row.number - 1].name);
+    std::printf("%s\"%s\":{", comma, kernel_name(row.number - 1));
     print_number("calls", row.totals.calls);
     print_number("errors", row.totals.errors);
     print_number("in_histogram", in_histogram);

@@ -159,6 +159,6 @@ def test_instructions_begin_where_a_disassembler_says(tmp_path):
     found = re.findall(r"^ *[0-9a-f]+:\t((?:[0-9a-f]{2} )+)", listing, re.M)
     assert len(found) > 100_000
     given = "".join(line.replace(" ", "") + "\n" for line in found)
-    run = subprocess.run([program("instruction_lengths")], input=given, capture_output=True,
+    run = subprocess.run([program("instructions")], input=given, capture_output=True,
                          text=True, check=False)  # fmt: skip
     assert run.stdout == f"{len(found)} instructions, 0 wrong\n"

@@ -76,3 +76,33 @@ def check(answers, log):
     for record in log.invokes:
         assert 0 < record["duration_ms"] <= log.durations_ms[record["request_id"]]
         assert {row["name"] for row in record["calls"]["top"]} >= {"recv"} or record["calls"]["top"]
+
+
+WORDS = ["registers", "jumps", "interrupted", "looked_through", "children", "threads", "plain_calls"]
+
+
+def test_exact_mode_on_arm64(root, workspace, qemu, request):
+    """libc's changed code, as tests/hazard/test_exact.py has it. But for cancellation: the unwinder
+    that this compiler links in and that of the C library do not go together, with us or without."""
+    layer = emulated_layer(request.getfixturevalue("zips")["arm64"], workspace / "layer", qemu)
+    program = workspace / "exact"
+    subprocess.run(
+        [root / "build" / "zig" / "bin" / "python", "-m", "ziglang", "c++", "-target",
+         "aarch64-linux-gnu.2.26", "-std=c++20", "-O1", f"-I{root}", root / "tests/hazard/exact.cpp",
+         "-o", program],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    start = f"exec {qemu} -L {SYSROOT} "
+    preload = f"-E LD_PRELOAD={layer}/lib/liblamprey.so -E _LAMPREY_TARGET=$$ -E _LAMPREY_ROLE=run "
+
+    def run(words, word):
+        command = ["sh", "-c", f"{start}{words}{program} {word}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    assert run(preload, "changed") == (0, "as in the file\n", "")
+    on = f"{preload}-E LAMPREY_EXACT=on "
+    assert run(on, "changed") == (0, "changed\n", "")
+    for word in WORDS:
+        plain = run("", word)
+        assert plain[0] == 0 and run(on, word) == plain, word

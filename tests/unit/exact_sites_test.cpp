@@ -73,14 +73,62 @@ TEST(ExactSitesTest, WhatMustNotBeLedAnywhere) {
   EXPECT_EQ(search.found.left, 0U);
 }
 
-TEST(ExactSitesTest, OtherShapesAreLeft) {
-  const Bytes test_it = {0x0F, 0x05, 0x85, 0xC0, 0xC3};                  // test %eax, %eax
-  const Bytes other = {0x0F, 0x05, 0x48, 0x3D, 0x00, 0xF1, 0xFF, 0xFF};  // cmp with another
-  const Bytes r8 = {0x41, 0xB8, 8, 0, 0, 0, 0x0F, 0x05, 0xC3};           // mov $8, %r8d
-  const Bytes large = {0xB8, 0xFF, 0xFF, 0, 0, 0x0F, 0x05, 0xC3};        // no such number
-  const Search search({test_it, other, r8, large});
+// glibc's __restore_rt, whose description begins a byte before its first instruction: read from
+// there, other instructions come out, which end at the same place.
+TEST(ExactSitesTest, TheReturnFromSignalHandlers) {
+  const Bytes restore = {0x00, 0x48, 0xC7, 0xC0, 0x0F, 0, 0, 0, 0x0F, 0x05, 0x90};
+  const Search search({restore});
   EXPECT_EQ(search.found.sites, 0U);
-  EXPECT_EQ(search.found.left, 4U);
+  EXPECT_EQ(search.found.untouched, 1U);
+  Bytes getppid = restore;
+  getppid[4] = 110;
+  EXPECT_EQ(Search({Bytes(getppid.begin() + 1, getppid.end())}).sites.at(0).number, 110);
+  EXPECT_EQ(Search({getppid}).found.sites, 0U) << "no instruction begins there";
+}
+
+TEST(ExactSitesTest, WhatStandsBeforeIsCopied) {
+  const Bytes lea = {0xB8, 0xCA, 0, 0, 0, 0x48, 0x8D, 0x3D, 1, 2, 0, 0, 0x0F, 0x05, 0xC3};
+  const Bytes two = {0x55, 0x31, 0xFF, 0x89, 0xD0, 0x0F, 0x05, 0xC3};  // push; xor; mov; syscall
+  const Bytes r8 = {0x41, 0xB8, 8, 0, 0, 0, 0x0F, 0x05, 0xC3};         // mov $8, %r8d
+  const Search search({lea, two, r8});
+  ASSERT_EQ(search.found.sites, 3U);
+  for (const SyscallSite& site : search.sites) {
+    EXPECT_EQ(site.shape, Shape::kCopied);
+    EXPECT_EQ(site.number, -1);
+    EXPECT_EQ(site.behind, site.bytes);
+  }
+  EXPECT_EQ(search.sites[0].offset, 5U);  // as little as is enough
+  EXPECT_EQ(search.sites[0].bytes, 9U);
+  EXPECT_EQ(search.sites[1].offset, lea.size() + 1);
+  EXPECT_EQ(search.sites[1].bytes, 6U);
+  EXPECT_EQ(search.sites[2].bytes, 8U);
+}
+
+TEST(ExactSitesTest, WhatCannotBeCopied) {
+  const Bytes call = {0xE8, 0, 0, 0, 0, 0x0F, 0x05, 0xC3};
+  const Bytes push = {0x68, 1, 0, 0, 0, 0x0F, 0x05, 0xC3};
+  const Bytes short_one = {0x50, 0x31, 0xC0, 0x0F, 0x05, 0xC3};  // push; xor: 4 bytes
+  const Bytes first = {0x0F, 0x05, 0xC3};
+  const Bytes other = {0x90, 0x0F, 0x05, 0x48, 0x3D, 0x00, 0xF1, 0xFF, 0xFF};  // cmp with another
+  const Search search({call, push, short_one, first, other});
+  EXPECT_EQ(search.found.sites, 0U);
+  EXPECT_EQ(search.found.left, 5U);
+}
+
+TEST(ExactSitesTest, AJumpBetweenWhatWouldBeCopied) {
+  const Bytes loop = {0x31, 0xFF, 0x89, 0xD0, 0x0F, 0x05, 0xEB, 0xFA};  // back to mov
+  EXPECT_EQ(Search({loop}).found.sites, 0U);
+  const Bytes whole = {0x31, 0xFF, 0x89, 0xD0, 0x0F, 0x05, 0xEB, 0xF8};  // back to xor
+  EXPECT_EQ(Search({whole}).found.sites, 1U);
+}
+
+TEST(ExactSitesTest, WhatIsCopiedBelongsToNoOtherPlace) {
+  // The second call's number is what follows the first's comparison, which is replaced with it.
+  const Bytes pair = kCompared + Bytes{0x31, 0xC0, 0x0F, 0x05, 0xC3};
+  const Search search({pair});
+  ASSERT_EQ(search.found.sites, 1U);
+  EXPECT_EQ(search.sites[0].shape, Shape::kCompare64);
+  EXPECT_EQ(search.found.left, 1U);
 }
 
 TEST(ExactSitesTest, AJumpIntoTheMiddle) {

@@ -54,6 +54,14 @@ TEST(KernelCallsTest, EachNumberHasOneName) {
   EXPECT_EQ(std::unique(names.begin(), names.end()), names.end());
 }
 
+TEST(KernelCallsTest, NamesAreOfTheMachineThatWasRecorded) {
+  EXPECT_STREQ(kernel_call_name(false, 0), "read");
+  EXPECT_STREQ(kernel_call_name(true, 63), "read");
+  EXPECT_STREQ(kernel_call_name(false, 110), "getppid");
+  EXPECT_STREQ(kernel_call_name(true, 173), "getppid");
+  EXPECT_STREQ(kernel_call_name(true, 100'000), "unknown");
+}
+
 class KernelRecordingTest : public ::testing::Test {
  protected:
   std::string path() const { return directory_.path() + "/1.rec"; }
@@ -170,7 +178,7 @@ TEST_F(KernelReportTest, AnInvocationHasItsOwn) {
   EXPECT_EQ(report.kernel->total, 2U);
   EXPECT_EQ(report.kernel->errors, 1U);
   ASSERT_EQ(report.kernel->by_time.size(), 2U);
-  EXPECT_EQ(report.kernel->by_time[0].number, static_cast<std::uint32_t>(SYS_read));
+  EXPECT_STREQ(report.kernel->by_time[0].name, "read");
   EXPECT_EQ(report.kernel->by_time[0].figures.bytes, 3U);
   const std::string line = cloudwatch::to_line(report, {});
   EXPECT_THAT(line, HasSubstr(R"("kernel":{"total":2,"errors":1,"time_ms":0.005,"places":470)"));

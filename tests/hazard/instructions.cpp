@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "preload/instruction_length.cpp"  // NOLINT(bugprone-suspicious-include): all that is tried
+#include "preload/instruction.cpp"  // NOLINT(bugprone-suspicious-include): all that is tried
 
 int main() {
   std::size_t all = 0;
@@ -17,7 +17,7 @@ int main() {
     }
     const std::size_t length = code.size();
     code.resize(length + 16, 0x90);
-    if (lamprey::preload::exact::instruction_length(code.data(), code.size()) != length &&
+    if (lamprey::preload::exact::read_instruction(code.data(), code.size()).length != length &&
         ++wrong < 10) {
       std::fprintf(stderr, "%s\n", line.c_str());
     }

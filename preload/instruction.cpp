@@ -1,6 +1,6 @@
 // The decoder; see the header. Tables and names follow the opcode maps of the Intel and AMD manuals
 // (volume 2, appendix A; volume 3, appendix A).
-#include "preload/instruction_length.h"
+#include "preload/instruction.h"
 
 namespace lamprey::preload::exact {
 namespace {
@@ -181,6 +181,8 @@ struct Cursor {
   std::size_t room;
   std::size_t at = 0;
   bool failed = false;
+  std::size_t relative_at = 0;
+  bool simple = false;
 
   std::uint8_t peek() const { return at < room ? code[at] : 0; }
   std::uint8_t next() {
@@ -243,6 +245,7 @@ std::uint32_t read_operand(Cursor& cursor) {
     }
   } else if (mod == 0 && rm == 5) {
     displacement = 4;  // relative to the next instruction
+    cursor.relative_at = cursor.at;
   }
   cursor.skip(displacement);
   return (modrm >> 3U) & 7U;
@@ -265,8 +268,27 @@ void read_mapped(Cursor& cursor, std::uint32_t map) {
   cursor.failed = cursor.failed || map > 6 || map == 0;
 }
 
+// Arithmetic, moves, lea; with registers or memory. What is left out is moved by nobody.
+bool is_simple(std::uint8_t opcode) {
+  const bool arithmetic = opcode < 0x40 && (opcode & 7U) < 6;
+  const bool moves = (opcode >= 0x88 && opcode <= 0x8B) || (opcode >= 0xB0 && opcode <= 0xBF) ||
+                     opcode == 0xC6 || opcode == 0xC7 || opcode == 0x63 || opcode == 0x8D;
+  const bool others = (opcode >= 0x80 && opcode <= 0x85) || opcode == 0xC0 || opcode == 0xC1 ||
+                      opcode == 0xD1 || opcode == 0xD3 || opcode == 0xF6 || opcode == 0xF7 ||
+                      opcode == 0xA8 || opcode == 0xA9;
+  return arithmetic || moves || others;
+}
+
+// cmov, setcc, movzx, movsx, moves of vectors, nop.
+bool is_simple_0f(std::uint8_t opcode) {
+  return (opcode >= 0x40 && opcode <= 0x4F) || (opcode >= 0x90 && opcode <= 0x9F) ||
+         opcode == 0xB6 || opcode == 0xB7 || opcode == 0xBE || opcode == 0xBF || opcode == 0x10 ||
+         opcode == 0x11 || opcode == 0x28 || opcode == 0x29 || opcode == 0x1F;
+}
+
 void read_one_byte_opcode(Cursor& cursor, const Prefixes& prefixes, std::uint8_t opcode) {
   const std::uint8_t form = form_of(opcode);
+  cursor.simple = is_simple(opcode);
   const bool relative = opcode == 0xE8 || opcode == 0xE9;
   const std::size_t z = prefixes.operand16 && !relative && !prefixes.wide ? 2 : 4;
   std::uint32_t extension = 0;
@@ -312,6 +334,7 @@ void read_opcode(Cursor& cursor, const Prefixes& prefixes) {
   } else {
     const std::uint8_t second = cursor.next();
     const std::uint8_t form = form_of_0f(second);
+    cursor.simple = is_simple_0f(second);
     if ((form & kModRm) != 0) {
       read_operand(cursor);
     }
@@ -323,11 +346,16 @@ void read_opcode(Cursor& cursor, const Prefixes& prefixes) {
 
 }  // namespace
 
-std::size_t instruction_length(const std::uint8_t* code, std::size_t room) {
+Instruction read_instruction(const std::uint8_t* code, std::size_t room) {
   Cursor cursor = {code, room < kLongest ? room : kLongest};
   const Prefixes prefixes = read_prefixes(cursor);
   read_opcode(cursor, prefixes);
-  return cursor.failed ? 0 : cursor.at;
+  if (cursor.failed) {
+    return {};
+  }
+  // An operand of 4 GiB's addresses (67) is no matter of where the instruction stands, but rare.
+  return {static_cast<std::uint8_t>(cursor.at), static_cast<std::uint8_t>(cursor.relative_at),
+          cursor.simple && !prefixes.address32};
 }
 
 }  // namespace lamprey::preload::exact
