@@ -366,9 +366,8 @@ void connected(int fd) {
 
 void forget_slow(int fd) {
   // A vfork child (CPython's and glibc's way to start programs) shares our memory and closes
-  // "its" descriptors: ours stay open. It differs by its pid; asked only for a descriptor that
-  // is followed.
-  if (raw_syscall(SYS_getpid) != g_writer.header().pid) {
+  // "its" descriptors: ours stay open.
+  if (in_vfork_child()) {
     return;
   }
   const std::uint8_t state = g_descriptor[fd];

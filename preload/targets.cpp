@@ -174,8 +174,6 @@ bool is_error(const Spent& spent) {
          errno != EINPROGRESS && errno != EALREADY && errno != EISCONN;
 }
 
-bool in_vfork_child() { return raw_syscall(SYS_getpid) != g_writer.header().pid; }
-
 // All that the inline used() leaves: other kinds, other threads' files, failures.
 CallClass __attribute__((noinline)) used_slow(int fd, CallClass by_name, Spent spent, Way way) {
   Descriptor& entry = g_writer.descriptor(fd);
@@ -207,14 +205,6 @@ CallClass waited_for(int fd, const Spent& spent) {
     }
   }
   return class_of(entry, kind, CallClass::kWait);
-}
-
-void forget_slow(int fd, DescriptorKind kind) {
-  // As in runtime_api.cpp: a vfork child closes its own descriptors in our memory. For files that
-  // is let pass: what is read from one afterwards then counts for no file.
-  if (kind == DescriptorKind::kFile || !in_vfork_child()) {
-    recording::publish(g_writer.descriptor(fd).kind, DescriptorKind::kUnknown);
-  }
 }
 
 void forget_range(unsigned first, unsigned last) {

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "preload/thread.h"
+#include "preload/vfork.h"
 #include "recording/layout.h"
 
 namespace lamprey::preload {
@@ -99,13 +100,10 @@ CallClass waited_for(int fd, const Spent& spent);
 
 // -- how descriptors get their meaning ------------------------------------------------------------
 
-void forget_slow(int fd, DescriptorKind kind);
-
 // The number now means something else, or nothing.
 inline void forget(int fd) {
-  const DescriptorKind kind = kind_of(fd);
-  if (kind != DescriptorKind::kUnknown) [[unlikely]] {
-    forget_slow(fd, kind);
+  if (kind_of(fd) != DescriptorKind::kUnknown && !in_vfork_child()) [[unlikely]] {
+    recording::publish(g_writer.descriptor(fd).kind, DescriptorKind::kUnknown);
   }
 }
 void forget_range(unsigned first, unsigned last);
@@ -122,8 +120,6 @@ int registered_as(std::uint64_t data);
 void give_meaning(int fd, DescriptorKind kind, std::uint16_t target, std::uint16_t other);
 // A call that found nothing to do, or was interrupted, has not failed. Reads errno.
 bool is_error(const Spent& spent);
-// A child between vfork and exec runs in our memory; it differs by its pid.
-bool in_vfork_child();
 
 // -- hosts (hosts.cpp) ----------------------------------------------------------------------------
 

@@ -29,14 +29,15 @@ The library sees what crosses from the program and its libraries into libc. It d
   `mmap`, `mmap64`, `munmap`, `mprotect`, `mremap`, `madvise`, `brk` and `sbrk` of the program and its libraries are counted as
   memory (`memory.maps`, `memory.sites`), not as rows;
 * **vDSO calls** (`clock_gettime`) and page faults;
-* **`vfork`**, which no function can stand in front of; the wait for the child is seen;
+* **`vfork`** and `clone`: they are stood in front of, but only to know that a child may share the process's memory; the wait
+  for the child is seen;
 * the character functions of stdio (`getc`, `putc`) and `printf`, which rarely reach the kernel, and `fseek`, `ftell`, `rewind`.
 
 Of the functions that could be hooked these are left out, each for its reason:
 
 | functions | why |
 | --- | --- |
-| `pthread_create`, `clone`, `vfork` | a wrapper would stand on a stack that another thread or process returns on; `threads_max` has their number |
+| `pthread_create` | a wrapper would stand on a stack that another thread goes on with; `threads_max` has their number |
 | `dlopen`, `dlmopen` | who calls it decides where is searched; what it opens is the loader's |
 | `sem_post`, `pthread_mutex_unlock`, `pthread_tryjoin_np`, `pthread_spin_lock`, `inotify_add_watch`, `fanotify_mark` | they do not wait |
 | `sched_yield`, `prctl`, `sysinfo`, `getrusage`, `sched_getaffinity`, `mlock`, `mincore`, `memfd_create` | short, and about neither files, hosts nor waits |
@@ -46,7 +47,8 @@ Of the functions that could be hooked these are left out, each for its reason:
 | `io_getevents` | libaio's, which asks the kernel by itself |
 | `getpwuid`, `getservbyname`, `getaddrinfo_a`, `res_nsend`, `ftw`, `glob`, `scandirat`, `readdir_r`, `mknod`, `tmpfile` | rare; their callers' other calls are seen |
 
-`pthread_cond_signal` and `pthread_cond_broadcast` are hooked to know who ended a wait, and are counted nowhere.
+`pthread_cond_signal` and `pthread_cond_broadcast` are hooked to know who ended a wait, `vfork` and `clone` to know whose
+descriptors are opened and closed; they are counted nowhere.
 
 Where `strace -f -c` counts something else:
 

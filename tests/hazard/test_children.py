@@ -182,3 +182,20 @@ def test_off_is_off(library):
     run = execute([program("environment")], preload=library, env={"LAMPREY": "off"})
     assert run.status == 0 and "recorded: no" in run.stdout
     assert not run.path.exists()
+
+
+@pytest.mark.parametrize("way", ["vfork", "clone"])
+def test_what_a_child_in_our_memory_closes_stays_ours(library, way):
+    """Ten children close the descriptors of a file and of a connection and open others instead: what
+    the parent does with them afterwards counts for that file and that host."""
+    plain = execute([program("vforks"), way])
+    run = execute([program("vforks"), way], preload=library)
+    assert run.outcome() == plain.outcome() and run.stdout == "100 100 100 0\n" * 10
+    none = execute([program("vforks"), "none"], preload=library)
+    assert targets_of(run) == targets_of(none)
+    assert targets_of(run)["/etc/passwd"] == (10, 0)
+    assert 1000 in [sent for _, sent in targets_of(run).values()]
+
+
+def targets_of(run):
+    return {t["name"]: (t["reads"], t["sent"]) for t in run.recording["targets"]}
