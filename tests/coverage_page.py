@@ -14,7 +14,8 @@ Made by `tests/coverage_page.py` from `src/recording/calls.def`, `preload/symbol
 The library sees what crosses from the program and its libraries into libc. It does not see
 
 * **what libc calls of itself**: the `openat` inside `fopen`, the sockets inside `getaddrinfo`, the `futex` inside
-  `pthread_mutex_lock`. The call that the program made is counted, with its whole time;
+  `pthread_mutex_lock`. The call that the program made is counted, with its whole time. [Exact mode](exact-mode.md) sees these
+  calls as well;
 * **static programs**: nothing of them, and an `init` line says so;
 * **system calls without libc**: code with its own `syscall` (x86_64) or `svc` (arm64) instructions, as Go's and liburing's. The
   companion looks for such code in the first 4 MiB of every file that the runtime has mapped to execute, but for libc and the
@@ -66,8 +67,7 @@ Where `strace -f -c` counts something else:
 | `usleep`, `sleep` | strace has `clock_nanosleep` |
 | `send`, `recv` | strace has `sendto`, `recvfrom` |
 
-Exact mode (patching libc's text so that every system call is seen) does not exist: it would need the site tables of each
-libc build that Lambda serves, and those could not be had and checked. No variable turns it on.
+With [exact mode](exact-mode.md) what libc calls of itself is seen too, in a table of its own (`kernel`).
 
 ## Test suites of others
 
