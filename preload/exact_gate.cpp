@@ -37,10 +37,11 @@ constexpr std::uint8_t kind_of(KernelCallKind kind) {
 extern "C" {
 // Known to the assembly by these names. Of each number, whether it is counted; made of the table at
 // compile time, without its names, which would be relocated in every process.
+// NOLINTNEXTLINE(readability-identifier-naming)
 [[gnu::visibility("hidden")]] extern constexpr CountedKinds lamprey_exact_kinds = [] {
   CountedKinds kinds{};
   for (std::uint32_t number = 0; number < kKernelNumbers; ++number) {
-    kinds.of[number] = kind_of(recording::kKernelCalls[number].kind);
+    kinds.of[number] = kind_of(recording::kKernelCalls.of[number].kind);
   }
   return kinds;
 }();

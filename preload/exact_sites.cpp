@@ -32,7 +32,7 @@ struct Kinds {
 constexpr Kinds kKinds = [] {
   Kinds kinds{};
   for (std::uint32_t number = 0; number < kKernelNumbers; ++number) {
-    kinds.of[number] = recording::kKernelCalls[number].kind;
+    kinds.of[number] = recording::kKernelCalls.of[number].kind;
   }
   return kinds;
 }();

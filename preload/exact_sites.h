@@ -9,8 +9,8 @@
 //   syscall; cmp $-4095|-4096, %eax         7 bytes, the same
 //   one to three simple instructions; syscall   5 to 31 bytes, copied to elsewhere, the same
 //
-// Of 526 calls in glibc 2.36 these are 408, 64, 6 and 19; the other 29 are left alone on purpose. In
-// 2.31, libpthread included, 589, 73, 7, 218 and 22. A place is left alone when
+// Of 526 calls in glibc 2.36 these are 408, 64, 6 and 19; the other 29 are left alone on purpose.
+// In 2.31, libpthread included, 589, 73, 7, 218 and 22. A place is left alone when
 //   * its number is one that must not be led anywhere (kernel_calls.def: Untouched). (That is also
 //   how
 //     the one function is left alone whose description begins a byte before its first instruction:

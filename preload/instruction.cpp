@@ -16,164 +16,66 @@ enum Form : std::uint8_t {
   kInvalid = 8,  // or, of maps where that is impossible, a prefix that has been read already
 };
 
-constexpr std::uint8_t form_of(std::uint32_t opcode) {
-  if (opcode < 0x40) {  // eight operations of arithmetic, six forms each
-    switch (opcode & 7U) {
-      case 4:
-        return kImmediate8;
-      case 5:
-        return kImmediateZ;
-      case 6:
-      case 7:
-        return kInvalid;  // push and pop of segments; 0F and segment prefixes come elsewhere
-      default:
-        return kModRm;
+// Opcodes first to last have this form.
+struct Forms {
+  std::uint8_t first;
+  std::uint8_t last;
+  std::uint8_t form;
+};
+
+struct FormTable {
+  std::uint8_t of[256];
+};
+
+template <std::size_t kRows>
+constexpr FormTable table_of(std::uint8_t otherwise, const Forms (&rows)[kRows]) {
+  FormTable table{};
+  for (std::uint8_t& form : table.of) {
+    form = otherwise;
+  }
+  for (const Forms& row : rows) {
+    for (std::uint32_t opcode = row.first; opcode <= row.last; ++opcode) {
+      table.of[opcode] = row.form;
     }
   }
-  if (opcode >= 0x50 && opcode <= 0x5F) {
-    return kNone;  // push, pop
-  }
-  if (opcode >= 0x70 && opcode <= 0x7F) {
-    return kImmediate8;  // jcc
-  }
-  if (opcode >= 0x80 && opcode <= 0x8F) {
-    return opcode == 0x81   ? kModRm | kImmediateZ
-           : opcode == 0x82 ? kInvalid
-           : opcode <= 0x83 ? kModRm | kImmediate8
-                            : kModRm;
-  }
-  if (opcode >= 0x90 && opcode <= 0x9F) {
-    return opcode == 0x9A ? kInvalid : kNone;
-  }
-  if (opcode >= 0xB0 && opcode <= 0xBF) {
-    return opcode < 0xB8 ? kImmediate8 : kImmediateZ;  // mov; with REX.W 8 bytes
-  }
-  if (opcode >= 0xD8 && opcode <= 0xDF) {
-    return kModRm;  // x87
-  }
-  switch (opcode) {
-    case 0x63:  // movsxd
-    case 0xC8:
-      break;
-    case 0x68:
-      return kImmediateZ;
-    case 0x69:
-      return kModRm | kImmediateZ;
-    case 0x6A:
-      return kImmediate8;
-    case 0x6B:
-      return kModRm | kImmediate8;
-    case 0x6C:
-    case 0x6D:
-    case 0x6E:
-    case 0x6F:
-      return kNone;  // ins, outs
-    case 0xA8:
-      return kImmediate8;
-    case 0xA9:
-      return kImmediateZ;
-    case 0xC0:
-    case 0xC1:
-    case 0xC6:
-      return kModRm | kImmediate8;
-    case 0xC7:
-      return kModRm | kImmediateZ;
-    case 0xCD:
-    case 0xE0:
-    case 0xE1:
-    case 0xE2:
-    case 0xE3:
-    case 0xE4:
-    case 0xE5:
-    case 0xE6:
-    case 0xE7:
-    case 0xEB:
-      return kImmediate8;
-    case 0xE8:
-    case 0xE9:
-      return kImmediateZ;  // always 4 bytes, whatever the prefix: see below
-    case 0xD0:
-    case 0xD1:
-    case 0xD2:
-    case 0xD3:
-    case 0xF6:  // with an immediate when ModRM says test: see below
-    case 0xF7:
-    case 0xFE:
-    case 0xFF:
-      return kModRm;
-    case 0x60:
-    case 0x61:
-    case 0xCE:
-    case 0xD4:
-    case 0xD5:
-    case 0xD6:
-    case 0xEA:
-      return kInvalid;
-    default:
-      return kNone;
-  }
-  return opcode == 0x63 ? kModRm : kImmediate8;  // enter has one byte more: see below
+  return table;
 }
 
+constexpr std::uint8_t kBoth8 = kModRm | kImmediate8;
+constexpr std::uint8_t kBothZ = kModRm | kImmediateZ;
+
+// The map of one byte, from 40 on; before it stand eight operations of arithmetic, six forms each.
+constexpr FormTable kOneByte = [] {
+  FormTable table = table_of(
+      kNone, {{0x60, 0x61, kInvalid},    {0x63, 0x63, kModRm},      {0x68, 0x68, kImmediateZ},
+              {0x69, 0x69, kBothZ},      {0x6A, 0x6A, kImmediate8}, {0x6B, 0x6B, kBoth8},
+              {0x70, 0x7F, kImmediate8}, {0x80, 0x80, kBoth8},      {0x81, 0x81, kBothZ},
+              {0x82, 0x82, kInvalid},    {0x83, 0x83, kBoth8},      {0x84, 0x8F, kModRm},
+              {0x9A, 0x9A, kInvalid},    {0xA8, 0xA8, kImmediate8}, {0xA9, 0xA9, kImmediateZ},
+              {0xB0, 0xB7, kImmediate8}, {0xB8, 0xBF, kImmediateZ}, {0xC0, 0xC1, kBoth8},
+              {0xC6, 0xC6, kBoth8},      {0xC7, 0xC7, kBothZ},      {0xC8, 0xC8, kImmediate8},
+              {0xCD, 0xCD, kImmediate8}, {0xCE, 0xCE, kInvalid},    {0xD0, 0xD3, kModRm},
+              {0xD4, 0xD6, kInvalid},    {0xD8, 0xDF, kModRm},      {0xE0, 0xE7, kImmediate8},
+              {0xE8, 0xE9, kImmediateZ}, {0xEA, 0xEA, kInvalid},    {0xEB, 0xEB, kImmediate8},
+              {0xF6, 0xF7, kModRm},      {0xFE, 0xFF, kModRm}});
+  constexpr std::uint8_t kArithmetic[] = {kModRm,      kModRm,      kModRm,   kModRm,
+                                          kImmediate8, kImmediateZ, kInvalid, kInvalid};
+  for (std::uint32_t opcode = 0; opcode < 0x40; ++opcode) {
+    table.of[opcode] = kArithmetic[opcode % 8];  // prefixes and 0F are read before
+  }
+  return table;
+}();
+
 // The map behind 0F.
-constexpr std::uint8_t form_of_0f(std::uint32_t opcode) {
-  if (opcode >= 0x80 && opcode <= 0x8F) {
-    return kImmediateZ;  // jcc
-  }
-  if (opcode >= 0xC8 && opcode <= 0xCF) {
-    return kNone;  // bswap
-  }
-  switch (opcode) {
-    case 0x05:  // syscall
-    case 0x06:
-    case 0x07:
-    case 0x08:
-    case 0x09:
-    case 0x0B:  // ud2
-    case 0x0E:
-    case 0x30:
-    case 0x31:  // rdtsc
-    case 0x32:
-    case 0x33:
-    case 0x34:
-    case 0x35:
-    case 0x37:
-    case 0x77:
-    case 0xA0:
-    case 0xA1:
-    case 0xA2:  // cpuid
-    case 0xA8:
-    case 0xA9:
-    case 0xAA:
-      return kNone;
-    case 0x70:
-    case 0x71:
-    case 0x72:
-    case 0x73:
-    case 0xA4:
-    case 0xAC:
-    case 0xBA:
-    case 0xC2:
-    case 0xC4:
-    case 0xC5:
-    case 0xC6:
-    case 0x0F:  // 3DNow!
-      return kModRm | kImmediate8;
-    case 0x04:
-    case 0x0A:
-    case 0x0C:
-    case 0x36:
-    case 0x39:
-    case 0x3B:
-    case 0x3C:
-    case 0x3D:
-    case 0x3E:
-    case 0x3F:
-      return kInvalid;
-    default:
-      return kModRm;
-  }
-}
+constexpr FormTable kTwoBytes =
+    table_of(kModRm, {{0x04, 0x04, kInvalid}, {0x05, 0x09, kNone},    {0x0A, 0x0A, kInvalid},
+                      {0x0B, 0x0B, kNone},    {0x0C, 0x0C, kInvalid}, {0x0E, 0x0E, kNone},
+                      {0x0F, 0x0F, kBoth8},   {0x30, 0x35, kNone},    {0x36, 0x36, kInvalid},
+                      {0x37, 0x37, kNone},    {0x39, 0x39, kInvalid}, {0x3B, 0x3F, kInvalid},
+                      {0x70, 0x73, kBoth8},   {0x77, 0x77, kNone},    {0x80, 0x8F, kImmediateZ},
+                      {0xA0, 0xA2, kNone},    {0xA4, 0xA4, kBoth8},   {0xA8, 0xAA, kNone},
+                      {0xAC, 0xAC, kBoth8},   {0xBA, 0xBA, kBoth8},   {0xC2, 0xC2, kBoth8},
+                      {0xC4, 0xC6, kBoth8},   {0xC8, 0xCF, kNone}});
 
 // Reads on; `failed` once it would read behind the end.
 struct Cursor {
@@ -255,7 +157,7 @@ std::uint32_t read_operand(Cursor& cursor) {
 void read_mapped(Cursor& cursor, std::uint32_t map) {
   const std::uint8_t opcode = cursor.next();
   if (map == 1) {
-    const std::uint8_t form = form_of_0f(opcode);
+    const std::uint8_t form = kTwoBytes.of[opcode];
     if ((form & kModRm) != 0) {
       read_operand(cursor);
     }
@@ -287,7 +189,7 @@ bool is_simple_0f(std::uint8_t opcode) {
 }
 
 void read_one_byte_opcode(Cursor& cursor, const Prefixes& prefixes, std::uint8_t opcode) {
-  const std::uint8_t form = form_of(opcode);
+  const std::uint8_t form = kOneByte.of[opcode];
   cursor.simple = is_simple(opcode);
   const bool relative = opcode == 0xE8 || opcode == 0xE9;
   const std::size_t z = prefixes.operand16 && !relative && !prefixes.wide ? 2 : 4;
@@ -303,44 +205,52 @@ void read_one_byte_opcode(Cursor& cursor, const Prefixes& prefixes, std::uint8_t
     cursor.skip(4);  // movabs
   } else if (opcode >= 0xA0 && opcode <= 0xA3) {
     cursor.skip(prefixes.address32 ? 4 : 8);
-  } else if (opcode == 0xC2 || opcode == 0xCA) {
-    cursor.skip(2);  // ret
-  } else if (opcode == 0xC8) {
-    cursor.skip(2);  // enter
+  } else if (opcode == 0xC2 || opcode == 0xCA || opcode == 0xC8) {
+    cursor.skip(2);  // ret, enter
   }
   cursor.failed = cursor.failed || form == kInvalid;
 }
 
-void read_opcode(Cursor& cursor, const Prefixes& prefixes) {
-  constexpr std::uint8_t kVex3 = 0xC4;
-  constexpr std::uint8_t kVex2 = 0xC5;
-  constexpr std::uint8_t kEvex = 0x62;
+void read_two_byte_opcode(Cursor& cursor) {
   const std::uint8_t opcode = cursor.next();
-  if (opcode == kVex2) {
-    cursor.next();
-    read_mapped(cursor, 1);
-  } else if (opcode == kVex3) {
-    const std::uint32_t map = cursor.next() & 0x1FU;
-    cursor.next();
-    read_mapped(cursor, map);
-  } else if (opcode == kEvex) {
-    const std::uint32_t map = cursor.next() & 7U;
-    cursor.skip(2);
-    read_mapped(cursor, map);
-  } else if (opcode != 0x0F) {
-    read_one_byte_opcode(cursor, prefixes, opcode);
-  } else if (cursor.peek() == 0x38 || cursor.peek() == 0x3A) {
-    read_mapped(cursor, cursor.next() == 0x38 ? 2 : 3);
-  } else {
-    const std::uint8_t second = cursor.next();
-    const std::uint8_t form = form_of_0f(second);
-    cursor.simple = is_simple_0f(second);
-    if ((form & kModRm) != 0) {
-      read_operand(cursor);
+  if (opcode == 0x38 || opcode == 0x3A) {
+    read_mapped(cursor, opcode == 0x38 ? 2 : 3);
+    return;
+  }
+  const std::uint8_t form = kTwoBytes.of[opcode];
+  cursor.simple = is_simple_0f(opcode);
+  if ((form & kModRm) != 0) {
+    read_operand(cursor);
+  }
+  cursor.skip((form & kImmediate8) != 0 ? 1 : 0);
+  cursor.skip((form & kImmediateZ) != 0 ? 4 : 0);
+  cursor.failed = cursor.failed || form == kInvalid;
+}
+
+void read_opcode(Cursor& cursor, const Prefixes& prefixes) {
+  const std::uint8_t opcode = cursor.next();
+  switch (opcode) {
+    case 0xC5:  // VEX, two bytes
+      cursor.next();
+      read_mapped(cursor, 1);
+      break;
+    case 0xC4: {  // VEX, three bytes
+      const std::uint32_t map = cursor.next() & 0x1FU;
+      cursor.next();
+      read_mapped(cursor, map);
+      break;
     }
-    cursor.skip((form & kImmediate8) != 0 ? 1 : 0);
-    cursor.skip((form & kImmediateZ) != 0 ? 4 : 0);
-    cursor.failed = cursor.failed || form == kInvalid;
+    case 0x62: {  // EVEX
+      const std::uint32_t map = cursor.next() & 7U;
+      cursor.skip(2);
+      read_mapped(cursor, map);
+      break;
+    }
+    case 0x0F:
+      read_two_byte_opcode(cursor);
+      break;
+    default:
+      read_one_byte_opcode(cursor, prefixes, opcode);
   }
 }
 

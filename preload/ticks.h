@@ -8,10 +8,6 @@
 
 #include "recording/layout.h"
 
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
-
 namespace lamprey::preload {
 
 // What this machine offers; constant after attach.
@@ -42,7 +38,7 @@ inline std::uint64_t ticks() {
   return read_clock(CLOCK_MONOTONIC);
 #elif defined(__x86_64__)
   if (g_clock == recording::Clock::kTsc) [[likely]] {
-    return __rdtsc();
+    return __builtin_ia32_rdtsc();  // x86intrin.h wants all of stdlib.h
   }
   return read_clock(CLOCK_MONOTONIC);
 #else

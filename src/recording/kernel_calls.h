@@ -1,7 +1,6 @@
 // Names and kinds of the kernel's system calls, by number. No behaviour lives here.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -22,7 +21,9 @@ struct KernelCallInfo {
 // Numbers from here on belong to no call that we know, and are counted nowhere.
 inline constexpr std::uint32_t kKernelNumbers = 512;
 
-using KernelCallTable = std::array<KernelCallInfo, kKernelNumbers>;
+struct KernelCallTable {
+  KernelCallInfo of[kKernelNumbers];
+};
 
 // One architecture's, out of a row of the list: `numbers` is what the row has for x86-64 and arm64.
 struct KernelCallRow {
@@ -41,7 +42,7 @@ constexpr KernelCallTable kernel_calls_of(std::size_t architecture) {
   KernelCallTable calls{};
   for (const KernelCallRow& row : kKernelCallRows) {
     if (row.numbers[architecture] >= 0) {
-      calls[static_cast<std::size_t>(row.numbers[architecture])] = {row.name, row.kind};
+      calls.of[row.numbers[architecture]] = {row.name, row.kind};
     }
   }
   return calls;

@@ -374,6 +374,7 @@ void* blocked_poller(void*) {
 
 void* blocked_asynchronously(void*) {
   int before = 0;
+  // NOLINTNEXTLINE(concurrency-thread-canceltype-asynchronous): what is tried
   pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &before);
   const Announces one{"asynchronous"};
   timespec forever = {1000, 0};
@@ -548,6 +549,7 @@ int children() {
 
 int threads() {
   std::vector<std::thread> all;
+  all.reserve(8);
   for (int i = 0; i < 8; ++i) {
     all.emplace_back([] {
       auto* const getppid_own = own<pid_t()>("getppid");

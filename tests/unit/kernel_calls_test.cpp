@@ -25,26 +25,25 @@ using ::testing::Not;
 
 // Against the headers of the machine that the test runs on.
 TEST(KernelCallsTest, NumbersAreTheKernels) {
-  EXPECT_STREQ(kKernelCalls[SYS_read].name, "read");
-  EXPECT_STREQ(kKernelCalls[SYS_openat].name, "openat");
-  EXPECT_STREQ(kKernelCalls[SYS_futex].name, "futex");
-  EXPECT_STREQ(kKernelCalls[SYS_newfstatat].name, "newfstatat");
-  EXPECT_STREQ(kKernelCalls[SYS_epoll_pwait].name, "epoll_pwait");
-  EXPECT_STREQ(kKernelCalls[SYS_clock_nanosleep].name, "clock_nanosleep");
-  EXPECT_STREQ(kKernelCalls[SYS_statx].name, "statx");
-  EXPECT_STREQ(kKernelCalls[SYS_close_range].name, "close_range");
-  EXPECT_EQ(kKernelCalls[SYS_pwrite64].kind, KernelCallKind::kBytes);
+  EXPECT_STREQ(kKernelCalls.of[SYS_read].name, "read");
+  EXPECT_STREQ(kKernelCalls.of[SYS_openat].name, "openat");
+  EXPECT_STREQ(kKernelCalls.of[SYS_futex].name, "futex");
+  EXPECT_STREQ(kKernelCalls.of[SYS_newfstatat].name, "newfstatat");
+  EXPECT_STREQ(kKernelCalls.of[SYS_epoll_pwait].name, "epoll_pwait");
+  EXPECT_STREQ(kKernelCalls.of[SYS_clock_nanosleep].name, "clock_nanosleep");
+  EXPECT_STREQ(kKernelCalls.of[SYS_statx].name, "statx");
+  EXPECT_STREQ(kKernelCalls.of[SYS_close_range].name, "close_range");
+  EXPECT_EQ(kKernelCalls.of[SYS_pwrite64].kind, KernelCallKind::kBytes);
   for (const long number : {SYS_clone, SYS_rt_sigreturn, SYS_execve, SYS_exit, SYS_exit_group,
                             SYS_rt_sigprocmask, SYS_set_robust_list}) {
-    EXPECT_EQ(kKernelCalls[static_cast<std::size_t>(number)].kind, KernelCallKind::kUntouched)
-        << number;
+    EXPECT_EQ(kKernelCalls.of[number].kind, KernelCallKind::kUntouched) << number;
   }
-  EXPECT_EQ(kKernelCalls[kKernelNumbers - 1].kind, KernelCallKind::kUnknown);
+  EXPECT_EQ(kKernelCalls.of[kKernelNumbers - 1].kind, KernelCallKind::kUnknown);
 }
 
 TEST(KernelCallsTest, EachNumberHasOneName) {
   std::vector<std::string> names;
-  for (const KernelCallInfo& call : kKernelCalls) {
+  for (const KernelCallInfo& call : kKernelCalls.of) {
     if (call.name != nullptr) {
       names.emplace_back(call.name);
     }
