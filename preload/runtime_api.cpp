@@ -164,7 +164,7 @@ struct RequestSink {
   void header(const char*, std::size_t, const char*) {}
   bool head_end() { return true; }
   void message_end() {
-    if (c.answering != 0 && (g_writer.header().flags & recording::kFlagConcurrent) != 0) {
+    if (c.answering != 0 && recording::is_concurrent(g_writer.header())) {
       boundaries::invocation_ended(c.answering);
     }
     c.answering = 0;

@@ -77,6 +77,12 @@ std::string check_environment(const std::vector<std::string>& words,
     }
     environment[word.substr(0, equals)] = word.substr(equals + 1);
   }
+  // The one that this program itself goes by (Managed Instances).
+  const auto most = environment.find("AWS_LAMBDA_MAX_CONCURRENCY");
+  if (most != environment.end()) {
+    std::uint64_t requests = 0;
+    return check_number("--env AWS_LAMBDA_MAX_CONCURRENCY", most->second, 1, 1000, "", requests);
+  }
   return {};
 }
 

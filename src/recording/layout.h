@@ -447,6 +447,9 @@ inline constexpr std::size_t kFileBytes = page_up(kStacksOffset + (sizeof(Stack)
 inline constexpr std::size_t kKernelOffset = kFileBytes;
 inline constexpr std::size_t kExactFileBytes = page_up(kKernelOffset + sizeof(Kernel));
 
+// Whether more than one invocation may run in the process at a time.
+constexpr bool is_concurrent(const Header& header) { return (header.flags & kFlagConcurrent) != 0; }
+
 static_assert(sizeof(Invocation) == 512 + (kAccounts * sizeof(ThreadAccount)));
 static_assert(sizeof(Death) == 480);
 static_assert(kCallRows < kNoRow && kThreadSlots < 0xFFFF);

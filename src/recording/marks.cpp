@@ -91,7 +91,7 @@ std::uint64_t Writer::mark_response(const char* request_id, bool error, ClockPai
 // time it says nothing of those that are not answered (AWS's Node.js client asks at once).
 Invocation* Writer::open_invocation(std::uint64_t preferred, std::int32_t tid) const {
   const std::uint64_t newest = load(header().started);
-  const bool concurrent = (header().flags & kFlagConcurrent) != 0;
+  const bool concurrent = is_concurrent(header());
   if (preferred != 0 && preferred <= newest && newest - preferred < kInvocations) {
     Invocation& entry = invocation_at(preferred);
     const bool waits = entry.state == InvocationState::kStarted;

@@ -104,8 +104,8 @@ void Writer::open_accounts(Invocation& entry, std::uint64_t now, CpuOf cpu_of) c
   entry.accounts[0] = {entry.slot != 0 ? entry.tid : 0, entry.slot, {}, {}};
   // The constructor ran in the process's first thread, so that one has the first slot.
   // Where several run at a time it has a request of its own, or none.
-  const bool other = entry.tid != first_tid && load(slot_at(1).tid) == first_tid &&
-                     (header().flags & kFlagConcurrent) == 0;
+  const bool other =
+      entry.tid != first_tid && load(slot_at(1).tid) == first_tid && !is_concurrent(header());
   entry.accounts[1] = {other ? first_tid : 0, other ? 1U : 0U, {}, {}};
   for (ThreadAccount& account : entry.accounts) {
     account.started = moment_of(account, now, cpu_of);

@@ -12,7 +12,7 @@ using recording::kInvocations;
 
 // How many others ran at some time between START and END of a concurrent invocation.
 std::size_t Ledger::ran_beside(const Invocation& entry) {
-  if ((header().flags & recording::kFlagConcurrent) == 0) {
+  if (!recording::is_concurrent(header())) {
     return 0;
   }
   std::size_t count = 0;
@@ -47,7 +47,7 @@ void Ledger::fill_totals(Report& report, const Invocation& entry) {
     report.coverage.unseen.push_back(
         fmt::format("memory and calls by invocation: {} ran beside it in this process", others));
     adjacent = false;
-  } else if (!adjacent && (header().flags & recording::kFlagConcurrent) == 0) {
+  } else if (!adjacent && !recording::is_concurrent(header())) {
     if (auto before = reader_.boundary(sequence - 1)) {
       base_ = std::move(before);
       adjacent = true;
