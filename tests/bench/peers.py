@@ -304,7 +304,7 @@ def tree_of_files(folder, files):
     """A git work tree large enough that `git status` is all stat calls."""
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
     for i in range(files):
-        place = folder / f"d{i % 100}"
+        place = folder / f"d{i % 800}"
         place.mkdir(exist_ok=True)
         (place / f"f{i}.txt").write_text(str(i))
     subprocess.run(["git", "init", "-q"], **quiet)
@@ -313,16 +313,16 @@ def tree_of_files(folder, files):
 
 def call_peers():
     table = Table("system calls: time under each tool as a multiple of without (smaller is better)",
-                  ["tool", "read of one byte", "sqlite3, 300,000 rows into a file",
-                   "git status, 10,000 files", "redis SET, no pipelining", "Python HTTP server"])
+                  ["tool", "read of one byte", "sqlite3, 1,000,000 rows into a file",
+                   "git status, 80,000 files", "redis SET, no pipelining", "Python HTTP server"])
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
         tree = folder / "tree"
         tree.mkdir()
-        tree_of_files(tree, 10000)
+        tree_of_files(tree, 80000)
         tools = call_tools()
         database = ["bash", "-c", 'rm -f "$0"; exec sqlite3 "$0" "$1"', str(folder / "rows.db"),
-                    INSERTS.format(rows=300000)]
+                    INSERTS.format(rows=1000000)]
         loop = [str(RELEASE / "tests/bench/read_byte")]
         columns = [
             compare(tools, [*loop, "100000"], last_number)[0],
