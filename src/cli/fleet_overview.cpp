@@ -147,17 +147,29 @@ Rows host_rows(const FunctionSum& sum, std::size_t most) {
   return rows.size() > 1 ? rows : Rows{};
 }
 
-Rows call_rows(const FunctionSum& sum, std::size_t most) {
-  std::vector<std::pair<std::string, CallSum>> calls(sum.calls.begin(), sum.calls.end());
+namespace {
+
+Rows rows_of(const char* title, const std::map<std::string, CallSum>& sums, std::size_t most) {
+  std::vector<std::pair<std::string, CallSum>> calls(sums.begin(), sums.end());
   std::sort(calls.begin(), calls.end(),
             [](const auto& a, const auto& b) { return a.second.total_ns > b.second.total_ns; });
-  Rows rows{{"call (where listed)", "calls", "errors", "bytes", "total"}};
+  Rows rows{{title, "calls", "errors", "bytes", "total"}};
   for (std::size_t i = 0; i < std::min(calls.size(), most); ++i) {
     const CallSum& call = calls[i].second;
     rows.push_back({calls[i].first, human_count(call.calls), human_count(call.errors),
                     in_bytes(call.bytes), human_duration(call.total_ns)});
   }
   return rows.size() > 1 ? rows : Rows{};
+}
+
+}  // namespace
+
+Rows call_rows(const FunctionSum& sum, std::size_t most) {
+  return rows_of("call (where listed)", sum.calls, most);
+}
+
+Rows kernel_rows(const FunctionSum& sum, std::size_t most) {
+  return rows_of("kernel call (where listed)", sum.kernel_calls, most);
 }
 
 Rows bad_end_rows(const FunctionSum& sum) {

@@ -26,6 +26,7 @@ Rows finding_rows(const FunctionSum& sum);
 Rows host_rows(const FunctionSum& sum, std::size_t most);
 // Calls by the time they took, the first `most`.
 Rows call_rows(const FunctionSum& sum, std::size_t most);
+Rows kernel_rows(const FunctionSum& sum, std::size_t most);  // of exact mode
 // The newest invocations that did not end well, newest first.
 Rows bad_end_rows(const FunctionSum& sum);
 

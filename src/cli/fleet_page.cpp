@@ -185,7 +185,7 @@ std::string function_part(std::size_t number, const std::string& name, const Fun
   out += trend_row("allocated", sum.allocated, in_bytes) + trend_row("live", sum.live, in_bytes);
   out += trend_row("resident at most", sum.peak_rss, in_bytes, sum.limit_bytes.value_or(0));
   return out + "</table>\n" + html_table(host_rows(sum, kTopHosts)) +
-         html_table(call_rows(sum, kTopCalls));
+         html_table(call_rows(sum, kTopCalls)) + html_table(kernel_rows(sum, kTopCalls));
 }
 
 }  // namespace

@@ -63,6 +63,19 @@ void add_hosts(FunctionSum& sum, const Json& record) {
   }
 }
 
+void add_calls(std::map<std::string, CallSum>& sums, const Json& section) {
+  for (const Json& call : list(section, "top")) {
+    if (!call.is_object()) {
+      continue;
+    }
+    CallSum& into = sums[text(call, "name")];
+    into.calls += number(call, "calls").value_or(0);
+    into.errors += number(call, "errors").value_or(0);
+    into.bytes += number(call, "bytes").value_or(0);
+    into.total_ns += number(call, "total_ms", kNsAMs).value_or(0);
+  }
+}
+
 void add_bad_end(FunctionSum& sum, const Json& record) {
   if (text(record, "status") == "ok" || text(record, "status").empty()) {
     return;
@@ -100,16 +113,8 @@ void add_record(FunctionSum& sum, const Json& record) {
   if (const auto limit = number(memory, "limit_bytes")) {
     sum.limit_bytes = limit;
   }
-  for (const Json& call : list(member(record, "calls"), "top")) {
-    if (!call.is_object()) {
-      continue;
-    }
-    CallSum& into = sum.calls[text(call, "name")];
-    into.calls += number(call, "calls").value_or(0);
-    into.errors += number(call, "errors").value_or(0);
-    into.bytes += number(call, "bytes").value_or(0);
-    into.total_ns += number(call, "total_ms", kNsAMs).value_or(0);
-  }
+  add_calls(sum.calls, member(record, "calls"));
+  add_calls(sum.kernel_calls, member(record, "kernel"));
 }
 
 std::optional<std::uint64_t> percentile(std::vector<std::uint64_t> values, std::size_t percent) {

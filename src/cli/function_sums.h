@@ -55,6 +55,7 @@ struct FunctionSum {
   std::vector<std::uint64_t> peak_rss;
   std::optional<std::uint64_t> limit_bytes;
   std::map<std::string, CallSum> calls;
+  std::map<std::string, CallSum> kernel_calls;   // of exact mode
   std::map<std::string, FindingSum> findings;    // by code
   std::map<std::string, HostSum> hosts;          // by name
   std::map<std::string, std::uint64_t> wall_ns;  // by part, in words

@@ -82,10 +82,12 @@ std::string function_tables(const std::string& name, const FunctionSum& sum) {
   const Rows ends = bad_end_rows(sum);
   const Rows hosts = host_rows(sum, kTopHosts);
   const Rows calls = call_rows(sum, kTopCalls);
+  const Rows kernel = kernel_rows(sum, kTopCalls);
   out += findings.empty() ? "" : "\n" + table(findings, 3);
   out += ends.empty() ? "" : "\n" + table(ends, 1);
   out += hosts.empty() ? "" : "\n" + table(hosts);
   out += calls.empty() ? "" : "\n" + table(calls);
+  out += kernel.empty() ? "" : "\n" + table(kernel);
   return out;
 }
 

@@ -81,6 +81,16 @@ TEST(FleetOverviewTest, HostsByTheTimeTheyTook) {
   EXPECT_THAT(rows[1], ElementsAre("slow", "0", "2", "0 B", "0 B", "84.0 ms"));
 }
 
+TEST(FleetOverviewTest, CallsAndTheKernelsApart) {
+  Json record = invocation();
+  record["calls"]["top"] = {{{"name", "fopen"}, {"calls", 2}, {"total_ms", 3.0}}};
+  record["kernel"]["top"] = {{{"name", "openat"}, {"calls", 2}, {"errors", 1}, {"total_ms", 1.0}}};
+  const FunctionSum sum = sum_of({record, record});
+  EXPECT_THAT(call_rows(sum, 5)[1], ElementsAre("fopen", "4", "0", "0 B", "6.00 ms"));
+  EXPECT_THAT(kernel_rows(sum, 5)[1], ElementsAre("openat", "4", "2", "0 B", "2.00 ms"));
+  EXPECT_THAT(kernel_rows(sum_of({invocation()}), 5), IsEmpty());
+}
+
 TEST(FleetOverviewTest, TheLastBadEndsNewestFirst) {
   std::vector<Json> records;
   for (const char* id : {"1", "2", "3", "4", "5"}) {
