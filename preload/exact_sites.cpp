@@ -145,9 +145,10 @@ class Search {
     for (std::uint32_t i = 0; i < shaped; ++i) {
       if (sites_[i].bytes != 0) {
         sites_[found_.sites++] = sites_[i];
+      } else if (sites_[i].behind != 0) {
+        ++found_.left;
       }
     }
-    found_.left += shaped - found_.sites;
     return found_;
   }
 
@@ -175,6 +176,9 @@ class Search {
       set_bit(interior_, site.offset + i);
     }
   }
+
+  // It is no call at all, but part of another instruction.
+  static void give_up_data(SyscallSite& site) { site.bytes = site.behind = 0; }
 
   // Takes so many of the simple instructions before place `index` into it that there is room for a
   // jump; gives it up when there are none.
@@ -208,7 +212,8 @@ class Search {
       }
       at += read.length;
       if (at > call) {
-        return;  // `syscall` is in the middle of an instruction
+        give_up_data(site);  // `syscall` is in the middle of an instruction
+        return;
       }
     }
     const std::size_t free_from =
@@ -303,7 +308,7 @@ class Search {
     for (std::size_t at = begin; at < end;) {
       const std::size_t length = read_instruction(text_.bytes + at, end - at).length;
       for (; next < found_.sites && sites_[next].offset < at; ++next) {
-        sites_[next].bytes = 0;  // no instruction began there
+        give_up_data(sites_[next]);  // no instruction began there
       }
       if (next < found_.sites && sites_[next].offset == at) {
         ++next;

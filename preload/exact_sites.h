@@ -46,7 +46,7 @@ struct SyscallSite {
 struct SitesFound {
   std::uint32_t sites = 0;      // in the list
   std::uint32_t untouched = 0;  // made on purpose where they are
-  std::uint32_t left = 0;       // of another shape, jumped into, or for want of room
+  std::uint32_t left = 0;       // calls of another shape, jumped into, or for want of room
 };
 
 // Where functions begin: the table of .eh_frame_hdr, sorted, in which libc has every one.
