@@ -155,9 +155,11 @@ void probed(int at, const char* path, const Spent& spent) {
       recent_directory::keep(question, index);
     }
   }
-  recording::TargetTotals& totals = g_writer.target_at(index).totals;
-  shared_add(totals.ticks, spent.ticks);
-  shared_add(totals.probes, 1);
+  recording::Target& directory = g_writer.target_at(index);
+  recording::TargetTotals& totals = directory.totals;
+  const bool own = owns(directory);
+  add(own, directory.owned.ticks, totals.ticks, spent.ticks);
+  add(own, directory.owned.probes, totals.probes, 1);
   if (is_missing(spent)) {
     shared_add(totals.not_found, 1);
   } else if (is_error(spent)) {

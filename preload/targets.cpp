@@ -50,17 +50,6 @@ void finish_connect(Descriptor& entry, TargetTotals& totals, std::uint64_t now) 
   }
 }
 
-// The thread that counts first for a target owns it, and counts in a part of its own.
-bool owns(Target& target) {
-  const std::int32_t me = t_thread.tid;
-  const std::int32_t owner = load(target.owner);
-  return me != 0 && (owner == me || (owner == 0 && recording::exchange_if(target.owner, 0, me)));
-}
-
-void add(bool own, std::uint64_t& mine, std::uint64_t& everybodys, std::uint64_t amount) {
-  own ? recording::own_add(mine, amount) : shared_add(everybodys, amount);
-}
-
 // The sends of a TLS handshake: the first is where it begins, and the last where it ends. What is
 // answered in between is no answer to a request.
 void shook_hands(Descriptor& entry, TargetTotals& totals, Handshake state, const Spent& spent) {

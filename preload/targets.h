@@ -43,22 +43,31 @@ inline bool may_wait(int fd) {
   return kind != DescriptorKind::kUnknown && kind != DescriptorKind::kFile;
 }
 
-// What a read or write of a file, or another call on it, changes. `own`: the calling thread is the
-// target's owner, and counts in a part of its own.
+// The thread that counts first for a target owns it, and counts in a part of its own.
+inline bool owns(recording::Target& target) {
+  const std::int32_t me = t_thread.tid;
+  const std::int32_t owner = recording::load(target.owner);
+  return me != 0 && (owner == me || (owner == 0 && recording::exchange_if(target.owner, 0, me)));
+}
+
+// To the counter of the owner alone, or to everybody's.
+[[gnu::always_inline]] inline void add(bool own, std::uint64_t& mine, std::uint64_t& everybodys,
+                                       std::uint64_t amount) {
+  own ? recording::own_add(mine, amount) : recording::shared_add(everybodys, amount);
+}
+
+// What a read or write of a file, or another call on it, changes. `own`: owns(target).
 [[gnu::always_inline]] inline void count_for_file(recording::Target& target, bool own,
                                                   const Spent& spent, Way way) {
-  const auto add = [own](std::uint64_t& mine, std::uint64_t& everybodys, std::uint64_t amount) {
-    own ? recording::own_add(mine, amount) : recording::shared_add(everybodys, amount);
-  };
   recording::OwnedTotals& mine = target.owned;
   recording::TargetTotals& everybodys = target.totals;
-  add(mine.ticks, everybodys.ticks, spent.ticks);
+  add(own, mine.ticks, everybodys.ticks, spent.ticks);
   if (way == Way::kReceives) {
-    add(mine.reads, everybodys.reads, 1);
-    add(mine.received, everybodys.received, spent.bytes);
+    add(own, mine.reads, everybodys.reads, 1);
+    add(own, mine.received, everybodys.received, spent.bytes);
   } else if (way == Way::kSends) {
-    add(mine.writes, everybodys.writes, 1);
-    add(mine.sent, everybodys.sent, spent.bytes);
+    add(own, mine.writes, everybodys.writes, 1);
+    add(own, mine.sent, everybodys.sent, spent.bytes);
   }
 }
 

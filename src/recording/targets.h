@@ -114,7 +114,7 @@ struct TargetTotals {
     std::uint64_t handshake_ticks;  // of hosts: ClientHello sent to the last of the client's sent
   };
 };
-// What every read and write changes, as far as the thread that owns the target did it: of the
+// What every read, write and stat changes, as far as the thread that owns the target did it: of the
 // locked adds that several writers need, each costs as much as the rest of a hook. Summed with
 // TargetTotals.
 struct OwnedTotals {
@@ -123,6 +123,7 @@ struct OwnedTotals {
   std::uint64_t sent;
   std::uint64_t reads;
   std::uint64_t writes;
+  std::uint64_t probes;  // of directories
 };
 inline constexpr std::uint32_t kTargetCounters = sizeof(TargetTotals) / sizeof(std::uint64_t);
 
@@ -146,6 +147,7 @@ inline TargetTotals sum_of(TargetTotals totals, const OwnedTotals& owned) {
   totals.sent += owned.sent;
   totals.reads += owned.reads;
   totals.writes += owned.writes;
+  totals.probes += owned.probes;
   return totals;
 }
 

@@ -233,6 +233,7 @@ void print_targets() {
     print_number("received", totals.received);
     print_number("owned_reads", target.owned.reads);
     print_number("probes", totals.probes);
+    print_number("owned_probes", target.owned.probes);
     std::printf("\"sent\":%" PRIu64 "}", totals.sent);
     comma = ",";
   }

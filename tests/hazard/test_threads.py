@@ -117,3 +117,20 @@ def test_one_file_read_by_many_threads_counts_every_read(library, tmp_path):
     (target,) = [t for t in run.recording["targets"] if t["name"] == str(path)]
     assert (target["reads"], target["received"]) == (25000, 75000)
     assert target["owned_reads"] == 5000
+
+
+def test_one_directory_asked_about_by_many_threads_counts_every_question(library, tmp_path):
+    script = (
+        "import os, threading\n"
+        f"path = {str(tmp_path / 'missing')!r}\n"
+        "ask = lambda: [os.path.exists(path) for _ in range(5000)]\n"
+        "ask()\n"
+        "threads = [threading.Thread(target=ask) for _ in range(4)]\n"
+        "[t.start() for t in threads]; [t.join() for t in threads]\n"
+    )
+    run = execute(["python3", "-c", script], preload=library)
+    assert (run.status, run.stderr) == (0, "")
+    target = max(run.recording["targets"], key=lambda t: t["probes"])  # /tmp: deeper ones are its
+    assert str(tmp_path).startswith(target["name"])
+    assert 25000 <= target["probes"] < 25050
+    assert 5000 <= target["owned_probes"] < 5050
