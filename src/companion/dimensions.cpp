@@ -15,7 +15,7 @@ constexpr std::size_t kMostValue = 128;
 constexpr std::size_t kMostShown = 80;
 
 // The keys at the root of a record (docs/record.schema.json): a dimension would hide them.
-constexpr std::array<std::string_view, 38> kTaken = {"lamprey",
+constexpr std::array<std::string_view, 39> kTaken = {"lamprey",
                                                      "type",
                                                      "status",
                                                      "headline",
@@ -50,6 +50,7 @@ constexpr std::array<std::string_view, 38> kTaken = {"lamprey",
                                                      "calls",
                                                      "network",
                                                      "files",
+                                                     "kernel",
                                                      "blocked",
                                                      "message",
                                                      "timestamp"};

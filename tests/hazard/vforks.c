@@ -1,5 +1,5 @@
-// A child that shares its parent's memory closes the parent's descriptors, as far as it is concerned,
-// and opens others under their numbers. Then the parent uses its own.
+// A child that shares its parent's memory closes the parent's descriptors, as far as it is
+// concerned, and opens others under their numbers. Then the parent uses its own.
 //
 //   vforks none | vfork | clone     how the child is made
 #define _GNU_SOURCE
