@@ -117,8 +117,6 @@ bool has_one_thread() {
   return failed == 0 && status.st_nlink == 3;
 }
 
-bool mapped(long result) { return result >= 0 || result < -4095; }
-
 // Whether a page of a file that was written to may be executed: SELinux, for one, has a rule of its
 // own for that (execmod). Tried on a mapping of libc's file that nobody uses.
 bool may_change_code(const Library& library) {
@@ -129,7 +127,7 @@ bool may_change_code(const Library& library) {
   }
   const long page = raw_syscall(SYS_mmap, 0, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
   raw_syscall(SYS_close, fd);
-  if (!mapped(page)) {
+  if (raw_failed(page)) {
     return false;
   }
   *reinterpret_cast<volatile char*>(page) = 0;
@@ -153,7 +151,7 @@ Scratch take_scratch(std::size_t text_bytes) {
   scratch.bytes = kTargets + kSites + (text_bytes / 8) + 1;
   const long at = raw_syscall(SYS_mmap, 0, static_cast<long>(scratch.bytes), PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapped(at)) {
+  if (!raw_failed(at)) {
     auto* bytes = reinterpret_cast<std::uint8_t*>(at);
     scratch.targets = reinterpret_cast<std::uintptr_t*>(bytes);
     scratch.sites = reinterpret_cast<SyscallSite*>(bytes + kTargets);

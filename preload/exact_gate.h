@@ -3,15 +3,13 @@
 //
 // What the code around the place may rely on, and what keeps it true:
 //   * All registers but the result (and rcx, r11 on x86-64), and on arm64 the flags, are as they
-//     were: the gate saves those
-//     that a C++ function may change, and what it calls uses general registers only (the compiler
-//     is told so), for libc keeps what it likes in vector registers.
+//     were: the gate saves those that a C++ function may change, and what it calls uses general
+//     registers only (the compiler is told so), for libc keeps what it likes in vector registers.
 //   * What lies in the 128 bytes below the stack pointer is kept (x86-64's red zone).
 //   * The kernel makes calls again that a signal interrupted (SA_RESTART) by going back to the
 //     instruction: that is the gate's.
-//   * Unwinding, by an exception, a cancelled thread or a profiler, goes through: the gate
-//   describes
-//     itself as a frame that was interrupted behind the instruction that was replaced. (Not in the
+//   * Unwinding, by an exception, a cancelled thread or a profiler, goes through: the gate's tables
+//     make it a frame that was interrupted behind the instruction that was replaced. (Not in the
 //     few instructions of a stub, where a signal handler sees no further.)
 //   * longjmp out of a signal handler may leave the gate behind: it holds nothing.
 //   * Calls that return twice, on another stack or never, which come here only by syscall(2), are

@@ -50,7 +50,7 @@ std::uint32_t branch(const void* from, std::uintptr_t to) {
 bool prepare_stubs() {
   const long at = raw_syscall(SYS_mmap, 0, sizeof(Stub) * kStubs, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (at < 0 && at > -4096) {
+  if (raw_failed(at)) {
     return false;
   }
   g_stubs = reinterpret_cast<Stub*>(at);

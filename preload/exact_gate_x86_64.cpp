@@ -72,7 +72,7 @@ bool copy_code(Prelude& prelude, Copied copied, std::uintptr_t stub) {
 bool prepare_stubs() {
   const long at = raw_syscall(SYS_mmap, 0, kPreludeBytes, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (at < 0 && at > -4096) {
+  if (raw_failed(at)) {
     return false;
   }
   g_preludes = reinterpret_cast<Prelude*>(at);

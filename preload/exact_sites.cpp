@@ -314,6 +314,7 @@ class Search {
         ++next;
       }
       if (length == 0) {
+        next = first;  // what lies behind may jump to any of its places
         break;
       }
       const std::uint8_t opcode = text_.bytes[at];
@@ -325,7 +326,7 @@ class Search {
       at += length;
     }
     for (; next < found_.sites && sites_[next].offset < end; ++next) {
-      sites_[next].bytes = 0;  // never reached: the function could not be read so far
+      sites_[next].bytes = 0;  // the function could not be read to its end
     }
     return next > first ? next : first + 1;
   }

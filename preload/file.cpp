@@ -137,7 +137,7 @@ FileResult map(int directory, const char* name, std::size_t bytes) {
   const long mapped =
       raw_syscall(SYS_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   close_raw(fd);  // no descriptor is held: the program may close all it finds
-  if (mapped < 0 && mapped > -4096) {
+  if (raw_failed(mapped)) {
     raw_syscall(SYS_unlinkat, directory, pointer_argument(name), 0);
     return {nullptr, -mapped, "mapping a file in /tmp/lamprey"};
   }

@@ -44,6 +44,9 @@ inline long raw_syscall(long number, long a = 0, long b = 0, long c = 0, long d 
 #error "Lamprey knows x86-64 and arm64"
 #endif
 
+// Whether the kernel refused: a result that is an address may be negative too.
+inline bool raw_failed(long result) { return result < 0 && result > -4096; }
+
 inline long pointer_argument(const void* pointer) {
   return static_cast<long>(reinterpret_cast<std::uintptr_t>(pointer));
 }

@@ -169,6 +169,13 @@ TEST(ExactSitesTest, AFunctionThatCannotBeRead) {
   EXPECT_EQ(search.sites[0].offset, 9U);
 }
 
+TEST(ExactSitesTest, AFunctionThatCannotBeReadToItsEnd) {
+  const Search search({kGetppid + Bytes{0x06} + kReturn, kGetppid + kReturn});
+  ASSERT_EQ(search.found.sites, 1U);
+  EXPECT_EQ(search.sites[0].offset, 9U);
+  EXPECT_EQ(search.found.left, 1U);
+}
+
 TEST(ExactSitesTest, NoTableNoPlace) {
   Bytes text = kGetppid + kReturn;
   std::vector<std::uint8_t> interior(2);
