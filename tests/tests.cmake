@@ -14,8 +14,6 @@ if(unit_sources AND NOT CMAKE_BUILD_TYPE STREQUAL "Release")
   add_executable(unit_tests ${unit_sources} ${preload_parts})
   target_include_directories(unit_tests PRIVATE . src)
   target_link_libraries(unit_tests PRIVATE lamprey_cli GTest::gtest_main GTest::gmock lamprey_warnings)
-  target_compile_definitions(unit_tests PRIVATE
-    LAMPREY_SOURCE_DIR="${CMAKE_SOURCE_DIR}" LAMPREY_BINARY_DIR="${CMAKE_BINARY_DIR}")
   if(TARGET lamprey_preload)
     add_dependencies(unit_tests lamprey_preload)
   endif()
