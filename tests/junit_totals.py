@@ -5,6 +5,7 @@ Usage: junit_totals.py FILE...
 A file that is missing or cut off is a run that died: it counts as one failure.
 """
 
+import re
 import sys
 import xml.etree.ElementTree as ElementTree
 
@@ -20,7 +21,8 @@ def outcome(case):
 def described(case):
     """Where it stands and the first words of why it failed."""
     (*_, why) = [case.find(tag) for tag in ("error", "failure") if case.find(tag) is not None]
-    names = filter(None, (case.get("classname"), case.get("name")))
+    name = re.sub(r"@\w+$", "", case.get("name") or "")  # pytest-xdist names the group there
+    names = filter(None, (case.get("classname"), name))
     return f"{'.'.join(names)}: {(why.get('message') or '').partition(chr(10))[0][:200]}"
 
 

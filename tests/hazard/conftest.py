@@ -22,6 +22,10 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "tests"))
+import side_by_side  # noqa: E402
+from side_by_side import pytest_collection_modifyitems  # noqa: E402, F401: a hook
+
 RELEASE = pathlib.Path(os.environ.get("LAMPREY_BUILD", ROOT / "build/release")).resolve()
 DEBUG = pathlib.Path(os.environ.get("LAMPREY_DEBUG_BUILD", ROOT / "build/debug")).resolve()
 ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}.get(os.uname().machine, "unknown")
@@ -40,6 +44,7 @@ if os.environ.get("HAZARD_EXACT"):
 
 
 def pytest_configure(config):
+    side_by_side.add_marks(config)
     # Variables of this shell must not decide what is recorded.
     for name in [n for n in os.environ if n.startswith(("LAMPREY", "_LAMPREY", "AWS_LAMBDA"))]:
         del os.environ[name]

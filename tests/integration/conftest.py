@@ -8,12 +8,16 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 
 import pytest
 from local_lambda import LocalLambda
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+import side_by_side  # noqa: E402
+from side_by_side import pytest_collection_modifyitems  # noqa: E402, F401: a hook
 
 # Lamprey's files have fixed places below /tmp, so tests must not meet each other's there. Words:
 # mount options, this checkout (which is carried over if it lies below /tmp itself), the command.
@@ -39,7 +43,7 @@ def _unshare():
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: ten seconds or more; leave out with -m 'not slow'")
+    side_by_side.add_marks(config)
 
 
 @pytest.fixture(scope="session")

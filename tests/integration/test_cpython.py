@@ -36,15 +36,13 @@ PARTS = [
     "test_socket",
     "test_signal",
     "test_subprocess",
-    "test_asyncio",
-    "test_ssl",
     "test_selectors",
     "test_select",
     "test_posix",
     "test_io",
-    "test_concurrent_futures",
-    "test_multiprocessing_spawn",
 ]
+# Minutes each: `tests/run long`.
+LONG_PARTS = ["test_asyncio", "test_ssl", "test_concurrent_futures", "test_multiprocessing_spawn"]
 
 
 def has_tests(python):
@@ -115,7 +113,10 @@ def both(python, build, workspace, local_lambda):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.spread
+@pytest.mark.parametrize(
+    "part", [*PARTS, *(pytest.param(part, marks=pytest.mark.long) for part in LONG_PARTS)]
+)
 def test_same_results_as_without(both, part):
     options = [word for pattern in LEFT_OUT for word in ("-i", pattern)]
     plain, recorded = both.run(part, *options)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+from made_once import only_here
 
 RIC = "aws-lambda-ric@4.0.2"
 NODE = "node@22"  # what that client asks for
@@ -73,7 +74,9 @@ def test_node_with_its_own_http(local_lambda):
 def node_client(root):
     """Folder with AWS's Node client and a Node for it, or why there is none."""
     folder = root / "build" / "node-client"
-    if not (folder / "complete").exists():
+    with only_here("node-client"):
+        if (folder / "complete").exists():
+            return folder, None
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         command = ["npm", "install", "--no-fund", "--no-audit", "--prefix", folder, NODE, RIC]

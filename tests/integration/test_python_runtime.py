@@ -16,6 +16,7 @@ import threading
 import time
 
 import pytest
+from made_once import only_here
 
 CLIENT = "awslambdaric<=4.2.2"  # the newest that the Python at hand can have
 OLDEST = (3, 9)
@@ -54,7 +55,9 @@ def interpreter(root, version):
     """A Python with the client installed; what stands in the way as text where there is none."""
     folder = root / "build" / "venvs" / version
     python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
+    with only_here(f"venv-{version}"):
+        if (folder / "complete").exists():
+            return python, None
         shutil.rmtree(folder, ignore_errors=True)
         for command in (
             [VERSIONS[version], "-m", "venv", folder],

@@ -17,6 +17,8 @@ TENTH_US = PERIOD_US // 10
 INVOCATIONS = 140  # more than the ring has room for
 DEBUG = {"LAMPREY_LOG": "debug"}
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="session")
 def full():

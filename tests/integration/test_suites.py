@@ -75,6 +75,7 @@ def redis(suite):
 
 
 @pytest.mark.slow
+@pytest.mark.spread
 @pytest.mark.parametrize("part", UNITS)
 def test_redis(redis, part):
     if part == "modules":
@@ -136,6 +137,7 @@ def libuv(suite, workspace):
 
 
 @pytest.mark.slow
+@pytest.mark.spread
 def test_libuv(libuv):
     def run(*names):
         runs = libuv.run(["/tmp/suite/uv_run_tests", *names], LIBUV_ENV, SECONDS)

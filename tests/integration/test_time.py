@@ -22,6 +22,8 @@ PARTS = ("cpu", "runnable", "network", "dns", "file", "lock", "sleep", "child", 
 ANSWER_MS, SLEEP_MS, LOCK_MS, CHILD_MS, CPU_MS, DNS_MS = 150, 200, 100, 30, 60, 88
 PATIENCE_S = 40
 
+pytestmark = pytest.mark.alone
+
 
 class Slow(socketserver.StreamRequestHandler):
     def handle(self):
