@@ -11,45 +11,45 @@ HEAD = """# What is seen, and what is not
 Made by `tests/coverage_page.py` from `src/recording/calls.def`, `preload/symbols.def` and
 `preload/symbols_time.def`; do not edit.
 
-The library sees what crosses from the program and its libraries into libc. It does not see
+The library sees the calls that the program and its libraries make to libc. It does not see
 
-* **what libc calls of itself**: the `openat` inside `fopen`, the sockets inside `getaddrinfo`, the `futex` inside
+* **what libc calls internally**: the `openat` inside `fopen`, the sockets inside `getaddrinfo`, the `futex` inside
   `pthread_mutex_lock`. The call that the program made is counted, with its whole time. [Exact mode](exact-mode.md) sees these
-  calls as well;
+  calls too;
 * **static programs**: nothing of them, and an `init` line says so;
-* **system calls without libc**: code with its own `syscall` (x86_64) or `svc` (arm64) instructions, as Go's and liburing's. The
-  companion looks for such code in the first 4 MiB of every file that the runtime has mapped to execute, but for libc and the
-  loader, while there is time (4 ms at the `init` line, 50 ms at the `shutdown` line of a process that lives); `coverage.unseen`
-  of these two lines names the files that have it. It is told by the two shapes that
-  compilers give it (`src/symbols/raw_calls.h`): in 1,500 libraries of a distribution those found were the C libraries, the
-  sanitizers, liburing and a profiler, and nothing by mistake, but another shape would be missed. CPython, Node, the JVM
-  and Ruby have none;
+* **system calls without libc**: code with its own `syscall` (x86_64) or `svc` (arm64) instructions, such as Go's and liburing's.
+  The companion looks for such code in the first 4 MiB of every file that the runtime has mapped as executable, except libc and
+  the loader, while there is time (4 ms at the `init` line, 50 ms at the `shutdown` line of a process that is alive).
+  `coverage.unseen` of these two lines names the files that have it. It is recognised by the two code sequences that compilers
+  generate for it (`src/symbols/raw_calls.h`); another sequence would be missed. Among 1,500 libraries of a distribution, those
+  found were the C libraries, the sanitizers, liburing and a profiler, with no false alarm. CPython, Node, the JVM and Ruby have
+  none;
 * **io_uring**: the record says that it was set up;
-* **the loader** before it has loaded us, and its own `openat` and `mmap` for every library after;
+* **the dynamic loader** before it has loaded us, and its own `openat` and `mmap` for every library after that;
 * **what libc maps for itself**: malloc's heaps and its blocks of 128 KiB and more (they are malloc's bytes), stacks of threads.
   `mmap`, `mmap64`, `munmap`, `mprotect`, `mremap`, `madvise`, `brk` and `sbrk` of the program and its libraries are counted as
   memory (`memory.maps`, `memory.sites`), not as rows;
 * **vDSO calls** (`clock_gettime`) and page faults;
-* **`vfork`** and `clone`: they are stood in front of, but only to know that a child may share the process's memory; the wait
-  for the child is seen;
+* **`vfork`** and `clone`: they are hooked, but only to know that a child may share the process's memory; the wait for the child
+  is seen;
 * the character functions of stdio (`getc`, `putc`) and `printf`, which rarely reach the kernel, and `fseek`, `ftell`, `rewind`.
 
-Of the functions that could be hooked these are left out, each for its reason:
+These functions could be hooked, and are left out on purpose:
 
 | functions | why |
 | --- | --- |
-| `pthread_create` | a wrapper would stand on a stack that another thread goes on with; `threads_max` has their number |
-| `dlopen`, `dlmopen` | who calls it decides where is searched; what it opens is the loader's |
+| `pthread_create` | a wrapper would stay at the bottom of the new thread's stack; `threads_max` has the number of threads |
+| `dlopen`, `dlmopen` | the caller's identity decides which directories are searched; what it opens is the loader's |
 | `sem_post`, `pthread_mutex_unlock`, `pthread_tryjoin_np`, `pthread_spin_lock`, `inotify_add_watch`, `fanotify_mark` | they do not wait |
-| `sched_yield`, `prctl`, `sysinfo`, `getrusage`, `sched_getaffinity`, `mlock`, `mincore`, `memfd_create` | short, and about neither files, hosts nor waits |
-| `sync` | has no result to count by |
+| `sched_yield`, `prctl`, `sysinfo`, `getrusage`, `sched_getaffinity`, `mlock`, `mincore`, `memfd_create` | short, and not about files, hosts or waits |
+| `sync` | returns nothing, so errors cannot be counted |
 | `posix_fadvise`, `readahead` | advice; the reading is seen |
-| C11's `mtx_lock`, `cnd_wait`, `thrd_join`; System V's `semop`, `msgrcv`; POSIX's `mq_receive`, `aio_suspend` | no runtime of Lambda's waits by them |
-| `io_getevents` | libaio's, which asks the kernel by itself |
+| C11's `mtx_lock`, `cnd_wait`, `thrd_join`; System V's `semop`, `msgrcv`; POSIX's `mq_receive`, `aio_suspend` | no Lambda runtime waits with them |
+| `io_getevents` | belongs to libaio, which makes its own system calls |
 | `getpwuid`, `getservbyname`, `getaddrinfo_a`, `res_nsend`, `ftw`, `glob`, `scandirat`, `readdir_r`, `mknod`, `tmpfile` | rare; their callers' other calls are seen |
 
 `pthread_cond_signal` and `pthread_cond_broadcast` are hooked to know who ended a wait, `vfork` and `clone` to know whose
-descriptors are opened and closed; they are counted nowhere.
+descriptors are opened and closed. They are not counted.
 
 Where `strace -f -c` counts something else:
 
@@ -67,13 +67,13 @@ Where `strace -f -c` counts something else:
 | `usleep`, `sleep` | strace has `clock_nanosleep` |
 | `send`, `recv` | strace has `sendto`, `recvfrom` |
 
-With [exact mode](exact-mode.md) what libc calls of itself is seen too, in a table of its own (`kernel`).
+With [exact mode](exact-mode.md) what libc calls internally is seen too, in a separate table (`kernel`).
 
-## Test suites of others
+## Test suites of other projects
 
-Run without and with the library, side by side, each in network, process and mount namespaces of its own (x86_64, Debian 12),
-and compared test by test. Tests that fail in both have the reason in the last column; none gave another result
-with the library than without.
+Each suite ran without and with the library, side by side, in its own network, process and mount namespaces (x86_64, Debian 12).
+The results were compared test by test. No test gave another result with the library than without. Tests that fail in both have
+the reason in the last column.
 
 | suite | tests, by name | recorded processes | fail in both |
 | --- | --- | --- | --- |
@@ -81,8 +81,8 @@ with the library than without.
 | libuv 1.44.2: `uv_run_tests` | 410 (11 skip themselves) | 410, with 0.67 million calls | `fs_copyfile`: run as root |
 | Node 18.20.4: `test/parallel/test-*`, run by Node 20.20: `net`, `child-process`, `dgram`, `process`, `fs`, `worker`, `http-[a-m]` | 928 | 928 | 52: tests of another version, or root |
 
-How often two loops of Redis' `psync2` come round within their time is chance: there the outcome is compared, not the count. A
-part of Redis' and all of libuv's run in `tests/integration/test_suites.py`, CPython's in `tests/integration/test_cpython.py`.
+Two loops of Redis' `psync2` repeat a random number of times; for them the outcome is compared, not the count. A part of Redis'
+suite and all of libuv's run in `tests/integration/test_suites.py`, CPython's in `tests/integration/test_cpython.py`.
 
 ## Rows and functions
 
