@@ -1,5 +1,6 @@
-"""The pages: no dead link, no command or option that is not there, no variable that nobody reads,
-no example of a record that breaks its contract.
+"""The pages: no dead link, no command or option that does not exist, no variable that nobody reads,
+no example of a record that breaks its contract, no line too long to read, and no document that is
+not in the repository.
 """
 
 import functools
@@ -12,8 +13,10 @@ import pytest
 import record_schema
 
 ROOT = record_schema.ROOT
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "tests/README.md",
-         ROOT / "layer/athena/README.md", ROOT / "tests/hazard/README.md"]  # fmt: skip
+PAGES = [*sorted(ROOT.glob("*.md")),
+         *(page for folder in ("docs", "layer", "preload", "src", "tests", "wrapper")
+           for page in sorted((ROOT / folder).rglob("*.md")))]  # fmt: skip
+LONGEST_LINE = 200  # characters; tables and examples may be longer
 OURS = re.compile(r"^(?:\$ )?((?:layer|tests|docs)/[\w./-]+)")
 
 
@@ -48,6 +51,36 @@ def test_links_lead_somewhere(page):
 def test_paths_in_backticks_exist(page):
     for path in re.findall(r"`((?:layer|docs|tests|src|preload|wrapper)/[\w./-]+)`", page.read_text()):
         assert (ROOT / path).exists(), f"{page.name} names {path}"
+
+
+def prose_lines(page):
+    """(number, line) of what people read as text: not tables, not indented or fenced blocks."""
+    fenced = False
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        if line.startswith("```"):
+            fenced = not fenced
+        elif not fenced and not line.startswith(("|", "    ")):
+            yield number, line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_lines_are_short_enough_to_read(page):
+    assert [number for number, line in prose_lines(page) if len(line) > LONGEST_LINE] == []
+
+
+def test_the_first_page_is_short():
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len(lines) < 150
+    assert [number for number, line in enumerate(lines, 1) if len(line) > LONGEST_LINE] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_only_documents_of_this_repository_are_named(page):
+    """A page of this project (`name.md`, a path, "issue 7") is in the repository, or is not named."""
+    text = page.read_text()
+    for name in re.findall(r"(?<![\w./<>-])((?:[\w.-]+/)*[\w-]+\.md)\b", text):
+        assert any((folder / name).exists() for folder in (page.parent, ROOT, ROOT / "docs")), name
+    assert re.findall(r"\bissues? (?:\d+|\"|about)|\bfacts/|\bshared/|\bpromise \d", text) == []
 
 
 @functools.cache
