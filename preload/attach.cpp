@@ -3,25 +3,25 @@
 // says why.
 #include <sys/mman.h>
 
-#include "preload/allocation.h"
-#include "preload/deadly_signals.h"
-#include "preload/death.h"
-#include "preload/environment.h"
-#include "preload/exact.h"
-#include "preload/file.h"
-#include "preload/live_set.h"
-#include "preload/mappings.h"
-#include "preload/raw_syscall.h"
-#include "preload/real.h"
-#include "preload/recent_directory.h"
-#include "preload/role.h"
-#include "preload/runtime_api.h"
-#include "preload/sampler.h"
-#include "preload/stacks.h"
-#include "preload/targets.h"
-#include "preload/text.h"
-#include "preload/thread.h"
-#include "preload/ticks.h"
+#include "preload/base/raw_syscall.h"
+#include "preload/base/text.h"
+#include "preload/base/ticks.h"
+#include "preload/ending/death.h"
+#include "preload/exact/exact.h"
+#include "preload/hooks/allocation.h"
+#include "preload/hooks/deadly_signals.h"
+#include "preload/io/files.h"
+#include "preload/io/recent_directory.h"
+#include "preload/lambda/runtime_api.h"
+#include "preload/libc/environment.h"
+#include "preload/libc/real.h"
+#include "preload/memory/live_set.h"
+#include "preload/memory/mappings.h"
+#include "preload/memory/sampler.h"
+#include "preload/process/file.h"
+#include "preload/process/role.h"
+#include "preload/process/thread.h"
+#include "preload/stack/stacks.h"
 
 // glibc only, and not declared in a header; weak, so that a musl program still loads us (and finds
 // us inert). pthread_atfork itself would be libpthread's before glibc 2.34.
@@ -66,8 +66,8 @@ bool check_usable_by_header() {
     void* aligned = g_real.memalign(256, size);
     void* const blocks[] = {plain, aligned};
     for (void* block : blocks) {
-      good =
-          good && block != nullptr && glibc_usable_size(block) == g_real.malloc_usable_size(block);
+      good = good && block != nullptr &&
+             hooks::glibc_usable_size(block) == g_real.malloc_usable_size(block);
       g_real.free(block);
     }
   }
@@ -100,24 +100,25 @@ void fill_identity(recording::Header& h, int pid, unsigned long start, const cha
   h.flags |= g_follow_children ? recording::kFlagFollowChildren : 0;
   h.flags |= g_concurrent ? recording::kFlagConcurrent : 0;
   // A program with an allocator linked in binds its calls to that: they never reach us.
-  h.flags |= g_real.default_malloc != lamprey_own_malloc() ? recording::kFlagForeignAllocator : 0;
+  h.flags |=
+      g_real.default_malloc != hooks::lamprey_own_malloc() ? recording::kFlagForeignAllocator : 0;
 }
 
 // What was allocated before attach belongs to the process's totals.
 void adopt_early() {
-  g_early.open = false;
+  hooks::g_early.open = false;
   recording::ThreadSlot* slot = register_thread();
   if (slot == nullptr) {
     return;
   }
-  recording::own_add(slot->memory.allocations, g_early.allocations);
-  recording::own_add(slot->memory.frees, g_early.frees);
-  recording::own_add(slot->memory.reallocations, g_early.reallocations);
-  recording::own_add(slot->memory.failed, g_early.failed);
-  recording::own_add(slot->memory.allocated_bytes, g_early.allocated_bytes);
-  recording::own_add(slot->memory.freed_bytes, g_early.freed_bytes);
-  recording::own_add(slot->memory.live_bytes, g_early.live_bytes);
-  recording::store(slot->peak, g_early.peak);
+  recording::own_add(slot->memory.allocations, hooks::g_early.allocations);
+  recording::own_add(slot->memory.frees, hooks::g_early.frees);
+  recording::own_add(slot->memory.reallocations, hooks::g_early.reallocations);
+  recording::own_add(slot->memory.failed, hooks::g_early.failed);
+  recording::own_add(slot->memory.allocated_bytes, hooks::g_early.allocated_bytes);
+  recording::own_add(slot->memory.freed_bytes, hooks::g_early.freed_bytes);
+  recording::own_add(slot->memory.live_bytes, hooks::g_early.live_bytes);
+  recording::store(slot->peak, hooks::g_early.peak);
 }
 
 // From here on hooks record. The page of the flag is one that fork empties in the child.
@@ -156,10 +157,10 @@ void record_child(const std::byte* parent, const recording::Header& before,
   fill_identity(header, pid, start, before.executable, begin);
   copy_text(header.environment, before.environment);
   g_writer.inherit_live(inherited);
-  stacks::attach_child(before, parent + recording::kModulesOffset);
-  live_set::forget_all();
-  mappings::forget_all();
-  recent_directory::forget_all();
+  stack::attach_child(before, parent + recording::kModulesOffset);
+  memory::live_set::forget_all();
+  memory::mappings::forget_all();
+  io::recent_directory::forget_all();
   header.sample_bytes = before.sample_bytes;
   header.sample_now = before.sample_bytes;
   open_recording(header);
@@ -173,7 +174,7 @@ void after_fork_in_child() {
   }
   g_wiped = {};  // already so where the kernel wipes the page
   forget_thread();
-  runtime_api::forget_all();
+  lambda::runtime_api::forget_all();
   const std::int64_t inherited = g_writer.live_bytes();
   const recording::Header before = g_writer.header();
   g_writer.unbind();
@@ -195,7 +196,7 @@ void __attribute__((constructor(101))) attach() {
   const int pid = static_cast<int>(raw_syscall(SYS_getpid));
   const Decision decision = decide_role(executable, pid);
   if (!decision.record) {
-    g_early.open = false;
+    hooks::g_early.open = false;
     return;
   }
   g_role = decision.role;
@@ -209,7 +210,7 @@ void __attribute__((constructor(101))) attach() {
   const unsigned long start = process_start_time();
   const FileResult file = create_recording_file(pid, start, bytes_of(exact));
   if (file.base == nullptr) {
-    g_early.open = false;
+    hooks::g_early.open = false;
     leave_environment();
     complain(file);
     return;
@@ -220,8 +221,8 @@ void __attribute__((constructor(101))) attach() {
   recording::Header& header = g_writer.header();
   fill_identity(header, pid, start, executable, begin);
   header.exact = exact_state;
-  targets::working_directory_changed();
-  targets::task_root_is(environment_value("LAMBDA_TASK_ROOT"));
+  io::working_directory_changed();
+  io::task_root_is(environment_value("LAMBDA_TASK_ROOT"));
   adopt_early();
   if (__register_atfork != nullptr) {
     __register_atfork(nullptr, nullptr, after_fork_in_child, nullptr);
@@ -231,16 +232,16 @@ void __attribute__((constructor(101))) attach() {
   if (!g_follow_children) {
     leave_environment();
   }
-  death::attach();
-  stacks::attach(__builtin_return_address(0));
-  mappings::attach();
+  ending::attach();
+  stack::attach(__builtin_return_address(0));
+  memory::mappings::attach();
   // Of a bad value the companion tells, or `lamprey run`.
-  sampler::attach(environment_value("LAMPREY_SAMPLE_BYTES"));
+  memory::sampler::attach(environment_value("LAMPREY_SAMPLE_BYTES"));
   if (exact) {
     header.exact = exact::install(*g_writer.kernel());
   }
   open_recording(header);
-  watch_deadly_signals();
+  hooks::watch_deadly_signals();
 }
 
 void __attribute__((destructor(101))) detach() {

@@ -1,10 +1,13 @@
 # liblamprey.so: flags for code that lives in somebody else's process, and its export list.
 enable_language(C)
 
-# The exported symbols are the second word (or third column) of the rows in symbols.def.
-file(STRINGS preload/symbols.def rows REGEX "^(HOOK|IRREGULAR)\\(")
-file(STRINGS preload/symbols_time.def time_rows REGEX "^(HOOK|IRREGULAR)\\(")
-list(APPEND rows ${time_rows})
+# The exported symbols are the second word (or third column) of the rows in the tables of libc/.
+file(GLOB tables CONFIGURE_DEPENDS preload/libc/*.def)
+set(rows "")
+foreach(table IN LISTS tables)
+  file(STRINGS ${table} table_rows REGEX "^(HOOK|IRREGULAR)\\(")
+  list(APPEND rows ${table_rows})
+endforeach()
 set(exports "")
 foreach(row IN LISTS rows)
   string(REGEX REPLACE "^HOOK\\([a-z0-9_]+, [a-zA-Z0-9_* ]+, ([a-zA-Z0-9_]+),.*" "\\1" symbol "${row}")
@@ -16,14 +19,14 @@ if(LAMPREY_TRIPWIRE)
     string(APPEND exports "    ${symbol};\n")
   endforeach()
 endif()
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS preload/symbols.def preload/symbols_time.def)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${tables})
 file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/liblamprey.map
      CONTENT "{\n  global:\n@exports@  local: *;\n};\n" @ONLY)
 
-file(GLOB preload_sources CONFIGURE_DEPENDS preload/*.cpp)
+file(GLOB preload_sources CONFIGURE_DEPENDS preload/*.cpp preload/*/*.cpp preload/*/*/*.cpp)
 
 # What exact mode runs between libc and the kernel may use general registers only.
-set(gate_sources preload/exact_gate.cpp preload/exact_gate_x86_64.cpp preload/exact_gate_arm64.cpp src/recording/kernel_writer.cpp)
+set(gate_sources preload/exact/exact_gate.cpp preload/exact/exact_gate_x86_64.cpp preload/exact/exact_gate_arm64.cpp src/recording/kernel_writer.cpp)
 set_source_files_properties(${gate_sources} PROPERTIES COMPILE_OPTIONS -mgeneral-regs-only)
 
 function(lamprey_add_preload target output)

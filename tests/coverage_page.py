@@ -8,8 +8,8 @@ import re
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 HEAD = """# What is seen, and what is not
 
-Made by `tests/coverage_page.py` from `src/recording/calls.def`, `preload/symbols.def` and
-`preload/symbols_time.def`; do not edit.
+Made by `tests/coverage_page.py` from `src/recording/calls.def` and the tables `preload/libc/*.def`;
+do not edit.
 
 The library sees the calls that the program and its libraries make to libc. It does not see
 
@@ -98,8 +98,8 @@ def page():
         found = re.match(r"CALL\((\w+), (\w+)\)", line)
         if found:
             order.append((found[1], found[2].lower()))
-    for table in ("preload/symbols.def", "preload/symbols_time.def"):
-        for line in (ROOT / table).read_text().splitlines():
+    for table in sorted((ROOT / "preload/libc").glob("*.def")):
+        for line in table.read_text().splitlines():
             hook = re.match(r"HOOK\((\w+), [\w* ]+, (\w+),", line)
             if hook:
                 functions.setdefault(hook[1], []).append(hook[2])

@@ -8,9 +8,9 @@ include(GoogleTest)
 file(GLOB unit_sources CONFIGURE_DEPENDS tests/unit/*_test.cpp)
 if(unit_sources AND NOT CMAKE_BUILD_TYPE STREQUAL "Release")
   # The parts of the library that can be tried without being preloaded: no hook is among them.
-  set(preload_parts preload/environment.cpp preload/real.cpp preload/role.cpp
-      preload/runtime_api.cpp preload/boundaries.cpp preload/targets.cpp preload/hosts.cpp
-      preload/exact_sites.cpp preload/instruction.cpp preload/files.cpp preload/paths.cpp preload/recent_directory.cpp preload/live_set.cpp preload/thread.cpp preload/ticks.cpp preload/tripwire.cpp preload/vfork.cpp)
+  file(GLOB preload_parts CONFIGURE_DEPENDS preload/base/*.cpp preload/libc/*.cpp preload/process/*.cpp
+       preload/io/*.cpp preload/lambda/*.cpp)
+  list(APPEND preload_parts preload/exact/exact_sites.cpp preload/exact/instruction.cpp preload/memory/live_set.cpp)
   add_executable(unit_tests ${unit_sources} ${preload_parts})
   target_include_directories(unit_tests PRIVATE . src)
   target_link_libraries(unit_tests PRIVATE lamprey_cli GTest::gtest_main GTest::gmock lamprey_warnings)

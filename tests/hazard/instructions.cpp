@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "preload/instruction.cpp"  // NOLINT(bugprone-suspicious-include): all that is tried
+#include "preload/exact/instruction.cpp"  // NOLINT(bugprone-suspicious-include): all that is tried
 
 int main() {
   std::size_t all = 0;

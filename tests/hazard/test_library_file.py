@@ -32,8 +32,8 @@ def symbols(library, kind):
 
 def symbols_of_the_table():
     names = set()
-    tables = ["preload/symbols.def", "preload/symbols_time.def"]
-    for line in "".join((ROOT / table).read_text() for table in tables).splitlines():
+    tables = (ROOT / "preload/libc").glob("*.def")
+    for line in "".join(table.read_text() for table in tables).splitlines():
         hook = re.match(r"HOOK\(\w+, [\w* ]+, (\w+),", line)
         irregular = re.match(r"IRREGULAR\([\w* ]+, (\w+),", line)
         if hook or irregular:

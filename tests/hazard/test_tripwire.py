@@ -15,7 +15,7 @@ FLAGS = "-std=c++20 -O1 -fPIC -shared -fno-rtti -fno-threadsafe-statics -w -Wl,-
 # file, what our code says there, what is put after it
 FAULTS = {
     "malloc": (
-        "preload/intercept.h",
+        "preload/hooks/intercept.h",
         "  policy.before();\n",
         '  asm volatile("" : : "r"(::malloc(8)));\n',
     ),
@@ -25,12 +25,12 @@ FAULTS = {
             '    { void* none = nullptr; asm volatile("" : "+r"(none)); ::free(none); }\n',
     ),
     "pthread_mutex_lock": (
-        "preload/intercept.h",
+        "preload/hooks/intercept.h",
         "  const std::uint64_t end = ticks();\n",
         "  { static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; ::pthread_mutex_lock(&lock); }\n",
     ),
     "write": (
-        "preload/allocation.cpp",
+        "preload/hooks/allocation.cpp",
         "  const bool publish = g_writer.add_allocation(slot, requested, glibc_usable_size(block));\n",
         "  ::write(-1, nullptr, 0);\n",
     ),
@@ -48,7 +48,7 @@ def build(folder, fault, *extra):
         text = text.replace(after, after + injected)
         (folder / path).write_text(text)
     library = folder / "liblamprey.so"
-    sources = sorted((folder / "preload").glob("*.cpp"))
+    sources = sorted((folder / "preload").rglob("*.cpp"))
     names = ("writer", "marks", "target_writer", "kernel_writer")
     sources += [folder / f"src/recording/{name}.cpp" for name in names]
     # All in one unit: half the time, and names of our own stay apart by their namespaces.
@@ -61,7 +61,7 @@ def build(folder, fault, *extra):
 
 # A stack recognised by where it begins alone.
 FAULTS["recent_stacks::recall, which took one stack for another"] = (
-    "preload/recent_stacks.cpp",
+    "preload/stack/recent_stacks.cpp",
     "  const auto* stack = reinterpret_cast<const std::uint64_t*>(frame);\n",
     "  if (stack != nullptr) { return place.stack; }\n",
 )
@@ -69,7 +69,7 @@ FAULTS["recent_stacks::recall, which took one stack for another"] = (
 LETS_HANDLERS_CALL = "handlers may call"
 EDITS = FAULTS | {
     LETS_HANDLERS_CALL: (
-        "preload/tripwire.h",
+        "preload/base/tripwire.h",
         "inline void check(const char* function) {\n",
         "  if (function != nullptr) { return; }\n",
     )

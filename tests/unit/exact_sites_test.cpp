@@ -1,5 +1,5 @@
 // Which places in code exact mode would change: shapes, and everything that forbids it.
-#include "preload/exact_sites.h"
+#include "preload/exact/exact_sites.h"
 
 #include <gtest/gtest.h>
 

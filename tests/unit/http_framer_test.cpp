@@ -1,12 +1,12 @@
 // HTTP framing of streams that arrive in any pieces, and of streams that are no HTTP at all.
-#include "preload/http_framer.h"
+#include "preload/lambda/http_framer.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
 
-namespace lamprey::preload {
+namespace lamprey::preload::lambda {
 namespace {
 
 struct Log {
@@ -131,4 +131,4 @@ TEST(HttpFramerTest, RandomBytesNeverBreakIt) {
 }
 
 }  // namespace
-}  // namespace lamprey::preload
+}  // namespace lamprey::preload::lambda

@@ -1,11 +1,11 @@
 // Paths in one form, and the directory that stands for many.
-#include "preload/paths.h"
+#include "preload/io/paths.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-namespace lamprey::preload::paths {
+namespace lamprey::preload::io::paths {
 namespace {
 
 std::string made(const char* base, const char* path) {
@@ -73,4 +73,4 @@ TEST(PathsTest, HashesTellApart) {
 }
 
 }  // namespace
-}  // namespace lamprey::preload::paths
+}  // namespace lamprey::preload::io::paths

@@ -1,6 +1,6 @@
 // The recognition of Runtime API traffic: bytes in and out of descriptors become marks. The
 // descriptors here are numbers only, except where the kernel is asked what they are.
-#include "preload/runtime_api.h"
+#include "preload/lambda/runtime_api.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -8,12 +8,12 @@
 
 #include <string>
 
-#include "preload/raw_syscall.h"
-#include "preload/thread.h"
-#include "preload/ticks.h"
+#include "preload/base/raw_syscall.h"
+#include "preload/base/ticks.h"
+#include "preload/process/thread.h"
 #include "tests/unit/recording_fixture.h"
 
-namespace lamprey::preload::runtime_api {
+namespace lamprey::preload::lambda::runtime_api {
 namespace {
 
 using recording::InvocationState;
@@ -308,4 +308,4 @@ TEST_F(RuntimeApiTest, MoreConversationsThanFitAreCountedNotFollowed) {
 }
 
 }  // namespace
-}  // namespace lamprey::preload::runtime_api
+}  // namespace lamprey::preload::lambda::runtime_api

@@ -1,5 +1,5 @@
 // The arithmetic of sampling against libm, and the estimator against exact sums over many seeds.
-#include "preload/sampling_math.h"
+#include "preload/memory/sampling_math.h"
 
 #include <gtest/gtest.h>
 
@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "preload/live_set.h"
+#include "preload/memory/live_set.h"
 
-namespace lamprey::preload {
+namespace lamprey::preload::memory {
 namespace {
 
 TEST(SamplingMath, LogarithmAgreesWithTheLibrarys) {
@@ -110,4 +110,4 @@ TEST(LiveSet, GivesBackWhatWasPutInAndKnowsWhenItIsFull) {
 }
 
 }  // namespace
-}  // namespace lamprey::preload
+}  // namespace lamprey::preload::memory

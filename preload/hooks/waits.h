@@ -1,0 +1,335 @@
+// Policies (policies.h) of calls that wait, and of what they may wait for: poll and its kin, locks,
+// children, pipes and events. What a wait is charged to is what ended it.
+#pragma once
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+
+#include "preload/hooks/intercept.h"
+#include "preload/hooks/reaped.h"
+
+namespace lamprey::preload::hooks {
+
+// -- poll, select, epoll ----------------------------------------------------------------------
+
+// A wait that nobody ended was for the time to pass; one that failed, for nothing that we know.
+struct Waits : NoFdOp {
+  using NoFdOp::NoFdOp;
+  static CallClass nobody(int result) { return result == 0 ? CallClass::kSleep : CallClass::kWait; }
+};
+
+struct Polls : Waits {
+  const pollfd* fds;
+  nfds_t count;
+  Polls(const pollfd* array, nfds_t size)
+      : Waits(size == 1 ? kSame : -1), fds(array), count(size) {}
+  CallClass account(CallClass, const Spent& spent, int result) const {
+    CallClass spent_on = nobody(result);
+    for (nfds_t i = 0; result > 0 && i < count; ++i) {
+      if (fds[i].revents != 0) {
+        spent_on = io::waited_for(fds[i].fd, spent);
+        if (spent_on != CallClass::kWait) {
+          return spent_on;
+        }
+      }
+    }
+    return spent_on;
+  }
+};
+
+struct Selects : Waits {
+  int count;
+  const fd_set* sets[3];
+  Selects(int size, const fd_set* reads, const fd_set* writes, const fd_set* others)
+      : Waits(-1), count(size), sets{reads, writes, others} {}
+  CallClass account(CallClass, const Spent& spent, int result) const {
+    CallClass spent_on = nobody(result);
+    for (int fd = 0; result > 0 && fd < count && fd < FD_SETSIZE; ++fd) {
+      bool ready = false;
+      for (const fd_set* set : sets) {
+        ready = ready || (set != nullptr && FD_ISSET(fd, set));
+      }
+      if (ready) {
+        spent_on = io::waited_for(fd, spent);
+        if (spent_on != CallClass::kWait) {
+          return spent_on;
+        }
+      }
+    }
+    return spent_on;
+  }
+};
+
+struct EpollWaits : Waits {
+  const epoll_event* events;
+  EpollWaits(int on, const epoll_event* array) : Waits(on), events(array) {}
+  CallClass account(CallClass, const Spent& spent, int result) const {
+    constexpr int kMost = 16;  // of one wait; more say nothing new
+    CallClass spent_on = nobody(result);
+    for (int i = 0; i < result && i < kMost; ++i) {
+      const int ready = io::registered_as(events[i].data.u64);
+      spent_on = ready >= 0 ? io::waited_for(ready, spent) : CallClass::kWait;
+      if (spent_on != CallClass::kWait) {
+        return spent_on;
+      }
+    }
+    return spent_on;
+  }
+};
+
+struct Registers : FdOp {  // epoll_ctl
+  int target;
+  const epoll_event* event;
+  Registers(int epoll, int fd_of_interest, const epoll_event* what)
+      : FdOp(epoll), target(fd_of_interest), event(what) {}
+  CallClass account(CallClass by_name, const Spent& spent, int) const {
+    if (!spent.failed && event != nullptr) {
+      io::registered(target, event->data.u64);
+    }
+    return by_name;
+  }
+};
+
+// -- locks, threads ---------------------------------------------------------------------------
+
+// pthread functions: the result is an error number; running out of the time that was given is what
+// was asked for.
+struct Locks : ReturnsError {
+  const void* lock;
+  explicit Locks(const void* which) : lock(which) {}
+  std::uint64_t subject() const { return reinterpret_cast<std::uintptr_t>(lock); }
+  static bool failed(int result) { return result != 0 && result != ETIMEDOUT; }
+};
+
+// A mutex says who holds it: glibc's pthread_mutex_t has its owner's tid after two integers.
+struct LocksMutex : Locks {
+  using Locks::Locks;
+  int descriptor() const {
+    constexpr std::size_t kOwner = 8;
+    std::int32_t owner = 0;
+    __builtin_memcpy(&owner, static_cast<const char*>(lock) + kOwner, sizeof(owner));
+    return owner;
+  }
+};
+
+// A timed wait on a condition that nobody ended is how the JVM sleeps. (CPython's waits for its
+// interpreter lock end after 5 ms likewise, and are waits for a lock.)
+struct WaitsForCondition : Locks {
+  using Locks::Locks;
+  CallClass account(CallClass by_name, const Spent& spent, int result) const {
+    constexpr std::uint64_t kLongNs = 10'000'000;
+    if (result == ETIMEDOUT && spent.ticks >= ticks_for(kLongNs)) {
+      return CallClass::kSleep;
+    }
+    return result == 0 && reaped::was_for_child(lock, spent) ? CallClass::kChild : by_name;
+  }
+};
+
+struct Semaphore : NoFdOp {
+  const void* semaphore;
+  explicit Semaphore(const void* which) : NoFdOp(-1), semaphore(which) {}
+  std::uint64_t subject() const { return reinterpret_cast<std::uintptr_t>(semaphore); }
+  static bool failed(int result) { return result != 0 && errno != ETIMEDOUT; }
+};
+
+struct Barrier : Locks {
+  using Locks::Locks;
+  static bool failed(int result) { return result > 0; }  // -1: the one that was last
+};
+
+// -- children, signals ------------------------------------------------------------------------
+
+struct WaitsForChild : NoFdOp {
+  long pid;
+  explicit WaitsForChild(long which) : NoFdOp(-1), pid(which) {}
+  std::uint64_t subject() const { return static_cast<std::uint64_t>(pid); }
+  template <class R>
+  static CallClass account(CallClass by_name, const Spent& spent, R) {
+    if (!spent.failed && spent.ticks > recording::kLongCallTicks) {
+      reaped::note(spent);
+    }
+    return by_name;
+  }
+};
+
+struct Spawns : ReturnsError {};
+
+// -- paths, streams ---------------------------------------------------------------------------
+
+struct ProbesPath : NoFdOp {
+  static constexpr bool kOften = true;  // git and import systems do little else
+  int at;
+  const char* path;
+  ProbesPath(int from, const char* text) : NoFdOp(-1), at(from), path(text) {}
+  template <class R>
+  static bool failed(R result) {
+    if constexpr (std::is_pointer_v<R>) {
+      return result == nullptr;
+    } else {
+      return result == static_cast<R>(-1);
+    }
+  }
+  template <class R>
+  CallClass account(CallClass by_name, const Spent& spent, R) const {
+    io::probed(at, path, spent);
+    return by_name;
+  }
+};
+
+struct ChangesDirectory : NoFdOp {
+  using NoFdOp::NoFdOp;
+  static std::uint64_t after(int) {
+    io::working_directory_changed();
+    return 0;
+  }
+};
+
+// The descriptor of a stream, -1 for one without (fmemopen). fileno(3) takes no lock.
+inline int stream_descriptor(void* stream) {
+  if (stream == nullptr || g_real.fileno == nullptr) {
+    return -1;
+  }
+  const int saved = errno;
+  const int fd = g_real.fileno(stream);
+  errno = saved;
+  return fd;
+}
+
+struct OpensStream : NoFdOp {
+  const char* path;
+  explicit OpensStream(const char* text) : NoFdOp(-1), path(text) {}
+  static bool failed(const void* result) { return result == nullptr; }
+  CallClass account(CallClass by_name, const Spent& spent, void* result) const {
+    io::opened(result != nullptr ? stream_descriptor(result) : -1, io::kHere, path, spent);
+    return by_name;
+  }
+};
+
+struct ClosesStream : Closes {
+  explicit ClosesStream(void* stream) : Closes(stream_descriptor(stream)) {}
+};
+
+// fread, fwrite: the result counts elements of `unit` bytes. A short one may be the end or an
+// error; the program asks ferror(), we cannot.
+template <Direction kDirection>
+struct Streams : Transfers<kDirection> {
+  std::size_t unit;
+  Streams(void* stream, std::size_t bytes)
+      : Transfers<kDirection>(stream_descriptor(stream)), unit(bytes) {}
+  template <class R>
+  static bool failed(R) {
+    return false;
+  }
+  template <class R>
+  std::uint64_t after(R result) const {
+    if constexpr (std::is_pointer_v<R>) {
+      return 0;
+    } else {
+      return result > 0 ? static_cast<std::uint64_t>(result) * unit : 0;
+    }
+  }
+};
+using StreamsIn = Streams<Direction::kReceives>;
+using StreamsOut = Streams<Direction::kSends>;
+
+struct ReturnsPointer : NoFdOp {
+  constexpr ReturnsPointer() : NoFdOp(-1) {}
+  static bool failed(const void* result) { return result == nullptr; }
+};
+
+// -- descriptors ------------------------------------------------------------------------------
+
+struct Duplicates : FdOp {
+  using FdOp::FdOp;
+  CallClass account(CallClass by_name, const Spent& spent, int result) const {
+    if (!spent.failed) {
+      lambda::runtime_api::forget(result);
+      io::copied(fd, result);
+    }
+    return by_name;
+  }
+};
+
+struct Controls : FdOp {  // fcntl
+  int command;
+  Controls(int on, int what) : FdOp(on), command(what) {}
+  CallClass account(CallClass by_name, const Spent& spent, int result) const {
+    constexpr int kDuplicate = 0;            // F_DUPFD
+    constexpr int kDuplicateCloexec = 1030;  // F_DUPFD_CLOEXEC
+    if (command == kDuplicate || command == kDuplicateCloexec) {
+      return Duplicates(fd).account(by_name, spent, result);
+    }
+    return io::account_io(fd, by_name, spent, Direction::kNeither);
+  }
+};
+
+struct CreatesFd : NoFdOp {
+  DescriptorKind kind;
+  explicit CreatesFd(DescriptorKind what) : NoFdOp(-1), kind(what) {}
+  std::uint64_t after(int result) const {
+    forget_descriptor(result);
+    io::made(result, kind, -1);
+    return 0;
+  }
+};
+
+struct CreatesTwoFds : NoFdOp {
+  DescriptorKind kind;
+  const int* fds;
+  CreatesTwoFds(DescriptorKind what, const int* both) : NoFdOp(-1), kind(what), fds(both) {}
+  std::uint64_t after(int) const {
+    for (int i = 0; i < 2; ++i) {
+      forget_descriptor(fds[i]);
+      io::made(fds[i], kind, fds[1 - i]);
+    }
+    return 0;
+  }
+};
+
+struct AsksSocket : FdOp {  // getsockopt
+  bool error;               // SO_ERROR: how a connect that was under way has ended
+  const void* value;
+  AsksSocket(int on, int level, int option, const void* into)
+      : FdOp(on), error(level == SOL_SOCKET && option == SO_ERROR), value(into) {}
+  CallClass account(CallClass by_name, const Spent& spent, int) const {
+    if (error && !spent.failed && value != nullptr) {
+      int result = 0;
+      __builtin_memcpy(&result, value, sizeof(result));
+      io::connect_ended(fd, result != 0, spent);
+    }
+    return io::account_io(fd, by_name, spent, Direction::kNeither);
+  }
+};
+
+struct LooksUp : NoFdOp {
+  const char* host;
+  explicit LooksUp(const char* name) : NoFdOp(-1), host(name) {}
+  void before() const { io::resolving(host); }
+  template <class R>
+  static bool failed(R result) {
+    if constexpr (std::is_pointer_v<R>) {
+      return result == nullptr;
+    } else {
+      return result < 0;
+    }
+  }
+  template <class R>
+  static int reason(R) {
+    return 0;  // these say it in h_errno
+  }
+  template <class R>
+  CallClass account(CallClass by_name, Spent spent, R result) const {
+    spent.failed = failed(result);
+    io::looked_up(host, spent);
+    return by_name;
+  }
+};
+
+// The _r forms: an error number, and a null pointer where a host was to be.
+struct LooksUpInto : LooksUp {
+  using LooksUp::LooksUp;
+  static bool failed(int result) { return result != 0; }
+};
+
+}  // namespace lamprey::preload::hooks

@@ -1,0 +1,265 @@
+// The descriptor table, and what every kind of descriptor has in common. See descriptors.h.
+#include "preload/io/descriptors.h"
+
+#include <cerrno>
+
+#include "preload/base/raw_syscall.h"
+
+namespace lamprey::preload::io {
+namespace {
+
+using recording::Descriptor;
+using recording::Handshake;
+using recording::load;
+using recording::shared_add;
+using recording::store;
+using recording::Target;
+using recording::TargetTotals;
+
+constexpr int kDnsPort = 53;
+
+Target* target_of(const Descriptor& entry) {
+  const std::uint32_t index = std::uint32_t{load(entry.target)} - 1;  // 0: none
+  return index < recording::kTargets ? &g_writer.target_at(index) : nullptr;
+}
+
+CallClass class_of(const Descriptor& entry, DescriptorKind kind, CallClass by_name) {
+  if (kind == DescriptorKind::kHost) {
+    const Target* target = target_of(entry);
+    if (target == nullptr) {
+      return CallClass::kNetwork;
+    }
+    if ((target->flags & recording::kTargetRuntimeApi) != 0) {
+      return CallClass::kOther;
+    }
+    return target->port == kDnsPort ? CallClass::kDns : CallClass::kNetwork;
+  }
+  const std::uint32_t woken = load(entry.woken_class);
+  if (woken != 0) {
+    return static_cast<CallClass>(woken - 1);
+  }
+  return recording::class_of(kind, by_name);
+}
+
+// A connect that was under way is over: bytes could be sent, or the socket became ready.
+void finish_connect(Descriptor& entry, TargetTotals& totals, std::uint64_t now) {
+  const std::uint64_t began = load(entry.connecting);
+  if (began != 0) {
+    store(entry.connecting, 0);
+    shared_add(totals.connect_ticks, g_writer.busy_between(began, now));
+  }
+}
+
+// The sends of a TLS handshake: the first is where it begins, and the last where it ends. What is
+// answered in between is no answer to a request.
+void shook_hands(Descriptor& entry, TargetTotals& totals, Handshake state, const Spent& spent) {
+  if (state == Handshake::kUnderWay) {
+    return;
+  }
+  shared_add(totals.handshakes, 1);
+  shared_add(totals.handshake_ticks, g_writer.busy_between(load(entry.sent), spent.end));
+  store(entry.sent, state == Handshake::kEndedByRequest ? spent.end : 0);
+  store(entry.handshake, Handshake::kNone);
+}
+
+void sent(Descriptor& entry, Target& target, bool own, const Spent& spent) {
+  add(own, target.owned.sent, target.totals.sent, spent.bytes);
+  if (load(entry.sent) == 0) {
+    store(entry.sent, spent.end);
+  }
+  if (const Handshake state = load(entry.handshake); state != Handshake::kNone) [[unlikely]] {
+    shook_hands(entry, target.totals, state, spent);
+  }
+  const std::uint64_t invocation = load(g_writer.header().started) + 1;
+  const std::uint64_t before = load(entry.invocation);
+  if (before != invocation) {
+    store(entry.invocation, invocation);
+    if (before != 0) {
+      shared_add(target.totals.reused, 1);
+    }
+  }
+}
+
+void received(Descriptor& entry, Target& target, bool own, const Spent& spent) {
+  if (spent.bytes != 0) {
+    add(own, target.owned.received, target.totals.received, spent.bytes);
+    const std::uint64_t since = load(entry.sent);
+    if (since != 0 && load(entry.handshake) == Handshake::kNone) {
+      store(entry.sent, 0);
+      shared_add(target.totals.answers, 1);
+      shared_add(target.totals.first_byte_ticks, g_writer.busy_between(since, spent.end));
+    }
+  }
+}
+
+void account_host(Descriptor& entry, Target& target, const Spent& spent, Direction way) {
+  const bool own = owns(target);
+  add(own, target.owned.ticks, target.totals.ticks, spent.ticks);
+  if (is_error(spent)) {
+    shared_add(target.totals.errors, 1);
+    store(entry.connecting, 0);
+  } else if (!spent.failed && way != Direction::kNeither) {
+    finish_connect(entry, target.totals, spent.end);
+    if (way == Direction::kSends) {
+      sent(entry, target, own, spent);
+    } else {
+      received(entry, target, own, spent);
+    }
+  }
+}
+
+void account_file(Target& target, const Spent& spent, Direction way) {
+  count_for_file(target, owns(target), spent, way);
+  if (is_error(spent)) [[unlikely]] {
+    shared_add(target.totals.errors, 1);
+  }
+}
+
+// What the thread has mostly waited for since it last woke somebody. Waiting for work is none.
+std::uint32_t work_done(recording::ThreadSlot& slot) {
+  static constexpr CallClass kWork[] = {CallClass::kFile, CallClass::kNetwork, CallClass::kDns,
+                                        CallClass::kChild, CallClass::kSleep};
+  CallClass most = CallClass::kOther;
+  std::uint64_t ticks = recording::kLongCallTicks;  // less is no wait
+  for (const CallClass work : kWork) {
+    const auto index = static_cast<std::uint32_t>(work);
+    const std::uint64_t grown = load(slot.class_ticks[index]) - load(slot.woke_class_ticks[index]);
+    store(slot.woke_class_ticks[index], load(slot.class_ticks[index]));
+    if (grown > ticks) {
+      ticks = grown;
+      most = work;
+    }
+  }
+  return static_cast<std::uint32_t>(most) + 1;
+}
+
+// Whoever waits for the other end will be woken by this: for what this thread had been doing.
+void woke(const Descriptor& entry, int fd) {
+  recording::ThreadSlot* slot = current_slot();
+  const int reader = entry.other != 0 ? entry.other - 1 : fd;
+  if (slot != nullptr && has_entry(reader)) {
+    store(g_writer.descriptor(reader).woken_class, work_done(*slot));
+  }
+}
+
+}  // namespace
+
+void give_meaning(int fd, DescriptorKind kind, std::uint16_t target, std::uint16_t other) {
+  Descriptor& entry = g_writer.descriptor(fd);
+  store(entry.kind, DescriptorKind::kUnknown);
+  store(entry.generation, load(entry.generation) + 1);
+  store(entry.target, target);
+  store(entry.other, other);
+  store(entry.woken_class, 0);
+  store(entry.connecting, 0);
+  store(entry.sent, 0);
+  store(entry.epoll_data, 0);
+  store(entry.invocation, 0);
+  recording::publish(entry.kind, kind);
+}
+
+bool is_error(const Spent& spent) {
+  return spent.failed && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR &&
+         errno != EINPROGRESS && errno != EALREADY && errno != EISCONN;
+}
+
+// All that the inline used() leaves: other kinds, other threads' files, failures.
+CallClass __attribute__((noinline))
+account_io_slow(int fd, CallClass by_name, Spent spent, Direction way) {
+  Descriptor& entry = g_writer.descriptor(fd);
+  const DescriptorKind kind = load(entry.kind);
+  Target* target = target_of(entry);
+  if (target != nullptr && kind == DescriptorKind::kHost) {
+    account_host(entry, *target, spent, way);
+  } else if (target != nullptr) {
+    account_file(*target, spent, way);
+  } else if (way == Direction::kSends && !spent.failed && kind != DescriptorKind::kFile &&
+             kind != DescriptorKind::kHost) {
+    woke(entry, fd);
+    return CallClass::kOther;
+  }
+  return class_of(entry, kind, by_name);
+}
+
+CallClass waited_for(int fd, const Spent& spent) {
+  const DescriptorKind kind = kind_of(fd);
+  if (kind == DescriptorKind::kUnknown) {
+    return CallClass::kWait;
+  }
+  Descriptor& entry = g_writer.descriptor(fd);
+  Target* target = target_of(entry);
+  if (target != nullptr) {
+    shared_add(target->totals.ticks, spent.ticks);
+    if (kind == DescriptorKind::kHost) {
+      finish_connect(entry, target->totals, spent.end);
+    }
+  }
+  return class_of(entry, kind, CallClass::kWait);
+}
+
+void forget_range(unsigned first, unsigned last) {
+  if (first >= recording::kDescriptors || in_vfork_child()) {
+    return;
+  }
+  for (unsigned fd = first; fd <= last && fd < recording::kDescriptors; ++fd) {
+    Descriptor& entry = g_writer.descriptor(static_cast<int>(fd));
+    if (load(entry.kind) != DescriptorKind::kUnknown) {
+      recording::publish(entry.kind, DescriptorKind::kUnknown);
+    }
+  }
+}
+
+void handshake_is(int fd, Handshake state) {
+  if (has_entry(fd) && kind_of(fd) == DescriptorKind::kHost) {
+    store(g_writer.descriptor(fd).handshake, state);
+  }
+}
+
+void made(int fd, DescriptorKind kind, int other) {
+  if (has_entry(fd) && !in_vfork_child()) {
+    give_meaning(fd, kind, 0, static_cast<std::uint16_t>(has_entry(other) ? other + 1 : 0));
+  }
+}
+
+void copied(int from, int to) {
+  if (!has_entry(to) || from == to) {
+    return;
+  }
+  const DescriptorKind kind = kind_of(from);
+  if ((kind == DescriptorKind::kUnknown && kind_of(to) == DescriptorKind::kUnknown) ||
+      in_vfork_child()) {
+    return;
+  }
+  if (kind == DescriptorKind::kUnknown) {
+    recording::publish(g_writer.descriptor(to).kind, kind);
+    return;
+  }
+  const Descriptor& entry = g_writer.descriptor(from);
+  give_meaning(to, kind, load(entry.target), load(entry.other));
+}
+
+void registered(int fd, std::uint64_t data) {
+  if (has_entry(fd)) {
+    store(g_writer.descriptor(fd).epoll_data, data);
+  }
+}
+
+int registered_as(std::uint64_t data) {
+  // Nearly everybody puts the descriptor itself there, some leave the upper half undefined.
+  const auto guess = static_cast<int>(data & 0xFFFFFFFFU);
+  if (kind_of(guess) != DescriptorKind::kUnknown) {
+    const std::uint64_t known = load(g_writer.descriptor(guess).epoll_data);
+    if (known == data || (known == 0 && data <= 0xFFFFFFFFU)) {
+      return guess;
+    }
+  }
+  for (std::uint32_t fd = 0; data != 0 && fd < recording::kDescriptors; ++fd) {
+    const Descriptor& entry = g_writer.descriptor(static_cast<int>(fd));
+    if (load(entry.epoll_data) == data && load(entry.kind) != DescriptorKind::kUnknown) {
+      return static_cast<int>(fd);
+    }
+  }
+  return -1;
+}
+
+}  // namespace lamprey::preload::io

@@ -1,0 +1,68 @@
+// Boundaries; see the header.
+#include "preload/lambda/boundaries.h"
+
+#include <sys/resource.h>
+
+#include "preload/base/raw_syscall.h"
+#include "preload/base/ticks.h"
+#include "preload/process/thread.h"
+
+namespace lamprey::preload::lambda::boundaries {
+namespace {
+
+// Wakes a companion that waits for a mark. The one system call that a running process makes for
+// us, at the two moments when the runtime itself is about to wait for the network.
+void wake_reader() {
+  constexpr long kFutexWake = 1;  // shared: the other side maps the same file
+  raw_syscall(SYS_futex, pointer_argument(&g_writer.header().wake), kFutexWake, 0x7FFFFFFF);
+}
+
+// One system call at the two boundaries where the runtime is about to wait for the network anyway:
+// CPU time to the microsecond, where /proc/<pid>/stat has 10 ms and may be out of sight.
+recording::ResourceUse resource_use() {
+  rusage usage = {};
+  if (raw_syscall(SYS_getrusage, RUSAGE_SELF, pointer_argument(&usage)) != 0) {
+    return {};
+  }
+  auto nanoseconds = [](const timeval& time) {
+    return (static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U) +
+           (static_cast<std::uint64_t>(time.tv_usec) * 1000U);
+  };
+  return {nanoseconds(usage.ru_utime),
+          nanoseconds(usage.ru_stime),
+          static_cast<std::uint64_t>(usage.ru_maxrss) * 1024,
+          static_cast<std::uint64_t>(usage.ru_minflt),
+          static_cast<std::uint64_t>(usage.ru_majflt),
+          static_cast<std::uint64_t>(usage.ru_nvcsw),
+          static_cast<std::uint64_t>(usage.ru_nivcsw)};
+}
+
+}  // namespace
+
+// clock_gettime(2) of another thread's CPU time: the kernel's own numbering of such clocks
+// (CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED), which pthread_getcpuclockid(3) uses. By the raw call:
+// the vDSO knows no such clock.
+std::uint64_t thread_cpu_ns(std::int32_t tid) {
+  const auto clock = static_cast<std::int32_t>((~static_cast<std::uint32_t>(tid) << 3U) | 6U);
+  timespec used = {};
+  if (raw_syscall(SYS_clock_gettime, clock, pointer_argument(&used)) != 0) {
+    return 0;
+  }
+  return (static_cast<std::uint64_t>(used.tv_sec) * 1'000'000'000U) +
+         static_cast<std::uint64_t>(used.tv_nsec);
+}
+
+void init_ended() {
+  g_writer.mark_init_end(clock_pair(), resource_use());
+  wake_reader();
+}
+
+void invocation_ended(std::uint64_t sequence) {
+  const recording::ClockPair now = clock_pair();
+  current_slot();  // so that t_thread.tid is known
+  if (g_writer.mark_end(sequence, t_thread.tid, now, resource_use(), thread_cpu_ns)) {
+    wake_reader();
+  }
+}
+
+}  // namespace lamprey::preload::lambda::boundaries

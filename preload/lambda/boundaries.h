@@ -1,0 +1,19 @@
+// What is measured and done at the boundaries of a process's life under the Runtime API: the end of
+// init, the end of an invocation. How they are recognised stands in runtime_api.h.
+//
+// Each makes two system calls, getrusage(2) and a futex(2) that wakes the companion: at moments
+// when the runtime itself is about to wait for the network. No function here allocates or locks.
+#pragma once
+
+#include <cstdint>
+
+namespace lamprey::preload::lambda::boundaries {
+
+void init_ended();
+// `sequence`: of the invocation that is known to have ended, 0: the writer finds it (mark_end).
+void invocation_ended(std::uint64_t sequence);
+
+// CPU time of a thread of this process in ns; 0: not to be had.
+std::uint64_t thread_cpu_ns(std::int32_t tid);
+
+}  // namespace lamprey::preload::lambda::boundaries

@@ -1,0 +1,403 @@
+// The conversations with the Runtime API that are under way, and the marks they make. See
+// runtime_api.h for what is recognised; http_framer.h finds the messages.
+#include "preload/lambda/runtime_api.h"
+
+#include <sys/stat.h>
+
+#include "preload/base/raw_syscall.h"
+#include "preload/base/text.h"
+#include "preload/base/ticks.h"
+#include "preload/base/tripwire.h"
+#include "preload/io/hosts.h"
+#include "preload/io/tls_records.h"
+#include "preload/lambda/boundaries.h"
+#include "preload/lambda/http_framer.h"
+#include "preload/process/thread.h"
+
+namespace lamprey::preload::lambda::runtime_api {
+
+std::uint8_t g_descriptor[kDescriptors] = {};
+
+namespace {
+
+constexpr const char* kGetPrefix = "GET /2018-06-01/runtime/";
+constexpr const char* kPostPrefix = "POST /2018-06-01/runtime/";
+constexpr const char* kNextPath = "invocation/next";
+constexpr const char* kRestorePath = "restore/next";
+constexpr const char* kInvocationPath = "invocation/";
+
+enum class Asked : std::uint8_t { kOther, kNext, kRestore };
+
+// One connection. Requests are answered in order (RFC 9112, 9.3.2), so what was asked waits in a
+// queue: a client may send the POST of one invocation and the GET of the next before it reads.
+struct Conversation {
+  bool busy;  // spin-free try-lock
+  bool used;
+  bool known;       // its first request line was a Runtime API one
+  bool end_marked;  // by sending(), for the request that is about to leave
+  int fd;
+  HttpFramer requests;
+  HttpFramer responses;
+  Asked asked[8];
+  std::uint32_t asked_head;  // next to be answered
+  std::uint32_t asked_tail;
+  std::uint64_t delivered;  // invocation that arrived here last, 0 none
+  std::uint64_t answering;  // invocation that the request being sent answers, 0 none
+  // the response being read
+  std::uint32_t status;
+  std::uint64_t deadline_ms;
+  recording::ClockPair first_byte;
+  char request_id[64];
+  char trace_id[128];
+  char function_arn[224];
+};
+
+constexpr std::size_t kConversations = 64;
+static_assert(kConversations < kTls);
+constinit Conversation g_conversations[kConversations] = {};
+
+// Holds the conversation of `fd` for this thread; nullptr when another has it this instant.
+Conversation* hold(int fd) {
+  const std::uint8_t state = descriptor_state(fd);
+  if (state == kPlain || state >= kTls) {
+    return nullptr;
+  }
+  Conversation& c = g_conversations[state - 1];
+  if (__atomic_test_and_set(&c.busy, __ATOMIC_ACQUIRE)) {
+    recording::shared_add(g_writer.header().traffic_dropped, 1);
+    return nullptr;
+  }
+  if (!c.used || c.fd != fd) {
+    __atomic_clear(&c.busy, __ATOMIC_RELEASE);
+    return nullptr;
+  }
+  return &c;
+}
+
+void release(Conversation& c) { __atomic_clear(&c.busy, __ATOMIC_RELEASE); }
+
+void drop(Conversation& c) {
+  g_descriptor[c.fd] = kPlain;
+  c.used = false;
+}
+
+// A new conversation for `fd`, held; nullptr when all are in use.
+Conversation* begin(int fd) {
+  for (std::size_t i = 0; i < kConversations; ++i) {
+    Conversation& c = g_conversations[i];
+    if (c.used || __atomic_test_and_set(&c.busy, __ATOMIC_ACQUIRE)) {
+      continue;
+    }
+    if (c.used) {
+      release(c);
+      continue;
+    }
+    c.used = true;
+    c.known = false;
+    c.end_marked = false;
+    c.fd = fd;
+    c.requests.reset();
+    c.responses.reset();
+    c.asked_head = c.asked_tail = 0;
+    c.delivered = c.answering = 0;
+    g_descriptor[fd] = static_cast<std::uint8_t>(i + 1);
+    return &c;
+  }
+  recording::shared_add(g_writer.header().traffic_dropped, 1);
+  return nullptr;
+}
+
+bool is_socket(int fd) {
+  struct stat status = {};
+  return raw_syscall(SYS_fstat, fd, pointer_argument(&status)) == 0 && S_ISSOCK(status.st_mode);
+}
+
+// The path below /2018-06-01/runtime/, or nullptr.
+const char* runtime_path(const char* line) {
+  if (starts_with(line, kGetPrefix)) {
+    return line + length_of(kGetPrefix);
+  }
+  return starts_with(line, kPostPrefix) ? line + length_of(kPostPrefix) : nullptr;
+}
+
+// More work is asked for on this connection: what was delivered on it has ended.
+void ask_for_work(Conversation& c) {
+  if (g_writer.init_ended()) {
+    boundaries::invocation_ended(c.delivered);
+  } else {
+    boundaries::init_ended();
+  }
+  c.delivered = 0;
+}
+
+// -- what goes out --------------------------------------------------------------------------------
+
+struct RequestSink {
+  Conversation& c;
+
+  void start_line(const char* line, std::size_t /*n*/) {
+    const char* path = runtime_path(line);
+    if (path != nullptr && !c.known) {
+      c.known = true;
+      io::is_runtime_api(c.fd);
+    }
+    Asked asked = Asked::kOther;
+    if (path != nullptr && starts_with(path, kNextPath)) {
+      asked = Asked::kNext;
+      if (!c.end_marked) {
+        ask_for_work(c);
+      }
+      c.end_marked = false;
+    } else if (path != nullptr && starts_with(path, kRestorePath)) {
+      asked = Asked::kRestore;
+      ask_for_work(c);  // init ends here: a snapshot is taken, and may be restored days later
+    } else if (path != nullptr && starts_with(path, kInvocationPath)) {
+      answer(path + length_of(kInvocationPath));
+    }
+    constexpr std::uint32_t kQueue = sizeof(c.asked) / sizeof(c.asked[0]);
+    if (c.asked_tail - c.asked_head < kQueue) {
+      c.asked[c.asked_tail++ % kQueue] = asked;
+    } else {
+      recording::shared_add(g_writer.header().traffic_dropped, 1);
+    }
+  }
+  void header(const char*, std::size_t, const char*) {}
+  bool head_end() { return true; }
+  void message_end() {
+    if (c.answering != 0 && recording::is_concurrent(g_writer.header())) {
+      boundaries::invocation_ended(c.answering);
+    }
+    c.answering = 0;
+  }
+
+  // `rest`: "<request id>/response HTTP/1.1" or "<request id>/error HTTP/1.1".
+  void answer(const char* rest) {
+    char id[64];
+    std::size_t n = 0;
+    while (rest[n] != '\0' && rest[n] != '/' && n + 1 < sizeof(id)) {
+      id[n] = rest[n];
+      ++n;
+    }
+    id[n] = '\0';
+    const bool response = starts_with(rest + n, "/response");
+    const bool error = starts_with(rest + n, "/error");
+    if (response || error) {
+      c.answering = g_writer.mark_response(id, error, clock_pair());
+    }
+  }
+};
+
+// -- what comes in --------------------------------------------------------------------------------
+
+struct ResponseSink {
+  Conversation& c;
+
+  void start_line(const char* line, std::size_t n) {
+    c.status = n > 9 ? static_cast<std::uint32_t>(to_number(line + 9)) : 0;
+    c.deadline_ms = 0;
+    c.request_id[0] = c.trace_id[0] = c.function_arn[0] = '\0';
+  }
+  void header(const char* name, std::size_t n, const char* value) {
+    if (equal_ignoring_case(name, n, "lambda-runtime-aws-request-id")) {
+      copy_text(c.request_id, value);
+    } else if (equal_ignoring_case(name, n, "lambda-runtime-deadline-ms")) {
+      c.deadline_ms = to_number(value);
+    } else if (equal_ignoring_case(name, n, "lambda-runtime-trace-id")) {
+      copy_text(c.trace_id, value);
+    } else if (equal_ignoring_case(name, n, "lambda-runtime-invoked-function-arn")) {
+      copy_text(c.function_arn, value);
+    }
+  }
+  bool head_end() {
+    if (c.status < 200) {
+      return false;  // 100 Continue: the answer proper is still to come
+    }
+    constexpr std::uint32_t kQueue = sizeof(c.asked) / sizeof(c.asked[0]);
+    Asked asked = Asked::kOther;
+    if (c.asked_head != c.asked_tail) {
+      asked = c.asked[c.asked_head++ % kQueue];
+    }
+    if (asked == Asked::kNext && c.status == 200 && c.request_id[0] != '\0') {
+      start();
+    } else if (asked == Asked::kRestore && c.status == 200) {
+      g_writer.mark_restored(c.first_byte);
+    }
+    return c.status != 204 && c.status != 304;
+  }
+  void message_end() {}
+
+  void start() {
+    const recording::RequestFacts facts = {c.request_id, c.trace_id, c.function_arn, c.deadline_ms};
+    c.delivered = g_writer.mark_start(facts, current_slot(), t_thread.tid, c.first_byte,
+                                      read_clock(CLOCK_REALTIME), boundaries::thread_cpu_ns);
+  }
+};
+
+bool asks_for_work(const char* data, std::size_t size) {
+  char head[64];
+  std::size_t n = 0;
+  for (; n < size && n + 1 < sizeof(head) && data[n] != '\r'; ++n) {
+    head[n] = data[n];
+  }
+  head[n] = '\0';
+  const char* path = starts_with(head, kGetPrefix) ? head + length_of(kGetPrefix) : nullptr;
+  return path != nullptr && starts_with(path, kNextPath);
+}
+
+bool whole_prefix(const char* data, std::size_t size) {
+  char head[32];
+  std::size_t n = 0;
+  for (; n < size && n + 1 < sizeof(head); ++n) {
+    head[n] = data[n];
+  }
+  head[n] = '\0';
+  return runtime_path(head) != nullptr;
+}
+
+// The first bytes of a connection, however few, do not contradict a Runtime API request line. (To
+// wait for the line's end instead would let 64 connections of another protocol, whose first byte
+// happens to be a G or P, take every conversation there is.)
+bool may_become_request(const char* data, std::size_t size) {
+  static constexpr const char* kPrefixes[] = {kGetPrefix, kPostPrefix};
+  for (const char* prefix : kPrefixes) {
+    std::size_t n = 0;
+    while (n < size && prefix[n] != '\0' && data[n] == prefix[n]) {
+      ++n;
+    }
+    if (n == size || prefix[n] == '\0') {
+      return true;
+    }
+  }
+  return false;
+}
+
+// The conversation that these outgoing bytes belong to, held; nullptr: they are no business of
+// ours.
+Conversation* outgoing(int fd, const char* data, std::size_t size) {
+  if (static_cast<unsigned>(fd) >= kDescriptors || size == 0) {
+    return nullptr;
+  }
+  const std::uint8_t state = g_descriptor[fd];
+  if (state == kFresh) {
+    if (!may_become_request(data, size)) {
+      g_descriptor[fd] = io::tls::is_client_hello(data, size) ? kTls : kPlain;
+      if (g_descriptor[fd] == kTls) {
+        io::handshake_is(fd, recording::Handshake::kUnderWay);
+      }
+      return nullptr;
+    }
+    return begin(fd);
+  }
+  if (state == kTls) {
+    const recording::Handshake handshake = io::tls::after_sending(data, size);
+    if (handshake != recording::Handshake::kUnderWay) {
+      g_descriptor[fd] = kPlain;
+      io::handshake_is(fd, handshake);
+    }
+    return nullptr;
+  }
+  if (state == kPlain) {
+    // Connected before us, inherited, or handed over; a file that happens to hold such a line is
+    // told apart by asking the kernel, once.
+    return whole_prefix(data, size) && is_socket(fd) ? begin(fd) : nullptr;
+  }
+  return hold(fd);
+}
+
+}  // namespace
+
+void sending_slow(int fd, const char* data, std::size_t size) {
+  tripwire::enter();
+  char head[64] = {};
+  const std::size_t n = copy_from_caller(head, data, size < sizeof(head) ? size : sizeof(head));
+  if (asks_for_work(head, n) && descriptor_state(fd) != kPlain) {
+    Conversation* c = outgoing(fd, head, n);
+    if (c != nullptr) {
+      if (c->requests.at_message_start() && !c->end_marked) {  // not the repeat of a failed send
+        c->known = c->end_marked = true;
+        io::is_runtime_api(fd);
+        ask_for_work(*c);
+      }
+      release(*c);
+    }
+  }
+  tripwire::leave();
+}
+
+void sent_slow(int fd, const char* data, std::size_t size) {
+  tripwire::enter();
+  Conversation* c = outgoing(fd, data, size);
+  if (c != nullptr) {
+    RequestSink sink{*c};
+    c->requests.feed(data, size, sink);
+    const bool mistaken = c->requests.lost() || (!c->known && c->asked_tail != 0);
+    if (mistaken) {
+      drop(*c);
+    }
+    release(*c);
+  }
+  tripwire::leave();
+}
+
+void received_slow(int fd, const char* data, std::size_t size) {
+  tripwire::enter();
+  Conversation* c = size == 0 ? nullptr : hold(fd);
+  if (c != nullptr) {
+    if (c->responses.at_message_start()) {
+      c->first_byte = clock_pair();
+    }
+    ResponseSink sink{*c};
+    c->responses.feed(data, size, sink);
+    if (c->responses.lost()) {
+      recording::shared_add(g_writer.header().traffic_dropped, 1);
+      drop(*c);
+    }
+    release(*c);
+  }
+  tripwire::leave();
+}
+
+void connected(int fd) {
+  if (static_cast<unsigned>(fd) < kDescriptors) {
+    forget(fd);
+    g_descriptor[fd] = kFresh;
+  }
+}
+
+void forget_slow(int fd) {
+  // A vfork child (CPython's and glibc's way to start programs) shares our memory and closes
+  // "its" descriptors: ours stay open.
+  if (in_vfork_child()) {
+    return;
+  }
+  const std::uint8_t state = g_descriptor[fd];
+  g_descriptor[fd] = kPlain;
+  if (state != kPlain && state < kTls) {
+    Conversation& c = g_conversations[state - 1];
+    if (!__atomic_test_and_set(&c.busy, __ATOMIC_ACQUIRE)) {
+      if (c.fd == fd) {
+        c.used = false;
+      }
+      release(c);
+    }
+  }
+}
+
+void forget_range(unsigned first, unsigned last) {
+  const unsigned end = last < kDescriptors ? last : kDescriptors - 1;
+  for (unsigned fd = first; fd <= end && fd >= first; ++fd) {
+    forget(static_cast<int>(fd));
+  }
+}
+
+void forget_all() {
+  for (Conversation& c : g_conversations) {
+    if (c.used) {
+      g_descriptor[c.fd] = kPlain;
+      c.used = false;
+    }
+    c.busy = false;
+  }
+}
+
+}  // namespace lamprey::preload::lambda::runtime_api

@@ -1,0 +1,70 @@
+// See recent_stacks.h. Only the thread that owns a slot, and its signal handlers, touch its places.
+#include "preload/stack/recent_stacks.h"
+
+namespace lamprey::preload::stack::recent_stacks {
+namespace {
+
+using recording::load;
+using recording::store;
+
+constexpr std::uint32_t kPlaces = 4;  // of a thread: a loop seldom waits in more ways
+
+constinit Recent g_places[recording::kThreadSlots][kPlaces] =
+    {};  // touched as threads wait: 3 KB each
+std::uint32_t g_forgotten = 1;
+
+// Stacks of other module generations are other stacks; see Header::generation.
+std::uint64_t epoch() {
+  return (std::uint64_t{load(g_forgotten)} << 32U) | load(g_writer.header().generation);
+}
+
+}  // namespace
+
+Recent* place_for(std::uintptr_t frame, const void* caller) {
+  const recording::ThreadSlot* slot = t_thread.slot;
+  if (slot == nullptr) {
+    return nullptr;
+  }
+  const std::uintptr_t which = (frame >> 4U) ^ (reinterpret_cast<std::uintptr_t>(caller) >> 2U);
+  return &g_places[g_writer.index_of(*slot)][(which ^ (which >> 6U)) % kPlaces];
+}
+
+std::uint32_t recall(const Recent& place, std::uintptr_t frame) {
+  const unwind::Trace& trace = place.trace;
+  if (load(place.epoch) != epoch() || trace.base != frame ||
+      place.owner != load(t_thread.slot->generation)) {
+    return 0;
+  }
+  const auto* stack = reinterpret_cast<const std::uint64_t*>(frame);
+  for (std::uint32_t i = 0; i < trace.count; ++i) {
+    // In the order of the walk: a word is read only below frames that are still there.
+    if (load(stack[trace.at[i]]) != trace.words[i]) {
+      return 0;
+    }
+  }
+  return place.stack;
+}
+
+bool begin(Recent& place, std::uintptr_t frame) {
+  if (place.filling) {
+    return false;
+  }
+  store(place.filling, true);
+  store(place.epoch, 0);
+  recording::order_for_handlers();
+  place.began = epoch();
+  place.trace.base = frame;
+  return true;
+}
+
+void end(Recent& place, std::uint32_t stack) {
+  place.owner = load(t_thread.slot->generation);
+  place.stack = stack;
+  recording::order_for_handlers();
+  store(place.epoch, place.trace.complete && stack != 0 ? place.began : 0);
+  store(place.filling, false);
+}
+
+void forget_all() { recording::shared_add(g_forgotten, 1); }
+
+}  // namespace lamprey::preload::stack::recent_stacks

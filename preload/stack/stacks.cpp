@@ -1,0 +1,183 @@
+// The table of stacks; see the header. Stacks are handed out densely from the front, so that a
+// reader reads, and the process touches, no more pages than there are stacks; a private index finds
+// a stack by its hash.
+#include "preload/stack/stacks.h"
+
+#include "preload/base/tripwire.h"
+#include "preload/libc/environment.h"
+#include "preload/process/thread.h"
+#include "preload/stack/modules.h"
+#include "preload/stack/recent_stacks.h"
+#include "preload/stack/unwind.h"
+
+extern char** environ;  // NOLINT(readability-redundant-declaration)
+
+namespace lamprey::preload::stack {
+namespace {
+
+using recording::kStackFrames;
+using recording::kStacks;
+using recording::load;
+using recording::Stack;
+using recording::store;
+
+constexpr std::uint32_t kIndexSize = 2 * kStacks;
+constexpr std::uint32_t kMostProbes = 64;
+
+std::uint32_t g_index[kIndexSize];  // index in Stack[] + 1
+bool g_on = false;
+
+struct Taken {
+  std::uint64_t frames[kStackFrames];
+  unwind::Walk walk;
+};
+
+// Two chains of multiplications, so that one need not wait for the other.
+std::uint64_t hash_of(const Taken& taken, std::uint32_t generation) {
+  constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15U;
+  std::uint64_t even = generation + 1;
+  std::uint64_t odd = taken.walk.depth;
+  std::uint32_t i = 0;
+  for (; i + 1 < taken.walk.depth; i += 2) {
+    even = (even ^ taken.frames[i]) * kOdd;
+    even ^= even >> 29U;
+    odd = (odd ^ taken.frames[i + 1]) * kOdd;
+    odd ^= odd >> 31U;
+  }
+  if (i < taken.walk.depth) {
+    even = (even ^ taken.frames[i]) * kOdd;
+  }
+  const std::uint64_t hash = (even ^ (odd << 1U) ^ (odd >> 63U)) * kOdd;
+  return hash ^ (hash >> 32U);
+}
+
+// A new entry, complete but for its depth; 0 when there is no room.
+std::uint32_t fill_next(const Taken& taken, std::uint64_t hash, std::uint32_t generation) {
+  recording::Header& header = g_writer.header();
+  if (load(header.stacks_used) >= kStacks) {
+    return 0;
+  }
+  const std::uint32_t index = __atomic_fetch_add(&header.stacks_used, 1U, __ATOMIC_RELAXED);
+  if (index >= kStacks) {
+    return 0;  // several threads overshot together; a reader clamps
+  }
+  Stack& stack = g_writer.stack_at(index);
+  store(stack.hash, hash);
+  stack.flags = taken.walk.cut ? recording::kStackCut : std::uint16_t{0};
+  stack.generation = static_cast<std::uint16_t>(generation);
+  for (std::uint32_t i = 0; i < taken.walk.depth; ++i) {
+    stack.frames[i] = taken.frames[i];
+  }
+  return index + 1;
+}
+
+std::uint32_t keep(const Taken& taken) {
+  const std::uint32_t generation = load(g_writer.header().generation);
+  const std::uint64_t hash = hash_of(taken, generation);
+  std::uint32_t fresh = 0;
+  for (std::uint32_t probe = 0; probe < kMostProbes; ++probe) {
+    std::uint32_t& place = g_index[(hash + probe) % kIndexSize];
+    std::uint32_t there = __atomic_load_n(&place, __ATOMIC_ACQUIRE);
+    if (there == 0) {
+      fresh = fresh != 0 ? fresh : fill_next(taken, hash, generation);
+      if (fresh == 0) {
+        break;
+      }
+      if (__atomic_compare_exchange_n(&place, &there, fresh, false, __ATOMIC_ACQ_REL,
+                                      __ATOMIC_ACQUIRE)) {
+        recording::publish(g_writer.stack_at(fresh - 1).depth, taken.walk.depth);
+        return fresh;
+      }
+    }
+    if (load(g_writer.stack_at(there - 1).hash) == hash) {
+      return there;  // `fresh`, if another thread was faster, stays unfinished
+    }
+  }
+  recording::shared_add(g_writer.header().stacks_refused, 1);
+  return 0;
+}
+
+inline unwind::Walk take(Taken& taken, unwind::Trace& trace) {
+  const modules::Range own = modules::own();
+  taken.walk = unwind::walk(taken.frames, kStackFrames, own.begin, own.end, trace);
+  return taken.walk;
+}
+
+// Its caller's frame stays on the stack below the words that a trace holds: no tail call.
+std::uint32_t __attribute__((noinline)) walk_and_keep(unwind::Trace& trace) {
+  Taken taken;
+  return take(taken, trace).depth != 0 ? keep(taken) : 0;
+}
+
+// A trace that nobody will look at.
+std::uint32_t __attribute__((noinline)) walk_once() {
+  unwind::Trace trace;
+  trace.base = UINTPTR_MAX;
+  return walk_and_keep(trace);
+}
+
+#if defined(LAMPREY_TRIPWIRE)
+// What was recognised is what a walk finds.
+void check_recalled(std::uint32_t stack) {
+  if (const std::uint32_t walked = walk_once(); walked != 0 && walked != stack) {
+    tripwire::fire("recent_stacks::recall, which took one stack for another");
+  }
+}
+#else
+void check_recalled(std::uint32_t) {}
+#endif
+
+}  // namespace
+
+void attach(const void* caller) {
+  unwind::set_main_stack(reinterpret_cast<std::uintptr_t>(environ));
+  if (environment_value("PYTHONPERFSUPPORT") != nullptr) {
+    unwind::expect_trampolines();
+  }
+  modules::attach();
+  Taken taken;
+  unwind::Trace unused;
+  unused.base = UINTPTR_MAX;
+  take(taken, unused);
+  g_on = taken.walk.depth > 0 && taken.frames[0] == reinterpret_cast<std::uintptr_t>(caller);
+  if (g_on) {
+    keep(taken);
+    g_writer.header().flags |= recording::kFlagStacks;
+  }
+}
+
+void attach_child(const recording::Header& parent, const void* parent_modules) {
+  __builtin_memcpy(&g_writer.module_at(0), parent_modules,
+                   sizeof(recording::Module) * recording::kModules);
+  g_writer.header().modules_used = parent.modules_used;
+  g_writer.header().generation = parent.generation;
+  for (std::uint32_t& place : g_index) {
+    store(place, 0);
+  }
+  modules::write_again();
+  recent_stacks::forget_all();
+  g_writer.header().flags |= g_on ? recording::kFlagStacks : 0;
+}
+
+// The frame address is where this function's frame begins, with the caller's frame pointer and the
+// return address: what lies above is what the callers did.
+std::uint32_t __attribute__((noinline)) capture() {
+  if (!g_on || !recording_here()) {
+    return 0;
+  }
+  const auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  recent_stacks::Recent* place = recent_stacks::place_for(frame, __builtin_return_address(0));
+  std::uint32_t stack = place != nullptr ? recent_stacks::recall(*place, frame) : 0;
+  if (stack != 0) {
+    check_recalled(stack);
+    return stack;
+  }
+  if (place != nullptr && recent_stacks::begin(*place, frame)) {
+    stack = walk_and_keep(place->trace);
+    recent_stacks::end(*place, stack);
+    return stack;
+  }
+  return walk_once();
+}
+
+}  // namespace lamprey::preload::stack

@@ -1,0 +1,349 @@
+// The walk of unwind.h: registers, one step, and the cache that makes a step cheap.
+#include "preload/stack/unwind.h"
+
+#include "preload/stack/modules.h"
+#include "preload/stack/unwind_expression.h"
+#include "preload/stack/unwind_tables.h"
+#include "recording/counting.h"
+
+namespace lamprey::preload::stack::unwind {
+namespace {
+
+using recording::load;
+using recording::store;
+
+constexpr std::uintptr_t kLargestStack = std::uintptr_t{1} << 30;
+constexpr std::uintptr_t kLargestGuess = std::uintptr_t{1} << 20;  // a frame without tables
+constexpr std::uintptr_t kLowestCode = 4096;
+constexpr int kMostSteps = 256;
+
+std::uintptr_t g_main_stack_end = 0;
+std::uintptr_t g_main_thread = 0;  // its thread pointer
+bool g_trampolines = false;        // may be met
+
+// -- the cache ------------------------------------------------------------------------------------
+// One word an entry, so that it is never torn. The 47 bits of a return address are multiplied by an
+// odd number modulo 2^47, which no two addresses share: 13 of them choose the entry, 34 are kept in
+// it. The other 30 say how to step: which register the CFA is counted from (1), that it is a guess
+// (1), CFA offset (12), and how far below the CFA the frame pointer (8; 0: not saved) and the
+// return address (8) lie, all in units.
+constexpr unsigned kAddressBits = 47;
+constexpr unsigned kIndexBits = 13;
+constexpr unsigned kTagBits = kAddressBits - kIndexBits;
+constexpr std::uint64_t kAddressMask = (std::uint64_t{1} << kAddressBits) - 1;
+constexpr std::uint64_t kScatter = 0x5851F42D4C95U | 1U;
+#if defined(__x86_64__)
+constexpr unsigned kAddressShift = 0;
+constexpr std::uint64_t kUnit = 8;
+#else
+constexpr unsigned kAddressShift = 1;  // instructions are aligned to 4: 48 bits fit
+constexpr std::uint64_t kUnit = 8;
+#endif
+
+std::uint64_t g_known[std::size_t{1} << kIndexBits];
+
+// How to step, as it stands in an entry; the lengths are in bytes.
+class Step {
+ public:
+  constexpr explicit Step(std::uint64_t word) : word_(word) {}
+  // In units.
+  constexpr Step(bool from_frame, bool guess, std::uint64_t cfa, std::uint64_t frame,
+                 std::uint64_t returned)
+      : word_((from_frame ? 1U : 0U) | (guess ? 2U : 0U) | (cfa << 2U) | (frame << 14U) |
+              (returned << 22U)) {}
+  constexpr std::uint64_t word() const { return word_; }
+  // The CFA is counted from the frame pointer, else the stack pointer.
+  constexpr bool from_frame() const { return (word_ & 1U) != 0; }
+  constexpr bool guess() const { return (word_ & 2U) != 0; }  // no table said so
+  // The CFA, above that register; then, below the CFA, the saved frame pointer (0: it is not) and
+  // the return address.
+  constexpr std::uint64_t cfa() const { return ((word_ >> 2U) & 0xFFFU) * kUnit; }
+  constexpr std::uint64_t frame() const { return ((word_ >> 14U) & 0xFFU) * kUnit; }
+  constexpr std::uint64_t returned() const { return ((word_ >> 22U) & 0xFFU) * kUnit; }
+
+ private:
+  std::uint64_t word_;
+};
+
+std::uint64_t scattered(std::uintptr_t pc) {
+  return ((pc >> kAddressShift) * kScatter) & kAddressMask;
+}
+
+constexpr std::uint64_t kTagMask = (std::uint64_t{1} << kTagBits) - 1;
+
+// An entry of no tag and no step is an empty one, and would be one that ends the walk.
+bool known(std::uint64_t key, Step& step) {
+  step = Step(load(g_known[key >> kTagBits]));
+  return (step.word() >> (64 - kTagBits)) == (key & kTagMask) && step.word() != 0;
+}
+
+void remember(std::uint64_t key, Step step) {
+  store(g_known[key >> kTagBits], step.word() | (key << (64 - kTagBits)));
+}
+
+// -- the walk -------------------------------------------------------------------------------------
+
+std::uintptr_t thread_pointer() {
+  return reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer());
+}
+
+// Where the stack that holds `sp` ends; 0: unknown (a coroutine's, a signal handler's own).
+// glibc and musl put a thread's own control block, which the thread pointer names, at the upper end
+// of its stack; the main thread's lies elsewhere, its stack ends at the environment.
+std::uintptr_t end_of_stack(std::uintptr_t sp) {
+  if (sp < g_main_stack_end && g_main_stack_end - sp < kLargestStack) {
+    return g_main_stack_end;
+  }
+  const std::uintptr_t thread = thread_pointer();
+  return thread != g_main_thread && sp < thread && thread - sp < kLargestStack ? thread : 0;
+}
+
+#if defined(__aarch64__)
+// Signed return addresses (PAC) carry a signature in their upper bits; user space has 48.
+std::uintptr_t plain_address(std::uint64_t value) { return value & 0x0000FFFFFFFFFFFFU; }
+#else
+std::uintptr_t plain_address(std::uint64_t value) { return value; }
+#endif
+
+bool aligned(std::uintptr_t address) { return address % sizeof(std::uint64_t) == 0; }
+
+// What the steps of a walk relied on, for whoever wants to see later whether it would be the same.
+struct Relied {
+  Trace& trace;
+  std::uintptr_t base;
+  std::uint32_t count = 0;
+  bool complete;
+
+  void on(std::uintptr_t address, std::uint64_t word) {
+    if (address < base) {
+      return;  // a frame of this library's, the same whenever `base` is
+    }
+    const std::uintptr_t at = (address - base) / sizeof(std::uint64_t);
+    if (at > UINT16_MAX || count == Trace::kMost) {
+      complete = false;
+      return;
+    }
+    trace.at[count] = static_cast<std::uint16_t>(at);
+    trace.words[count++] = word;
+  }
+};
+
+std::uint64_t word_at(std::uintptr_t address) {
+  return *reinterpret_cast<const std::uint64_t*>(address);
+}
+
+[[gnu::always_inline]] inline bool take(Registers& r, Step step, Relied& relied) {
+  const std::uintptr_t cfa = (step.from_frame() ? r.fp : r.sp) + step.cfa();
+  const std::uintptr_t room = cfa - r.sp;  // nothing below the stack pointer is anybody's
+  if (cfa <= r.sp || !aligned(cfa) || room > kLargestStack || (r.end != 0 && cfa > r.end) ||
+      step.returned() > room || step.frame() > room) {
+    return false;
+  }
+  if (step.guess()) {
+    if (r.end == 0 || room > kLargestGuess) {
+      return false;
+    }
+    r.guessed = true;
+  }
+  if (step.from_frame()) {
+    relied.on(r.fp_from, r.fp);
+  }
+  const std::uint64_t returned = word_at(cfa - step.returned());
+  relied.on(cfa - step.returned(), returned);
+  if (step.frame() != 0) {
+    r.fp_from = cfa - step.frame();
+    r.fp = word_at(r.fp_from);
+  }
+  r.pc = plain_address(returned);
+  r.lr = 0;  // whatever it holds, it is not this frame's any more
+  r.sp = cfa;
+  r.interrupted = false;
+  return r.pc >= kLowestCode;
+}
+
+// Both platforms' calling conventions keep the frame pointer and the return address side by side,
+// the frame pointer pointing at them.
+constexpr Step kGuess(true, true, 2, 2, 1);
+
+// What CPython makes for each function with PYTHONPERFSUPPORT: "sub $8, %rsp; call *%rcx; add $8,
+// %rsp; ret" on x86_64, without tables and without a frame pointer. (arm64's keeps one.)
+constexpr Step kTrampoline(false, false, 2, 0, 1);
+
+// Reads the code that `r` returns to: only where each step so far was told by tables, so that it is
+// code.
+bool in_trampoline(const Registers& r) {
+#if defined(__x86_64__)
+  constexpr unsigned char kCode[] = {0xFF, 0xD1, 0x48, 0x83, 0xC4, 8, 0xC3};  // from the call on
+  if (!g_trampolines || r.guessed) {
+    return false;
+  }
+  const auto* code = reinterpret_cast<const unsigned char*>(r.pc - 2);
+  for (const unsigned char byte : kCode) {
+    if (*code++ != byte) {
+      return false;
+    }
+  }
+  return true;
+#else
+  static_cast<void>(r);
+  return false;
+#endif
+}
+
+// Nobody called this code: its CFA lies nowhere, so the walk ends here.
+constexpr Step kOutermost(false, false, 0, 0, 0);
+
+// A rule as a cacheable step; false when it needs more than a step says.
+bool to_step(const Rules& rules, Step& step) {
+  const auto units_below = [](const Rule& rule, std::uint64_t& units) {
+    const std::int64_t below = -rule.offset;
+    units = static_cast<std::uint64_t>(below / static_cast<std::int64_t>(kUnit));
+    return rule.kind == Rule::Kind::kAt && below > 0 && below % 8 == 0 && below / 8 <= 0xFF;
+  };
+  if (rules.cfa_computed || rules.signal_frame || rules.cfa_offset < 0 ||
+      rules.cfa_offset % 8 != 0 || rules.cfa_offset / 8 > 0xFFF) {
+    return false;
+  }
+  std::uint64_t returned = 0;
+  std::uint64_t frame = 0;
+  if (!units_below(rules.return_address, returned) ||
+      (rules.frame_pointer.kind != Rule::Kind::kSame && !units_below(rules.frame_pointer, frame))) {
+    return false;
+  }
+  step = Step(rules.cfa_register == kFrameRegister, false,
+              static_cast<std::uint64_t>(rules.cfa_offset) / kUnit, frame, returned);
+  return true;
+}
+
+// The general step; false at the end of the stack and where nothing can be said.
+bool take_rules(Registers& r, const Rules& rules) {
+  std::uint64_t cfa = 0;
+  if (rules.cfa_computed) {
+    if (!evaluate(rules.cfa_expression, r, nullptr, cfa)) {
+      return false;
+    }
+  } else {
+    cfa = (rules.cfa_register == kFrameRegister ? r.fp : r.sp) +
+          static_cast<std::uint64_t>(rules.cfa_offset);
+  }
+  std::uint64_t pc = 0;
+  std::uint64_t fp = 0;
+  if (!aligned(cfa) || !caller_value(rules.return_address, r, cfa, r.lr, pc) ||
+      !caller_value(rules.frame_pointer, r, cfa, r.fp, fp)) {
+    return false;
+  }
+  // Only a signal frame may lead to another stack, and only a leaf (arm64) has no frame at all.
+  const bool forward = cfa > r.sp || (cfa == r.sp && r.interrupted);
+  if (!rules.signal_frame &&
+      (!forward || cfa - r.sp > kLargestStack || (r.end != 0 && cfa > r.end))) {
+    return false;
+  }
+  if (rules.signal_frame) {
+    r.end = end_of_stack(cfa);
+  }
+  r = {plain_address(pc), cfa, fp, 0, r.end, 0, rules.signal_frame, r.guessed};
+  return r.pc >= kLowestCode;
+}
+
+// By the tables, for an address that is not known yet.
+bool __attribute__((noinline)) step_anew(Registers& r, Relied& relied) {
+  relied.complete = false;  // they may tell to read anything
+  const std::uint64_t key = scattered(r.pc);
+  Step step = kGuess;
+  // A return address may be the first of the next function (after a call that never returns): the
+  // call itself is what counts.
+  const std::uintptr_t call = r.interrupted ? r.pc : r.pc - 1;
+  if (take_signal_return(r)) {
+    r.end = end_of_stack(r.sp);
+    return r.pc >= kLowestCode;
+  }
+  Tables tables;
+  const modules::Answer answer = modules::find_tables(call, tables);
+  Rules rules;
+  if (answer == modules::Answer::kFound && find_rules(tables, call, rules)) {
+    if (!r.interrupted && to_step(rules, step)) {
+      remember(key, step);
+      return take(r, step, relied);
+    }
+    if (!r.interrupted && rules.return_address.kind == Rule::Kind::kUndefined) {
+      remember(key, kOutermost);
+      return false;
+    }
+    return take_rules(r, rules);
+  }
+  if (r.interrupted) {
+    return false;  // anywhere in a prologue: nothing to guess by
+  }
+  step = in_trampoline(r) ? kTrampoline : kGuess;
+  if (answer != modules::Answer::kAskLater && !(g_trampolines && r.guessed)) {
+    remember(key, step);
+  }
+  return take(r, step, relied);
+}
+
+[[gnu::always_inline]] inline bool step_up(Registers& r, Relied& relied) {
+  Step step = kOutermost;
+  if (!r.interrupted && known(scattered(r.pc), step)) [[likely]] {
+    return take(r, step, relied);
+  }
+  Registers registers = r;  // copies, so that the loop's own can stay in the machine's
+  Relied so_far = relied;
+  const bool up = step_anew(registers, so_far);
+  r = registers;
+  relied.count = so_far.count;
+  relied.complete = so_far.complete;
+  return up;
+}
+
+}  // namespace
+
+void set_main_stack(std::uintptr_t end) {
+  g_main_stack_end = end;
+  g_main_thread = thread_pointer();
+}
+
+void expect_trampolines() { g_trampolines = true; }
+
+void forget_addresses() {
+  for (std::uint64_t& word : g_known) {
+    if (load(word) != 0) {
+      store(word, 0);
+    }
+  }
+}
+
+// Not inlined and not a tail call: its own frame is the first that is stepped out of.
+Walk __attribute__((noinline))
+walk(std::uint64_t* frames, std::uint32_t capacity, std::uintptr_t skip_begin,
+     std::uintptr_t skip_end, Trace& trace) {
+  Registers r = {};
+#if defined(__x86_64__)
+  asm volatile("leaq 0(%%rip), %0\n\tmovq %%rsp, %1\n\tmovq %%rbp, %2"
+               : "=r"(r.pc), "=r"(r.sp), "=r"(r.fp));
+#else
+  asm volatile("adr %0, .\n\tmov %1, sp\n\tmov %2, x29" : "=r"(r.pc), "=r"(r.sp), "=r"(r.fp));
+  r.lr = reinterpret_cast<std::uintptr_t>(__builtin_return_address(0));
+#endif
+  r.end = end_of_stack(r.sp);
+  Relied relied = {trace, trace.base, 0, r.end != 0};
+  Walk result = {0, false};
+  for (int steps = 0; steps < kMostSteps; ++steps) {
+    if (!step_up(r, relied)) {
+      break;
+    }
+    if (r.pc >= skip_begin && r.pc < skip_end) {
+      continue;
+    }
+    if (result.depth == capacity) {
+      result.cut = true;
+      break;
+    }
+    frames[result.depth++] = r.pc;
+  }
+  trace.count = relied.count;
+  trace.complete = relied.complete;
+  asm volatile("" : : : "memory");
+  return result;
+}
+
+}  // namespace lamprey::preload::stack::unwind
