@@ -230,6 +230,7 @@ def test_an_unknown_architecture_is_one_line(root):
         (["tests/run", "unit", "everything"], "unknown kind everything"),
         (["layer/install", "everything"], "unknown part everything"),
         (["layer/try", "everything"], "unexpected argument everything"),
+        (["tests/lint", "everything"], "unknown check everything"),
     ],
 )
 def test_wrong_words_end_before_any_work(root, command, says):
