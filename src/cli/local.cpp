@@ -4,11 +4,11 @@
 #include <string>
 
 #include "cli/commands.h"
+#include "cli/own_layer.h"
 #include "emulator/local_run.h"
 #include "emulator/options.h"
 
 namespace lamprey::cli {
-
 void add_local(CLI::App& app, int& exit_status) {
   const auto raw = std::make_shared<emulator::RawOptions>();
   CLI::App* local = app.add_subcommand(
@@ -27,12 +27,22 @@ void add_local(CLI::App& app, int& exit_status) {
   local->add_option("COMMAND", raw->command,
                     "The runtime's start command: python3 -m awslambdaric app.handler");
   local->callback([raw, &exit_status] {
+    const OwnLayer layer = own_layer();
+    if (!raw->layer && layer.found) {
+      raw->layer = layer.folder;
+    }
     emulator::Options options;
     const std::string complaint = emulator::check_options(*raw, options);
     if (!complaint.empty()) {
       std::fprintf(stderr, "lamprey local: %s\n", complaint.c_str());
       exit_status = 2;
       return;
+    }
+    if (!raw->layer) {
+      std::fprintf(stderr,
+                   "lamprey local: no layer in %s, where the zip of the layer is unpacked; the"
+                   " function runs without Lamprey (--layer DIR names another place)\n",
+                   layer.folder.c_str());
     }
     exit_status = emulator::run_local(options);
   });

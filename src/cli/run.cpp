@@ -20,6 +20,7 @@
 
 #include "cli/child_program.h"
 #include "cli/commands.h"
+#include "cli/own_layer.h"
 #include "cli/program_words.h"
 #include "cli/tables.h"
 #include "cloudwatch/line.h"
@@ -46,22 +47,14 @@ struct RunOptions {
 
 void complain(const std::string& text) { std::fprintf(stderr, "lamprey: %s\n", text.c_str()); }
 
-// The library lies in ../lib beside the directory of this very program.
-std::string library_path() {
-  std::string path(4096, '\0');
-  const ssize_t length = readlink("/proc/self/exe", path.data(), path.size());
-  if (length <= 0) {
-    return {};
-  }
-  path.resize(static_cast<std::size_t>(length));
-  for (int level = 0; level < 2; ++level) {
-    path.resize(path.rfind('/') == std::string::npos ? 0 : path.rfind('/'));
-  }
-  return path + "/lib/liblamprey.so";
-}
-
 // Why the library cannot be used; empty when it can.
-std::string obstacle(const std::string& library) {
+std::string obstacle(const OwnLayer& layer) {
+  if (!layer.found) {
+    return fmt::format(
+        "no layer in {}, where the zip of the layer is unpacked; nothing is recorded",
+        layer.folder);
+  }
+  const std::string library = layer.library();
   if (access(library.c_str(), R_OK) != 0) {
     return fmt::format("library {} cannot be read: {}; nothing is recorded", library,
                        std::strerror(errno));
@@ -260,8 +253,9 @@ int run(const RunOptions& options) {
     close(descriptor);
   }
   complain_of_settings(options);
-  std::string library = library_path();
-  const std::string trouble = obstacle(library);
+  const OwnLayer layer = own_layer();
+  std::string library = layer.library();
+  const std::string trouble = obstacle(layer);
   if (!trouble.empty()) {
     complain(trouble);
     library.clear();

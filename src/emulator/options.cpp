@@ -127,20 +127,8 @@ std::string check_command(const std::vector<std::string>& words,
   return {};
 }
 
-// The development build is laid out like the layer: bin/lamprey beside lamprey, lib/, extensions/.
-std::string own_layer() {
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  if (error) {
-    return {};
-  }
-  const fs::path folder = program.parent_path().parent_path();
-  return is_program(folder / "lamprey") ? folder.string() : std::string();
-}
-
 std::string check_layer(const std::optional<std::string>& text, std::string& layer) {
   if (!text) {
-    layer = own_layer();
     return {};
   }
   std::error_code error;
