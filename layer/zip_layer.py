@@ -14,24 +14,25 @@ FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 UNIX = 3
 
 
-def add_entry(archive, name, path, executable):
-    info = zipfile.ZipInfo(name, FIXED_TIME)
-    info.create_system = UNIX
-    info.external_attr = (0o100755 if executable else 0o100644) << 16
-    info.compress_type = zipfile.ZIP_DEFLATED
-    with open(path, "rb") as content:
-        archive.writestr(info, content.read(), compresslevel=9)
-
-
-def main(out, *entries):
-    partial = out + ".partial"
+def pack(out, entries):
+    """Entries are (name, content, executable), and are written in their order."""
+    partial = f"{out}.partial"
     with zipfile.ZipFile(partial, "w") as archive:
-        for entry in sorted(entries):
-            name, path = entry.split("=", 1)
-            executable = path.endswith(":x")
-            add_entry(archive, name, path[:-2] if executable else path, executable)
+        for name, content, executable in entries:
+            info = zipfile.ZipInfo(name, FIXED_TIME)
+            info.create_system = UNIX
+            info.external_attr = (0o100755 if executable else 0o100644) << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, content, compresslevel=9)
     os.replace(partial, out)
 
 
+def read_entry(word):
+    name, path = word.split("=", 1)
+    executable = path.endswith(":x")
+    with open(path.removesuffix(":x"), "rb") as content:
+        return name, content.read(), executable
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    pack(sys.argv[1], map(read_entry, sorted(sys.argv[2:])))

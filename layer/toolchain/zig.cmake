@@ -1,5 +1,5 @@
 # The toolchain of the shipped binaries. Wants LAMPREY_PARTS (preload: a library for glibc 2.26 and
-# newer; companion: a static program with musl) and LAMPREY_ARCHITECTURE (x86_64 | arm64).
+# newer; programs: static ones with musl) and LAMPREY_ARCHITECTURE (x86_64 | arm64).
 # What is compiled stands in CMakeLists.txt; only how to reach the target may live here.
 list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES LAMPREY_PARTS LAMPREY_ARCHITECTURE)
 

@@ -107,7 +107,7 @@ def test_the_texts_are_the_repositorys(layer, root):
         assert (layer.path / name).read_bytes() == source.read_bytes()
 
 
-@pytest.mark.parametrize("linked", ["Boost", "{fmt}", "nlohmann", "musl", "libc++", "compiler-rt"])
+@pytest.mark.parametrize("linked", ["Boost", "CLI11", "{fmt}", "nlohmann", "musl", "libc++", "compiler-rt"])
 def test_the_notice_names_what_is_linked_in(root, linked):
     assert linked in (root / "layer" / "NOTICE").read_text()
 
