@@ -21,7 +21,7 @@ The library sees the calls that the program and its libraries make to libc. It d
   The companion looks for such code in the first 4 MiB of every file that the runtime has mapped as executable, except libc and
   the loader, while there is time (4 ms at the `init` line, 50 ms at the `shutdown` line of a process that is alive).
   `coverage.unseen` of these two lines names the files that have it. It is recognised by the two code sequences that compilers
-  generate for it (`src/symbols/raw_calls.h`); another sequence would be missed. Among 1,500 libraries of a distribution, those
+  generate for it (`src/symbols/direct_syscalls.h`); another sequence would be missed. Among 1,500 libraries of a distribution, those
   found were the C libraries, the sanitizers, liburing and a profiler, with no false alarm. CPython, Node, the JVM and Ruby have
   none;
 * **io_uring**: the record says that it was set up;

@@ -31,8 +31,8 @@ struct Library {
 };
 
 struct Libraries {
-  static constexpr std::size_t kMost = 2;
-  Library list[kMost];
+  static constexpr std::size_t kMax = 2;
+  Library list[kMax];
   std::size_t count;
 };
 
@@ -62,7 +62,7 @@ int take_library(dl_phdr_info* info, std::size_t, void* into) {
   auto& libraries = *static_cast<Libraries*>(into);
   const bool wanted =
       ends_with(info->dlpi_name, "/libc.so.6") || ends_with(info->dlpi_name, "/libpthread.so.0");
-  if (!wanted || libraries.count == Libraries::kMost) {
+  if (!wanted || libraries.count == Libraries::kMax) {
     return 0;
   }
   Library library = {info->dlpi_name, 0, 0, {}};
@@ -307,7 +307,7 @@ ExactState possible() {
 
 ExactState install(recording::Kernel& kernel) {
   const Libraries libraries = find_libraries();
-  Found found[Libraries::kMost];
+  Found found[Libraries::kMax];
   std::uint32_t places = 0;
   std::uint32_t left = 0;
   bool refused = libraries.count == 0 || !prepare_stubs();

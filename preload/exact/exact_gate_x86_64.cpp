@@ -25,7 +25,7 @@ struct Prelude {
 };
 constexpr std::size_t kPreludes = 512;
 constexpr std::size_t kPreludeBytes = sizeof(Prelude) * kPreludes;
-static_assert(sizeof(Prelude) >= kMostCopied + 5);
+static_assert(sizeof(Prelude) >= kMaxCopied + 5);
 
 constinit Prelude* g_preludes = nullptr;
 constinit std::size_t g_preludes_used = 0;
@@ -84,7 +84,7 @@ std::uintptr_t make_stub(std::uint32_t index, const GateSite& site, Copied copie
   if (copied.bytes == 0) {
     return stub_address(index);
   }
-  if (g_preludes_used == kPreludes || copied.bytes > kMostCopied ||
+  if (g_preludes_used == kPreludes || copied.bytes > kMaxCopied ||
       !copy_code(g_preludes[g_preludes_used], copied, stub_address(index))) {
     return 0;
   }

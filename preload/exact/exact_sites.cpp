@@ -184,7 +184,7 @@ class Search {
   // jump; gives it up when there are none.
   void find_copied(std::uint32_t index) {
     constexpr std::size_t kJumpBytes = 5;
-    constexpr std::size_t kMostInstructions = 3;
+    constexpr std::size_t kMaxInstructions = 3;
     SyscallSite& site = sites_[index];
     const std::size_t call = site.offset;
     site.bytes = 0;
@@ -193,14 +193,14 @@ class Search {
     if (!function_around(site.offset, begin, end)) {
       return;
     }
-    std::size_t starts[kMostInstructions] = {};  // of the simple ones just read, newest last
+    std::size_t starts[kMaxInstructions] = {};  // of the simple ones just read, newest last
     std::size_t count = 0;
     for (std::size_t at = begin; at < call;) {
       const Instruction read = read_instruction(text_.bytes + at, end - at);
       if (read.length == 0) {
         return;
       }
-      if (count == kMostInstructions || !read.simple) {
+      if (count == kMaxInstructions || !read.simple) {
         const std::size_t kept = read.simple ? count - 1 : 0;
         for (std::size_t i = 0; i < kept; ++i) {
           starts[i] = starts[i + 1];
@@ -221,7 +221,7 @@ class Search {
     for (std::size_t back = count; back > 0; --back) {
       const std::size_t from = starts[back - 1];
       if (from >= free_from && call + kSyscallBytes - from >= kJumpBytes &&
-          call - from <= kMostCopied) {
+          call - from <= kMaxCopied) {
         site.offset = static_cast<std::uint32_t>(from);
         site.bytes = static_cast<std::uint8_t>(call + kSyscallBytes - from);
         site.behind = site.bytes;

@@ -32,7 +32,7 @@ namespace lamprey::preload::exact {
 
 enum class Shape : std::uint8_t { kNumberFirst, kCompare64, kCompare32, kCopied, kAlone };
 
-inline constexpr std::size_t kMostCopied = 29;  // bytes before `syscall` in a place of kCopied
+inline constexpr std::size_t kMaxCopied = 29;  // bytes before `syscall` in a place of kCopied
 
 struct SyscallSite {
   std::uint32_t offset;  // of the first byte to be replaced, from the start of the text

@@ -30,12 +30,12 @@ constexpr int kRemapFixed = 2;      // MREMAP_FIXED
 constexpr int kRemapDontUnmap = 4;  // MREMAP_DONTUNMAP
 constexpr int kAdviseDontNeed = 4;  // MADV_DONTNEED
 constexpr int kAdviseFree = 8;      // MADV_FREE
-constexpr long kMostError = 4095;
+constexpr long kMaxError = 4095;
 
 using MmapFunction = void* (*)(void*, std::size_t, int, int, int, off_t);
 
 long settle(long result) {
-  if (result < 0 && result >= -kMostError) {
+  if (result < 0 && result >= -kMaxError) {
     errno = static_cast<int>(-result);
     return -1;
   }

@@ -65,9 +65,9 @@ struct EpollWaits : Waits {
   const epoll_event* events;
   EpollWaits(int on, const epoll_event* array) : Waits(on), events(array) {}
   CallClass account(CallClass, const Spent& spent, int result) const {
-    constexpr int kMost = 16;  // of one wait; more say nothing new
+    constexpr int kMax = 16;  // of one wait; more say nothing new
     CallClass spent_on = nobody(result);
-    for (int i = 0; i < result && i < kMost; ++i) {
+    for (int i = 0; i < result && i < kMax; ++i) {
       const int ready = io::registered_as(events[i].data.u64);
       spent_on = ready >= 0 ? io::waited_for(ready, spent) : CallClass::kWait;
       if (spent_on != CallClass::kWait) {

@@ -16,7 +16,7 @@ struct Place {
   Origin origin;
   std::uint16_t bytes;
   bool filling;
-  char text[kMostBytes];
+  char text[kMaxBytes];
 };
 
 constinit Place g_places[recording::kThreadSlots] = {};
@@ -39,7 +39,7 @@ bool ask(const Origin& origin, const char* path, Question& question) {
   const auto name = static_cast<std::size_t>(last - path);
   const bool dots = last[0] == '.' && (last[1] == '\0' || (last[1] == '.' && last[2] == '\0'));
   question = {origin, path, name};
-  return name <= kMostBytes && bytes > name && bytes < kLongestPath && !dots &&
+  return name <= kMaxBytes && bytes > name && bytes < kLongestPath && !dots &&
          origin.at != kNowhere;
 }
 

@@ -15,7 +15,7 @@
 
 namespace lamprey::preload::io::recent_directory {
 
-inline constexpr std::size_t kMostBytes = 112;
+inline constexpr std::size_t kMaxBytes = 112;
 
 // What a path is relative to. Equal origins mean the same directory.
 struct Origin {

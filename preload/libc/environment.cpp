@@ -111,10 +111,10 @@ void leave_environment() {
 }
 
 std::size_t entries_for_exec(char* const* environment) {
-  constexpr std::size_t kMost = 8192;  // 64 KB of a thread's stack at most
+  constexpr std::size_t kMax = 8192;  // 64 KB of a thread's stack at most
   std::size_t n = 0;
   while (environment != nullptr && environment[n] != nullptr) {
-    if (++n > kMost) {
+    if (++n > kMax) {
       return 0;
     }
   }

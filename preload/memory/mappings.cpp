@@ -123,8 +123,8 @@ struct Found {
 bool take_from(std::uint32_t index, std::uintptr_t begin, std::uintptr_t end, Moment before,
                Kind kind, Found& found) {
   constexpr int kSpins = 100;
-  constexpr int kMostTries = 1000;
-  for (int i = 0; i < kMostTries; ++i) {
+  constexpr int kMaxTries = 1000;
+  for (int i = 0; i < kMaxTries; ++i) {
     const std::uint32_t state = __atomic_load_n(&g_state[index], __ATOMIC_ACQUIRE);
     if (phase_of(state) == kFree || phase_of(state) == kFilling) {
       return false;
@@ -240,7 +240,7 @@ void closed(std::uintptr_t begin, std::uintptr_t end, Moment before) {
 void take(std::uintptr_t begin, std::uintptr_t end, Moving& moving) {
   moving.count = 0;
   for_each_piece(begin, end, UINT64_MAX, Kind::kAny, [&moving](const Piece& piece, Moment number) {
-    if (moving.count == Moving::kMost) {
+    if (moving.count == Moving::kMax) {
       lost();
       died(piece);
       return;

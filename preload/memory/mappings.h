@@ -57,9 +57,9 @@ void closed(std::uintptr_t begin, std::uintptr_t end, Moment before);
 // What mremap moves. Taken out before the real call, while nobody else can be given the range, and
 // put back after it, wherever it then is.
 struct Moving {
-  static constexpr std::uint32_t kMost = 16;
-  Piece pieces[kMost];
-  Moment numbers[kMost];
+  static constexpr std::uint32_t kMax = 16;
+  Piece pieces[kMax];
+  Moment numbers[kMax];
   std::uint32_t count;
 };
 void take(std::uintptr_t begin, std::uintptr_t end, Moving& moving);

@@ -17,18 +17,18 @@ using recording::store;
 using recording::ThreadSlot;
 
 constexpr std::uint64_t kDefaultBytes = 65536;
-constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 40;
+constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 40;
 
 // Too many samples in this invocation: from now on every second one.
 void keep_budget() {
   recording::Header& header = g_writer.header();
   shared_add(header.samples, 1);
   const std::uint64_t round = __atomic_add_fetch(&header.samples_this_round, 1U, __ATOMIC_RELAXED);
-  if (round % recording::kMostSamples != 0 || load(header.sample_bytes) < recording::kFixedBelow) {
+  if (round % recording::kMaxSamples != 0 || load(header.sample_bytes) < recording::kFixedBelow) {
     return;
   }
   const std::uint64_t now = load(header.sample_now);
-  if (now < kMostBytes) {
+  if (now < kMaxBytes) {
     store(header.sample_now, now * 2);
   }
 }
@@ -79,10 +79,10 @@ bool attach(const char* text) {
   std::uint64_t bytes = 0;
   bool good = true;
   for (const char* c = text; good && c != nullptr && *c != '\0'; ++c) {
-    good = *c >= '0' && *c <= '9' && bytes <= kMostBytes;
+    good = *c >= '0' && *c <= '9' && bytes <= kMaxBytes;
     bytes = (bytes * 10) + static_cast<std::uint64_t>(*c - '0');
   }
-  good = good && bytes <= kMostBytes;
+  good = good && bytes <= kMaxBytes;
   const bool given = text != nullptr && *text != '\0';
   bytes = good && given ? bytes : kDefaultBytes;
   if ((g_writer.header().flags & recording::kFlagStacks) == 0) {

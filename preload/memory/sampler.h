@@ -7,7 +7,7 @@
 //     so every byte has the same chance whatever pattern the program allocates in.
 //   * A block of measure s is sampled with chance p = 1 - e^(-s/T). It is counted 1/p times, at
 //     once, and this weight stays with it until its free. So every sum is unbiased, also when T
-//     changes: T doubles when an invocation takes more than kMostSamples, and halves again at the
+//     changes: T doubles when an invocation takes more than kMaxSamples, and halves again at the
 //     next START.
 //   * realloc ends the old block and may sample the new one, at realloc's stack.
 //

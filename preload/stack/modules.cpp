@@ -21,9 +21,9 @@ using recording::store;
 
 constexpr std::uintptr_t kPage = 4096;
 constexpr std::uintptr_t kLargestModule = std::uintptr_t{1} << 34;
-constexpr int kMostHeaders = 64;
-constexpr int kMostLinks = 4096;
-constexpr int kMostSpins = 100000;
+constexpr int kMaxHeaders = 64;
+constexpr int kMaxLinks = 4096;
+constexpr int kMaxSpins = 100000;
 
 // What one module's program headers say.
 struct Found {
@@ -78,7 +78,7 @@ void take_note(const std::uint8_t* at, const std::uint8_t* end, Found& found) {
     if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && at[0] == 'G' && at[1] == 'N') {
       found.build_id = at + name;
       found.build_id_bytes = static_cast<std::uint8_t>(
-          note->n_descsz < recording::kMostBuildId ? note->n_descsz : recording::kMostBuildId);
+          note->n_descsz < recording::kMaxBuildId ? note->n_descsz : recording::kMaxBuildId);
       return;
     }
     at += name + text;
@@ -88,7 +88,7 @@ void take_note(const std::uint8_t* at, const std::uint8_t* end, Found& found) {
 bool describe(const ElfW(Phdr) * headers, int count, std::uintptr_t bias, Found& found) {
   found.bias = bias;
   const ElfW(Phdr)* table = nullptr;
-  for (int i = 0; i < count && i < kMostHeaders; ++i) {
+  for (int i = 0; i < count && i < kMaxHeaders; ++i) {
     const ElfW(Phdr)& header = headers[i];
     if (header.p_type == PT_LOAD) {
       const std::uintptr_t start = (bias + header.p_vaddr) & ~(kPage - 1);
@@ -102,7 +102,7 @@ bool describe(const ElfW(Phdr) * headers, int count, std::uintptr_t bias, Found&
   if (found.start >= found.end || found.end - found.start > kLargestModule) {
     return false;
   }
-  for (int i = 0; i < count && i < kMostHeaders; ++i) {
+  for (int i = 0; i < count && i < kMaxHeaders; ++i) {
     const ElfW(Phdr)& header = headers[i];
     const auto* begin = reinterpret_cast<const std::uint8_t*>(bias + header.p_vaddr);
     if (header.p_type == PT_NOTE && found.build_id == nullptr && (header.p_flags & PF_R) != 0 &&
@@ -223,9 +223,9 @@ void add_or_revive(const Found& found, const char* path) {
 void add(const Found& found, const char* path) {
   const SignalsHeld held;
   // Another thread adds, perhaps this very module. Not for ever: it may have been killed.
-  constexpr int kMostYields = 1000;
+  constexpr int kMaxYields = 1000;
   for (int i = 0; __atomic_test_and_set(&g_adding, __ATOMIC_ACQUIRE); ++i) {
-    if (i == kMostYields) {
+    if (i == kMaxYields) {
       return;
     }
     raw_syscall(SYS_sched_yield);
@@ -300,7 +300,7 @@ Answer find_by_list(std::uintptr_t pc, unwind::Tables& tables) {
   if (!begin_walk()) {
     return Answer::kAskLater;
   }
-  int left = kMostLinks;
+  int left = kMaxLinks;
   for (const link_map* link = g_debug->r_map; link != nullptr && --left > 0; link = link->l_next) {
     Found found;
     if (may_start_at(*link) && look_up(link->l_addr) == nullptr &&
@@ -373,7 +373,7 @@ bool in_vdso(std::uintptr_t pc) { return pc >= g_vdso.begin && pc < g_vdso.end; 
 
 void unloading() {
   __atomic_fetch_add(&g_unloading, 1U, __ATOMIC_SEQ_CST);
-  for (int i = 0; i < kMostSpins && __atomic_load_n(&g_walkers, __ATOMIC_SEQ_CST) != 0; ++i) {
+  for (int i = 0; i < kMaxSpins && __atomic_load_n(&g_walkers, __ATOMIC_SEQ_CST) != 0; ++i) {
   }
 }
 
@@ -390,7 +390,7 @@ void unloaded() {
   } else if (begin_walk()) {
     for (std::uint32_t i = 0; i < load(g_count); ++i) {
       bool listed = false;
-      int left = kMostLinks;
+      int left = kMaxLinks;
       for (const link_map* link = g_debug->r_map; link != nullptr && --left > 0 && !listed;
            link = link->l_next) {
         const auto dynamic = reinterpret_cast<std::uintptr_t>(link->l_ld);

@@ -22,7 +22,7 @@ using recording::Stack;
 using recording::store;
 
 constexpr std::uint32_t kIndexSize = 2 * kStacks;
-constexpr std::uint32_t kMostProbes = 64;
+constexpr std::uint32_t kMaxProbes = 64;
 
 std::uint32_t g_index[kIndexSize];  // index in Stack[] + 1
 bool g_on = false;
@@ -75,7 +75,7 @@ std::uint32_t keep(const Taken& taken) {
   const std::uint32_t generation = load(g_writer.header().generation);
   const std::uint64_t hash = hash_of(taken, generation);
   std::uint32_t fresh = 0;
-  for (std::uint32_t probe = 0; probe < kMostProbes; ++probe) {
+  for (std::uint32_t probe = 0; probe < kMaxProbes; ++probe) {
     std::uint32_t& place = g_index[(hash + probe) % kIndexSize];
     std::uint32_t there = __atomic_load_n(&place, __ATOMIC_ACQUIRE);
     if (there == 0) {

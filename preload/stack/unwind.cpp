@@ -15,7 +15,7 @@ using recording::store;
 constexpr std::uintptr_t kLargestStack = std::uintptr_t{1} << 30;
 constexpr std::uintptr_t kLargestGuess = std::uintptr_t{1} << 20;  // a frame without tables
 constexpr std::uintptr_t kLowestCode = 4096;
-constexpr int kMostSteps = 256;
+constexpr int kMaxSteps = 256;
 
 std::uintptr_t g_main_stack_end = 0;
 std::uintptr_t g_main_thread = 0;  // its thread pointer
@@ -119,7 +119,7 @@ struct Relied {
       return;  // a frame of this library's, the same whenever `base` is
     }
     const std::uintptr_t at = (address - base) / sizeof(std::uint64_t);
-    if (at > UINT16_MAX || count == Trace::kMost) {
+    if (at > UINT16_MAX || count == Trace::kMax) {
       complete = false;
       return;
     }
@@ -327,7 +327,7 @@ walk(std::uint64_t* frames, std::uint32_t capacity, std::uintptr_t skip_begin,
   r.end = end_of_stack(r.sp);
   Relied relied = {trace, trace.base, 0, r.end != 0};
   Walk result = {0, false};
-  for (int steps = 0; steps < kMostSteps; ++steps) {
+  for (int steps = 0; steps < kMaxSteps; ++steps) {
     if (!step_up(r, relied)) {
       break;
     }

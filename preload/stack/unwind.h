@@ -29,12 +29,12 @@ void forget_addresses();
 // The words of the stack that a walk relied on: while they stay, the walk stays the same. Those
 // below `base`, an address that the caller chooses before the walk, are left out.
 struct Trace {
-  static constexpr std::uint32_t kMost = 64;
+  static constexpr std::uint32_t kMax = 64;
   std::uintptr_t base;
   std::uint32_t count;
-  bool complete;            // and on nothing else
-  std::uint16_t at[kMost];  // in words above `base`
-  std::uint64_t words[kMost];
+  bool complete;           // and on nothing else
+  std::uint16_t at[kMax];  // in words above `base`
+  std::uint64_t words[kMax];
 };
 
 // Fills `frames` with at most `capacity` return addresses above the caller of this function, those

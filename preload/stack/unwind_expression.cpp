@@ -6,21 +6,21 @@
 namespace lamprey::preload::stack::unwind {
 namespace {
 
-constexpr unsigned kMostValues = 16;
-constexpr int kMostOperations = 64;
+constexpr unsigned kMaxValues = 16;
+constexpr int kMaxOperations = 64;
 
 class Evaluation {
  public:
   Evaluation(Bytes code, const Registers& r) : at_(code.at), end_(code.end), r_(r) {}
 
   void push(std::uint64_t value) {
-    good_ = good_ && count_ < kMostValues;
+    good_ = good_ && count_ < kMaxValues;
     if (good_) {
       values_[count_++] = value;
     }
   }
   bool run(std::uint64_t& value) {
-    for (int left = kMostOperations; good_ && at_ < end_; --left) {
+    for (int left = kMaxOperations; good_ && at_ < end_; --left) {
       good_ = left > 0 && operate(byte());
     }
     value = good_ ? pop() : 0;
@@ -164,7 +164,7 @@ class Evaluation {
   const std::uint8_t* at_;
   const std::uint8_t* end_;
   const Registers& r_;
-  std::uint64_t values_[kMostValues];
+  std::uint64_t values_[kMaxValues];
   unsigned count_ = 0;
   bool good_ = true;
 };

@@ -17,8 +17,8 @@ constexpr std::uint8_t kFromHere = 0x10;
 constexpr std::uint8_t kFromHeader = 0x30;
 constexpr std::uint8_t kIndirect = 0x80;
 
-constexpr int kMostInstructions = 4096;  // of one function's rows
-constexpr int kMostRemembered = 4;
+constexpr int kMaxInstructions = 4096;  // of one function's rows
+constexpr int kMaxRemembered = 4;
 
 // Reads upwards and stops at the end: after that `good` is false and everything read is 0.
 struct Cursor {
@@ -247,7 +247,7 @@ class Machine {
 
   bool run(Bytes instructions) {
     Cursor in = {instructions.at, instructions.end};
-    int left = kMostInstructions;
+    int left = kMaxInstructions;
     while (in.good && in.at < in.end && location_ <= pc_) {
       if (--left == 0 || !step(in)) {
         return false;
@@ -346,7 +346,7 @@ class Machine {
   bool step_frame(Cursor& in, std::uint8_t code) {
     switch (code) {
       case 0x0A:  // remember_state
-        if (remembered_ == kMostRemembered) {
+        if (remembered_ == kMaxRemembered) {
           return false;
         }
         states_[remembered_++] = rules_;
@@ -417,7 +417,7 @@ class Machine {
   const Common& common_;
   Rules& rules_;
   Rules initial_;
-  Rules states_[kMostRemembered];
+  Rules states_[kMaxRemembered];
   int remembered_ = 0;
   std::uintptr_t location_;
   std::uintptr_t pc_;

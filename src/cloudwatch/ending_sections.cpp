@@ -10,7 +10,7 @@ using report::Report;
 Entries blocked_entries(const Report& report) {
   Entries entries;
   for (const report::Blocked& blocked : report.blocked) {
-    if (entries.size() == kMostVital) {
+    if (entries.size() == kMaxVital) {
       break;
     }
     Object entry;

@@ -10,7 +10,7 @@ using report::Report;
 Entries finding_entries(const Report& report, Form form) {
   Entries entries;
   for (const report::Finding& finding : report.findings) {
-    if (entries.size() == kMostVital) {
+    if (entries.size() == kMaxVital) {
       break;
     }
     Object entry;

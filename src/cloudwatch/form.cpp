@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "report/told_findings.h"
+#include "report/findings/finding_dedup.h"
 
 namespace lamprey::cloudwatch {
 
@@ -16,7 +16,7 @@ Form form_of(const Report& report, Detail detail) {
   }
   const bool abnormal = report.status != report::Status::kOk;
   const bool hundredth =
-      report.invocation && *report.invocation % report::ToldFindings::kInvocations == 0;
+      report.invocation && *report.invocation % report::FindingDedup::kInvocations == 0;
   const bool news = std::any_of(report.findings.begin(), report.findings.end(),
                                 [](const report::Finding& finding) { return !finding.told; });
   const bool full = report.type != report::Type::kInvoke || report.cold_start.value_or(false) ||

@@ -3,7 +3,7 @@
 
 #include "cloudwatch/line.h"
 #include "cloudwatch/sections.h"
-#include "report/report.h"
+#include "report/model/report.h"
 
 namespace lamprey::cloudwatch {
 

@@ -145,15 +145,15 @@ struct Step {
 constexpr Step kSteps[] = {
     {kGoodBytes, kKernel, 10},       {kGoodBytes, kFiles, 10},   {kGoodBytes, kSites, 5},
     {kGoodBytes, kTop, 10},          {kGoodBytes, kNetwork, 10}, {kGoodBytes, kFiles, kTopShort},
-    {kGoodBytes, kSites, kTopShort}, {kGoodBytes, kNetwork, 5},  {kMostBytes, kNetwork, kTopShort},
-    {kMostBytes, kTop, kTopShort},   {kMostBytes, kBlocked, 5},  {kMostBytes, kUnseen, 5},
-    {kMostBytes, kFindings, 5},      {kMostBytes, kKernel, 0},   {kMostBytes, kTop, 0},
-    {kMostBytes, kFiles, 0},         {kMostBytes, kNetwork, 0},  {kMostBytes, kSites, 0},
-    {kMostBytes, kBlocked, 1},       {kMostBytes, kUnseen, 1},   {kMostBytes, kFindings, 1}};
+    {kGoodBytes, kSites, kTopShort}, {kGoodBytes, kNetwork, 5},  {kMaxBytes, kNetwork, kTopShort},
+    {kMaxBytes, kTop, kTopShort},    {kMaxBytes, kBlocked, 5},   {kMaxBytes, kUnseen, 5},
+    {kMaxBytes, kFindings, 5},       {kMaxBytes, kKernel, 0},    {kMaxBytes, kTop, 0},
+    {kMaxBytes, kFiles, 0},          {kMaxBytes, kNetwork, 0},   {kMaxBytes, kSites, 0},
+    {kMaxBytes, kBlocked, 1},        {kMaxBytes, kUnseen, 1},    {kMaxBytes, kFindings, 1}};
 
 // Cuts what `amount` still has of the lists until the line fits, and says what was cut.
 std::string cut_to_fit(const Parts& parts, Amount amount) {
-  constexpr std::size_t kMostForNames = 100;  // coverage.truncated with all of the lists
+  constexpr std::size_t kMaxForNames = 100;  // coverage.truncated with all of the lists
   Entries truncated;
   std::string line = put_together(parts, amount, truncated);
   std::size_t size = line.size();  // from here on at most that: commas and keys go too
@@ -166,7 +166,7 @@ std::string cut_to_fit(const Parts& parts, Amount amount) {
     for (std::size_t i = step.to; i < there; ++i) {
       size -= list[i].size();
     }
-    size += truncated.empty() ? kMostForNames : 0;
+    size += truncated.empty() ? kMaxForNames : 0;
     amount[step.list] = step.to;
     std::string name;
     append_quoted(name, kListNames[step.list]);
@@ -194,7 +194,7 @@ std::string fill_short(const Parts& parts, std::size_t hosts) {
   constexpr List kOrder[] = {kTop,     kNetwork, kSites,  kTop,   kFiles,   kKernel, kTop,   kSites,
                              kNetwork, kFiles,   kKernel, kSites, kNetwork, kFiles,  kKernel};
   Amount amount{};
-  amount[kUnseen] = amount[kFindings] = amount[kBlocked] = kMostVital;
+  amount[kUnseen] = amount[kFindings] = amount[kBlocked] = kMaxVital;
   amount[kNetwork] = hosts;
   std::size_t room = kShortBytes;
   for (const std::string& finding : parts.lists[kFindings]) {

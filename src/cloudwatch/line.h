@@ -8,12 +8,12 @@
 #include <utility>
 #include <vector>
 
-#include "report/report.h"
+#include "report/model/report.h"
 
 namespace lamprey::cloudwatch {
 
 // CloudWatch was seen to cut raw lines at 64 KiB.
-inline constexpr std::size_t kMostBytes = std::size_t{60} * 1024;
+inline constexpr std::size_t kMaxBytes = std::size_t{60} * 1024;
 // Short lines take entries of their lists only up to here: bytes of logs cost money.
 inline constexpr std::size_t kShortBytes = std::size_t{2} * 1024;
 // Above this the lists of a full line are shortened.
@@ -31,7 +31,7 @@ struct LineOptions {
 };
 
 // One line without the newline: valid JSON in valid UTF-8 (bytes that are not become U+FFFD), never
-// longer than kMostBytes: lists are dropped until it fits, and coverage.truncated names them. Lists
+// longer than kMaxBytes: lists are dropped until it fits, and coverage.truncated names them. Lists
 // that are not vital are shortened above kGoodBytes already.
 std::string to_line(const report::Report& report, const LineOptions& options);
 

@@ -28,7 +28,7 @@ Object site_entry(const report::MemorySite& site, Form form) {
     entry.add("churn_bytes", site.churn_bytes);
     put(entry, "peak_bytes", site.peak_bytes);
   }
-  entry.add("stack", innermost(site.stack_text, full ? kMostStackText : kMostStackTextShort));
+  entry.add("stack", innermost(site.stack_text, full ? kMaxStackText : kMaxStackTextShort));
   return entry;
 }
 

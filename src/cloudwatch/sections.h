@@ -8,15 +8,15 @@
 #include <vector>
 
 #include "cloudwatch/values.h"
-#include "report/report.h"
+#include "report/model/report.h"
 
 namespace lamprey::cloudwatch {
 
 inline constexpr std::size_t kTopShort = 3;
 inline constexpr std::size_t kTopFull = 20;
-inline constexpr std::size_t kMostVital = 20;  // findings, blocked threads, what was not seen
-inline constexpr std::size_t kMostStackText = 1000;
-inline constexpr std::size_t kMostStackTextShort = 120;  // one or two frames
+inline constexpr std::size_t kMaxVital = 20;  // findings, blocked threads, what was not seen
+inline constexpr std::size_t kMaxStackText = 1000;
+inline constexpr std::size_t kMaxStackTextShort = 120;  // one or two frames
 
 // How a section is written. Short lines leave out what does not change from one to the next, and
 // what can be looked up.

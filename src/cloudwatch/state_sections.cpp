@@ -47,7 +47,7 @@ Object coverage_section(const Report& report) {
 Entries unseen_entries(const Report& report) {
   Entries entries;
   for (const std::string& text : report.coverage.unseen) {
-    if (entries.size() < kMostVital) {
+    if (entries.size() < kMaxVital) {
       append_quoted(entries.emplace_back(), cut(text));
     }
   }

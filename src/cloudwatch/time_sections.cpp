@@ -1,12 +1,12 @@
 // `calls`, `kernel` and `init`: where time went; see docs/record.md.
 #include "cloudwatch/sections.h"
-#include "report/error_names.h"
+#include "report/text/error_names.h"
 
 namespace lamprey::cloudwatch {
 
 using report::Report;
 
-constexpr std::size_t kMostDirectories = 10;
+constexpr std::size_t kMaxDirectories = 10;
 
 namespace {
 
@@ -16,7 +16,7 @@ Entries directory_entries(const Report& report, std::uint64_t& probes, std::uint
   for (const report::DirectoryFigures& directory : report.targets.directories) {
     probes += directory.probes;
     not_found += directory.not_found;
-    if (entries.size() == kMostDirectories) {
+    if (entries.size() == kMaxDirectories) {
       continue;
     }
     Object entry;
@@ -74,7 +74,7 @@ Object init_section(const Report& report) {
     init.add("files_stated", probes);
     init.add("not_found", not_found);
   }
-  init.add("directories", directories, kMostDirectories);
+  init.add("directories", directories, kMaxDirectories);
   return init;
 }
 

@@ -10,7 +10,7 @@
 
 namespace lamprey::cloudwatch {
 
-inline constexpr std::size_t kMostText = 512;
+inline constexpr std::size_t kMaxText = 512;
 
 // Milliseconds with µs resolution.
 inline void add_ms(Object& object, const char* key, std::uint64_t ns) {
@@ -24,7 +24,7 @@ inline void add_us(Object& object, const char* key, std::uint64_t ns) {
   object.add_thousandths(key, ns < kWholeFrom ? ns : (ns + 500) / 1000 * 1000);
 }
 
-inline std::string cut(const std::string& text, std::size_t most = kMostText) {
+inline std::string cut(const std::string& text, std::size_t most = kMaxText) {
   return text.size() <= most ? text : text.substr(0, most) + "...";
 }
 

@@ -12,10 +12,10 @@
 #include "cloudwatch/form.h"
 #include "companion/wrapper_note.h"
 #include "recording/reader_directory.h"
-#include "report/at_rest.h"
-#include "report/headline.h"
-#include "report/process.h"
-#include "report/stack_names.h"
+#include "report/ledger/at_rest.h"
+#include "report/procfs/process.h"
+#include "report/text/headline.h"
+#include "report/text/stack_names.h"
 
 namespace lamprey::companion {
 namespace {

@@ -12,7 +12,7 @@
 #include "companion/recordings.h"
 #include "lambda/extensions_client.h"
 #include "lambda/telemetry_client.h"
-#include "report/report.h"
+#include "report/model/report.h"
 #include "symbols/symbolizer.h"
 
 namespace lamprey::companion {

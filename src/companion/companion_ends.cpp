@@ -3,7 +3,7 @@
 
 #include "companion/companion.h"
 #include "companion/ending.h"
-#include "report/headline.h"
+#include "report/text/headline.h"
 
 namespace lamprey::companion {
 

@@ -13,8 +13,8 @@
 namespace lamprey::companion {
 namespace {
 
-constexpr std::size_t kMostShown = 80;
-constexpr std::size_t kMostNamespace = 255;
+constexpr std::size_t kMaxShown = 80;
+constexpr std::size_t kMaxNamespace = 255;
 constexpr const char* kLetters =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_/#: ";
 
@@ -26,10 +26,10 @@ struct Choice {
 // A value may be long or hold control characters: a complaint stays one line.
 std::string shown(std::string_view value) {
   std::string text;
-  for (const char c : value.substr(0, kMostShown)) {
+  for (const char c : value.substr(0, kMaxShown)) {
     text += static_cast<unsigned char>(c) < ' ' ? '?' : c;
   }
-  return value.size() > kMostShown ? text + "..." : text;
+  return value.size() > kMaxShown ? text + "..." : text;
 }
 
 class Settings {
@@ -67,10 +67,10 @@ class Settings {
     std::uint64_t parsed = 0;
     const char* end = value + std::strlen(value);
     const auto result = std::from_chars(value, end, parsed);
-    if (result.ec == std::errc{} && result.ptr == end && parsed <= kMostSampleBytes) {
+    if (result.ec == std::errc{} && result.ptr == end && parsed <= kMaxSampleBytes) {
       return parsed;
     }
-    refuse(name, value, fmt::format("a number of bytes from 0 to {}", kMostSampleBytes),
+    refuse(name, value, fmt::format("a number of bytes from 0 to {}", kMaxSampleBytes),
            fmt::format("{}", otherwise));
     return otherwise;
   }
@@ -81,9 +81,8 @@ class Settings {
     if (value == nullptr || *value == '\0') {
       return otherwise;
     }
-    if (std::strspn(value, kLetters) == std::strlen(value) &&
-        std::strlen(value) <= kMostNamespace && *value != ':' &&
-        std::strspn(value, " ") != std::strlen(value)) {
+    if (std::strspn(value, kLetters) == std::strlen(value) && std::strlen(value) <= kMaxNamespace &&
+        *value != ':' && std::strspn(value, " ") != std::strlen(value)) {
       return value;
     }
     refuse(name, value, "1 to 255 letters, digits, spaces and . - _ / # :", otherwise);

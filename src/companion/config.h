@@ -28,7 +28,7 @@ struct Config {
 };
 
 // What LAMPREY_SAMPLE_BYTES may be at most; the library's sampler has the same bound.
-inline constexpr std::uint64_t kMostSampleBytes = std::uint64_t{1} << 40;
+inline constexpr std::uint64_t kMaxSampleBytes = std::uint64_t{1} << 40;
 
 // How a variable is looked up: its value, or nullptr.
 using Lookup = std::function<const char*(const char* name)>;

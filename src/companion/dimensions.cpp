@@ -9,10 +9,10 @@
 namespace lamprey::companion {
 namespace {
 
-constexpr std::size_t kMost = 5;
-constexpr std::size_t kMostName = 64;
-constexpr std::size_t kMostValue = 128;
-constexpr std::size_t kMostShown = 80;
+constexpr std::size_t kMax = 5;
+constexpr std::size_t kMaxName = 64;
+constexpr std::size_t kMaxValue = 128;
+constexpr std::size_t kMaxShown = 80;
 
 // The keys at the root of a record (docs/record.schema.json): a dimension would hide them.
 constexpr std::array<std::string_view, 39> kTaken = {"lamprey",
@@ -59,23 +59,23 @@ bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
 
 bool is_name(std::string_view name) {
   const auto fits = [](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '_'; };
-  return !name.empty() && name.size() <= kMostName && is_letter(name.front()) &&
+  return !name.empty() && name.size() <= kMaxName && is_letter(name.front()) &&
          std::all_of(name.begin(), name.end(), fits) &&
          std::find(kTaken.begin(), kTaken.end(), name) == kTaken.end();
 }
 
 bool is_value(std::string_view value) {
-  return !value.empty() && value.size() <= kMostValue &&
+  return !value.empty() && value.size() <= kMaxValue &&
          std::all_of(value.begin(), value.end(), [](char c) { return c >= ' ' && c <= '~'; }) &&
          value.find_first_not_of(' ') != std::string_view::npos;
 }
 
 std::string shown(std::string_view text) {
   std::string clean;
-  for (const char c : text.substr(0, kMostShown)) {
+  for (const char c : text.substr(0, kMaxShown)) {
     clean += c >= ' ' && c <= '~' ? c : '?';
   }
-  return text.size() > kMostShown ? clean + "..." : clean;
+  return text.size() > kMaxShown ? clean + "..." : clean;
 }
 
 }  // namespace
@@ -92,7 +92,7 @@ std::vector<std::pair<std::string, std::string>> read_dimensions(
         equals == std::string_view::npos ? std::string_view() : part.substr(equals + 1);
     const bool twice = std::any_of(pairs.begin(), pairs.end(),
                                    [name](const auto& pair) { return pair.first == name; });
-    if (pairs.size() < kMost && !twice && is_name(name) && is_value(value)) {
+    if (pairs.size() < kMax && !twice && is_name(name) && is_value(value)) {
       pairs.emplace_back(name, value);
       continue;
     }
@@ -100,7 +100,7 @@ std::vector<std::pair<std::string, std::string>> read_dimensions(
         "lamprey: LAMPREY_DIMENSIONS has \"{}\": accepted are up to {} different name=value, "
         "separated by commas, with names of letters, digits and _ that no key of the record has; "
         "leaving it out",
-        shown(part), kMost));
+        shown(part), kMax));
   }
   return pairs;
 }

@@ -3,7 +3,7 @@
 
 #include <csignal>
 
-#include "report/at_rest.h"
+#include "report/ledger/at_rest.h"
 
 namespace lamprey::companion {
 namespace {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "lambda/event.h"
-#include "report/ledger.h"
-#include "report/memory_end.h"
+#include "report/findings/memory_end.h"
+#include "report/ledger/ledger.h"
 
 namespace lamprey::companion {
 

@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "recording/layout.h"
-#include "report/ledger.h"
-#include "report/memory_end.h"
+#include "report/findings/memory_end.h"
+#include "report/ledger/ledger.h"
 
 namespace lamprey::companion {
 

@@ -14,7 +14,7 @@
 #include <cstdlib>
 
 #include "recording/reader_directory.h"
-#include "report/process.h"
+#include "report/procfs/process.h"
 
 namespace lamprey::companion {
 namespace {
@@ -25,7 +25,7 @@ using recording::OpenError;
 using recording::Reader;
 using recording::Role;
 
-constexpr std::size_t kMostIgnored = 2048;
+constexpr std::size_t kMaxIgnored = 2048;
 
 ino_t inode_of(const std::string& path) {
   struct stat status {};
@@ -205,10 +205,10 @@ void Recordings::consider(const std::string& path, std::vector<std::string>& com
     // It may still become an orphan of a process that is just ending: not ignored for good.
     return;
   }
-  if (live_.size() >= kMostFollowed) {
+  if (live_.size() >= kMaxFollowed) {
     ignored_.insert(path);
     complaints.push_back(fmt::format("lamprey: recording {} is not followed: more than {} at once",
-                                     path, kMostFollowed));
+                                     path, kMaxFollowed));
     return;
   }
   const ino_t inode = inode_of(reader->descriptor());
@@ -234,7 +234,7 @@ void Recordings::refuse(const std::string& path, const Failure& failure,
   if (useless && old && unlink(path.c_str()) == 0) {
     return;
   }
-  if (ignored_.size() < kMostIgnored) {
+  if (ignored_.size() < kMaxIgnored) {
     ignored_.insert(path);
   }
 }

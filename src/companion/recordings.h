@@ -13,8 +13,8 @@
 
 #include "companion/journal.h"
 #include "companion/waiter.h"
-#include "report/ledger.h"
-#include "report/memory_end.h"
+#include "report/findings/memory_end.h"
+#include "report/ledger/ledger.h"
 
 namespace lamprey::companion {
 
@@ -81,7 +81,7 @@ class Recordings {
   // Removes the file and stops following.
   void remove(Followed& followed);
 
-  static constexpr std::size_t kMostFollowed = 64;
+  static constexpr std::size_t kMaxFollowed = 64;
 
  private:
   void consider(const std::string& path, std::vector<std::string>& complaints);

@@ -12,7 +12,7 @@
 namespace lamprey::companion {
 namespace {
 
-constexpr std::size_t kMostBytes = std::size_t{16} * 1024;
+constexpr std::size_t kMaxBytes = std::size_t{16} * 1024;
 
 std::string read_whole(const std::string& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
@@ -22,7 +22,7 @@ std::string read_whole(const std::string& path) {
   std::string text;
   struct stat status {};
   if (fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid() &&
-      status.st_size > 0 && static_cast<std::size_t>(status.st_size) <= kMostBytes) {
+      status.st_size > 0 && static_cast<std::size_t>(status.st_size) <= kMaxBytes) {
     text.resize(static_cast<std::size_t>(status.st_size));
     const ssize_t got = pread(descriptor, text.data(), text.size(), 0);
     text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);

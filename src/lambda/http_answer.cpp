@@ -14,7 +14,7 @@ namespace http = boost::beast::http;
 using boost::beast::string_view;
 using boost::system::error_code;
 
-constexpr std::uint64_t kMostBody = std::uint64_t{64} * 1024;  // events are a few hundred bytes
+constexpr std::uint64_t kMaxBody = std::uint64_t{64} * 1024;  // events are a few hundred bytes
 
 void check(const error_code& error) {
   if (error) {
@@ -27,7 +27,7 @@ void check(const error_code& error) {
 class AnswerParser::Parser : public http::basic_parser<false> {
  public:
   Parser() {
-    body_limit(kMostBody);
+    body_limit(kMaxBody);
     eager(true);
   }
 

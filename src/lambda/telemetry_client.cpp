@@ -16,15 +16,15 @@
 namespace lamprey::lambda {
 namespace {
 
-constexpr std::size_t kMostWaiting = 16;
-constexpr std::size_t kMostPending = std::size_t{64} * 1024;  // a platform event has ~400 bytes
-constexpr std::size_t kMostAnswer = 4096;
+constexpr std::size_t kMaxWaiting = 16;
+constexpr std::size_t kMaxPending = std::size_t{64} * 1024;  // a platform event has ~400 bytes
+constexpr std::size_t kMaxAnswer = 4096;
 constexpr std::size_t kReadAtOnce = 4096;
-constexpr double kMostFigure = 1e15;
+constexpr double kMaxFigure = 1e15;
 
 std::optional<std::uint64_t> figure(const JsonMembers& event, const char* path, double scale) {
   const double value = event.number(path).value_or(-1) * scale;
-  if (!(value >= 0 && value < kMostFigure)) {
+  if (!(value >= 0 && value < kMaxFigure)) {
     return std::nullopt;
   }
   return static_cast<std::uint64_t>(std::llround(value));
@@ -131,7 +131,7 @@ void TelemetryClient::look_at_answer() try {
     return;
   }
   Received last = Received::kBytes;
-  while (answer_.size() < kMostAnswer && last == Received::kBytes) {
+  while (answer_.size() < kMaxAnswer && last == Received::kBytes) {
     last = receive(s.request, answer_, kReadAtOnce);
   }
   const bool whole = answer_.find("\r\n\r\n") != std::string::npos;
@@ -158,7 +158,7 @@ void TelemetryClient::receive_events() try {
     return;
   }
   Received last = Received::kBytes;
-  for (std::size_t total = 0; total < kMostPending && last == Received::kBytes;
+  for (std::size_t total = 0; total < kMaxPending && last == Received::kBytes;
        total += kReadAtOnce) {
     last = receive(s.events, pending_, kReadAtOnce);
     take_lines();
@@ -177,10 +177,10 @@ void TelemetryClient::take_lines() {
     }
     pending_.erase(0, end + 1);
   }
-  if (pending_.size() > kMostPending) {
+  if (pending_.size() > kMaxPending) {
     pending_.clear();
   }
-  while (reports_.size() > kMostWaiting) {
+  while (reports_.size() > kMaxWaiting) {
     reports_.pop_front();
   }
 }

@@ -154,7 +154,7 @@ inline constexpr std::uint32_t kDeathBySignal = 1;
 
 // Estimates by sampling, each unbiased by itself (docs/sampling.md).
 inline constexpr std::uint64_t kBlockUnits = 256;
-inline constexpr std::uint64_t kMostSamples = 2048;  // of one invocation, before they get rarer
+inline constexpr std::uint64_t kMaxSamples = 2048;  // of one invocation, before they get rarer
 inline constexpr std::uint64_t kFixedBelow = 4096;  // a smaller Header::sample_bytes stays as it is
 
 struct Site {
@@ -394,7 +394,7 @@ inline constexpr std::uint16_t kNoRow = 0xFFFF;
 // `died`. An address in a stack of generation g belongs to the module that holds it and has
 // born <= g < died.
 inline constexpr std::uint32_t kModuleThere = 1;
-inline constexpr std::uint32_t kMostBuildId = 20;
+inline constexpr std::uint32_t kMaxBuildId = 20;
 
 struct Module {
   std::uint64_t start;  // of its lowest mapped byte
@@ -404,7 +404,7 @@ struct Module {
   std::uint32_t born;   // Header::generation when it was found
   std::uint32_t died;   // Header::generation when another was found in its place; 0: not yet
   std::uint8_t build_id_bytes;
-  std::uint8_t build_id[kMostBuildId];
+  std::uint8_t build_id[kMaxBuildId];
   char path[195];
 };
 

@@ -18,7 +18,7 @@ namespace {
 
 // Above any count that version 1 writes; keeps a forged header from costing memory or minutes.
 constexpr std::uint32_t kMaxCount = 1U << 14;
-constexpr std::uint64_t kMostSequence = std::uint64_t{1} << 48;
+constexpr std::uint64_t kMaxSequence = std::uint64_t{1} << 48;
 constexpr std::size_t kFrom = offsetof(Header, wake);
 
 std::uint64_t clock_ns(clockid_t clock) {
@@ -273,7 +273,7 @@ void Reader::check_deaths() {
 
 // Numbers that no process can have reached must not make anybody count that far.
 void Reader::check_counts() {
-  if (header_->started > kMostSequence) {
+  if (header_->started > kMaxSequence) {
     drop(fmt::format("header: {} invocations cannot be", header_->started));
     header_->started = 0;
   }

@@ -53,7 +53,7 @@ std::vector<std::string> list_recordings(const std::string& directory) {
   while (const dirent* entry = readdir(entries)) {
     const std::string_view name = entry->d_name;
     if (name.size() > std::strlen(kSuffix) && name.front() != '.' && name.ends_with(kSuffix) &&
-        found.size() < kMostListed) {
+        found.size() < kMaxListed) {
       std::string path = directory + "/" + entry->d_name;
       found.insert(std::upper_bound(found.begin(), found.end(), path), std::move(path));
     }

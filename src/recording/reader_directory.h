@@ -12,8 +12,8 @@ namespace lamprey::recording {
 std::string make_directory(const std::string& path);
 
 // The full paths of the recordings in it, sorted; empty when there is none or no directory.
-// At most kMostListed are listed.
+// At most kMaxListed are listed.
 std::vector<std::string> list_recordings(const std::string& directory);
-inline constexpr std::size_t kMostListed = 1024;
+inline constexpr std::size_t kMaxListed = 1024;
 
 }  // namespace lamprey::recording

@@ -27,7 +27,7 @@ std::string hexadecimal(const std::uint8_t* bytes, std::size_t count) {
 
 bool makes_sense(const Module& module) {
   return module.start < module.end && module.end < kUserSpace &&
-         module.build_id_bytes <= kMostBuildId && module.path[0] != '\0';
+         module.build_id_bytes <= kMaxBuildId && module.path[0] != '\0';
 }
 
 }  // namespace

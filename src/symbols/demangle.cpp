@@ -88,7 +88,7 @@ std::optional<std::string> demangle_rust_legacy(std::string_view symbol) {
   std::string_view last;
   while (!symbol.empty() && symbol[0] != 'E') {
     std::size_t length = 0;
-    while (!symbol.empty() && symbol[0] >= '0' && symbol[0] <= '9' && length <= kMostMangled) {
+    while (!symbol.empty() && symbol[0] >= '0' && symbol[0] <= '9' && length <= kMaxMangled) {
       length = (length * 10) + static_cast<std::size_t>(symbol[0] - '0');
       symbol.remove_prefix(1);
     }
@@ -140,7 +140,7 @@ std::string without_arguments(std::string name) {
 }
 
 std::string demangle(const std::string& symbol) {
-  if (symbol.size() > kMostMangled) {
+  if (symbol.size() > kMaxMangled) {
     return symbol;
   }
   const std::string_view plain = without_clone(symbol);

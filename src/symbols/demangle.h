@@ -11,7 +11,7 @@
 
 namespace lamprey::symbols {
 
-inline constexpr std::size_t kMostMangled = 1024;  // bytes; longer ones are not demangled
+inline constexpr std::size_t kMaxMangled = 1024;  // bytes; longer ones are not demangled
 
 // The function's name without its arguments, hash and clone suffixes:
 // "std::vector<int>::push_back", "alloc::raw_vec::finish_grow". `symbol` itself when it is mangled

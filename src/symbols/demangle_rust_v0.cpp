@@ -8,9 +8,9 @@
 namespace lamprey::symbols {
 namespace {
 
-constexpr int kMostDepth = 64;
-constexpr std::size_t kMostOutput = 1024;
-constexpr int kMostSteps = 4096;
+constexpr int kMaxDepth = 64;
+constexpr std::size_t kMaxOutput = 1024;
+constexpr int kMaxSteps = 4096;
 
 class Parser {
  public:
@@ -34,14 +34,14 @@ class Parser {
   }
   void fail() { good_ = false; }
   void put(std::string_view text) {
-    if (!silent_ && out_.size() < kMostOutput) {
+    if (!silent_ && out_.size() < kMaxOutput) {
       out_ += text;
     }
   }
 
   // Entered at every recursion; false: stop here.
   bool enter() {
-    if (++depth_ > kMostDepth || ++steps_ > kMostSteps) {
+    if (++depth_ > kMaxDepth || ++steps_ > kMaxSteps) {
       fail();
     }
     return good_;
@@ -363,7 +363,7 @@ class Parser {
 }  // namespace
 
 std::optional<std::string> demangle_rust_v0(std::string_view symbol) {
-  if (!symbol.starts_with("_R") || symbol.size() > kMostMangled) {
+  if (!symbol.starts_with("_R") || symbol.size() > kMaxMangled) {
     return std::nullopt;
   }
   return Parser(symbol.substr(2)).symbol();

@@ -20,11 +20,11 @@ constexpr std::uint16_t kMachine = EM_X86_64;
 constexpr std::uint16_t kMachine = EM_AARCH64;
 #endif
 
-constexpr std::uint64_t kMostSections = 4096;
-constexpr std::uint64_t kMostSegments = 256;
-constexpr std::uint64_t kMostNotes = std::uint64_t{64} * 1024;
-constexpr std::size_t kMostBuildId = 64;
-constexpr std::size_t kMostLink = 255;
+constexpr std::uint64_t kMaxSections = 4096;
+constexpr std::uint64_t kMaxSegments = 256;
+constexpr std::uint64_t kMaxNotes = std::uint64_t{64} * 1024;
+constexpr std::size_t kMaxBuildId = 64;
+constexpr std::size_t kMaxLink = 255;
 constexpr std::size_t kBatch = 16;  // headers read at once
 
 std::uint64_t rounded(std::uint64_t bytes) { return (bytes + 3) & ~std::uint64_t{3}; }
@@ -116,7 +116,7 @@ std::optional<Elf64_Shdr> ElfFile::section_at(const Elf64_Ehdr& header, std::uin
 }
 
 void ElfFile::read_sections(const Elf64_Ehdr& header) {
-  const std::uint64_t count = std::min<std::uint64_t>(header.e_shnum, kMostSections);
+  const std::uint64_t count = std::min<std::uint64_t>(header.e_shnum, kMaxSections);
   if (header.e_shentsize != sizeof(Elf64_Shdr) ||
       !holds(header.e_shoff, count * sizeof(Elf64_Shdr))) {
     return;
@@ -158,8 +158,8 @@ void ElfFile::read_section(const Elf64_Ehdr& header, const Elf64_Shdr& section,
 }
 
 void ElfFile::read_named_section(const Elf64_Shdr& section, const Elf64_Shdr& names) {
-  constexpr std::size_t kMostNameOfSection = 16;
-  char name[kMostNameOfSection] = {};
+  constexpr std::size_t kMaxNameOfSection = 16;
+  char name[kMaxNameOfSection] = {};
   if (section.sh_name >= names.sh_size) {
     return;
   }
@@ -176,7 +176,7 @@ void ElfFile::read_named_section(const Elf64_Shdr& section, const Elf64_Shdr& na
 }
 
 void ElfFile::read_debug_link(const Elf64_Shdr& section) {
-  std::string link(static_cast<std::size_t>(std::min<std::uint64_t>(section.sh_size, kMostLink)),
+  std::string link(static_cast<std::size_t>(std::min<std::uint64_t>(section.sh_size, kMaxLink)),
                    '\0');
   if (read_at(section.sh_offset, link.data(), link.size())) {
     link.resize(std::strlen(link.c_str()));
@@ -197,7 +197,7 @@ SymbolTable ElfFile::table_of(const Elf64_Ehdr& header, const Elf64_Shdr& sectio
 std::optional<Elf64_Phdr> ElfFile::segment_at(const Elf64_Ehdr& header, std::uint64_t index) const {
   Elf64_Phdr segment{};
   const std::uint64_t within = index * sizeof(segment);
-  if (header.e_phentsize != sizeof(segment) || header.e_phoff > bytes_ || index >= kMostSegments ||
+  if (header.e_phentsize != sizeof(segment) || header.e_phoff > bytes_ || index >= kMaxSegments ||
       index >= header.e_phnum || !holds(header.e_phoff + within, sizeof(segment)) ||
       !read_at(header.e_phoff + within, &segment, sizeof(segment))) {
     return std::nullopt;
@@ -227,7 +227,7 @@ CodeRange ElfFile::code() const {
 }
 
 void ElfFile::read_notes(std::uint64_t offset, std::uint64_t bytes) {
-  if (!build_id_.empty() || !holds(offset, bytes) || bytes > kMostNotes) {
+  if (!build_id_.empty() || !holds(offset, bytes) || bytes > kMaxNotes) {
     return;
   }
   const std::uint64_t end = offset + bytes;
@@ -241,9 +241,9 @@ void ElfFile::read_notes(std::uint64_t offset, std::uint64_t bytes) {
     }
     char owner[4] = {};
     if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof(owner) &&
-        note.n_descsz <= kMostBuildId && read_at(name, owner, sizeof(owner)) &&
+        note.n_descsz <= kMaxBuildId && read_at(name, owner, sizeof(owner)) &&
         std::memcmp(owner, "GNU", sizeof(owner)) == 0) {
-      unsigned char id[kMostBuildId];
+      unsigned char id[kMaxBuildId];
       if (read_at(content, id, note.n_descsz)) {
         for (std::size_t i = 0; i < note.n_descsz; ++i) {
           build_id_ += fmt::format("{:02x}", id[i]);
@@ -272,8 +272,7 @@ std::string ElfFile::read_name(const SymbolTable& table, std::uint32_t index) co
     return {};
   }
   std::string name(
-      static_cast<std::size_t>(std::min<std::uint64_t>(kMostName, table.names_bytes - index)),
-      '\0');
+      static_cast<std::size_t>(std::min<std::uint64_t>(kMaxName, table.names_bytes - index)), '\0');
   if (!read_at(table.names_offset + index, name.data(), name.size())) {
     return {};
   }

@@ -67,10 +67,10 @@ class ElfFile {
   // Fills `into` from symbol `first` on; returns how many are valid.
   std::size_t read_symbols(const SymbolTable& table, std::uint64_t first,
                            std::span<Elf64_Sym> into) const;
-  // At most kMostName bytes; a longer name ends with "...". Empty when the index makes no sense.
+  // At most kMaxName bytes; a longer name ends with "...". Empty when the index makes no sense.
   std::string read_name(const SymbolTable& table, std::uint32_t index) const;
 
-  static constexpr std::size_t kMostName = 1024;
+  static constexpr std::size_t kMaxName = 1024;
 
  private:
   ElfFile() = default;

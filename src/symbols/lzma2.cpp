@@ -130,8 +130,8 @@ bool Lzma2Decoder::is_finished() {
 }
 
 bool Lzma2Decoder::set_properties(std::uint8_t properties) {
-  constexpr unsigned kMost = (4 * 5 + 4) * 9 + 8;
-  if (properties > kMost) {
+  constexpr unsigned kMax = (4 * 5 + 4) * 9 + 8;
+  if (properties > kMax) {
     return false;
   }
   const unsigned position_bits = properties / 45U;

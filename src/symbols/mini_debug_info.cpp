@@ -12,7 +12,7 @@ namespace lamprey::symbols {
 namespace {
 
 constexpr std::size_t kPiece = 2048;  // bytes unpacked in one step
-constexpr std::size_t kMostInMemory = std::size_t{128} << 10;
+constexpr std::size_t kMaxInMemory = std::size_t{128} << 10;
 
 }  // namespace
 
@@ -20,7 +20,7 @@ std::unique_ptr<MiniDebugInfo> MiniDebugInfo::begin(const ElfFile& module,
                                                     const std::string& folder) {
   const PackedSymbols& packed = module.packed();
   const auto bytes = xz_unpacked_bytes(module.descriptor(), packed.offset, packed.bytes);
-  if (!bytes || *bytes == 0 || *bytes > kMost) {
+  if (!bytes || *bytes == 0 || *bytes > kMax) {
     return nullptr;
   }
   std::unique_ptr<MiniDebugInfo> made(new MiniDebugInfo());
@@ -62,7 +62,7 @@ bool MiniDebugInfo::make_room(const std::string& folder, std::size_t bytes) {
 
 // The pages stay in the file; a match that reaches back reads them again.
 void MiniDebugInfo::let_go() {
-  if (stream_->written() - kept_from_ >= kMostInMemory) {
+  if (stream_->written() - kept_from_ >= kMaxInMemory) {
     madvise(mapped_.data(), mapped_.size(), MADV_DONTNEED);
     kept_from_ = stream_->written();
   }

@@ -20,7 +20,7 @@ namespace lamprey::symbols {
 
 class MiniDebugInfo {
  public:
-  // Nothing when the module has none, it is larger than kMost, or `folder` has no room for it.
+  // Nothing when the module has none, it is larger than kMax, or `folder` has no room for it.
   // `module` must outlive this.
   static std::unique_ptr<MiniDebugInfo> begin(const ElfFile& module, const std::string& folder);
   ~MiniDebugInfo();
@@ -33,7 +33,7 @@ class MiniDebugInfo {
   // it was damaged.
   int take();
 
-  static constexpr std::uint64_t kMost = std::uint64_t{8} << 20;
+  static constexpr std::uint64_t kMax = std::uint64_t{8} << 20;
 
  private:
   MiniDebugInfo() = default;

@@ -13,8 +13,8 @@ namespace lamprey::symbols {
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{16} * 1024;
-constexpr std::size_t kMostLine = std::size_t{4} * 1024;
-constexpr std::size_t kMostName = 512;
+constexpr std::size_t kMaxLine = std::size_t{4} * 1024;
+constexpr std::size_t kMaxName = 512;
 
 // A hexadecimal number and the space behind it; false when there is none.
 bool take_number(std::string_view& line, std::uint64_t& value) {
@@ -62,7 +62,7 @@ void PerfMap::want(std::uint64_t address) {
     found->second.used = ++uses_;
     return;
   }
-  if (answers_.size() >= kMostAddresses) {
+  if (answers_.size() >= kMaxAddresses) {
     forget_one();
   }
   answers_[address].used = ++uses_;
@@ -125,7 +125,7 @@ void PerfMap::take_lines(std::uint64_t end) {
     skip_ = false;
     text.remove_prefix(stop + 1);
   }
-  if (text.size() > kMostLine) {
+  if (text.size() > kMaxLine) {
     skip_ = true;
     line_end += text.size();
     text = {};
@@ -151,7 +151,7 @@ void PerfMap::take_line(std::string_view line, std::uint64_t end) {
   for (auto& [address, answer] : answers_) {
     // What was looked at for an older answer is not looked at again: it may be long outdated.
     if (address >= start && address - start < bytes && end > answer.read_to) {
-      answer.name = line.substr(0, kMostName);
+      answer.name = line.substr(0, kMaxName);
     }
   }
 }

@@ -27,7 +27,7 @@ class PerfMap {
   // The name of the code at this address; empty: none known (yet).
   const std::string& name(std::uint64_t address) const;
 
-  static constexpr std::size_t kMostAddresses = 512;
+  static constexpr std::size_t kMaxAddresses = 512;
 
  private:
   struct Answer {

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kPiece = 512;  // symbols: 12 KB
 // How far a function without a size may reach: those are short pieces of assembly.
 constexpr std::uint64_t kUnsizedReach = 4096;
-constexpr int kMostTies = 8;
+constexpr int kMaxTies = 8;
 constexpr std::size_t kIdOf20Bytes = 40;
 
 // A recording keeps at most 20 bytes of an id.
@@ -202,7 +202,7 @@ void SymbolSearch::offer(Target& target, const Elf64_Sym& symbol, bool sized) {
     better = symbol.st_value > target.value ||
              (symbol.st_value == target.value && binding > target.binding);
     const bool tie = symbol.st_value == target.value && binding == target.binding;
-    if (tie && target.table == table_ && ++target.ties <= kMostTies) {
+    if (tie && target.table == table_ && ++target.ties <= kMaxTies) {
       const Table& table = tables_[table_];
       better =
           is_plainer(files_[table.file].read_name(table.symbols, symbol.st_name), name_of(target));

@@ -14,9 +14,9 @@
 namespace lamprey::symbols {
 namespace {
 
-constexpr std::size_t kMostAtOnce = 256;  // offsets in one pass over a module's tables
-constexpr std::size_t kMostFunction = 128;
-constexpr std::size_t kMostPerfMaps = 4;
+constexpr std::size_t kMaxAtOnce = 256;  // offsets in one pass over a module's tables
+constexpr std::size_t kMaxFunction = 128;
+constexpr std::size_t kMaxPerfMaps = 4;
 
 std::uint64_t monotonic_ns() {
   timespec now{};
@@ -84,7 +84,7 @@ PerfMap* Symbolizer::perf_map(std::int32_t pid) {
   if (pid <= 0) {
     return nullptr;
   }
-  if (perf_maps_.size() >= kMostPerfMaps) {
+  if (perf_maps_.size() >= kMaxPerfMaps) {
     perf_maps_.erase(perf_maps_.begin());
   }
   auto map = std::make_unique<PerfMap>(fmt::format("{}/perf-{}.map", surroundings_.maps, pid));
@@ -104,12 +104,12 @@ void Symbolizer::keep(const std::string& key, const std::string& symbol) {
   if (answers_.contains(key)) {
     return;
   }
-  if (answers_.size() >= kMostAnswers) {
+  if (answers_.size() >= kMaxAnswers) {
     answers_.erase(uses_.back());
     uses_.pop_back();
   }
   uses_.push_front(key);
-  answers_[key] = {cut(plain(demangle(symbol)), kMostFunction), uses_.begin()};
+  answers_[key] = {cut(plain(demangle(symbol)), kMaxFunction), uses_.begin()};
 }
 
 bool Symbolizer::is_wanted(const std::string& key, std::uint64_t offset) const {
@@ -127,14 +127,14 @@ void Symbolizer::want(const Place& place) {
     return;
   }
   const std::string key = module_key(place);
-  if (find(answer_key(key, place.offset)) != nullptr || wanted_ >= kMostWanted ||
+  if (find(answer_key(key, place.offset)) != nullptr || wanted_ >= kMaxWanted ||
       is_wanted(key, place.offset)) {
     return;
   }
   // The first job is the one being searched: what comes now needs another pass.
   const auto first = jobs_.begin() + (search_ ? 1 : 0);
   auto job = std::find_if(first, jobs_.end(), [&](const Job& candidate) {
-    return candidate.key == key && candidate.offsets.size() < kMostAtOnce;
+    return candidate.key == key && candidate.offsets.size() < kMaxAtOnce;
   });
   if (job == jobs_.end()) {
     jobs_.push_back({key, std::string(place.module), std::string(place.build_id), place.pid, {}});
@@ -188,11 +188,11 @@ std::string Symbolizer::name(const Place& place) {
     const PerfMap* map = perf_map(place.pid);
     const std::string function = map == nullptr ? std::string() : map->name(place.address);
     return function.empty() ? fmt::format("?? (0x{:x})", place.address)
-                            : cut(plain(function), kMostText);
+                            : cut(plain(function), kMaxText);
   }
   const Answer* answer = find(answer_key(module_key(place), place.offset));
   const bool known = answer != nullptr && !answer->function.empty();
-  const std::string module = cut(plain(base_name(place.module)), kMostText - kMostFunction - 22);
+  const std::string module = cut(plain(base_name(place.module)), kMaxText - kMaxFunction - 22);
   std::string text = known ? answer->function : std::string("??");
   text.append(" (").append(module).append(" +0x");
   append_hexadecimal(text, place.offset);

@@ -59,12 +59,12 @@ class Symbolizer {
   // at most ~100 µs longer. Never throws but for lack of memory.
   bool work(std::uint64_t until_ns);
   // "json_loads (_json.so +0x1a2b)", "py::load:/var/task/app.py", "?? (libc.so.6 +0x1234)". One
-  // line, at most kMostText bytes, no ';'.
+  // line, at most kMaxText bytes, no ';'.
   std::string name(const Place& place);
 
-  static constexpr std::size_t kMostText = 200;
-  static constexpr std::size_t kMostAnswers = 1024;
-  static constexpr std::size_t kMostWanted = 2048;
+  static constexpr std::size_t kMaxText = 200;
+  static constexpr std::size_t kMaxAnswers = 1024;
+  static constexpr std::size_t kMaxWanted = 2048;
 
  private:
   struct Answer {

@@ -38,7 +38,7 @@ void UnpackedFiles::keep(const std::string& build_id, int descriptor) {
     return;  // no descriptor was left to keep it by
   }
   const auto bytes = static_cast<std::uint64_t>(status.st_size);
-  const auto is_full = [&] { return files_.back().descriptor >= 0 || bytes_ + bytes > kMostBytes; };
+  const auto is_full = [&] { return files_.back().descriptor >= 0 || bytes_ + bytes > kMaxBytes; };
   while (files_.front().descriptor >= 0 && is_full()) {
     forget_oldest();
   }

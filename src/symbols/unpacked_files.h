@@ -19,12 +19,12 @@ class UnpackedFiles {
   const std::string& folder() const { return folder_; }
   // A descriptor of the file of that build, the caller's to close; -1 when there is none.
   int find(const std::string& build_id) const;
-  // Takes the descriptor. Older files go when there are kMost or all together are larger than
-  // kMostBytes.
+  // Takes the descriptor. Older files go when there are kMax or all together are larger than
+  // kMaxBytes.
   void keep(const std::string& build_id, int descriptor);
 
-  static constexpr std::size_t kMost = 4;
-  static constexpr std::uint64_t kMostBytes = std::uint64_t{8} << 20;
+  static constexpr std::size_t kMax = 4;
+  static constexpr std::uint64_t kMaxBytes = std::uint64_t{8} << 20;
 
  private:
   struct File {
@@ -35,7 +35,7 @@ class UnpackedFiles {
   void forget_oldest();
 
   std::string folder_;
-  std::array<File, kMost> files_;  // oldest first; without a descriptor behind the last
+  std::array<File, kMax> files_;  // oldest first; without a descriptor behind the last
   std::uint64_t bytes_ = 0;
 };
 

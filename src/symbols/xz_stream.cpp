@@ -10,13 +10,13 @@ constexpr std::array<std::uint8_t, 6> kMagic{0xFD, '7', 'z', 'X', 'Z', 0};
 constexpr std::uint64_t kHeaderBytes = 12;  // and as many at the end
 constexpr std::uint64_t kSumBytes = 4;
 constexpr std::uint64_t kLzma2 = 0x21;
-constexpr unsigned kMostNumberBytes = 9;
-constexpr std::uint64_t kMostBlocks = 65536;
+constexpr unsigned kMaxNumberBytes = 9;
+constexpr std::uint64_t kMaxBlocks = 65536;
 
 // 7 bits a byte, the lowest first. UINT64_MAX for what is none.
 std::uint64_t read_number(PackedBytes& from) {
   std::uint64_t value = 0;
-  for (unsigned i = 0; i < kMostNumberBytes; ++i) {
+  for (unsigned i = 0; i < kMaxNumberBytes; ++i) {
     const std::uint64_t byte = from.next();
     value |= (byte & 0x7FU) << (7 * i);
     if ((byte & 0x80U) == 0) {
@@ -57,7 +57,7 @@ std::optional<std::uint64_t> xz_unpacked_bytes(int descriptor, std::uint64_t off
   PackedBytes index(descriptor, offset + bytes - kHeaderBytes - index_bytes, index_bytes);
   const bool is_index = index.next() == 0;
   const std::uint64_t blocks = read_number(index);
-  if (!is_index || blocks > kMostBlocks) {
+  if (!is_index || blocks > kMaxBlocks) {
     return std::nullopt;
   }
   std::uint64_t total = 0;

@@ -31,7 +31,7 @@ void write_file(const std::string& path, const std::string& bytes) {
 }
 
 void check(const std::string& text) {
-  if (text.size() > Symbolizer::kMostText || text.find('\n') != std::string::npos ||
+  if (text.size() > Symbolizer::kMaxText || text.find('\n') != std::string::npos ||
       text.find(';') != std::string::npos) {
     std::fprintf(stderr, "a name of %zu bytes: %s\n", text.size(), text.c_str());
     std::abort();

@@ -15,7 +15,7 @@
 
 #include "cloudwatch/line.h"
 #include "recording/reader.h"
-#include "report/at_rest.h"
+#include "report/ledger/at_rest.h"
 #include "tests/unit/recording_builder.h"
 
 namespace {
@@ -42,7 +42,7 @@ void check_line(const Report& report) {
   lamprey::cloudwatch::LineOptions options;
   options.detail = lamprey::cloudwatch::Detail::kFull;
   const std::string line = lamprey::cloudwatch::to_line(report, options);
-  if (line.size() > lamprey::cloudwatch::kMostBytes || line.find('\n') != std::string::npos) {
+  if (line.size() > lamprey::cloudwatch::kMaxBytes || line.find('\n') != std::string::npos) {
     std::fprintf(stderr, "a line of %zu bytes\n", line.size());
     std::abort();
   }

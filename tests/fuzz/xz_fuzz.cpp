@@ -21,7 +21,7 @@ namespace {
 
 using lamprey::symbols::XzStream;
 
-constexpr std::uint64_t kMostUnpacked = std::uint64_t{1} << 20;
+constexpr std::uint64_t kMaxUnpacked = std::uint64_t{1} << 20;
 
 // How it ended; kBroken also where its size is refused.
 XzStream::Progress read(const std::string& packed) {
@@ -29,7 +29,7 @@ XzStream::Progress read(const std::string& packed) {
   auto progress = XzStream::Progress::kBroken;
   if (write(file, packed.data(), packed.size()) == static_cast<ssize_t>(packed.size())) {
     const auto size = lamprey::symbols::xz_unpacked_bytes(file, 0, packed.size());
-    if (size && *size <= kMostUnpacked) {
+    if (size && *size <= kMaxUnpacked) {
       constexpr std::size_t kGuard = 4096;
       constexpr std::uint8_t kUntouched = 0x5A;
       const auto bytes = static_cast<std::size_t>(*size);

@@ -24,9 +24,9 @@ void throw_at(int depth, int number) {
 }  // namespace
 
 int main() {
-  constexpr int kMost = 1'000'000;
+  constexpr int kMax = 1'000'000;
   int caught = 0;
-  for (int i = 0; i < kMost; ++i) {
+  for (int i = 0; i < kMax; ++i) {
     try {
       throw_at(2, i);
     } catch (const std::runtime_error& error) {

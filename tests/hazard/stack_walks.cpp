@@ -16,13 +16,13 @@
 
 namespace {
 
-constexpr int kMostFrames = 64;
+constexpr int kMaxFrames = 64;
 
 // The allocation and the backtrace return to the same frames above this function.
 __attribute__((noinline)) void probe(const char* name) {
   void* block = std::malloc(100);
-  void* frames[kMostFrames];
-  const int depth = backtrace(frames, kMostFrames);
+  void* frames[kMaxFrames];
+  const int depth = backtrace(frames, kMaxFrames);
   std::printf("%s", name);
   for (int i = 1; i < depth; ++i) {  // without this function's own
     // In exact mode a signal may have interrupted the gate: a frame of the library's, which its own

@@ -184,8 +184,8 @@ bool all_leave_at_once() {
   return true;
 }
 
-constexpr int kMostBlocks = 1000;
-std::array<void*, kMostBlocks> g_blocks;
+constexpr int kMaxBlocks = 1000;
+std::array<void*, kMaxBlocks> g_blocks;
 void* consume(void*) {
   for (int i = 0; i < g_count; ++i) {
     give(g_blocks.at(static_cast<std::size_t>(i)));
@@ -194,7 +194,7 @@ void* consume(void*) {
 }
 
 bool one_consumes() {
-  if (g_count > kMostBlocks) {
+  if (g_count > kMaxBlocks) {
     return false;
   }
   for (int i = 0; i < g_count; ++i) {

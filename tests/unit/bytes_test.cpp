@@ -19,7 +19,7 @@ namespace lamprey {
 namespace {
 
 constexpr std::size_t kRoom = 400;
-constexpr std::size_t kMost = 150;
+constexpr std::size_t kMax = 150;
 
 std::string numbered() {
   std::string text(kRoom, '\0');
@@ -37,7 +37,7 @@ std::string moved(const std::string& text, std::size_t to, std::size_t from, std
 TEST(BytesTest, MovesWhateverOverlaps) {
   const std::string text = numbered();
   constexpr std::size_t kFrom[] = {100, 101, 107, 116, 120, 131, 132, 140};
-  for (std::size_t bytes = 0; bytes <= kMost; ++bytes) {
+  for (std::size_t bytes = 0; bytes <= kMax; ++bytes) {
     for (std::size_t to = 100; to <= 140; ++to) {
       for (const std::size_t from : kFrom) {
         std::string now = text;
@@ -50,7 +50,7 @@ TEST(BytesTest, MovesWhateverOverlaps) {
 
 TEST(BytesTest, CopiesAtAnyAlignment) {
   const std::string text = numbered();
-  for (std::size_t bytes = 0; bytes <= kMost; ++bytes) {
+  for (std::size_t bytes = 0; bytes <= kMax; ++bytes) {
     for (std::size_t shift = 0; shift < 17; ++shift) {
       std::string now = text;
       tested_memcpy(now.data() + 200 + shift, now.data() + 3, bytes);
@@ -61,7 +61,7 @@ TEST(BytesTest, CopiesAtAnyAlignment) {
 
 TEST(BytesTest, SetsNoByteMore) {
   const std::string text = numbered();
-  for (std::size_t bytes = 0; bytes <= kMost; ++bytes) {
+  for (std::size_t bytes = 0; bytes <= kMax; ++bytes) {
     for (std::size_t shift = 0; shift < 17; ++shift) {
       std::string now = text;
       tested_memset(now.data() + shift, 0x1AB, bytes);

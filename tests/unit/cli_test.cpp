@@ -7,9 +7,9 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
-#include "cli/child_program.h"
-#include "cli/log_lines.h"
-#include "cli/tables.h"
+#include "cli/commands/child_program.h"
+#include "cli/input/log_lines.h"
+#include "cli/output/tables.h"
 
 namespace lamprey::cli {
 namespace {

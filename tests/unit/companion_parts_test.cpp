@@ -68,7 +68,7 @@ TEST_F(ConfigTest, AcceptedValues) {
 TEST_F(ConfigTest, BoundsAreAcceptedAndWhatIsBeyondIsNot) {
   environment_ = {{"LAMPREY_SAMPLE_BYTES", "1099511627776"},
                   {"LAMPREY_NAMESPACE", std::string(255, 'n')}};
-  EXPECT_EQ(read().sample_bytes, companion::kMostSampleBytes);
+  EXPECT_EQ(read().sample_bytes, companion::kMaxSampleBytes);
   EXPECT_TRUE(complaints_.empty());
   environment_ = {{"LAMPREY_SAMPLE_BYTES", "1099511627777"},
                   {"LAMPREY_NAMESPACE", std::string(256, 'n')}};

@@ -6,10 +6,10 @@
 #include <csignal>
 
 #include "companion/ending.h"
-#include "report/at_rest.h"
-#include "report/death.h"
-#include "report/findings.h"
-#include "report/memory_end.h"
+#include "report/findings/findings.h"
+#include "report/findings/memory_end.h"
+#include "report/ledger/at_rest.h"
+#include "report/text/death.h"
 #include "tests/unit/recording_builder.h"
 
 namespace lamprey::report {

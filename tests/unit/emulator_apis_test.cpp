@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "emulator/extensions_api.h"
-#include "emulator/telemetry_api.h"
+#include "emulator/apis/extensions_api.h"
+#include "emulator/apis/telemetry_api.h"
 #include "tests/unit/emulator_requests.h"
 
 namespace lamprey::emulator::testing {

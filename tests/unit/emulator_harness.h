@@ -18,10 +18,10 @@
 #include <string>
 #include <vector>
 
-#include "emulator/console.h"
-#include "emulator/fleet.h"
-#include "emulator/identifiers.h"
-#include "emulator/options.h"
+#include "emulator/base/identifiers.h"
+#include "emulator/front/fleet.h"
+#include "emulator/options/options.h"
+#include "emulator/output/console.h"
 
 namespace lamprey::emulator::testing {
 

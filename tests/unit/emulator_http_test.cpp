@@ -8,8 +8,8 @@
 #include <future>
 #include <thread>
 
-#include "emulator/http_server.h"
-#include "emulator/invoke_endpoint.h"
+#include "emulator/base/http_server.h"
+#include "emulator/front/invoke_endpoint.h"
 #include "tests/unit/emulator_harness.h"
 
 namespace lamprey::emulator::testing {

@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <fstream>
 
-#include "emulator/function_variables.h"
-#include "emulator/options.h"
-#include "emulator/process.h"
+#include "emulator/options/function_variables.h"
+#include "emulator/options/options.h"
+#include "emulator/sandbox/process.h"
 
 namespace lamprey::emulator {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "emulator/http_server.h"
+#include "emulator/base/http_server.h"
 
 namespace lamprey::emulator::testing {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "emulator/runtime_api.h"
+#include "emulator/apis/runtime_api.h"
 #include "tests/unit/emulator_requests.h"
 
 namespace lamprey::emulator::testing {

@@ -1,5 +1,5 @@
 // What stands beside each other in `lamprey report`: trouble first, and only what was seen.
-#include "cli/fleet_overview.h"
+#include "cli/analysis/fleet_overview.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

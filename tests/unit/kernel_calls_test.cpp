@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "cloudwatch/line.h"
-#include "report/ledger.h"
+#include "report/ledger/ledger.h"
 #include "tests/unit/recording_builder.h"
 
 namespace lamprey::recording {

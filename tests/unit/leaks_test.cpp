@@ -8,7 +8,7 @@
 #include <functional>
 #include <random>
 
-#include "report/leaks.h"
+#include "report/findings/leaks.h"
 
 namespace lamprey::report {
 namespace {

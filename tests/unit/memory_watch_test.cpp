@@ -7,8 +7,8 @@
 
 #include <thread>
 
-#include "report/memory_watch.h"
-#include "report/process.h"
+#include "report/findings/memory_watch.h"
+#include "report/procfs/process.h"
 
 namespace lamprey::report {
 namespace {
@@ -158,7 +158,7 @@ TEST_F(MemoryWatchTest, WhatCannotBeReadIsNotTriedForEver) {
   for (std::uint64_t i = 0; i < MemoryWatch::kEvery; ++i) {
     look(report_of(1024, 420 * kMb, 400 * kMb, 96 * kMb));
   }
-  EXPECT_EQ(reads_, static_cast<int>(MemoryWatch::kMostTries));
+  EXPECT_EQ(reads_, static_cast<int>(MemoryWatch::kMaxTries));
 }
 
 constexpr const char* kSmaps =

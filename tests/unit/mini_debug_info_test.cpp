@@ -234,7 +234,7 @@ TEST_F(MiniDebugInfoTest, TooLargeOrDamagedIsLeftAlone) {
     must_run("objcopy --add-section .gnu_debugdata='" + section + "' '" + library_ + "'");
     return name(hidden_);
   };
-  write_text(section, std::string(MiniDebugInfo::kMost + 1, '\0'));
+  write_text(section, std::string(MiniDebugInfo::kMax + 1, '\0'));
   must_run("xz -f '" + section + "'");
   EXPECT_THAT(with(read_text(section + ".xz")), StartsWith("?? ("));
   EXPECT_THAT(with("nonsense"), StartsWith("?? ("));
@@ -256,15 +256,15 @@ TEST(UnpackedFilesTest, OldOnesGoWhenThereIsTooMuch) {
     }
     return found >= 0;
   };
-  files.keep("aa", make(UnpackedFiles::kMostBytes / 2));
-  files.keep("bb", make(UnpackedFiles::kMostBytes / 2));
+  files.keep("aa", make(UnpackedFiles::kMaxBytes / 2));
+  files.keep("bb", make(UnpackedFiles::kMaxBytes / 2));
   EXPECT_TRUE(has("aa") && has("bb") && !has("cc"));
   files.keep("cc", make(1));
   EXPECT_TRUE(!has("aa") && has("bb") && has("cc"));
   for (const char* name : {"dd", "ee", "ff"}) {
     files.keep(name, make(1));
   }
-  EXPECT_TRUE(!has("bb") && has("cc") && has("ff"));  // kMost of them
+  EXPECT_TRUE(!has("bb") && has("cc") && has("ff"));  // kMax of them
   files.keep("gg", -1);                               // as when there are no descriptors left
   files.keep("hh", make(1));
   EXPECT_TRUE(!has("gg") && has("ee") && has("hh"));

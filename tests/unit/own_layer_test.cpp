@@ -1,5 +1,5 @@
 // Where the command looks for its layer: a development build, an installed command, neither.
-#include "cli/own_layer.h"
+#include "cli/commands/own_layer.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cli/fleet_page.h"
-#include "cli/memory_profile.h"
-#include "cli/profile_files.h"
-#include "cli/script_data.h"
+#include "cli/analysis/memory_profile.h"
+#include "cli/output/fleet_page.h"
+#include "cli/output/profile_files.h"
+#include "cli/output/script_data.h"
 
 namespace lamprey::cli {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "cloudwatch/form.h"
 #include "cloudwatch/line.h"
-#include "report/findings.h"
-#include "report/headline.h"
+#include "report/findings/findings.h"
+#include "report/text/headline.h"
 
 namespace lamprey::cloudwatch {
 namespace {
@@ -399,7 +399,7 @@ TEST(LineTest, NeverLongerThanAllowedAndSaysWhatItCut) {
   report.findings.resize(1);
   report.findings[0].code = "x";
   const std::string text = to_line(report, {});
-  EXPECT_LE(text.size(), kMostBytes);
+  EXPECT_LE(text.size(), kMaxBytes);
   EXPECT_EQ(text.find('\n'), std::string::npos);
   const Json line = Json::parse(text);
   EXPECT_FALSE(line["coverage"]["truncated"].empty());

@@ -15,7 +15,7 @@
 #include "recording/layout.h"
 #include "recording/reader.h"
 #include "recording/writer.h"
-#include "report/process.h"
+#include "report/procfs/process.h"
 
 namespace lamprey::testing {
 

@@ -7,11 +7,11 @@
 
 #include <cerrno>
 
-#include "report/at_rest.h"
-#include "report/difference.h"
-#include "report/error_names.h"
-#include "report/human.h"
-#include "report/ledger.h"
+#include "report/delta/difference.h"
+#include "report/ledger/at_rest.h"
+#include "report/ledger/ledger.h"
+#include "report/text/error_names.h"
+#include "report/text/human.h"
 #include "tests/unit/recording_builder.h"
 
 namespace lamprey::report {

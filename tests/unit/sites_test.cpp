@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "report/sites.h"
-#include "report/stacks.h"
+#include "report/delta/sites.h"
+#include "report/delta/stacks.h"
 #include "tests/unit/recording_builder.h"
 
 namespace lamprey::report {

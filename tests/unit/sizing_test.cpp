@@ -1,5 +1,5 @@
 // Cost and memory size from lines: figures by hand, advice only where the lines carry it.
-#include "cli/sizing.h"
+#include "cli/output/sizing.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

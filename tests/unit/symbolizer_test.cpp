@@ -7,7 +7,7 @@
 
 #include <filesystem>
 
-#include "report/stack_names.h"
+#include "report/text/stack_names.h"
 #include "symbols/symbolizer.h"
 #include "tests/unit/compiled_module.h"
 #include "tests/unit/recording_builder.h"
@@ -210,7 +210,7 @@ TEST_F(SymbolizerTest, AStackIsTextInnermostFirstAndBounded) {
                         "exported (libapp.so +0x{:x}); ?? (0x1234)",
                         hidden_, load_, exported_));
   const std::string& deep = report.memory->sites[1].stack_text;
-  EXPECT_LE(deep.size(), report::kMostStackText);
+  EXPECT_LE(deep.size(), report::kMaxStackText);
   EXPECT_THAT(deep, ::testing::EndsWith("; ..."));
 }
 

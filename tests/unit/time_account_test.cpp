@@ -1,10 +1,10 @@
 // Accounts of time: the parts are the whole, whatever the counters say.
-#include "report/time_account.h"
+#include "report/delta/time_account.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "report/ledger.h"
+#include "report/ledger/ledger.h"
 #include "tests/unit/recording_builder.h"
 
 namespace lamprey::report {

@@ -2,8 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "report/findings.h"
-#include "report/time_history.h"
+#include "report/findings/findings.h"
+#include "report/findings/time_history.h"
 
 namespace lamprey::report {
 namespace {

@@ -18,14 +18,14 @@ class Ledger {
     lines_.push_back({"article number " + std::to_string(order) + std::string(500, '.'), {}});
     lines_.back().prices.assign(100, order);
 #ifdef BOUNDED
-    while (lines_.size() > kMost) {
+    while (lines_.size() > kMax) {
       lines_.pop_front();
     }
 #endif
   }
 
  private:
-  [[maybe_unused]] static constexpr std::size_t kMost = 200;
+  [[maybe_unused]] static constexpr std::size_t kMax = 200;
   std::deque<Line> lines_;
 };
 

@@ -1,0 +1,130 @@
+// Adding up sites; see the header.
+#include "cli/analysis/memory_profile.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "cli/input/json_values.h"
+
+namespace lamprey::cli {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::size_t kMaxFrames = 128;
+// A short record lists no more than this many sites: it says nothing about the others.
+constexpr std::size_t kShortList = 3;
+// Innermost frame of what was mapped, not malloc'ed (report/delta/sites.cpp).
+constexpr std::string_view kMapped = "mmap";
+// How a stack ends of which a line has the inner frames only.
+constexpr std::string_view kMore = "...";
+
+// "f (m +0x12)" → "f (m)": two calls in one function are one box in a picture.
+std::string without_offset(std::string_view frame) {
+  const std::size_t offset = frame.rfind(" +0x");
+  if (frame.starts_with("??") || offset == std::string_view::npos || !frame.ends_with(')')) {
+    return std::string(frame);
+  }
+  return std::string(frame.substr(0, offset)) + ")";
+}
+
+}  // namespace
+
+Frames frames_of(const std::string& stack) {
+  Frames frames;
+  std::string_view rest = stack;
+  while (!rest.empty() && frames.size() < kMaxFrames) {
+    const std::size_t end = rest.find("; ");
+    if (const std::string_view frame = rest.substr(0, end); !frame.empty()) {
+      frames.push_back(frame == kMore ? "(outer frames cut)" : without_offset(frame));
+    }
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 2);
+  }
+  std::reverse(frames.begin(), frames.end());
+  return frames;
+}
+
+MemoryProfile::Environment& MemoryProfile::environment(const Json& record) {
+  const std::string function = text(record, "function_name");
+  const std::uint64_t invocation = number(record, "invocation").value_or(0);
+  Environment* best = nullptr;
+  for (Environment& candidate : environments_) {
+    const bool continues = candidate.function == function && candidate.invocation < invocation;
+    if (continues && (best == nullptr || candidate.invocation > best->invocation)) {
+      best = &candidate;
+    }
+  }
+  if (best == nullptr) {
+    environments_.push_back({function, invocation, {}, 0});
+    best = &environments_.back();
+  }
+  best->invocation = invocation;
+  return *best;
+}
+
+void MemoryProfile::add(const Json& record) {
+  const std::string type = text(record, "type");
+  const Json& memory = member(record, "memory");
+  if (type == "shutdown" || !memory.is_object()) {  // a shutdown sums up what was said before
+    return;
+  }
+  allocated_ += signed_number(memory, "allocated_bytes").value_or(0);
+  allocations_ += signed_number(memory, "allocations").value_or(0);
+  Environment& here = environment(record);
+  here.live_total = signed_number(memory, "live_bytes").value_or(here.live_total);
+  const Json& sites = list(memory, "sites");
+  if (sites.empty()) {
+    return;
+  }
+  ++records_;
+  if (sites.size() > kShortList) {
+    here.live.clear();
+  }
+  for (const Json& site : sites) {
+    const Frames frames = frames_of(text(site, "stack"));
+    if (frames.empty()) {
+      continue;
+    }
+    here.live[frames] = 0;
+  }
+  for (const Json& site : sites) {
+    const Frames frames = frames_of(text(site, "stack"));
+    if (frames.empty()) {
+      continue;
+    }
+    here.live[frames] += signed_number(site, "live_bytes").value_or(0);
+    SiteSum& sum = sums_[frames];
+    sum.growth_bytes += signed_number(site, "live_delta_bytes").value_or(0);
+    sum.allocated_bytes += signed_number(site, "allocated_bytes").value_or(0);
+    sum.allocations += signed_number(site, "allocations").value_or(0);
+  }
+}
+
+std::map<Frames, SiteSum> MemoryProfile::sites() const {
+  std::map<Frames, SiteSum> all = sums_;
+  SiteSum rest{0, 0, allocated_, allocations_};
+  for (const Environment& here : environments_) {
+    rest.live_bytes += here.live_total;
+    for (const auto& [frames, bytes] : here.live) {
+      all[frames].live_bytes += bytes;
+    }
+  }
+  for (const auto& [frames, sum] : all) {
+    if (frames.back() == kMapped) {
+      continue;  // no part of malloc's totals
+    }
+    rest.live_bytes -= std::max<std::int64_t>(sum.live_bytes, 0);
+    rest.allocated_bytes -= sum.allocated_bytes;
+    rest.allocations -= sum.allocations;
+  }
+  // The sites are estimates: together they may be more than the exact totals.
+  rest.live_bytes = std::max<std::int64_t>(rest.live_bytes, 0);
+  rest.allocated_bytes = std::max<std::int64_t>(rest.allocated_bytes, 0);
+  rest.allocations = std::max<std::int64_t>(rest.allocations, 0);
+  if (!all.empty() && (rest.live_bytes != 0 || rest.allocated_bytes != 0)) {
+    all[{kNotListed}] = rest;
+  }
+  return all;
+}
+
+}  // namespace lamprey::cli

@@ -1,0 +1,221 @@
+// pprof's profile.proto, encoded by hand (protobuf wire format), and the gzip frame around it; see
+// profile_files.h. Field numbers are those of github.com/google/pprof/proto/profile.proto.
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "cli/output/profile_files.h"
+
+namespace lamprey::cli {
+namespace {
+
+// profile.proto
+enum Profile : std::uint32_t {
+  kSampleType = 1,
+  kSample = 2,
+  kMapping = 3,
+  kLocation = 4,
+  kFunction = 5,
+  kStringTable = 6,
+  kTimeNanos = 9,
+  kPeriodType = 11,
+  kDefaultSampleType = 14,
+};
+
+class Message {
+ public:
+  void number(std::uint32_t field, std::uint64_t value) {
+    varint(field << 3U);
+    varint(value);
+  }
+  void bytes(std::uint32_t field, std::string_view value) {
+    varint((field << 3U) | 2U);
+    varint(value.size());
+    out_ += value;
+  }
+  void packed(std::uint32_t field, const std::vector<std::uint64_t>& values) {
+    Message inner;
+    for (const std::uint64_t value : values) {
+      inner.varint(value);
+    }
+    bytes(field, inner.out_);
+  }
+  const std::string& text() const { return out_; }
+
+ private:
+  void varint(std::uint64_t value) {
+    for (; value >= 0x80; value >>= 7U) {
+      out_ += static_cast<char>((value & 0x7FU) | 0x80U);
+    }
+    out_ += static_cast<char>(value);
+  }
+  std::string out_;
+};
+
+// Text by its number, as the format wants it; number 0 is the empty text.
+class Strings {
+ public:
+  Strings() { number(""); }
+  std::uint64_t number(const std::string& text) {
+    const auto [entry, is_new] = numbers_.emplace(text, list_.size());
+    if (is_new) {
+      list_.push_back(text);
+    }
+    return entry->second;
+  }
+  const std::vector<std::string>& list() const { return list_; }
+
+ private:
+  std::map<std::string, std::uint64_t> numbers_;
+  std::vector<std::string> list_;
+};
+
+std::string value_type(std::uint64_t type, std::uint64_t unit) {
+  Message message;
+  message.number(1, type);
+  message.number(2, unit);
+  return message.text();
+}
+
+// "f (m)" → f, m; "f" → f, "".
+std::pair<std::string, std::string> function_and_module(const std::string& frame) {
+  const std::size_t open = frame.rfind(" (");
+  if (open == std::string::npos || open == 0 || frame.back() != ')') {
+    return {frame, ""};
+  }
+  const std::string module = frame.substr(open + 2, frame.size() - open - 3);
+  if (frame.starts_with("??")) {
+    return {frame, module.substr(0, module.find(" +0x"))};
+  }
+  return {frame.substr(0, open), module};
+}
+
+class Encoder {
+ public:
+  std::string encode(const std::map<Frames, SiteSum>& sites, std::uint64_t time_ns) {
+    const std::uint64_t bytes = strings_.number("bytes");
+    const std::uint64_t live = strings_.number("live_bytes");
+    out_.bytes(kSampleType, value_type(live, bytes));
+    out_.bytes(kSampleType, value_type(strings_.number("allocated_bytes"), bytes));
+    out_.bytes(kSampleType, value_type(strings_.number("allocations"), strings_.number("count")));
+    for (const auto& [frames, sum] : sites) {
+      sample(frames, sum);
+    }
+    for (const std::string& text : strings_.list()) {
+      out_.bytes(kStringTable, text);
+    }
+    if (time_ns != 0) {
+      out_.number(kTimeNanos, time_ns);
+    }
+    out_.bytes(kPeriodType, value_type(live, bytes));
+    out_.number(kDefaultSampleType, live);
+    return out_.text();
+  }
+
+ private:
+  void sample(const Frames& frames, const SiteSum& sum) {
+    std::vector<std::uint64_t> locations;  // innermost first
+    for (auto frame = frames.rbegin(); frame != frames.rend(); ++frame) {
+      locations.push_back(location(*frame));
+    }
+    Message message;
+    message.packed(1, locations);
+    message.packed(2, {static_cast<std::uint64_t>(sum.live_bytes),
+                       static_cast<std::uint64_t>(sum.allocated_bytes),
+                       static_cast<std::uint64_t>(sum.allocations)});
+    out_.bytes(kSample, message.text());
+  }
+
+  // A location, a function and (once a module) a mapping: ids count from 1.
+  std::uint64_t location(const std::string& frame) {
+    const auto [entry, is_new] = locations_.emplace(frame, locations_.size() + 1);
+    if (!is_new) {
+      return entry->second;
+    }
+    const std::uint64_t id = entry->second;
+    const auto [name, module] = function_and_module(frame);
+    Message function;
+    function.number(1, id);
+    function.number(2, strings_.number(name));
+    function.number(3, strings_.number(name));
+    function.number(4, strings_.number(module));
+    out_.bytes(kFunction, function.text());
+    Message line;
+    line.number(1, id);
+    Message location;
+    location.number(1, id);
+    if (!module.empty()) {
+      location.number(2, mapping(module));
+    }
+    location.bytes(4, line.text());
+    out_.bytes(kLocation, location.text());
+    return id;
+  }
+
+  std::uint64_t mapping(const std::string& module) {
+    const auto [entry, is_new] = mappings_.emplace(module, mappings_.size() + 1);
+    if (is_new) {
+      Message message;
+      message.number(1, entry->second);
+      message.number(5, strings_.number(module));
+      message.number(7, 1);  // has_functions: pprof need not look for symbols itself
+      out_.bytes(kMapping, message.text());
+    }
+    return entry->second;
+  }
+
+  Message out_;
+  Strings strings_;
+  std::map<std::string, std::uint64_t> locations_;
+  std::map<std::string, std::uint64_t> mappings_;
+};
+
+std::uint32_t crc_32(const std::string& bytes) {
+  static const std::array<std::uint32_t, 256> table_of_bytes = [] {
+    std::array<std::uint32_t, 256> table{};
+    for (std::uint32_t i = 0; i < table.size(); ++i) {
+      std::uint32_t value = i;
+      for (int bit = 0; bit < 8; ++bit) {
+        value = (value & 1U) != 0 ? 0xEDB88320U ^ (value >> 1U) : value >> 1U;
+      }
+      table[i] = value;
+    }
+    return table;
+  }();
+  std::uint32_t crc = 0xFFFFFFFFU;
+  for (const char c : bytes) {
+    crc = table_of_bytes[(crc ^ static_cast<unsigned char>(c)) & 0xFFU] ^ (crc >> 8U);
+  }
+  return ~crc;
+}
+
+void put_little(std::string& out, std::uint32_t value, int bytes) {
+  for (int i = 0; i < bytes; ++i) {
+    out += static_cast<char>((value >> (8 * i)) & 0xFFU);
+  }
+}
+
+}  // namespace
+
+std::string gzipped(const std::string& bytes) {
+  constexpr std::size_t kMaxStored = 65535;
+  std::string out("\x1F\x8B\x08\0\0\0\0\0\0\xFF", 10);
+  std::size_t at = 0;
+  do {
+    const std::size_t size = std::min(kMaxStored, bytes.size() - at);
+    out += static_cast<char>(at + size == bytes.size() ? 1 : 0);  // the last block; stored
+    put_little(out, static_cast<std::uint32_t>(size), 2);
+    put_little(out, ~static_cast<std::uint32_t>(size), 2);
+    out.append(bytes, at, size);
+    at += size;
+  } while (at < bytes.size());
+  put_little(out, crc_32(bytes), 4);
+  put_little(out, static_cast<std::uint32_t>(bytes.size()), 4);
+  return out;
+}
+
+std::string pprof_file(const std::map<Frames, SiteSum>& sites, std::uint64_t time_ns) {
+  return gzipped(Encoder().encode(sites, time_ns));
+}
+
+}  // namespace lamprey::cli

@@ -1,0 +1,178 @@
+// Differences of sampled sites; see the header.
+#include "report/delta/sites.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "report/delta/stacks.h"
+#include "report/model/order.h"
+
+namespace lamprey::report {
+namespace {
+
+constexpr std::size_t kByLive = 14;  // the rest of kMaxSites are those that allocated most
+
+std::uint64_t grown(std::uint64_t after, std::uint64_t before) {
+  return after > before ? after - before : 0;  // a forged file may count backwards
+}
+
+std::int64_t difference(std::uint64_t after, std::uint64_t before) {
+  return static_cast<std::int64_t>(after - before);
+}
+
+}  // namespace
+
+// A site's figures without its stack: up to 2,048 of them are sorted.
+struct SiteLedger::Candidate {
+  std::uint32_t stack = 0;  // index + 1
+  std::int64_t live_bytes = 0;
+  std::int64_t live_delta_bytes = 0;
+  std::uint64_t allocated_bytes = 0;
+  std::uint64_t allocations = 0;
+  std::uint64_t churn_bytes = 0;
+  std::optional<std::int64_t> peak_bytes;
+  bool mapping = false;
+};
+
+namespace {
+
+using Candidate = SiteLedger::Candidate;
+
+// Equal ones stay in the order of their stacks: lines of like invocations are alike.
+constexpr auto kMoreAllocated = [](const Candidate& a, const Candidate& b) {
+  return a.allocated_bytes != b.allocated_bytes ? a.allocated_bytes > b.allocated_bytes
+                                                : a.stack < b.stack;
+};
+
+constexpr auto kMoreLive = [](const Candidate& a, const Candidate& b) {
+  return a.live_bytes != b.live_bytes ? a.live_bytes > b.live_bytes : kMoreAllocated(a, b);
+};
+
+// The most live first; behind them, of the others, what allocated most.
+void keep_top(std::vector<Candidate>& candidates) {
+  if (candidates.size() > kMaxSites) {
+    put_first(candidates, 0, kByLive, kMoreLive);
+    put_first(candidates, kByLive, kMaxSites - kByLive, kMoreAllocated);
+    candidates.resize(kMaxSites);
+  }
+  put_in_order(candidates, kMoreLive);
+}
+
+std::vector<std::optional<recording::CapturedStack>> stacks_of(
+    recording::Reader& reader, const std::vector<Candidate>& candidates) {
+  std::vector<std::uint32_t> wanted;
+  wanted.reserve(candidates.size());
+  for (const Candidate& candidate : candidates) {
+    wanted.push_back(candidate.stack);
+  }
+  return reader.stacks(wanted);
+}
+
+MemorySite described(const Candidate& candidate,
+                     const std::optional<recording::CapturedStack>& stack,
+                     const ModuleMap& modules) {
+  MemorySite site;
+  site.live_bytes = candidate.live_bytes;
+  site.live_delta_bytes = candidate.live_delta_bytes;
+  site.allocated_bytes = candidate.allocated_bytes;
+  site.allocations = candidate.allocations;
+  site.churn_bytes = candidate.churn_bytes;
+  site.peak_bytes = candidate.peak_bytes;
+  site.mapping = candidate.mapping;
+  if (stack) {
+    site.stack = modules.frames_of(*stack);
+  }
+  if (candidate.mapping) {
+    Frame frame;
+    frame.label = "mmap";
+    site.stack.insert(site.stack.begin(), frame);
+  }
+  site.stack_text = site.stack.empty() ? "(stack not kept)" : "";  // else named by the sink
+  return site;
+}
+
+}  // namespace
+
+SiteLedger::Seen SiteLedger::seen(const recording::Site& site) {
+  return {site.allocated_bytes, site.allocated_blocks,
+          difference(site.live_added, site.live_removed), site.churned_bytes};
+}
+
+// Nothing was copied in an invocation in which samples never rose above what was live at START.
+SiteLedger::PeakOf SiteLedger::peak_of(const recording::Header& header, std::uint64_t invocation) {
+  if (header.started != invocation || header.peak_round > invocation + 1) {
+    return PeakOf::kOther;
+  }
+  return header.peak_round == invocation + 1 ? PeakOf::kThis : PeakOf::kStart;
+}
+
+// What changed at each site, and the figures to compare the next look with.
+std::vector<SiteLedger::Candidate> SiteLedger::candidates(const std::vector<recording::Site>& sites,
+                                                          const std::vector<Seen>& before,
+                                                          std::vector<Seen>& now, PeakOf peak) {
+  std::vector<Candidate> candidates;
+  now.clear();
+  now.reserve(sites.size());
+  for (std::uint32_t index = 0; index < sites.size(); ++index) {
+    const Seen after = seen(sites[index]);
+    const Seen earlier = index < before.size() ? before[index] : Seen{};
+    now.push_back(after);
+    Candidate candidate;
+    candidate.stack = index;
+    candidate.live_bytes = after.live_bytes;
+    candidate.live_delta_bytes = difference(static_cast<std::uint64_t>(after.live_bytes),
+                                            static_cast<std::uint64_t>(earlier.live_bytes));
+    candidate.allocated_bytes = grown(after.allocated_bytes, earlier.allocated_bytes);
+    candidate.allocations =
+        (grown(after.allocated_blocks, earlier.allocated_blocks) + (recording::kBlockUnits / 2)) /
+        recording::kBlockUnits;
+    candidate.churn_bytes = grown(after.churned_bytes, earlier.churned_bytes);
+    candidate.mapping = (sites[index].flags & recording::kSiteMapping) != 0;
+    if (peak != PeakOf::kOther) {
+      candidate.peak_bytes = peak == PeakOf::kThis
+                                 ? static_cast<std::int64_t>(sites[index].peak_bytes)
+                                 : earlier.live_bytes;
+    }
+    if (candidate.live_bytes != 0 || candidate.live_delta_bytes != 0 ||
+        candidate.allocated_bytes != 0) {
+      candidates.push_back(candidate);
+    }
+  }
+  return candidates;
+}
+
+std::vector<MemorySite> SiteLedger::between(recording::Reader& reader,
+                                            const std::vector<Seen>& before, std::vector<Seen>& now,
+                                            PeakOf peak, KnownModules& known) {
+  std::vector<recording::Site> sites = reader.sites();
+  sites.insert(sites.begin(), reader.header().no_stack);
+  std::vector<Candidate> found = candidates(sites, before, now, peak);
+  keep_top(found);
+  std::vector<MemorySite> top;
+  if (found.empty()) {
+    return top;
+  }
+  const ModuleMap& modules = known.of(reader);
+  const auto stacks = stacks_of(reader, found);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    top.push_back(described(found[i], stacks[i], modules));
+  }
+  return top;
+}
+
+std::vector<MemorySite> SiteLedger::take(recording::Reader& reader, std::uint64_t invocation) {
+  std::vector<Seen> now;
+  std::vector<MemorySite> top =
+      between(reader, before_, now, peak_of(reader.header(), invocation), modules_);
+  before_ = std::move(now);
+  return top;
+}
+
+std::vector<MemorySite> SiteLedger::whole(recording::Reader& reader) {
+  std::vector<Seen> now;
+  KnownModules modules;
+  return between(reader, {}, now, peak_of(reader.header(), 0), modules);
+}
+
+}  // namespace lamprey::report

@@ -1,0 +1,97 @@
+// Addresses to modules, frames to words; see the header.
+#include "report/delta/stacks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "report/model/order.h"
+
+namespace lamprey::report {
+namespace {
+
+using recording::LoadedModule;
+
+std::string base_name(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+// Stacks keep the lower 16 bits of a generation.
+bool was_there(const LoadedModule& module, std::uint32_t generation) {
+  return (module.born & 0xFFFFU) <= generation &&
+         (module.died == UINT32_MAX || generation < (module.died & 0xFFFFU));
+}
+
+std::string frame_text(const Frame& frame) {
+  if (frame.label != nullptr) {
+    return frame.label;
+  }
+  if (frame.module.empty()) {
+    return fmt::format("?? ({:#x})", frame.address);
+  }
+  std::array<char, 16> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), frame.offset, 16);
+  std::string text = "?? (" + base_name(frame.module) + " +0x";
+  return text.append(digits.data(), end.ptr).append(")");
+}
+
+}  // namespace
+
+ModuleMap::ModuleMap(std::vector<LoadedModule> modules) : modules_(std::move(modules)) {
+  put_in_order(modules_,
+               [](const LoadedModule& a, const LoadedModule& b) { return a.start < b.start; });
+}
+
+Stack ModuleMap::frames_of(const recording::CapturedStack& stack) const {
+  Stack frames;
+  frames.reserve(stack.frames.size());
+  for (const std::uint64_t returned : stack.frames) {
+    Frame frame;
+    frame.address = returned != 0 ? returned - 1 : 0;
+    // Modules of different times may overlap, so all that begin below are looked at: a few hundred.
+    const LoadedModule* found = nullptr;
+    for (const LoadedModule& module : modules_) {
+      if (module.start > frame.address) {
+        break;
+      }
+      if (frame.address < module.end && was_there(module, stack.generation)) {
+        found = &module;
+      }
+    }
+    if (found != nullptr) {
+      frame.module = found->path;
+      frame.build_id = found->build_id;
+      frame.offset = frame.address - found->bias;
+    }
+    frames.push_back(std::move(frame));
+  }
+  return frames;
+}
+
+// Once written a module changes only by dying, and then the generation is another.
+const ModuleMap& KnownModules::of(recording::Reader& reader) {
+  const recording::Header& header = reader.header();
+  if (!complete_ || used_ != header.modules_used || generation_ != header.generation) {
+    std::vector<LoadedModule> modules = reader.modules();
+    used_ = header.modules_used;
+    generation_ = header.generation;
+    complete_ = modules.size() == used_;
+    modules_ = ModuleMap(std::move(modules));
+  }
+  return modules_;
+}
+
+std::string stack_text(const Stack& stack) {
+  std::string text;
+  for (const Frame& frame : stack) {
+    text += text.empty() ? "" : "; ";
+    text += frame_text(frame);
+  }
+  return text;
+}
+
+}  // namespace lamprey::report

@@ -1,0 +1,181 @@
+// Accounts of time; see the header.
+#include "report/delta/time_account.h"
+
+#include <algorithm>
+
+#include "report/model/order.h"
+
+namespace lamprey::report {
+namespace {
+
+using recording::CallClass;
+using recording::kTargets;
+using recording::TargetKind;
+using recording::TargetName;
+using recording::TargetTotals;
+using recording::ThreadAccount;
+using recording::ThreadMoment;
+
+// A counter that went back (a forged or torn file) gives 0 rather than 2^64.
+std::uint64_t grown(std::uint64_t after, std::uint64_t before) {
+  return after > before ? after - before : 0;
+}
+
+// `part`, as far as there is room; what it takes is gone from `left`.
+std::uint64_t take(std::uint64_t part, std::uint64_t& left) {
+  const std::uint64_t taken = std::min(part, left);
+  left -= taken;
+  return taken;
+}
+
+// Only the counters that both kinds of lists need are differences here.
+struct Growth {
+  const TargetTotals& before;
+  const TargetTotals& after;
+  std::uint64_t operator()(std::uint64_t TargetTotals::*counter) const {
+    return grown(after.*counter, before.*counter);
+  }
+};
+
+HostFigures host_figures(const TargetName& name, const Growth& grew,
+                         const recording::ClockScale& clock) {
+  HostFigures host;
+  host.host = name.name.empty() ? name.address : name.name;
+  host.peer = name.address;
+  host.connects = grew(&TargetTotals::starts);
+  host.connect_ns = clock.duration_ns(grew(&TargetTotals::connect_ticks));
+  host.tls_handshakes = grew(&TargetTotals::handshakes);
+  host.tls_ns = clock.duration_ns(grew(&TargetTotals::handshake_ticks));
+  host.lookups = grew(&TargetTotals::lookups);
+  host.lookup_ns = clock.duration_ns(grew(&TargetTotals::lookup_ticks));
+  host.answers = grew(&TargetTotals::answers);
+  host.first_byte_ns = clock.duration_ns(grew(&TargetTotals::first_byte_ticks));
+  host.wait_ns = clock.duration_ns(grew(&TargetTotals::ticks));
+  host.sent_bytes = grew(&TargetTotals::sent);
+  host.received_bytes = grew(&TargetTotals::received);
+  host.reused = grew(&TargetTotals::reused);
+  host.errors = grew(&TargetTotals::errors);
+  return host;
+}
+
+bool is_silent(const HostFigures& host) {
+  return host.connects + host.lookups + host.wait_ns + host.sent_bytes + host.received_bytes +
+             host.errors ==
+         0;
+}
+
+FileFigures file_figures(const TargetName& name, const Growth& grew,
+                         const recording::ClockScale& clock) {
+  FileFigures file;
+  file.path = name.name;
+  if (name.kind == TargetKind::kDirectory) {
+    file.path += name.name == "/" ? "*" : "/*";
+  }
+  file.opens = grew(&TargetTotals::starts);
+  file.reads = grew(&TargetTotals::reads);
+  file.writes = grew(&TargetTotals::writes);
+  file.read_bytes = grew(&TargetTotals::received);
+  file.written_bytes = grew(&TargetTotals::sent);
+  file.time_ns = clock.duration_ns(grew(&TargetTotals::ticks));
+  file.errors = grew(&TargetTotals::errors) + grew(&TargetTotals::not_found);
+  return file;
+}
+
+template <class Figures, class Key>
+void sort_by(std::vector<Figures>& list, Key key) {
+  put_in_order(list, [key](const Figures& a, const Figures& b) { return a.*key > b.*key; });
+}
+
+}  // namespace
+
+const ThreadAccount& handler_of(const recording::Invocation& entry) {
+  const ThreadAccount& received = entry.accounts[0];
+  const ThreadAccount& first = entry.accounts[1];
+  if (received.tid == 0) {
+    return first.tid != 0 ? first : received;
+  }
+  const auto used = [](const ThreadAccount& account) {
+    return grown(account.ended.cpu_ns, account.started.cpu_ns);
+  };
+  return first.tid != 0 && used(first) > used(received) ? first : received;
+}
+
+std::optional<WallFigures> wall_of(const ThreadAccount& account, const ThreadMoment& ended,
+                                   std::uint64_t total_ns, std::optional<std::uint64_t> runnable_ns,
+                                   const recording::ClockScale& clock) {
+  if (account.tid == 0) {
+    return std::nullopt;
+  }
+  WallFigures wall;
+  wall.tid = account.tid;
+  wall.total_ns = total_ns;
+  std::uint64_t left = total_ns;
+  const auto spent = [&](CallClass on) {
+    const auto index = static_cast<std::size_t>(on);
+    return take(
+        clock.duration_ns(grown(ended.class_ticks[index], account.started.class_ticks[index])),
+        left);
+  };
+  wall.network_ns = spent(CallClass::kNetwork);
+  wall.dns_ns = spent(CallClass::kDns);
+  wall.file_ns = spent(CallClass::kFile);
+  wall.lock_ns = spent(CallClass::kLock);
+  wall.sleep_ns = spent(CallClass::kSleep);
+  wall.child_ns = spent(CallClass::kChild);
+  wall.other_ns = spent(CallClass::kWait) + spent(CallClass::kOther);
+  if (account.started.cpu_ns != 0 && ended.cpu_ns >= account.started.cpu_ns) {
+    wall.cpu_ns = take(ended.cpu_ns - account.started.cpu_ns, left);
+  }
+  if (runnable_ns) {
+    wall.runnable_ns = take(*runnable_ns, left);
+  }
+  wall.other_ns += left;
+  return wall;
+}
+
+TargetFigures targets_between(const recording::Totals& before, const recording::Totals& after,
+                              const std::vector<TargetName>& names,
+                              const recording::ClockScale& clock) {
+  TargetFigures figures;
+  std::vector<DirectoryFigures> directories(kTargets);
+  for (const TargetName& name : names) {
+    if (name.index >= kTargets) {
+      continue;
+    }
+    const Growth grew{before.targets[name.index], after.targets[name.index]};
+    if (name.kind == TargetKind::kHost) {
+      HostFigures host = host_figures(name, grew, clock);
+      if (!name.runtime_api && !is_silent(host)) {
+        figures.hosts.push_back(std::move(host));
+      }
+      continue;
+    }
+    FileFigures file = file_figures(name, grew, clock);
+    const bool is_directory = name.kind == TargetKind::kDirectory;
+    const std::uint32_t above = is_directory ? name.index : name.directory;
+    if (above < kTargets) {
+      DirectoryFigures& directory = directories[above];
+      if (is_directory) {
+        directory.path = name.name;
+      }
+      directory.opens += file.opens;
+      directory.probes += grew(&TargetTotals::probes);
+      directory.not_found += grew(&TargetTotals::not_found);
+      directory.time_ns += file.time_ns;
+    }
+    if (file.opens + file.reads + file.writes + file.time_ns + file.errors != 0) {
+      figures.files.push_back(std::move(file));
+    }
+  }
+  for (DirectoryFigures& directory : directories) {
+    if (!directory.path.empty() && directory.opens + directory.probes + directory.not_found != 0) {
+      figures.directories.push_back(std::move(directory));
+    }
+  }
+  sort_by(figures.hosts, &HostFigures::wait_ns);
+  sort_by(figures.files, &FileFigures::time_ns);
+  sort_by(figures.directories, &DirectoryFigures::time_ns);
+  return figures;
+}
+
+}  // namespace lamprey::report

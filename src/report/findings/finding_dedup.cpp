@@ -1,0 +1,26 @@
+// What was told, by code and severity; see the header.
+#include "report/findings/finding_dedup.h"
+
+#include <algorithm>
+
+namespace lamprey::report {
+
+void FindingDedup::mark(Report& report) {
+  const std::uint64_t hundred = report.invocation.value_or(0) / kInvocations;
+  if (hundred != hundred_) {
+    told_.clear();
+    hundred_ = hundred;
+  }
+  for (Finding& finding : report.findings) {
+    if (finding.code.starts_with("memory.")) {
+      continue;  // these know themselves when they are worth a word again
+    }
+    const std::pair key(finding.code, finding.severity);
+    finding.told = std::find(told_.begin(), told_.end(), key) != told_.end();
+    if (!finding.told) {
+      told_.push_back(key);
+    }
+  }
+}
+
+}  // namespace lamprey::report

@@ -1,0 +1,320 @@
+// Telling leaks from what only looks like one; see the header.
+#include "report/findings/leaks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <string_view>
+
+#include "report/text/human.h"
+
+namespace lamprey::report {
+namespace {
+
+constexpr std::size_t kBlocks = 8;
+constexpr std::size_t kSteps = kBlocks - 1;
+constexpr std::size_t kLeast = 6 * kBlocks;  // levels
+constexpr double kSteady = 5.0;              // t of the mean step, 6 degrees of freedom
+constexpr std::uint64_t kTestEvery = 8;      // invocations
+constexpr std::int64_t kLeastBytes = 1024;   // an invocation; awslambdaric itself keeps 128
+// Resident memory moves by itself (page by page, arena by arena).
+constexpr std::int64_t kLeastResidentBytes = std::int64_t{16} * 1024;
+constexpr std::int64_t kMaxInvocationsLeft = 100'000;
+constexpr std::int64_t kFewInvocationsLeft = 100;
+// A site is named when it grows by at least this part of the whole growth.
+constexpr std::int64_t kLeastShare = 10;  // %
+// The same of all that was mapped, for the site that mapped most of it.
+constexpr std::int64_t kLeastMappedShare = 50;  // %
+// Stacks with that many innermost frames in common are one place.
+constexpr std::size_t kSamePlace = 4;
+// Blocks that grow too are not what it is about where resident memory grows so many times faster.
+constexpr std::int64_t kMuchMore = 4;
+
+std::array<double, kBlocks> block_means(const Levels& levels, std::size_t first,
+                                        std::size_t width) {
+  std::array<double, kBlocks> means{};
+  for (std::size_t block = 0; block < kBlocks; ++block) {
+    for (std::size_t i = 0; i < width; ++i) {
+      means[block] += static_cast<double>(levels.at(first + (block * width) + i));
+    }
+    means[block] /= static_cast<double>(width);
+  }
+  return means;
+}
+
+// Whether the lowest level of each quarter lies above that of the one before.
+bool floors_rise(const Levels& levels, std::size_t first, std::size_t width) {
+  const std::size_t quarter = 2 * width;
+  std::int64_t below = INT64_MIN;
+  for (std::size_t at = first; at + quarter <= first + (kBlocks * width); at += quarter) {
+    std::int64_t lowest = INT64_MAX;
+    for (std::size_t i = 0; i < quarter; ++i) {
+      lowest = std::min(lowest, levels.at(at + i));
+    }
+    if (lowest <= below) {
+      return false;
+    }
+    below = lowest;
+  }
+  return true;
+}
+
+std::int64_t level_of(std::uint64_t bytes) {
+  return static_cast<std::int64_t>(std::min<std::uint64_t>(bytes, INT64_MAX));
+}
+
+std::uint64_t hash_of(const Stack& stack, std::size_t frames) {
+  std::uint64_t hash = 14695981039346656037U;  // FNV-1a
+  for (const Frame& frame : std::span(stack).first(std::min(frames, stack.size()))) {
+    hash = (hash ^ frame.address) * 1099511628211U;
+  }
+  return hash;
+}
+
+// Whether all that is resident has room in what was mapped and in live blocks. Then growth that
+// neither explains is first use: of a heap that its owner has mapped whole (a JVM's with -Xms). It
+// is as steady as a leak's, and ends when all of it was used.
+bool is_first_use(const Report& report) {
+  const ProcessFigures& process = report.process;
+  std::int64_t room = report.memory->live_bytes -
+                      level_of(process.rss_anonymous_bytes.value_or(process.rss_bytes.value_or(0)));
+  for (const MemorySite& site : report.memory->sites) {
+    room += site.mapping ? site.live_bytes : 0;
+  }
+  return room >= 0;
+}
+
+std::optional<std::int64_t> invocations_left(const Report& report, std::int64_t bytes_each) {
+  constexpr std::uint64_t kMaxMb = 1U << 20U;
+  if (!report.memory_limit_mb || !report.process.rss_bytes || bytes_each <= 0 ||
+      *report.memory_limit_mb > kMaxMb) {
+    return std::nullopt;
+  }
+  const auto limit = static_cast<std::int64_t>(*report.memory_limit_mb << 20U);
+  return std::max<std::int64_t>(limit - level_of(*report.process.rss_bytes), 0) / bytes_each;
+}
+
+}  // namespace
+
+void Levels::add(std::int64_t level) {
+  if (size_ < levels_.size()) {
+    levels_[(first_ + size_++) % levels_.size()] = level;
+    return;
+  }
+  highest_before_ = std::max(highest_before_, levels_[first_]);
+  levels_[first_] = level;
+  first_ = (first_ + 1) % levels_.size();
+}
+
+std::optional<Growth> steady_growth(const Levels& levels) {
+  if (levels.size() < kLeast) {
+    return std::nullopt;
+  }
+  const std::size_t width = levels.size() / kBlocks;
+  const std::size_t first = levels.size() - (width * kBlocks);
+  const auto means = block_means(levels, first, width);
+  const double mean = (means[kSteps] - means[0]) / static_cast<double>(kSteps);
+  double squares = 0;
+  for (std::size_t i = 0; i < kSteps; ++i) {
+    const double off = means[i + 1] - means[i] - mean;
+    squares += off * off;
+  }
+  const double error = std::sqrt(squares / static_cast<double>((kSteps - 1) * kSteps));
+  if (mean <= 0 || mean < kSteady * error || !floors_rise(levels, first, width)) {
+    return std::nullopt;
+  }
+  const double early = means[2] - means[0];
+  const double late = means[kSteps] - means[kSteps - 2];
+  if (late < early / 2 || means[kSteps] <= static_cast<double>(levels.highest_before())) {
+    return std::nullopt;
+  }
+  // Without any spread t has no end.
+  const double t = std::min(mean / std::max(error, 1e-6 * mean), 1e6);
+  return Growth{static_cast<std::int64_t>(mean / static_cast<double>(width)),
+                static_cast<int>(std::min(99.0, 100 * t * t / (t * t + 6)))};
+}
+
+void LeakWatch::Watched::test() {
+  before = growth.has_value();
+  growth = steady_growth(levels);
+}
+
+LeakWatch::Site* LeakWatch::site_for(const MemorySite& site) {
+  const std::uint64_t hash = hash_of(site.stack, SIZE_MAX);
+  const auto known = std::find_if(sites_.begin(), sites_.end(),
+                                  [hash](const Site& entry) { return entry.hash == hash; });
+  if (known != sites_.end()) {
+    return &*known;
+  }
+  if (sites_.size() >= kMaxSites) {
+    const auto least =
+        std::min_element(sites_.begin(), sites_.end(), [](const Site& a, const Site& b) {
+          return a.watched.levels.newest() < b.watched.levels.newest();
+        });
+    if (least->watched.levels.newest() >= site.live_bytes) {
+      return nullptr;
+    }
+    sites_.erase(least);
+  }
+  sites_.push_back({});
+  sites_.back().hash = hash;
+  sites_.back().place = hash_of(site.stack, kSamePlace);
+  sites_.back().stack = site.stack;
+  sites_.back().mapping = site.mapping;
+  return &sites_.back();
+}
+
+void LeakWatch::add_sites(const MemoryFigures& memory) {
+  for (const MemorySite& site : memory.sites) {
+    Site* entry = site.stack.empty() ? nullptr : site_for(site);
+    if (entry != nullptr && entry->seen != looks_) {
+      entry->seen = looks_;
+      entry->watched.levels.add(site.live_bytes);
+    }
+  }
+  for (Site& site : sites_) {  // not listed this time: as it was
+    if (site.seen != looks_) {
+      site.watched.levels.add(site.watched.levels.newest());
+    }
+  }
+}
+
+const LeakWatch::Site* LeakWatch::worst_site(const Growth& growth) const {
+  const Site* worst = nullptr;
+  for (const Site& site : sites_) {
+    const auto& own = site.watched.growth;
+    if (own && !site.mapping &&
+        own->bytes_per_invocation * 100 >= growth.bytes_per_invocation * kLeastShare &&
+        (worst == nullptr ||
+         own->bytes_per_invocation > worst->watched.growth->bytes_per_invocation)) {
+      worst = &site;
+    }
+  }
+  return worst;
+}
+
+std::int64_t LeakWatch::Site::gain() const {
+  const Levels& levels = watched.levels;
+  return levels.size() < 2 ? 0 : levels.newest() - levels.at(0);
+}
+
+std::int64_t LeakWatch::Site::rise() const {
+  return gain() / static_cast<std::int64_t>(std::max<std::size_t>(watched.levels.size(), 2) - 1);
+}
+
+// What a compiler at run time makes anew, now and then, has new addresses each time: one line of
+// JavaScript has many stacks, none of which grows steadily. So those with the same innermost frames
+// must explain the growth together.
+const LeakWatch::Site* LeakWatch::worst_place(const Growth& growth) const {
+  const Site* worst = nullptr;
+  std::int64_t most = 0;
+  for (const Site& site : sites_) {
+    std::int64_t all = 0;
+    for (const Site& other : sites_) {
+      all += other.place == site.place && !other.mapping ? other.gain() : 0;
+    }
+    if (all > most) {
+      worst = &site;
+      most = all;
+    }
+  }
+  const auto steps = static_cast<std::int64_t>(live_.levels.size()) - 1;
+  return most >= growth.bytes_per_invocation * steps / 100 * kLeastMappedShare ? worst : nullptr;
+}
+
+// CPython asks for an arena wherever the last one happens to run out: the stacks differ, the cause
+// does not. So all of them together must explain the growth.
+const LeakWatch::Site* LeakWatch::worst_mapping(const Growth& growth) const {
+  const Site* worst = nullptr;
+  std::int64_t all = 0;
+  for (const Site& site : sites_) {
+    const std::int64_t rise = site.mapping ? site.rise() : 0;
+    all += rise;
+    if (rise > 0 && (worst == nullptr || rise > worst->rise())) {
+      worst = &site;
+    }
+  }
+  return all >= growth.bytes_per_invocation / 100 * kLeastMappedShare ? worst : nullptr;
+}
+
+void LeakWatch::look(Report& report) {
+  if (!report.memory) {
+    return;
+  }
+  ++looks_;
+  live_.levels.add(report.memory->live_bytes);
+  if (report.process.rss_bytes) {
+    resident_.levels.add(level_of(*report.process.rss_bytes));
+  }
+  add_sites(*report.memory);
+  if (looks_ % kTestEvery == 0) {
+    live_.test();
+    resident_.test();
+    for (Site& site : sites_) {
+      site.watched.test();
+    }
+  }
+  if (told_ != 0 && looks_ - told_ < kAgain) {
+    return;
+  }
+  const bool live = live_.is_leak() && live_.growth->bytes_per_invocation >= kLeastBytes;
+  const bool resident = resident_.is_leak() &&
+                        resident_.growth->bytes_per_invocation >= kLeastResidentBytes &&
+                        (worst_mapping(*resident_.growth) != nullptr || !is_first_use(report));
+  if (resident && (!live || (resident_.growth->bytes_per_invocation / kMuchMore >=
+                                 live_.growth->bytes_per_invocation &&
+                             worst_mapping(*resident_.growth) != nullptr))) {
+    tell(report, *resident_.growth, true);
+  } else if (live) {
+    tell(report, *live_.growth, false);
+  }
+}
+
+void LeakWatch::tell(Report& report, const Growth& growth, bool resident_only) {
+  const auto left = invocations_left(report, growth.bytes_per_invocation);
+  if (left && *left > kMaxInvocationsLeft) {
+    return;
+  }
+  told_ = looks_;
+  Finding finding;
+  finding.code = "memory.leak";
+  finding.severity = left && *left < kFewInvocationsLeft ? Severity::kCritical : Severity::kWarning;
+  finding.text = fmt::format("{} grows by {} in each invocation and does not level off{}.",
+                             resident_only ? "Resident memory" : "Live memory",
+                             human_bytes(growth.bytes_per_invocation),
+                             left ? fmt::format(": out of memory in {} more",
+                                                human_count(static_cast<std::uint64_t>(*left)))
+                                  : std::string());
+  finding.evidence = {{"bytes_per_invocation", growth.bytes_per_invocation},
+                      {"confidence_percent", growth.confidence_percent},
+                      {"invocations", static_cast<std::int64_t>(live_.levels.size())}};
+  if (left) {
+    finding.evidence.emplace_back("invocations_left", *left);
+  }
+  tell_where(finding, growth, resident_only);
+  report.findings.push_back(std::move(finding));
+}
+
+void LeakWatch::tell_where(Finding& finding, const Growth& growth, bool resident_only) const {
+  const Site* site = resident_only ? worst_mapping(growth) : worst_site(growth);
+  if (site == nullptr && !resident_only) {
+    site = worst_place(growth);
+  }
+  finding.advice =
+      resident_only && site == nullptr
+          ? "malloc's live bytes do not grow with it: look at the interpreter's own heap, memory "
+            "mapped directly, or fragmentation."
+          : "Look for what the handler keeps between invocations: globals, caches without "
+            "a bound, listeners added again and again.";
+  if (site == nullptr) {
+    return;
+  }
+  finding.site = site->stack;
+  const auto& own = site->watched.growth;
+  finding.evidence.emplace_back("site_bytes_per_invocation",
+                                resident_only || !own ? site->rise() : own->bytes_per_invocation);
+}
+
+}  // namespace lamprey::report

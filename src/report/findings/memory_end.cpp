@@ -1,0 +1,162 @@
+// The kernel's counters, and the judgement; see the header.
+#include "report/findings/memory_end.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+#include "report/procfs/procfs_file.h"
+#include "report/text/human.h"
+
+namespace lamprey::report {
+namespace {
+
+// The number behind `key` and a blank, at the start of a line.
+std::optional<std::uint64_t> number_of(std::string_view text, std::string_view key) {
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    std::uint64_t value = 0;
+    if (line.size() > key.size() + 1 && line.starts_with(key) && line[key.size()] == ' ' &&
+        std::from_chars(line.data() + key.size() + 1, line.data() + line.size(), value).ec ==
+            std::errc{}) {
+      return value;
+    }
+  }
+  return std::nullopt;
+}
+
+// The path behind the controllers in a line of /proc/<pid>/cgroup ("4:memory:/x", "0::/x").
+std::optional<std::string> group_path(std::string_view text, std::string_view controllers) {
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    const std::size_t first = line.find(':');
+    const std::size_t second = first == std::string_view::npos ? first : line.find(':', first + 1);
+    if (second == std::string_view::npos) {
+      continue;
+    }
+    const std::string_view names = line.substr(first + 1, second - first - 1);
+    const bool whole = names == controllers;
+    const bool among =
+        !controllers.empty() &&
+        ("," + std::string(names) + ",").find("," + std::string(controllers) + ",") !=
+            std::string::npos;
+    if (whole || among) {
+      const std::string path(line.substr(second + 1));
+      return path == "/" ? std::string() : path;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> group_kills(std::int32_t pid) {
+  const std::string groups = read_kernel_text(pid == 0 ? std::string("/proc/self/cgroup")
+                                                       : fmt::format("/proc/{}/cgroup", pid));
+  if (const auto path = group_path(groups, "memory")) {
+    for (const char* root : {"/sys/fs/cgroup/memory", "/sys/fs/cgroup"}) {
+      if (auto kills =
+              number_of(read_kernel_text(root + *path + "/memory.oom_control"), "oom_kill")) {
+        return kills;
+      }
+    }
+  }
+  if (const auto path = group_path(groups, "")) {
+    for (const char* root : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
+      if (auto kills = number_of(read_kernel_text(root + *path + "/memory.events"), "oom_kill")) {
+        return kills;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+bool has_grown(const std::optional<std::uint64_t>& before,
+               const std::optional<std::uint64_t>& after) {
+  return before && after && *after > *before;
+}
+
+// How full it was, in percent of the limit; nothing without a limit.
+std::optional<std::uint64_t> fullness(const MemoryEvidence& evidence) {
+  if (!evidence.limit_bytes || *evidence.limit_bytes == 0) {
+    return std::nullopt;
+  }
+  const auto live = static_cast<std::uint64_t>(std::max<std::int64_t>(0, evidence.live_bytes));
+  const std::uint64_t used = std::max(live, evidence.highest_rss_bytes.value_or(0));
+  return static_cast<std::uint64_t>(static_cast<unsigned __int128>(used) * 100 /
+                                    *evidence.limit_bytes);
+}
+
+}  // namespace
+
+MemoryKills count_memory_kills(std::int32_t pid) {
+  MemoryKills kills;
+  kills.group = group_kills(pid);
+  kills.machine = number_of(read_kernel_text("/proc/vmstat"), "oom_kill");
+  return kills;
+}
+
+std::optional<std::uint64_t> resident_bytes(std::int32_t pid) {
+  const std::string text = read_kernel_text(fmt::format("/proc/{}/statm", pid));
+  const std::size_t blank = text.find(' ');
+  std::uint64_t pages = 0;
+  if (blank == std::string::npos ||
+      std::from_chars(text.data() + blank + 1, text.data() + text.size(), pages).ec !=
+          std::errc{}) {
+    return std::nullopt;
+  }
+  return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+MemoryVerdict judge_memory(const MemoryEvidence& evidence) {
+  constexpr std::uint64_t kHalfFull = 50;
+  constexpr std::uint64_t kFull = 90;
+  const auto full = fullness(evidence);
+  if (has_grown(evidence.before.group, evidence.after.group)) {
+    return {99, "the kernel counted a kill for want of memory in its control group"};
+  }
+  if (evidence.before.group && evidence.after.group) {
+    return {};  // the group says: none
+  }
+  if (has_grown(evidence.before.machine, evidence.after.machine) && (!full || *full >= kHalfFull)) {
+    return {90, "the kernel counted a kill for want of memory on this machine"};
+  }
+  if (evidence.before.machine && evidence.after.machine) {
+    return {};
+  }
+  if (full && *full >= kFull) {
+    return {60, fmt::format("it was at {} % of its memory limit when it was last seen, and nothing "
+                            "else explains its end",
+                            *full)};
+  }
+  return {};
+}
+
+Finding memory_finding(const MemoryEvidence& evidence, const MemoryVerdict& verdict) {
+  Finding finding;
+  finding.code = "memory.out_of_memory";
+  finding.severity = Severity::kCritical;
+  finding.text = fmt::format(
+      "Killed for want of memory: {}; {} live in blocks at that moment{}.", verdict.because,
+      human_bytes(evidence.live_bytes),
+      evidence.limit_bytes ? fmt::format(", of a limit of {} MB", *evidence.limit_bytes >> 20U)
+                           : std::string());
+  finding.advice =
+      "Give the function more memory, or hold less at once: memory.sites says who held it.";
+  finding.evidence.emplace_back("confidence_percent", verdict.confidence_percent);
+  finding.evidence.emplace_back("live_bytes", evidence.live_bytes);
+  if (evidence.limit_bytes) {
+    finding.evidence.emplace_back("limit_bytes", static_cast<std::int64_t>(*evidence.limit_bytes));
+  }
+  if (evidence.highest_rss_bytes) {
+    finding.evidence.emplace_back("rss_bytes",
+                                  static_cast<std::int64_t>(*evidence.highest_rss_bytes));
+  }
+  return finding;
+}
+
+}  // namespace lamprey::report

@@ -1,0 +1,226 @@
+// Findings about time, hosts and files: those that one report supports (findings.h) and those that
+// need several (time_history.h). A threshold stands beside the question that it answers.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "report/findings/findings.h"
+#include "report/findings/time_history.h"
+#include "report/text/human.h"
+
+namespace lamprey::report {
+namespace {
+
+constexpr std::uint64_t kMs = 1'000'000;
+constexpr std::size_t kMaxHostsTold = 5;  // those that were waited for longest
+
+std::int64_t in_ms(std::uint64_t ns) { return static_cast<std::int64_t>(ns / kMs); }
+std::int64_t in_us(std::uint64_t ns) { return static_cast<std::int64_t>(ns / 1000); }
+std::int64_t count(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+
+// "1 call", "2,000 calls".
+std::string counted(std::uint64_t value, const char* what) {
+  return fmt::format("{} {}{}", human_count(value), what, value == 1 ? "" : "s");
+}
+
+// At least `percent` of the whole, and long enough for anybody to care.
+bool is_large(std::uint64_t part, std::uint64_t whole, std::uint64_t percent,
+              std::uint64_t least_ns) {
+  return part >= least_ns && part >= whole / 100 * percent;
+}
+
+struct Figure {
+  const char* name;
+  std::int64_t value;
+};
+
+// In one place: written out at each of its uses, what it makes of its arguments is the most of this
+// file.
+[[gnu::noinline]] void tell(Report& report, const char* code, Severity severity, std::string text,
+                            const char* advice, Figure first, Figure second, Figure third = {}) {
+  Finding finding{code, severity, std::move(text), advice, {}};
+  for (const Figure& figure : {first, second, third}) {
+    if (figure.name != nullptr) {
+      finding.evidence.emplace_back(figure.name, figure.value);
+    }
+  }
+  report.findings.push_back(std::move(finding));
+}
+
+void add_host_findings(Report& report, HostFigures& host) {
+  const std::size_t before = report.findings.size();
+  if (host.lookups != 0 && host.lookup_ns / host.lookups >= 50 * kMs) {
+    tell(report, "network.slow_dns", Severity::kWarning,
+         fmt::format("Looking up {} took {} in {}.", host.host, human_duration(host.lookup_ns),
+                     counted(host.lookups, "lookup")),
+         "Keep the connection open between invocations, and look at the VPC's resolver.",
+         {"lookups", count(host.lookups)}, {"dns_ms", in_ms(host.lookup_ns)});
+  }
+  const std::uint64_t whole = report.duration_ns.value_or(0);
+  if (report.type == Type::kInvoke && is_large(host.wait_ns, whole, 50, 200 * kMs)) {
+    tell(report, "network.slow_host", Severity::kInfo,
+         fmt::format("{} of {} went into waiting for {}.", human_duration(host.wait_ns),
+                     human_duration(whole), host.host),
+         "Ask less often, ask in parallel, or look at why the other side is slow.",
+         {"wait_ms", in_ms(host.wait_ns)}, {"first_byte_ms", in_ms(host.first_byte_ns)});
+  }
+  if (host.errors != 0) {
+    tell(report, "network.errors", Severity::kWarning,
+         fmt::format("{} to {} failed.", counted(host.errors, "call"), host.host),
+         "Look at the address, the security group and the other side's log.",
+         {"errors", count(host.errors)}, {"connects", count(host.connects)});
+  }
+  host.in_findings |= report.findings.size() != before;
+}
+
+void add_file_findings(Report& report) {
+  std::uint64_t touched = 0;
+  std::uint64_t opened = 0;
+  std::uint64_t missing = 0;
+  std::uint64_t time_ns = 0;
+  const DirectoryFigures* emptiest = nullptr;
+  for (const DirectoryFigures& directory : report.targets.directories) {
+    touched += directory.opens + directory.probes;
+    opened += directory.opens;
+    missing += directory.not_found;
+    time_ns += directory.time_ns;
+    if (emptiest == nullptr || directory.not_found > emptiest->not_found) {
+      emptiest = &directory;
+    }
+  }
+  if (report.type == Type::kInit && touched >= 1000) {
+    tell(report, "files.import_storm", Severity::kWarning,
+         fmt::format("The start asked for files {} times ({}), most of it below {}.",
+                     human_count(touched), human_duration(time_ns),
+                     report.targets.directories.front().path),
+         "Bundle the code into fewer files, or import what a request needs only when it needs it.",
+         {"calls", count(touched)}, {"time_ms", in_ms(time_ns)});
+  }
+  if (missing >= 500 && missing >= touched / 2) {
+    tell(report, "files.not_found_storm", Severity::kInfo,
+         fmt::format("{} questions for files found nothing, most of them below {}; opened: {}.",
+                     human_count(missing), emptiest->path, counted(opened, "file")),
+         "Shorten the search path: fewer directories, those that have the files first.",
+         {"not_found", count(missing)}, {"opened", count(opened)});
+  }
+  const std::uint64_t used = report.process.tmp_used.value_or(0);
+  const std::uint64_t most = report.process.tmp_max.value_or(0);
+  if (most != 0 && used >= most / 10 * 8) {
+    tell(report, "files.tmp_filling", Severity::kWarning,
+         fmt::format("/tmp is {} % full: {} of {}.", used * 100 / most, human_bytes(count(used)),
+                     human_bytes(count(most))),
+         "Remove what an invocation leaves there, or give it more room.",
+         {"tmp_used_bytes", count(used)}, {"tmp_max_bytes", count(most)});
+  }
+}
+
+void add_wall_findings(Report& report, const WallFigures& wall) {
+  struct Part {
+    const char* code;
+    Severity severity;
+    std::uint64_t ns;
+    std::uint64_t percent;
+    std::uint64_t least_ns;
+    const char* what;
+    const char* advice;
+  };
+  const Part parts[] = {
+      {"locks.contended", Severity::kWarning, wall.lock_ns, 20, 50 * kMs,
+       "waiting for locks and other threads",
+       "calls.top says by which kind of call: do less while the lock is held, or do it in "
+       "parallel."},
+      {"time.sleeping", Severity::kInfo, wall.sleep_ns, 50, 100 * kMs, "sleeping",
+       "Sleeping is paid for: return, and be called again."},
+      {"time.cpu_starved", Severity::kWarning, wall.runnable_ns.value_or(0), 20, 50 * kMs,
+       "waiting for a CPU", "More memory gives more CPU; or use fewer threads."},
+      {"children.slow", Severity::kInfo, wall.child_ns, 50, 100 * kMs,
+       "waiting for child processes",
+       "Do the work in the process, or keep the child between invocations."}};
+  for (const Part& part : parts) {
+    if (is_large(part.ns, wall.total_ns, part.percent, part.least_ns)) {
+      tell(report, part.code, part.severity,
+           fmt::format("{} of {} went into {}.", human_duration(part.ns),
+                       human_duration(wall.total_ns), part.what),
+           part.advice, {"ms", in_ms(part.ns)}, {"total_ms", in_ms(wall.total_ns)});
+    }
+  }
+}
+
+constexpr std::uint64_t kInARow = 5;
+
+void add_leak(Report& report, const char* code, const char* what, std::uint64_t from,
+              std::uint64_t to, const char* advice) {
+  tell(report, code, Severity::kWarning,
+       fmt::format("There are more {} after each of {} invocations: {}, now {}.", what, kInARow,
+                   from, to),
+       advice, {"from", count(from)}, {"to", count(to)});
+}
+
+}  // namespace
+
+void add_time_findings(Report& report) {
+  for (std::size_t i = 0; i < std::min(report.targets.hosts.size(), kMaxHostsTold); ++i) {
+    add_host_findings(report, report.targets.hosts[i]);
+  }
+  add_file_findings(report);
+  if (report.wall && report.type == Type::kInvoke) {
+    add_wall_findings(report, *report.wall);
+  }
+}
+
+void TimeHistory::add_reconnects(Report& report) {
+  constexpr std::uint64_t kTimes = 3;
+  std::size_t told = 0;
+  std::map<std::string, std::uint64_t> still;
+  for (HostFigures& host : report.targets.hosts) {
+    // What never answered is no connection to keep; a resolver's socket is not the function's own.
+    if (host.connects == 0 || host.reused != 0 || host.received_bytes == 0 ||
+        host.peer.ends_with(":53") || still.size() >= kMaxHosts) {
+      continue;
+    }
+    const auto before = reconnecting_.find(host.host);
+    const std::uint64_t times = (before != reconnecting_.end() ? before->second : 0) + 1;
+    still[host.host] = times;
+    if (times >= kTimes && told < kMaxHostsTold) {
+      ++told;
+      host.in_findings = true;
+      tell(report, "network.reconnect", Severity::kWarning,
+           fmt::format("A new connection to {} in each of the last {} invocations: {} here.",
+                       host.host, times,
+                       human_duration(host.connect_ns + host.lookup_ns + host.tls_ns)),
+           "Make the client outside of the handler and keep the connection alive.",
+           {"connect_us", in_us(host.connect_ns)}, {"dns_us", in_us(host.lookup_ns)},
+           {"tls_us", in_us(host.tls_ns)});
+    }
+  }
+  reconnecting_ = std::move(still);
+}
+
+bool TimeHistory::grows(Level& level, std::optional<std::uint64_t> now) {
+  if (!now) {
+    level = {};
+    return false;
+  }
+  if (!level.last || *now <= *level.last) {
+    level.growing = 0;
+    level.first = *now;
+  } else {
+    ++level.growing;
+  }
+  level.last = now;
+  return level.growing >= kInARow;
+}
+
+void TimeHistory::add_findings(Report& report) {
+  add_reconnects(report);
+  if (grows(descriptors_, report.process.fd_use)) {
+    add_leak(report, "fds.leak", "open descriptors", descriptors_.first, *report.process.fd_use,
+             "Close files and connections.");
+  }
+  if (grows(threads_, report.process.threads)) {
+    add_leak(report, "threads.leak", "threads", threads_.first, *report.process.threads,
+             "End threads, or keep a pool.");
+  }
+}
+
+}  // namespace lamprey::report

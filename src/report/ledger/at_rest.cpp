@@ -1,0 +1,115 @@
+// Reports of recordings at rest; see the header.
+#include "report/ledger/at_rest.h"
+
+#include <algorithm>
+
+namespace lamprey::report {
+namespace {
+
+using recording::InvocationState;
+
+End whole_end(const End& end) {
+  End whole = end;
+  if (end.status == Status::kExit && end.death.exit_code.value_or(0) == 0) {
+    whole.status = Status::kOk;
+    whole.death = {};
+  } else if (end.death.signal == "SIGTERM") {
+    whole.status = Status::kOk;  // how the platform asks a runtime to go, and no reason to worry
+  }
+  return whole;
+}
+
+// It said nothing of its end: want of memory, or whatever else kills without a word.
+void explain_silence(Ledger& ledger, const Hints& hints, End& end) {
+  MemoryEvidence evidence;
+  evidence.before = hints.before;
+  evidence.after = hints.after;
+  evidence.limit_bytes = ledger.memory_limit_bytes();
+  evidence.live_bytes = ledger.reader().live(end.mono_ns)->memory.live_bytes;
+  const MemoryVerdict verdict = judge_memory(evidence);
+  if (verdict.confidence_percent > 0) {
+    end.status = Status::kOutOfMemory;
+    end.death.reason = "out of memory: " + verdict.because;
+    end.death.signal = "SIGKILL";
+    end.findings.push_back(memory_finding(evidence, verdict));
+    return;
+  }
+  end.status = Status::kError;
+  end.death.reason = kUnknownEnd;
+}
+
+}  // namespace
+
+End end_at_rest(Ledger& ledger, const Hints& hints) {
+  End end;
+  end.found_later = true;
+  const std::uint64_t now = recording::monotonic_ns();
+  end.mono_ns = now;
+  const auto newest = ledger.reader().invocation(ledger.header().started);
+  const bool open = newest && newest->state != InvocationState::kEnded;
+  if (open) {
+    end.mono_ns = latest_end(*newest, now);
+  } else if (newest && newest->ended.mono_ns != 0) {
+    end.mono_ns = std::min(now, newest->ended.mono_ns);
+  }
+  if (const auto account = ledger.account()) {
+    end.status = account->status;
+    end.death = account->death;
+    end.mono_ns = std::min(now, account->mono_ns);
+    end.found_later = false;
+    end.duration_known = true;
+  } else if ((ledger.header().flags & recording::kFlagExited) != 0) {
+    end.status = Status::kExit;
+    end.death.reason = "exit";
+  } else if (open && !hints.late_request.empty() && hints.late_request == newest->request_id) {
+    end.status = Status::kTimeout;
+    end.death.reason = "timeout: it was still running when its time was nearly over";
+    end.found_later = false;
+    end.duration_known = true;
+  } else {
+    explain_silence(ledger, hints, end);
+  }
+  return end;
+}
+
+namespace {
+
+// A runtime that never asked for work has an init that failed, and no life to tell of.
+void give_life(Ledger& ledger, const End& end, const Sink& sink) {
+  if (ledger.header().role == recording::Role::kRuntime && !ledger.init_ended()) {
+    ledger.give_whole(Type::kInit, end, sink);
+  } else {
+    ledger.give_whole(Type::kShutdown, whole_end(end), sink);
+  }
+}
+
+}  // namespace
+
+void give_orphan(Ledger& ledger, const Hints& hints, const Sink& sink) {
+  const End end = end_at_rest(ledger, hints);
+  if (hints.all) {
+    ledger.give_init(sink);
+    ledger.give_ended(sink);
+  }
+  if (ledger.give_open(end, sink) == 0 && !ledger.given_so_far().whole) {
+    give_life(ledger, end, sink);
+  }
+}
+
+void give_everything(Ledger& ledger, const Sink& sink) {
+  if (ledger.header().role == recording::Role::kRun) {
+    End end = whole_end(end_at_rest(ledger));
+    ledger.give_whole(Type::kRun, end, sink);
+    return;
+  }
+  ledger.give_init(sink);
+  ledger.give_ended(sink);
+  if (ledger.process_runs()) {
+    return;  // what is open goes on
+  }
+  const End end = end_at_rest(ledger);
+  ledger.give_open(end, sink);
+  give_life(ledger, end, sink);
+}
+
+}  // namespace lamprey::report

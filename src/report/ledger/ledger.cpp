@@ -1,0 +1,383 @@
+// Reports of one recording, each exactly once; see the header.
+#include "report/ledger/ledger.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "report/delta/difference.h"
+#include "report/delta/time_account.h"
+#include "report/findings/findings.h"
+#include "report/procfs/process.h"
+#include "report/text/headline.h"
+
+namespace lamprey::report {
+namespace {
+
+using recording::Invocation;
+using recording::InvocationState;
+using recording::kInvocations;
+using recording::Totals;
+
+constexpr std::uint64_t kNsAMs = 1'000'000;
+// At most once in a hundred invocations, and only where much memory is not accounted for.
+constexpr std::uint64_t kMaxAddressSpaceNs = 3 * kNsAMs;
+
+std::optional<std::uint64_t> span(const recording::ClockPair& from,
+                                  const recording::ClockPair& to) {
+  if (from.mono_ns == 0 || to.mono_ns < from.mono_ns) {
+    return std::nullopt;
+  }
+  return to.mono_ns - from.mono_ns;
+}
+
+// What the process itself has used. The network's counters are the machine's, from before it.
+ProcessFigures since_start(ProcessFigures now) {
+  now.rx_bytes.reset();
+  now.tx_bytes.reset();
+  return now;
+}
+
+void fill_cpu(Report& report, const recording::ResourceUse& before,
+              const recording::ResourceUse& after) {
+  if (after.cpu_user_ns >= before.cpu_user_ns && after.cpu_system_ns >= before.cpu_system_ns) {
+    report.process.cpu_user_ns = after.cpu_user_ns - before.cpu_user_ns;
+    report.process.cpu_system_ns = after.cpu_system_ns - before.cpu_system_ns;
+  }
+}
+
+}  // namespace
+
+std::uint64_t latest_end(const Invocation& entry, std::uint64_t now_mono_ns) {
+  const std::uint64_t deadline_ns = entry.deadline_ms * kNsAMs;
+  if (entry.deadline_ms == 0 || entry.deadline_ms > UINT64_MAX / kNsAMs ||
+      deadline_ns <= entry.started_real_ns || now_mono_ns <= entry.started.mono_ns) {
+    return now_mono_ns;
+  }
+  return entry.started.mono_ns +
+         std::min(deadline_ns - entry.started_real_ns, now_mono_ns - entry.started.mono_ns);
+}
+
+Ledger::Ledger(recording::Reader reader)
+    : reader_(std::move(reader)),
+      process_(header().pid, header().process_start),
+      base_(std::make_unique<Totals>()) {}
+
+std::optional<std::uint64_t> Ledger::memory_limit_bytes() const {
+  const std::uint64_t limit_mb = header().memory_limit_mb;
+  return limit_mb != 0 && limit_mb < 1U << 24U ? std::optional(limit_mb << 20U) : std::nullopt;
+}
+
+std::optional<Account> Ledger::account() {
+  std::uint64_t last = 0;
+  if (const auto newest = reader_.invocation(header().started)) {
+    last = std::max({newest->started.mono_ns, newest->responded.mono_ns, newest->ended.mono_ns});
+  }
+  return account_of(header(), last);
+}
+
+Report Ledger::begin(Type type) {
+  const recording::Header& h = header();
+  Report report;
+  report.type = type;
+  report.pid = h.pid;
+  const std::string_view executable = h.executable;
+  report.program = executable.substr(executable.rfind('/') + 1);
+  if (h.role == recording::Role::kChild) {
+    report.child_pid = h.pid;
+    report.parent_pid = h.parent_pid;
+  }
+  report.function_name = h.function_name;
+  report.function_version = h.function_version;
+  if (h.memory_limit_mb != 0) {
+    report.memory_limit_mb = h.memory_limit_mb;
+  }
+  report.coverage.mode = h.role == recording::Role::kRun ? "process" : "api";
+  report.coverage.threads_without_slot = h.threads_without_slot;
+  report.coverage.rows_refused = h.rows_refused;
+  report.coverage.traffic_dropped = h.traffic_dropped;
+  report.coverage.boundaries_missed = h.boundaries_missed;
+  report.coverage.invocations_lost = lost_;
+  report.coverage.stacks_refused = h.stacks_refused;
+  report.coverage.modules_refused = h.modules_refused;
+  report.coverage.samples_unplaced = h.samples_unplaced;
+  report.coverage.mappings_unfollowed = h.mappings_unfollowed;
+  if (h.sample_bytes != 0) {
+    report.coverage.sampled_bytes = std::max(h.sample_bytes, h.sample_now);
+  }
+  if ((h.flags & recording::kFlagStacks) == 0) {
+    report.coverage.unseen.emplace_back(
+        "stacks: the walk at attach did not reach its own caller, none are taken");
+  }
+  report.self.attach_ns = span(h.attach_begin, h.attach_end);
+  report.self.recording_bytes = h.file_bytes;
+  report.coverage.targets_refused = h.targets_refused;
+  if ((h.flags & recording::kFlagIoUring) != 0) {
+    report.coverage.unseen.emplace_back("io_uring: operations that went through it");
+  }
+  if (reader_.dropped_count() != 0) {
+    for (const std::string& text : reader_.dropped()) {
+      report.coverage.unseen.push_back("recording: " + text);
+    }
+  }
+  return report;
+}
+
+void Ledger::fill(Report& report, const Totals& before, const Totals& after, bool peaks_known) {
+  const Peaks peaks = peaks_known ? Peaks::kOfSpan : Peaks::kUnknown;
+  report.memory = memory_between(before, after, peaks);
+  const recording::ClockScale clock = reader_.clock();
+  report.calls = calls_between(before, after, clock, peaks);
+  add_errors(report);
+  add_kernel(report, before, after, peaks);
+  report.targets = targets_between(before, after, reader_.targets(), clock);
+  // An allocator linked into the program takes its calls before they reach us: nothing counted is
+  // then no figure at all.
+  if ((header().flags & recording::kFlagForeignAllocator) != 0 && after.memory.allocations == 0) {
+    report.memory.reset();
+    report.coverage.unseen.emplace_back("memory: the program has an allocator of its own");
+  }
+  // The process's own account at the mark is finer than /proc's ticks and exact to the moment; it
+  // goes before what /proc says now.
+  if (after.use.max_rss_bytes != 0) {
+    // The kernel keeps both figures in per-thread pieces that it adds up now and then: the present
+    // one may have overtaken the highest.
+    report.process.peak_rss_bytes =
+        std::max(after.use.max_rss_bytes, report.process.rss_bytes.value_or(0));
+    if (before.use.max_rss_bytes != 0 || before.at.mono_ns == 0) {  // or from the start
+      fill_cpu(report, before.use, after.use);
+    }
+  }
+}
+
+void Ledger::add_sites(Report& report, std::vector<MemorySite> sites) const {
+  if (report.memory) {
+    report.memory->sites = std::move(sites);
+  }
+}
+
+void Ledger::finish(Report& report, const Sink& sink) {
+  report.self.dropped = reader_.dropped_count();
+  add_findings(report);
+  if (report.type == Type::kInvoke) {
+    finding_dedup_.mark(report);
+  }
+  add_headline(report);
+  sink(report);
+}
+
+bool Ledger::give_init(const Sink& sink) {
+  if (given_.init || !init_ended()) {
+    return false;
+  }
+  given_.init = true;
+  Report report = begin(Type::kInit);
+  report.cold_start = true;
+  report.started_real_ns = header().attach_real_ns;
+  report.init_ns = span(header().attach_begin, header().init_end);
+  const ProcessFigures now = process_.figures();
+  report.process = since_start(now);
+  last_process_ = now;
+  runnable_since(header().pid);
+  if (auto totals = reader_.boundary(0)) {
+    fill(report, *base_, *totals, true);
+    std::uint64_t opened = 0;
+    for (const CallFigures& call : report.calls->by_time) {
+      if (call.call == recording::Call::k_open || call.call == recording::Call::k_openat ||
+          call.call == recording::Call::k_creat) {
+        opened += call.calls - std::min(call.calls, call.errors);
+      }
+    }
+    report.files_opened = opened;
+    add_sites(report, sites_.take(reader_, 0));
+    fill_init(report);
+    base_ = std::move(totals);
+    base_sequence_ = 0;
+  } else {
+    report.coverage.unseen.emplace_back("totals of init: overwritten before they were read");
+  }
+  add_direct_syscalls(report);
+  finish(report, sink);
+  return true;
+}
+
+void Ledger::resume(const Given& before) {
+  given_ = before;
+  // Totals count from the newest boundary that is still there.
+  if (given_.next > 1 || given_.init) {
+    if (auto totals = reader_.boundary(given_.next - 1)) {
+      base_ = std::move(totals);
+      base_sequence_ = given_.next - 1;
+    }
+  }
+}
+
+bool Ledger::given(std::uint64_t sequence) const { return given_.flags[sequence % kInvocations]; }
+
+void Ledger::mark_given(std::uint64_t sequence) {
+  given_.flags[sequence % kInvocations] = true;
+  while (given_.flags[given_.next % kInvocations]) {
+    given_.flags[given_.next % kInvocations] = false;
+    ++given_.next;
+  }
+}
+
+// The ring keeps the newest invocations: older ones that were not given are gone, and counted.
+void Ledger::skip_overwritten() {
+  const std::uint64_t newest = header().started;
+  if (newest < given_.next || newest - given_.next < kInvocations) {
+    return;
+  }
+  const std::uint64_t oldest = newest - kInvocations + 1;
+  if (oldest - given_.next >
+      kInvocations) {  // far behind, or a forged number: no walk of 2^64 steps
+    lost_ += oldest - given_.next - given_.flags.count();
+    given_.flags.reset();
+    given_.next = oldest;
+    return;
+  }
+  while (given_.next < oldest) {
+    lost_ += given_.flags[given_.next % kInvocations] ? 0 : 1;
+    given_.flags[given_.next % kInvocations] = false;
+    ++given_.next;
+  }
+}
+
+std::size_t Ledger::give_ended(const Sink& sink) {
+  skip_overwritten();
+  const std::uint64_t newest = std::min(header().started, given_.next + kInvocations - 1);
+  std::vector<Invocation> ended;
+  for (std::uint64_t sequence = given_.next; sequence <= newest; ++sequence) {
+    if (given(sequence)) {
+      continue;
+    }
+    if (auto entry = reader_.invocation(sequence);
+        entry && entry->state == InvocationState::kEnded) {
+      ended.push_back(*entry);
+    }
+  }
+  if (ended.empty()) {
+    return 0;
+  }
+  // Concurrent ones may end in another order than they started in. Totals go from end to end.
+  std::stable_sort(ended.begin(), ended.end(), [](const Invocation& a, const Invocation& b) {
+    return a.ended.mono_ns < b.ended.mono_ns;
+  });
+  const ProcessFigures now = process_.figures();
+  for (const Invocation& entry : ended) {
+    Report report = begin(Type::kInvoke);
+    report.status = (entry.flags & recording::kInvocationError) != 0 ? Status::kError : Status::kOk;
+    fill_invocation(report, entry);
+    report.duration_ns = span(entry.started, entry.ended);
+    if (ended.size() == 1) {  // else nobody knows which part of the growth is whose
+      report.process = since(last_process_, now);
+    }
+    fill_totals(report, entry);
+    if (ended.size() == 1) {
+      add_sites(report, sites_.take(reader_, entry.sequence));
+    }
+    fill_wall(report, entry);
+    time_history_.add_findings(report);
+    mark_given(entry.sequence);
+    leaks_.look(report);
+    memory_watch_.look(report, [this] {
+      return address_space_.read_on(header().pid, header().process_start,
+                                    recording::monotonic_ns() + kMaxAddressSpaceNs);
+    });
+    finish(report, sink);
+  }
+  if (ended.size() > 1) {  // what they allocated where is not to be told apart
+    sites_.take(reader_, newest);
+  }
+  last_process_ = now;
+  return ended.size();
+}
+
+void Ledger::fill_invocation(Report& report, const Invocation& entry) {
+  report.request_id = entry.request_id;
+  report.trace_id = entry.trace_id;
+  report.invocation = entry.sequence;
+  report.cold_start = entry.sequence == 1;
+  report.started_real_ns = entry.started_real_ns;
+  if (entry.responded.mono_ns != 0) {
+    report.response_ns = span(entry.started, entry.responded);
+  }
+}
+
+std::size_t Ledger::give_open(const End& end, const Sink& sink) {
+  skip_overwritten();
+  const std::uint64_t newest = std::min(header().started, given_.next + kInvocations - 1);
+  std::size_t count = 0;
+  for (std::uint64_t sequence = given_.next; sequence <= newest; ++sequence) {
+    const auto entry = given(sequence) ? std::nullopt : reader_.invocation(sequence);
+    if (!entry || entry->state == InvocationState::kEnded) {
+      continue;
+    }
+    Report report = begin(Type::kInvoke);
+    report.status = end.status;
+    report.death = end.death;
+    report.findings = end.findings;
+    fill_invocation(report, *entry);
+    const std::uint64_t until = latest_end(*entry, end.mono_ns);
+    if (end.duration_known && until > entry->started.mono_ns) {
+      report.duration_ns = until - entry->started.mono_ns;
+    }
+    const auto totals = reader_.live(end.found_later ? entry->started.mono_ns : until);
+    if (base_sequence_ != sequence - 1) {
+      if (auto before = reader_.boundary(sequence - 1)) {
+        base_ = std::move(before);
+        base_sequence_ = sequence - 1;
+      }
+    }
+    fill(report, *base_, *totals, base_sequence_ == sequence - 1);
+    add_sites(report, sites_.take(reader_, sequence));
+    add_blocked(report, entry->tid, entry->started.mono_ns, until, end);
+    add_stacks(report);
+    fill_open_wall(report, *entry, until);
+    mark_given(sequence);
+    finish(report, sink);
+    ++count;
+  }
+  return count;
+}
+
+void Ledger::give_whole(Type type, const End& end, const Sink& sink) {
+  Report report = begin(type);
+  report.status = end.status;
+  report.death = end.death;
+  report.findings = end.findings;
+  // An error that the runtime itself reported leaves its threads in calls that are not the reason.
+  const bool killed = end.status != Status::kOk && end.status != Status::kError;
+  if (type == Type::kInit && killed) {
+    add_blocked(report, header().pid, header().attach_begin.mono_ns, end.mono_ns, end);
+  }
+  add_stacks(report);
+  given_.init = given_.init || type == Type::kInit;
+  given_.whole = true;
+  report.started_real_ns = header().attach_real_ns;
+  if (end.duration_known && end.mono_ns > header().attach_begin.mono_ns) {
+    report.duration_ns = end.mono_ns - header().attach_begin.mono_ns;
+  }
+  const auto totals = reader_.live(end.mono_ns);
+  // Peaks start anew at every boundary: they are of the whole only where there was none.
+  fill(report, Totals{}, *totals, header().boundary_sequence == 0 && header().started == 0);
+  add_sites(report, SiteLedger::whole(reader_));
+  report.process = since_start(process_.figures());
+  add_direct_syscalls(report);
+  finish(report, sink);
+}
+
+std::optional<Invocation> Ledger::find(std::string_view request_id) {
+  const std::uint64_t newest = header().started;
+  for (std::uint64_t back = 0; back < kInvocations && back < newest; ++back) {
+    auto entry = reader_.invocation(newest - back);
+    if (entry && request_id == entry->request_id) {
+      return entry;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace lamprey::report

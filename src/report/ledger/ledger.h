@@ -1,0 +1,138 @@
+// One recording's reports, each exactly once: init, every invocation that ended, what was open when
+// the process ended, and the whole. Knows the order of things and what is missing; does not wait,
+// print, or decide when to look.
+//
+// Not thread-safe. Holds one set of totals (some 30 KB), of sites (48 KB) and of levels (18 KB)
+// however many invocations pass.
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "recording/reader.h"
+#include "report/delta/difference.h"
+#include "report/delta/sites.h"
+#include "report/findings/finding_dedup.h"
+#include "report/findings/leaks.h"
+#include "report/findings/memory_watch.h"
+#include "report/findings/time_history.h"
+#include "report/model/report.h"
+#include "report/procfs/closeup.h"
+#include "report/procfs/process.h"
+#include "report/text/death.h"
+
+namespace lamprey::report {
+
+// How a process is known to have ended.
+struct End {
+  Status status = Status::kError;
+  Death death;                    // its reason is empty when it is not abnormal
+  std::uint64_t mono_ns = 0;      // at the latest; calls in flight count up to here
+  bool duration_known = false;    // mono_ns is when it ended, not only when it was noticed
+  std::vector<Finding> findings;  // what whoever judged the end has to say
+  Closeup closeup;                // of the process while it was late
+  bool found_later = false;       // nobody was there: how long a call was in flight is unknown
+};
+
+// An open invocation cannot have run past its deadline by much, whenever that is noticed: the
+// earlier of `now` and its deadline, in ns of CLOCK_MONOTONIC.
+std::uint64_t latest_end(const recording::Invocation& entry, std::uint64_t now_mono_ns);
+
+using Sink = std::function<void(Report&)>;
+
+// Which reports of a recording were given. A sink that asks for it finds its own report among them.
+struct Given {
+  bool init = false;
+  bool whole = false;
+  std::uint64_t next = 1;                      // every invocation below was given or lost
+  std::bitset<recording::kInvocations> flags;  // sequence % kInvocations, from `next` on
+};
+
+class Ledger {
+ public:
+  explicit Ledger(recording::Reader reader);
+
+  recording::Reader& reader() { return reader_; }
+  const recording::Header& header() const { return reader_.header(); }
+
+  // Looks at the recording again; false when it cannot be read any more.
+  bool refresh() { return reader_.refresh(); }
+
+  // What was given already, by this ledger or by one that had the recording before.
+  Given given_so_far() const { return given_; }
+  void resume(const Given& before);
+
+  bool init_ended() const { return header().init_end.mono_ns != 0; }
+  // The report of the init phase: once, when it is over; then never again.
+  bool give_init(const Sink& sink);
+  // The reports of all invocations that ended and were not given yet, oldest first.
+  std::size_t give_ended(const Sink& sink);
+  // The invocations that had started and not ended when the process did.
+  std::size_t give_open(const End& end, const Sink& sink);
+  // Everything since attach.
+  void give_whole(Type type, const End& end, const Sink& sink);
+
+  // The state of the invocation with this request id; nothing while it has not been seen.
+  std::optional<recording::Invocation> find(std::string_view request_id);
+
+  // The process that wrote it.
+  bool process_runs() { return process_.runs(); }
+  // As Lambda set it; nothing when unknown or beyond belief.
+  std::optional<std::uint64_t> memory_limit_bytes() const;
+  // What it said of its own end, if it could.
+  std::optional<Account> account();
+
+ private:
+  Report begin(Type type);
+  void fill(Report& report, const recording::Totals& before, const recording::Totals& after,
+            bool peaks_known);
+  void fill_invocation(Report& report, const recording::Invocation& entry);
+  void fill_totals(Report& report, const recording::Invocation& entry);
+  std::size_t ran_beside(const recording::Invocation& entry);
+  void add_sites(Report& report, std::vector<MemorySite> sites) const;
+  void fill_init(Report& report);
+  void fill_wall(Report& report, const recording::Invocation& entry);
+  void fill_open_wall(Report& report, const recording::Invocation& entry, std::uint64_t until);
+  std::optional<std::uint64_t> runnable_since(std::int32_t tid);
+  // `handler`: the thread that matters; `began`, `until`: what was ended, CLOCK_MONOTONIC.
+  void add_blocked(Report& report, std::int32_t handler, std::uint64_t began, std::uint64_t until,
+                   const End& end);
+  void add_calls_in_flight(Report& report, std::uint64_t until, const End& end);
+  void add_stacks(Report& report);
+  void add_direct_syscalls(Report& report);
+  void add_errors(Report& report);
+  void add_kernel(Report& report, const recording::Totals& before, const recording::Totals& after,
+                  Peaks peaks);
+  std::string waited_for(const Closeup& closeup);
+  void finish(Report& report, const Sink& sink);
+  bool given(std::uint64_t sequence) const;
+  void mark_given(std::uint64_t sequence);
+  void skip_overwritten();
+
+  static constexpr std::uint64_t kAttach = UINT64_MAX;  // base_sequence_: totals of the attach
+
+  recording::Reader reader_;
+  ProcessView process_;
+  std::unique_ptr<recording::Totals> base_;
+  std::uint64_t base_sequence_ = kAttach;
+  Given given_;
+  std::uint64_t lost_ = 0;
+  ProcessFigures last_process_;
+  LeakWatch leaks_;
+  MemoryWatch memory_watch_;
+  AddressSpaceReader address_space_;
+  SiteLedger sites_;
+  TimeHistory time_history_;
+  FindingDedup finding_dedup_;
+  std::vector<std::uint64_t> errors_before_;  // counts of Header::call_errors at the look before
+  std::vector<std::string> direct_syscalls_;  // what is said of files that make them without libc
+  std::map<std::int32_t, std::uint64_t> run_delay_;  // by thread, when last looked at; few
+};
+
+}  // namespace lamprey::report

@@ -1,0 +1,42 @@
+// Ledger: how calls failed, by error number.
+#include <algorithm>
+#include <numeric>
+
+#include "report/ledger/ledger.h"
+
+namespace lamprey::report {
+
+// The recording has one table of them, not one for each boundary: what has come since the look
+// before is the span's only if no other span ended in between, and if no thread made calls between
+// the boundary and this look. Either shows in the sum, which is then not the number of errors.
+void Ledger::add_errors(Report& report) {
+  const bool whole = report.type == Type::kRun || report.type == Type::kShutdown;
+  std::vector<CallFigures>& rows = report.calls->by_time;
+  std::vector<std::uint64_t> now;
+  for (const recording::CallError& entry : header().call_errors) {
+    const std::uint64_t before =
+        !whole && now.size() < errors_before_.size() ? errors_before_[now.size()] : 0;
+    now.push_back(entry.count);
+    const auto row = std::find_if(rows.begin(), rows.end(), [&entry](const CallFigures& figures) {
+      return static_cast<std::uint32_t>(figures.call) == (entry.key >> 16U) - 1;
+    });
+    if (entry.count > before && row != rows.end()) {
+      row->by_error.emplace_back(static_cast<std::int16_t>(entry.key), entry.count - before);
+    }
+  }
+  errors_before_ = std::move(now);
+  for (CallFigures& row : rows) {
+    auto& found = row.by_error;
+    const std::uint64_t sum =
+        std::accumulate(found.begin(), found.end(), std::uint64_t{0},
+                        [](std::uint64_t all, const auto& entry) { return all + entry.second; });
+    if (sum != row.errors) {
+      found.clear();
+    }
+    std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+      return a.second != b.second ? a.second > b.second : a.first < b.first;
+    });
+  }
+}
+
+}  // namespace lamprey::report

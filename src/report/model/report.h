@@ -1,0 +1,237 @@
+// What is said about one init, invocation, shutdown or run: plain values, ready to be printed by
+// any sink. No reading of recordings and no formatting lives here.
+//
+// Units: ns for durations, bytes, counts. A figure that could not be obtained is absent, never 0.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "recording/calls.h"
+#include "report/model/time_figures.h"
+
+namespace lamprey::report {
+
+enum class Type : std::uint8_t { kInit, kInvoke, kShutdown, kRun };
+enum class Status : std::uint8_t { kOk, kError, kTimeout, kOutOfMemory, kCrash, kExit };
+enum class Severity : std::uint8_t { kInfo, kWarning, kCritical };
+
+const char* name_of(Type type);
+const char* name_of(Status status);
+const char* name_of(Severity severity);
+
+// One frame of a stack: where a call will return to, less one byte (so that it lies in the call).
+struct Frame {
+  std::uint64_t address = 0;    // in the process
+  std::string module;           // path of the mapped file; empty: none (code made at run time)
+  std::string build_id;         // hexadecimal; empty: the module has none
+  std::uint64_t offset = 0;     // address - load bias: the address that symbol tables speak of
+  const char* label = nullptr;  // stands for no code but says what was done: all of its text
+};
+using Stack = std::vector<Frame>;  // innermost first
+
+struct Finding {
+  std::string_view code;  // this, the advice and the names of the evidence are literals
+  Severity severity = Severity::kInfo;
+  std::string text;
+  std::string_view advice;
+  std::vector<std::pair<std::string_view, std::int64_t>> evidence{};
+  Stack site{};       // the call site it is about; its names are added to the text (stack_names.h)
+  bool told = false;  // a line not long ago had it in full (told_findings.h)
+};
+
+// What one call site (a whole stack) allocated. Sampled: estimates, each unbiased by itself.
+struct MemorySite {
+  std::int64_t live_bytes = 0;
+  std::int64_t live_delta_bytes = 0;
+  std::uint64_t allocated_bytes = 0;
+  std::uint64_t allocations = 0;
+  std::uint64_t churn_bytes = 0;           // allocated and freed again in this span
+  std::optional<std::int64_t> peak_bytes;  // live here when most was live everywhere
+  bool mapping = false;                    // by mmap, not malloc; the stack begins with "mmap"
+  Stack stack;
+  std::string stack_text;  // "function (module:line or +offset)", innermost first, joined by "; "
+};
+
+struct MemoryFigures {
+  std::uint64_t allocations = 0;
+  std::uint64_t frees = 0;
+  std::uint64_t reallocations = 0;
+  std::uint64_t allocated_bytes = 0;
+  std::uint64_t freed_bytes = 0;
+  std::uint64_t failed = 0;
+  std::int64_t live_bytes = 0;
+  std::int64_t live_delta_bytes = 0;
+  std::optional<std::int64_t> peak_live_bytes;
+  std::optional<std::int64_t> retained_bytes;  // at least: held by malloc and not live
+  // Resident, where it was looked at (address_space.h).
+  std::optional<std::uint64_t> mapped_bytes;  // anonymous, outside malloc's heaps and the stacks
+  std::optional<std::uint64_t> arenas;        // glibc's, the main one included
+  std::optional<std::uint64_t> thread_stacks_bytes;
+  std::optional<std::uint64_t> file_mapped_bytes;
+  std::uint64_t maps = 0;           // mmap of anonymous memory that may be touched
+  std::uint64_t map_bytes = 0;      // asked for by them; in whole pages, whether touched or not
+  std::uint64_t unmap_bytes = 0;    // given back by munmap, whatever was there
+  std::uint64_t discard_bytes = 0;  // given back by madvise, and mapped still
+  std::vector<MemorySite> sites;    // most live first
+};
+
+struct CallFigures {
+  recording::Call call{};
+  std::uint64_t calls = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t total_ns = 0;
+  std::uint64_t p50_ns = 0;
+  std::uint64_t p99_ns = 0;
+  std::optional<std::uint64_t> max_ns;
+  // How many failed with which error number, most first; empty where that is not known of all.
+  std::vector<std::pair<std::int32_t, std::uint64_t>> by_error{};
+};
+
+// What exact mode counted between libc and the kernel, by total time, longest first.
+struct KernelCall {
+  const char* name = "";
+  CallFigures figures;  // without `call` and `by_error`
+};
+struct KernelFigures {
+  std::uint32_t places = 0;  // in libc's code, at which calls are counted
+  std::uint64_t total = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t time_ns = 0;
+  std::vector<KernelCall> by_time;
+};
+
+// All calls by total time, longest first; the totals are of all of them.
+struct CallsFigures {
+  std::uint64_t total = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t time_ns = 0;
+  std::vector<CallFigures> by_time;
+};
+
+// A call that a thread was in when the end came.
+struct Blocked {
+  std::int32_t tid = 0;
+  recording::Call call{};
+  std::optional<std::uint64_t> for_ns;  // absent when nobody saw the end
+  std::string target;                   // host and port, or host name; empty: unknown
+  bool on_cpu = false;                  // in no call: computing, for_ns of CPU time
+  bool handler = false;                 // the thread that took the request
+  bool main = false;                    // the process's first thread
+  std::uint32_t stack_id = 0;           // of the recording; 0: none
+  Stack stack;                          // where the call was entered
+  std::string stack_text;
+};
+
+// What `call` of the record says.
+const char* call_name(const Blocked& blocked);
+
+// Why and how a process, or what ran in it, ended.
+struct Death {
+  std::string reason;  // in words; empty: it did not end, or not abnormally
+  std::string signal;  // "SIGSEGV"
+  std::optional<std::int64_t> exit_code;
+  std::optional<std::uint64_t> address;  // that a fault was about
+  std::optional<std::int32_t> tid;       // the thread that it happened in
+  std::uint32_t stack_id = 0;            // of the recording; 0: none
+  std::uint64_t pc = 0;                  // of a fault: the frames above it are a signal handler's
+  Stack stack;
+  std::string stack_text;
+  bool stack_overflow = false;
+};
+
+// What the system says about the process, in its recording or in /proc; every figure by itself may
+// be absent.
+struct ProcessFigures {
+  std::optional<std::uint64_t> rss_bytes;
+  std::optional<std::uint64_t> peak_rss_bytes;
+  std::optional<std::uint64_t> rss_anonymous_bytes;
+  std::optional<std::uint64_t> cpu_user_ns;
+  std::optional<std::uint64_t> cpu_system_ns;
+  std::optional<std::uint64_t> threads;
+  std::optional<std::uint64_t> fd_use;
+  std::optional<std::uint64_t> fd_max;
+  std::optional<std::uint64_t> tmp_used;
+  std::optional<std::uint64_t> tmp_max;
+  std::optional<std::uint64_t> rx_bytes;
+  std::optional<std::uint64_t> tx_bytes;
+};
+
+struct Coverage {
+  const char* mode = "api";         // api: cut by Runtime API traffic; process: a whole run
+  std::vector<std::string> unseen;  // what could not be seen, and why
+  std::uint64_t threads_without_slot = 0;
+  std::uint64_t rows_refused = 0;
+  std::uint64_t traffic_dropped = 0;
+  std::uint64_t boundaries_missed = 0;
+  std::uint64_t invocations_lost = 0;
+  std::uint64_t targets_refused = 0;
+  std::uint64_t stacks_refused = 0;
+  std::uint64_t modules_refused = 0;
+  std::uint64_t samples_unplaced = 0;          // sampled blocks whose free was not followed
+  std::uint64_t mappings_unfollowed = 0;       // sampled mappings whose end was not
+  std::optional<std::uint64_t> sampled_bytes;  // mean distance of two sampled allocations
+};
+
+// What Lambda itself said about an invocation before this one (its own report comes that late).
+struct PlatformFigures {
+  std::string request_id;
+  std::optional<std::uint64_t> billed_ms;
+  std::optional<std::uint64_t> max_memory_mb;
+  std::optional<std::uint64_t> init_ns;
+  std::optional<std::uint64_t> restore_ns;
+};
+
+// The cost and the state of Lamprey itself.
+struct SelfFigures {
+  std::optional<std::uint64_t> flush_ns;  // of the line before this one
+  std::optional<std::uint64_t> attach_ns;
+  std::optional<std::uint64_t> companion_rss_bytes;
+  std::optional<std::uint64_t> recording_bytes;
+  std::uint64_t dropped = 0;  // parts of recordings that made no sense
+};
+
+struct Report {
+  Type type = Type::kInvoke;
+  Status status = Status::kOk;
+  bool late = false;     // printed after the moment it is about
+  std::int32_t pid = 0;  // of the recorded process; 0 unknown
+  std::string request_id;
+  std::string program;                    // base name of the process's executable
+  std::optional<std::int32_t> child_pid;  // of a child process that was followed
+  std::optional<std::int32_t> parent_pid;
+  std::string function_name;
+  std::string function_version;
+  std::string trace_id;
+  std::optional<bool> cold_start;
+  std::optional<std::uint64_t> invocation;
+  std::optional<std::uint64_t> started_real_ns;
+  std::optional<std::uint64_t> duration_ns;
+  std::optional<std::uint64_t> response_ns;
+  std::optional<std::uint64_t> init_ns;
+  std::optional<std::uint64_t> files_opened;      // during init
+  std::optional<std::uint64_t> runtime_start_ns;  // of init: until the function's own code began
+  std::optional<std::uint64_t> import_ns;         // of init: from there
+  std::optional<std::uint64_t> init_file_ns;      // of init: in calls on files, in all threads
+  std::string headline;
+  std::vector<Finding> findings;
+  std::optional<MemoryFigures> memory;
+  std::optional<CallsFigures> calls;
+  std::optional<KernelFigures> kernel;  // of exact mode
+  std::optional<WallFigures> wall;
+  TargetFigures targets;
+  std::optional<std::uint64_t> memory_limit_mb;
+  ProcessFigures process;
+  std::vector<Blocked> blocked;
+  Death death;  // abnormal ends: why, as far as known
+  std::optional<PlatformFigures> platform;
+  Coverage coverage;
+  SelfFigures self;
+};
+
+}  // namespace lamprey::report

@@ -1,0 +1,53 @@
+// A close look at a living process that is about to be killed for being late: which threads
+// compute, and which connections an event loop may be waiting for. Read from /proc; what /proc does
+// not show is absent. Nothing from recordings lives here.
+//
+// Units: ns (CLOCK_MONOTONIC, CPU time).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lamprey::report {
+
+struct ThreadLook {
+  std::int32_t tid = 0;
+  bool running = false;  // on a CPU, or waiting for one
+  std::uint64_t cpu_ns = 0;
+};
+
+// Every thread of the process, at most kMaxThreads; empty when it cannot be seen.
+inline constexpr std::size_t kMaxThreads = 512;
+std::vector<ThreadLook> look_at_threads(std::int32_t pid);
+
+// A TCP connection of the process that is not at rest.
+struct SocketLook {
+  std::int32_t descriptor = -1;
+  bool connecting = false;  // SYN sent, no answer; else established with nothing to read
+  std::string peer;         // "10.0.3.17:5432"
+};
+
+// Connections to loopback's `except` ("127.0.0.1:9001", the Runtime API) are left out; connecting
+// ones first; at most kMaxSockets.
+inline constexpr std::size_t kMaxSockets = 16;
+std::vector<SocketLook> look_at_sockets(std::int32_t pid, const std::string& except);
+
+// Two looks at the same process and what lies between them.
+struct Closeup {
+  std::uint64_t mono_ns = 0;    // of the second look; 0: there was none
+  std::uint64_t window_ns = 0;  // between the two; 0: there was only one
+  struct Busy {
+    std::int32_t tid = 0;
+    std::uint64_t cpu_ns = 0;  // within the window
+  };
+  std::vector<Busy> busy;  // threads that were computing, busiest first
+  std::vector<SocketLook> sockets;
+};
+
+// Pure. A thread counts as busy when it was running at the second look, or for half of the window.
+std::vector<Closeup::Busy> busy_between(const std::vector<ThreadLook>& first,
+                                        const std::vector<ThreadLook>& second,
+                                        std::uint64_t window_ns);
+
+}  // namespace lamprey::report

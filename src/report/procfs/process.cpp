@@ -1,0 +1,213 @@
+// Figures of a process; see the header. This runs between the end of an invocation and the next,
+// where each µs is the function's.
+#include "report/procfs/process.h"
+
+#include <dirent.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+namespace lamprey::report {
+
+namespace {
+
+std::optional<std::uint64_t> number(std::string_view text) {
+  const std::size_t start = text.find_first_not_of(" \t");
+  if (start == std::string_view::npos) {
+    return std::nullopt;
+  }
+  std::uint64_t value = 0;
+  const auto result = std::from_chars(text.data() + start, text.data() + text.size(), value);
+  if (result.ec != std::errc{}) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+// The `index`-th word, 0 first.
+std::string_view word(std::string_view text, std::size_t index) {
+  while (true) {
+    const std::size_t start = text.find_first_not_of(" \t\n");
+    if (start == std::string_view::npos) {
+      return {};
+    }
+    text.remove_prefix(start);
+    const std::size_t end = text.find_first_of(" \t\n");
+    if (index-- == 0) {
+      return text.substr(0, end);
+    }
+    if (end == std::string_view::npos) {
+      return {};
+    }
+    text.remove_prefix(end);
+  }
+}
+
+// What follows "(comm) " in /proc/<pid>/stat: comm may itself hold spaces and brackets.
+std::string_view after_comm(std::string_view stat) {
+  const std::size_t end = stat.rfind(')');
+  return end == std::string_view::npos ? std::string_view{} : stat.substr(end + 1);
+}
+
+// Of the text of /proc/<pid>/stat; nothing of a process that has ended, waited for or not.
+std::optional<std::uint64_t> start_in(std::string_view stat) {
+  const std::string_view fields = after_comm(stat);
+  const std::string_view state = word(fields, 0);
+  return state == "Z" || state == "X" ? std::nullopt : number(word(fields, 19));
+}
+
+std::optional<std::uint64_t> line_number(std::string_view text, std::string_view key) {
+  std::size_t at = text.find(key);
+  while (at != std::string_view::npos && at != 0 && text[at - 1] != '\n') {
+    at = text.find(key, at + 1);
+  }
+  if (at == std::string_view::npos) {
+    return std::nullopt;
+  }
+  return number(text.substr(at + key.size()));
+}
+
+std::optional<std::uint64_t> times(std::optional<std::uint64_t> value, std::uint64_t by) {
+  return value ? std::optional<std::uint64_t>(*value * by) : std::nullopt;
+}
+
+std::optional<std::uint64_t> count_entries(const std::string& path) {
+  DIR* entries = opendir(path.c_str());
+  if (entries == nullptr) {
+    return std::nullopt;
+  }
+  std::uint64_t count = 0;
+  while (const dirent* entry = readdir(entries)) {
+    count += entry->d_name[0] != '.' ? 1 : 0;
+  }
+  closedir(entries);
+  return count;
+}
+
+// prlimit(2) is one call where the text of /proc/<pid>/limits is three and sixteen lines to print.
+std::optional<std::uint64_t> most_descriptors(std::int32_t pid) {
+  rlimit limit{};
+  if (prlimit(pid, RLIMIT_NOFILE, nullptr, &limit) == 0) {
+    return limit.rlim_cur != RLIM_INFINITY ? std::optional<std::uint64_t>(limit.rlim_cur)
+                                           : std::nullopt;
+  }
+  return line_number(read_kernel_text(fmt::format("/proc/{}/limits", pid)), "Max open files");
+}
+
+void read_network(std::string_view text, ProcessFigures& figures) {
+  std::uint64_t received = 0;
+  std::uint64_t sent = 0;
+  bool found = false;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    const std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos || word(line.substr(0, colon), 0) == "lo") {
+      continue;
+    }
+    const auto rx = number(word(line.substr(colon + 1), 0));
+    const auto tx = number(word(line.substr(colon + 1), 8));
+    if (rx && tx) {
+      received += *rx;
+      sent += *tx;
+      found = true;
+    }
+  }
+  if (found) {
+    figures.rx_bytes = received;
+    figures.tx_bytes = sent;
+  }
+}
+
+std::optional<std::uint64_t> grown(const std::optional<std::uint64_t>& before,
+                                   const std::optional<std::uint64_t>& now) {
+  if (!before || !now || *now < *before) {
+    return std::nullopt;
+  }
+  return *now - *before;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> process_start(std::int32_t pid) {
+  return pid > 0 ? start_in(read_kernel_text(fmt::format("/proc/{}/stat", pid))) : std::nullopt;
+}
+
+bool is_running(std::int32_t pid, std::uint64_t start) {
+  return start != 0 && process_start(pid) == start;
+}
+
+ProcessView::ProcessView(std::int32_t pid, std::uint64_t start)
+    : pid_(pid),
+      start_(start),
+      stat_(fmt::format("/proc/{}/stat", pid)),
+      status_(fmt::format("/proc/{}/status", pid)),
+      network_(fmt::format("/proc/{}/net/dev", pid)) {}
+
+// Field 22 of stat tells whether the number is still that process's; a zombie's memory and
+// descriptors are gone.
+bool ProcessView::runs() { return pid_ > 0 && start_ != 0 && start_in(stat_.read()) == start_; }
+
+ProcessFigures ProcessView::figures() {
+  ProcessFigures figures;
+  std::string text;
+  if (pid_ <= 0 || start_ == 0 || (text = stat_.read()).empty()) {
+    return figures;
+  }
+  const std::string_view fields = after_comm(text);
+  if (number(word(fields, 19)) != start_) {
+    return figures;
+  }
+  const auto ns_a_tick = static_cast<std::uint64_t>(1'000'000'000 / sysconf(_SC_CLK_TCK));
+  figures.cpu_user_ns = times(number(word(fields, 11)), ns_a_tick);
+  figures.cpu_system_ns = times(number(word(fields, 12)), ns_a_tick);
+  if (!(text = status_.read()).empty()) {
+    figures.rss_bytes = times(line_number(text, "VmRSS:"), 1024);
+    figures.peak_rss_bytes = times(line_number(text, "VmHWM:"), 1024);
+    figures.rss_anonymous_bytes = times(line_number(text, "RssAnon:"), 1024);
+    figures.threads = line_number(text, "Threads:");
+  }
+  figures.fd_max = most_descriptors(pid_);
+  figures.fd_use = count_entries(fmt::format("/proc/{}/fd", pid_));
+  if (!(text = network_.read()).empty()) {
+    read_network(text, figures);
+  }
+  struct statvfs tmp {};
+  if (statvfs("/tmp", &tmp) == 0) {
+    figures.tmp_max = std::uint64_t{tmp.f_blocks} * tmp.f_frsize;
+    figures.tmp_used = std::uint64_t{tmp.f_blocks - tmp.f_bfree} * tmp.f_frsize;
+  }
+  return figures;
+}
+
+ProcessFigures since(const ProcessFigures& before, const ProcessFigures& now) {
+  ProcessFigures figures = now;
+  figures.cpu_user_ns = grown(before.cpu_user_ns, now.cpu_user_ns);
+  figures.cpu_system_ns = grown(before.cpu_system_ns, now.cpu_system_ns);
+  figures.rx_bytes = grown(before.rx_bytes, now.rx_bytes);
+  figures.tx_bytes = grown(before.tx_bytes, now.tx_bytes);
+  return figures;
+}
+
+std::optional<std::uint64_t> run_delay_ns(std::int32_t pid, std::int32_t tid) {
+  std::string text;
+  if ((text = read_kernel_text(fmt::format("/proc/{}/task/{}/schedstat", pid, tid))).empty()) {
+    return std::nullopt;
+  }
+  return number(word(text, 1));
+}
+
+std::optional<std::uint64_t> own_rss_bytes() {
+  std::string text;
+  if ((text = read_kernel_text("/proc/self/statm")).empty()) {
+    return std::nullopt;
+  }
+  return times(number(word(text, 1)), static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)));
+}
+
+}  // namespace lamprey::report

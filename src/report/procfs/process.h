@@ -1,0 +1,50 @@
+// Figures about a process and its machine from /proc. Nothing from recordings lives here.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "report/model/report.h"
+#include "report/procfs/procfs_file.h"
+
+namespace lamprey::report {
+
+// Field 22 of /proc/<pid>/stat (clock ticks since boot); nothing when there is no such process or
+// it is a zombie.
+std::optional<std::uint64_t> process_start(std::int32_t pid);
+
+// Whether that very process (not another one with its number) runs. `start` 0 means unknown and
+// gives false.
+bool is_running(std::int32_t pid, std::uint64_t start);
+
+// One process, looked at often. Its files stay open (see KernelFile). Not thread-safe.
+class ProcessView {
+ public:
+  // Neither needs to exist; `start` as process_start() gave it, 0 unknown.
+  ProcessView(std::int32_t pid, std::uint64_t start);
+
+  // Whether that very process runs.
+  bool runs();
+  // What can be read about it right now: levels and counters since its start. Empty when it is not
+  // that very process. tmp_* are of /tmp whoever asks.
+  ProcessFigures figures();
+
+ private:
+  std::int32_t pid_;
+  std::uint64_t start_;
+  KernelFile stat_;
+  KernelFile status_;
+  KernelFile network_;
+};
+
+// Counters (CPU, network) as the growth since `before`, levels as in `now`.
+ProcessFigures since(const ProcessFigures& before, const ProcessFigures& now);
+
+// How long the thread was ready to run and had no CPU, ns since its start (the second figure of
+// /proc/<pid>/task/<tid>/schedstat).
+std::optional<std::uint64_t> run_delay_ns(std::int32_t pid, std::int32_t tid);
+
+// Resident bytes of this process itself.
+std::optional<std::uint64_t> own_rss_bytes();
+
+}  // namespace lamprey::report

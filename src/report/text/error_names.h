@@ -1,0 +1,17 @@
+// Error numbers in words.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "report/model/report.h"
+
+namespace lamprey::report {
+
+// "ENOENT", "EAI_AGAIN" (numbers below 0 are getaddrinfo's), "error 4711" for one without a name.
+std::string error_name(std::int32_t error);
+
+// How calls failed, the three that came most: "ENOENT 57, EACCES 2". Empty: not at all, or unknown.
+std::string errors_text(const CallFigures& call);
+
+}  // namespace lamprey::report

@@ -1,0 +1,155 @@
+// Headlines; see the header.
+#include "report/text/headline.h"
+
+#include <fmt/format.h>
+
+#include "report/text/human.h"
+
+namespace lamprey::report {
+namespace {
+
+const char* name_of(recording::Call call) {
+  return recording::kCallTable[static_cast<std::size_t>(call)].name;
+}
+
+// "main thread 2.94 s in connect to 10.0.3.17:5432 (db.internal)"
+std::string blocked_text(const Blocked& blocked) {
+  std::string text =
+      blocked.main ? std::string("main thread") : fmt::format("thread {}", blocked.tid);
+  if (blocked.for_ns) {
+    text += " " + human_duration(*blocked.for_ns);
+  }
+  if (blocked.on_cpu) {
+    return text + " on CPU";
+  }
+  text += fmt::format(" in {}", call_name(blocked));
+  if (!blocked.target.empty()) {
+    text += blocked.call == recording::Call::k_getaddrinfo ? " of " : " to ";
+    text += blocked.target;
+  }
+  return text;
+}
+
+// How it ended, as a clause: "SIGSEGV: stack overflow in app+0x12".
+std::string with_reason(const char* what, const Report& report) {
+  return report.death.reason.empty() ? std::string(what)
+                                     : fmt::format("{}: {}", what, report.death.reason);
+}
+
+std::string init_subject(const Report& report) {
+  if (report.init_ns) {
+    return fmt::format("Init took {}", human_duration(*report.init_ns));
+  }
+  if (report.death.reason.empty()) {
+    return "Init was not recorded";
+  }
+  if (report.status == Status::kTimeout && !report.blocked.empty()) {
+    return "Init never finished: " + blocked_text(report.blocked.front());
+  }
+  return with_reason(report.status == Status::kTimeout ? "Init never finished" : "Init failed",
+                     report);
+}
+
+// What is worth a word in a headline: a hundredth, and where nobody knows of what, 100 us.
+std::uint64_t worth_telling_ns(const Report& report) {
+  return report.duration_ns.value_or(report.init_ns.value_or(10'000'000)) / 100 + 1;
+}
+
+std::string subject(const Report& report) {
+  switch (report.type) {
+    case Type::kInit:
+      return init_subject(report);
+    case Type::kRun:
+      return with_reason(report.duration_ns
+                             ? fmt::format("Ran {}", human_duration(*report.duration_ns)).c_str()
+                             : "Ran",
+                         report);
+    case Type::kShutdown:
+      return with_reason(report.child_pid ? "A child process ended" : "The process ended", report);
+    case Type::kInvoke:
+      break;
+  }
+  const std::string took =
+      report.duration_ns ? fmt::format(" {}", human_duration(*report.duration_ns)) : std::string();
+  switch (report.status) {
+    case Status::kOk:
+      return fmt::format("Took{}", took);
+    case Status::kError:
+      return report.duration_ns ? fmt::format("Failed after{}", took)
+                                : std::string("Never finished");
+    case Status::kTimeout:
+      return fmt::format(
+          "Timed out{}{}{}", report.duration_ns ? " after" : "", took,
+          report.blocked.empty() ? std::string() : ": " + blocked_text(report.blocked.front()));
+    case Status::kOutOfMemory:
+      return "Ran out of memory and was killed";
+    case Status::kCrash:
+      return with_reason("The process died while it ran", report);
+    case Status::kExit:
+      return with_reason("The process exited while it ran", report);
+  }
+  return "Took";
+}
+
+// "61 ms CPU + 240 ms network (dynamodb.eu-west-1…) + 88 ms DNS": parts of a hundredth and more.
+std::string parts_of(const Report& report) {
+  const WallFigures& wall = *report.wall;
+  std::string text;
+  const auto add = [&](std::uint64_t ns, const std::string& what) {
+    if (ns != 0 && ns >= wall.total_ns / 100) {
+      text += fmt::format("{}{} {}", text.empty() ? "" : " + ", human_duration(ns), what);
+    }
+  };
+  const bool named = !report.targets.hosts.empty() && wall.network_ns != 0;
+  add(wall.cpu_ns.value_or(0), "CPU");
+  add(wall.runnable_ns.value_or(0), "waiting for a CPU");
+  add(wall.network_ns, named ? fmt::format("network ({})", report.targets.hosts.front().host)
+                             : std::string("network"));
+  add(wall.dns_ns, "DNS");
+  add(wall.file_ns, "files");
+  add(wall.lock_ns, "locks");
+  add(wall.sleep_ns, "sleep");
+  add(wall.child_ns, "children");
+  add(wall.other_ns, "other");
+  return text;
+}
+
+}  // namespace
+
+void add_headline(Report& report) {
+  std::string text = subject(report);
+  // Of what was killed the account is open: what the threads were in says more.
+  const bool whole = report.status == Status::kOk || report.status == Status::kError;
+  const std::string parts = report.wall && whole ? parts_of(report) : std::string();
+  if (!parts.empty()) {
+    text += " = " + parts;
+  }
+  if (report.memory) {
+    text += fmt::format("; allocated {} in {} blocks",
+                        human_bytes(static_cast<std::int64_t>(report.memory->allocated_bytes)),
+                        human_count(report.memory->allocations));
+    text += fmt::format(", {} live", human_bytes(report.memory->live_bytes));
+  }
+  if (!report.blocked.empty()) {
+    if (report.status != Status::kTimeout) {
+      text += "; " + blocked_text(report.blocked.front());
+    }
+  } else if (parts.empty() && report.calls && !report.calls->by_time.empty() &&
+             report.calls->by_time.front().total_ns >= worth_telling_ns(report)) {
+    const CallFigures& top = report.calls->by_time.front();
+    text +=
+        fmt::format("; most time in {}: {} in {}", name_of(top.call), human_duration(top.total_ns),
+                    top.calls == 0   ? std::string("a call that did not return")
+                    : top.calls == 1 ? std::string("1 call")
+                                     : fmt::format("{} calls", human_count(top.calls)));
+  }
+  for (const Finding& finding : report.findings) {
+    if (finding.severity != Severity::kInfo) {
+      text += fmt::format("; {}", finding.code);
+      break;
+    }
+  }
+  report.headline = text + ".";
+}
+
+}  // namespace lamprey::report

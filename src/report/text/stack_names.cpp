@@ -1,0 +1,149 @@
+// Text of stacks; see the header.
+#include "report/text/stack_names.h"
+
+#include <algorithm>
+#include <string_view>
+
+namespace lamprey::report {
+namespace {
+
+constexpr std::size_t kMaxSiteText = 360;  // with the finding's own words within its 512 bytes
+
+symbols::Place place_of(const Frame& frame, std::int32_t pid) {
+  return {pid, frame.address, frame.module, frame.build_id, frame.offset};
+}
+
+// Frames of the C++ library by which memory is asked for: "operator new", "std::vector<...>::...",
+// also with a result type before it. Many, long, and never where a leak is mended.
+bool is_of_library(std::string_view name) {
+  for (const std::string_view prefix : {"operator new", "std::", "__gnu_cxx::"}) {
+    if (name.starts_with(prefix)) {
+      return true;
+    }
+  }
+  const std::size_t blank = name.find(' ');
+  return blank != std::string_view::npos && name.substr(blank + 1).starts_with("std::");
+}
+
+// The stack for a finding, whose text is short: from the innermost frame of somebody's own code on,
+// where there is one; a label stays in front.
+Stack own_part(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer) {
+  const std::size_t first = !stack.empty() && stack[0].label != nullptr ? 1 : 0;
+  const std::size_t most = std::min(stack.size(), kMaxFramesNamed);
+  std::size_t own = first;
+  while (own < most && is_of_library(symbolizer.name(place_of(stack[own], pid)))) {
+    ++own;
+  }
+  Stack part(stack.begin(), stack.begin() + static_cast<std::ptrdiff_t>(first));
+  part.insert(part.end(), stack.begin() + static_cast<std::ptrdiff_t>(own < most ? own : first),
+              stack.end());
+  return part;
+}
+
+bool is_made_at_run_time(const Frame& frame) {
+  return frame.label == nullptr && frame.module.empty();
+}
+
+// The frames of a stack that are shown. Where a perf map names code made at run time (Python's
+// functions, JavaScript's), what lies between two such frames and in the interpreter's own file is
+// how one function calls the other, three or four frames for each: it would take the room of the
+// functions themselves.
+class Shown {
+ public:
+  explicit Shown(const Stack& stack) : stack_(stack) {
+    const auto first = std::find_if(stack.begin(), stack.end(), is_made_at_run_time);
+    const auto last = std::find_if(stack.rbegin(), stack.rend(), is_made_at_run_time);
+    if (first != stack.end()) {
+      first_ = static_cast<std::size_t>(first - stack.begin());
+      last_ = static_cast<std::size_t>(stack.rend() - last) - 1;
+    }
+  }
+  bool operator()(std::size_t i) const {
+    return i <= first_ || i >= last_ || stack_[i].module.empty() ||
+           stack_[i].module != stack_[first_ + 1].module;
+  }
+  // The innermost and the outermost frame of code made at run time; the same index: fewer than two.
+  std::size_t first() const { return first_; }
+  std::size_t last() const { return last_; }
+
+ private:
+  const Stack& stack_;
+  std::size_t first_ = 0;
+  std::size_t last_ = 0;
+};
+
+void want(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer) {
+  const Shown shown(stack);
+  for (std::size_t i = 0, wanted = 0; i < stack.size() && wanted < kMaxFramesNamed; ++i) {
+    if (stack[i].label == nullptr && (i < kMaxFramesNamed || shown(i))) {
+      symbolizer.want(place_of(stack[i], pid));
+      wanted += shown(i) ? 1 : 0;
+    }
+  }
+}
+
+// Whether there is a map that names them: addresses in no known module look the same.
+bool has_names(const Shown& shown, const Stack& stack, std::int32_t pid,
+               symbols::Symbolizer& symbolizer) {
+  return shown.first() < shown.last() &&
+         !symbolizer.name(place_of(stack[shown.first()], pid)).starts_with("??");
+}
+
+}  // namespace
+
+std::string stack_text(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer,
+                       std::size_t most) {
+  static constexpr std::string_view kMore = "; ...";
+  const Shown shown(stack);
+  const bool all = !has_names(shown, stack, pid, symbolizer);
+  std::string text;
+  std::size_t frames = 0;
+  for (std::size_t i = 0; i < stack.size(); ++i) {
+    if (!all && !shown(i)) {
+      continue;
+    }
+    const std::string frame = frames++ >= kMaxFramesNamed ? std::string()
+                              : stack[i].label != nullptr
+                                  ? std::string(stack[i].label)
+                                  : symbolizer.name(place_of(stack[i], pid));
+    if (frame.empty() || text.size() + frame.size() + 2 > most - kMore.size()) {
+      return text.append(kMore);
+    }
+    text.append(text.empty() ? "" : "; ").append(frame);
+  }
+  return text;
+}
+
+void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t until_ns) {
+  static std::vector<MemorySite> none;
+  std::vector<MemorySite>& sites = report.memory ? report.memory->sites : none;
+  // What an end was about first: its line is the last that can have names.
+  want(report.death.stack, report.pid, symbolizer);
+  for (const Blocked& blocked : report.blocked) {
+    want(blocked.stack, report.pid, symbolizer);
+  }
+  for (const Finding& finding : report.findings) {
+    want(finding.site, report.pid, symbolizer);
+  }
+  for (const MemorySite& site : sites) {
+    want(site.stack, report.pid, symbolizer);
+  }
+  symbolizer.work(until_ns);
+  for (Finding& finding : report.findings) {
+    if (!finding.site.empty()) {
+      finding.text += " Here: " + stack_text(own_part(finding.site, report.pid, symbolizer),
+                                             report.pid, symbolizer, kMaxSiteText);
+    }
+  }
+  for (MemorySite& site : sites) {
+    if (!site.stack.empty()) {  // else it says so
+      site.stack_text = stack_text(site.stack, report.pid, symbolizer);
+    }
+  }
+  report.death.stack_text = stack_text(report.death.stack, report.pid, symbolizer);
+  for (Blocked& blocked : report.blocked) {
+    blocked.stack_text = stack_text(blocked.stack, report.pid, symbolizer);
+  }
+}
+
+}  // namespace lamprey::report

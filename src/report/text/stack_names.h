@@ -1,0 +1,27 @@
+// Stacks as the text of the record: "inner (libfoo.so +0x12); outer (app +0x34)". Asks a
+// Symbolizer; finds no name itself.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "report/model/report.h"
+#include "symbols/symbolizer.h"
+
+namespace lamprey::report {
+
+inline constexpr std::size_t kMaxFramesNamed = 16;
+inline constexpr std::size_t kMaxStackText = 1000;  // bytes
+
+// The text of every stack in the report, once: sites, and what findings are about. Looks names up
+// until CLOCK_MONOTONIC passes `until_ns`; what has no name by then reads "?? (module +0x...)", and
+// has one when it is asked for again.
+void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t until_ns);
+
+// One stack, innermost first, with the names that are known so far. A longer one keeps its inner
+// frames and ends with "...".
+std::string stack_text(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer,
+                       std::size_t most = kMaxStackText);
+
+}  // namespace lamprey::report
