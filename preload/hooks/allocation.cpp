@@ -11,6 +11,7 @@
 
 #include <cerrno>
 
+#include "preload/base/page_probe.h"
 #include "preload/base/tripwire.h"
 #include "preload/hooks/hook.h"
 #include "preload/libc/real.h"
@@ -47,6 +48,9 @@ void* take_from_arena(std::size_t size, std::size_t alignment = 16) {
   *reinterpret_cast<std::size_t*>(g_arena + at - 8) = kGlibcMapping;
   return g_arena + at;  // static storage: already zero, for calloc
 }
+
+// Smaller ones are never mappings of their own (glibc's threshold starts at twice this).
+constexpr std::size_t kLargeBlock = 65536;
 
 inline std::size_t usable_size(void* block) {
   if (sizes_by_header() && !glibc_chunk_is_mapping(block)) [[likely]] {
@@ -178,25 +182,35 @@ void* __attribute__((noinline)) malloc_unusual(std::size_t size) {
   return available(g_real.malloc) ? count(g_real.malloc(size), size) : take_from_arena(size);
 }
 
+// After the real call: a large block was a mapping of its own, perhaps, and is one no more.
+void forget_pages(const void* block, std::size_t usable) {
+  if (usable >= kLargeBlock) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(block);
+    page_probe::forget(begin, begin + usable);
+  }
+}
+
 void __attribute__((noinline)) free_slow(void* block) {
   if (block == nullptr || in_arena(block) || !available(g_real.free)) {
     return;  // while functions are looked up, only blocks of the arena exist
   }
+  std::size_t usable = 0;
   if (!recording_here()) {
     if (g_early.open && g_real.malloc_usable_size != nullptr) {
       count_early_free(g_real.malloc_usable_size(block));
     }
   } else {
+    usable = usable_size(block);
     tripwire::enter();
     recording::ThreadSlot* slot = current_slot_to_free();
-    slot != nullptr ? g_writer.count_free(*slot, usable_size(block))
-                    : g_writer.shared_free(usable_size(block));
+    slot != nullptr ? g_writer.count_free(*slot, usable) : g_writer.shared_free(usable);
     if (memory::live_set::may_hold(block)) {
       memory::sampler::freed(block);
     }
     tripwire::leave();
   }
   g_real.free(block);
+  forget_pages(block, usable);
 }
 
 void __attribute__((noinline)) free_rest(void* block, bool publish) {
@@ -252,6 +266,9 @@ void* reallocate(void* block, std::size_t size) {
   }
   if (result != nullptr) {
     count_reallocation(size, before, result);
+    if (result != block) {
+      forget_pages(block, before);
+    }
   } else if (size == 0) {  // glibc: realloc(p, 0) frees and returns NULL
     if (recording_here()) {
       recording::ThreadSlot* slot = current_slot();

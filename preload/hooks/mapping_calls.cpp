@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdarg>
 
+#include "preload/base/page_probe.h"
 #include "preload/base/raw_syscall.h"
 #include "preload/base/tripwire.h"
 #include "preload/hooks/hook.h"
@@ -30,6 +31,7 @@ constexpr int kRemapFixed = 2;      // MREMAP_FIXED
 constexpr int kRemapDontUnmap = 4;  // MREMAP_DONTUNMAP
 constexpr int kAdviseDontNeed = 4;  // MADV_DONTNEED
 constexpr int kAdviseFree = 8;      // MADV_FREE
+constexpr int kAdviseGuard = 102;   // MADV_GUARD_INSTALL
 constexpr long kMaxError = 4095;
 
 using MmapFunction = void* (*)(void*, std::size_t, int, int, int, off_t);
@@ -102,6 +104,7 @@ void count_map(std::uintptr_t at, std::size_t bytes, int protection, int flags,
                memory::mappings::Moment before, const void* caller) {
   if ((flags & MAP_FIXED) != 0) {
     memory::mappings::ended(at, at + bytes, before);  // what was there is replaced
+    page_probe::forget(at, at + bytes);
   }
   if ((flags & MAP_ANONYMOUS) == 0) {
     return;
@@ -144,6 +147,7 @@ int __attribute__((noinline)) recorded_munmap(void* address, std::size_t size) {
     shared_add(totals().unmaps, 1);
     shared_add(totals().unmapped_bytes, pages(size));
     memory::mappings::ended(place_of(address), place_of(address) + pages(size), before);
+    page_probe::forget(place_of(address), place_of(address) + size);
   }
   tripwire::leave();
   return result;
@@ -154,6 +158,9 @@ int __attribute__((noinline)) recorded_mprotect(void* address, std::size_t size,
   const int result = real_mprotect(address, size, protection);
   tripwire::enter();
   const std::uintptr_t begin = place_of(address);
+  if (result == 0 && (protection & PROT_READ) == 0) {
+    page_probe::forget(begin, begin + size);
+  }
   if (result == 0 && protection == PROT_NONE) {
     memory::mappings::closed(begin, begin + pages(size), before);
   } else if (result == 0) {
@@ -198,6 +205,7 @@ void* __attribute__((noinline)) recorded_mremap(void* old, std::size_t old_size,
       memory::mappings::ended(place_of(result), place_of(result) + pages(size), before);
     }
     count_remap(moving, from, had, place_of(result), pages(size), caller);
+    page_probe::forget(from, from + had);
   }
   tripwire::leave();
   return result;
@@ -254,6 +262,9 @@ LAMPREY_HOOK(void*, mremap, void* old, std::size_t old_size, std::size_t size, i
 LAMPREY_HOOK(int, madvise, void* address, std::size_t size, int advice) {
   tripwire::check("madvise");
   const int result = real_madvise(address, size, advice);
+  if (result == 0 && advice == kAdviseGuard) {
+    page_probe::forget(place_of(address), place_of(address) + size);
+  }
   if (result == 0 && (advice == kAdviseDontNeed || advice == kAdviseFree) && recording_here()) {
     shared_add(totals().discarded_bytes, pages(size));
   }

@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include "preload/base/page_probe.h"
 #include "preload/base/raw_syscall.h"
 #include "preload/base/text.h"
 #include "preload/base/ticks.h"
@@ -230,6 +231,7 @@ struct ResponseSink {
     const recording::RequestFacts facts = {c.request_id, c.trace_id, c.function_arn, c.deadline_ms};
     c.delivered = g_writer.mark_start(facts, current_slot(), t_thread.tid, c.first_byte,
                                       read_clock(CLOCK_REALTIME), boundaries::thread_cpu_ns);
+    page_probe::forget_all();  // libc unmaps memory that no hook sees
   }
 };
 

@@ -1,6 +1,7 @@
 // The walk of unwind.h: registers, one step, and the cache that makes a step cheap.
 #include "preload/stack/unwind.h"
 
+#include "preload/base/page_probe.h"
 #include "preload/stack/modules.h"
 #include "preload/stack/unwind_expression.h"
 #include "preload/stack/unwind_tables.h"
@@ -105,6 +106,10 @@ std::uintptr_t plain_address(std::uint64_t value) { return value & 0x0000FFFFFFF
 std::uintptr_t plain_address(std::uint64_t value) { return value; }
 #endif
 
+std::uintptr_t end_of_page(std::uintptr_t address) {
+  return (address & ~(page_probe::kPage - 1)) + page_probe::kPage;
+}
+
 bool aligned(std::uintptr_t address) { return address % sizeof(std::uint64_t) == 0; }
 
 // What the steps of a walk relied on, for whoever wants to see later whether it would be the same.
@@ -132,12 +137,32 @@ std::uint64_t word_at(std::uintptr_t address) {
   return *reinterpret_cast<const std::uint64_t*>(address);
 }
 
+// A step that leaves the pages which could be read so far: asks for those that it reads. Returns
+// the end of the last one, 0 when one of them cannot be read.
+std::uintptr_t __attribute__((noinline))
+end_of_readable(std::uintptr_t cfa, Step step, std::uintptr_t end_of_stack) {
+  const std::uintptr_t returned = cfa - step.returned();
+  const std::uintptr_t frame = step.frame() != 0 ? cfa - step.frame() : returned;
+  if ((end_of_stack != 0 && cfa > end_of_stack) ||
+      !page_probe::readable(returned, sizeof(std::uint64_t)) ||
+      !page_probe::readable(frame, sizeof(std::uint64_t))) {
+    return 0;
+  }
+  return end_of_page(returned > frame ? returned : frame);
+}
+
 [[gnu::always_inline]] inline bool take(Registers& r, Step step, Relied& relied) {
   const std::uintptr_t cfa = (step.from_frame() ? r.fp : r.sp) + step.cfa();
   const std::uintptr_t room = cfa - r.sp;  // nothing below the stack pointer is anybody's
-  if (cfa <= r.sp || !aligned(cfa) || room > kLargestStack || (r.end != 0 && cfa > r.end) ||
-      step.returned() > room || step.frame() > room) {
+  if (cfa <= r.sp || !aligned(cfa) || room > kLargestStack || step.returned() > room ||
+      step.frame() > room) {
     return false;
+  }
+  if (cfa > r.readable) [[unlikely]] {
+    r.readable = end_of_readable(cfa, step, r.end);
+    if (r.readable == 0) {
+      return false;
+    }
   }
   if (step.guess()) {
     if (r.end == 0 || room > kLargestGuess) {
@@ -169,12 +194,12 @@ constexpr Step kGuess(true, true, 2, 2, 1);
 // %rsp; ret" on x86_64, without tables and without a frame pointer. (arm64's keeps one.)
 constexpr Step kTrampoline(false, false, 2, 0, 1);
 
-// Reads the code that `r` returns to: only where each step so far was told by tables, so that it is
-// code.
+// Reads the code that `r` returns to: only where each step so far was told by tables. Even so it
+// may be none: what lies above the first frame of a coroutine is anybody's.
 bool in_trampoline(const Registers& r) {
 #if defined(__x86_64__)
   constexpr unsigned char kCode[] = {0xFF, 0xD1, 0x48, 0x83, 0xC4, 8, 0xC3};  // from the call on
-  if (!g_trampolines || r.guessed) {
+  if (!g_trampolines || r.guessed || !page_probe::readable(r.pc - 2, sizeof(kCode))) {
     return false;
   }
   const auto* code = reinterpret_cast<const unsigned char*>(r.pc - 2);
@@ -241,7 +266,7 @@ bool take_rules(Registers& r, const Rules& rules) {
   if (rules.signal_frame) {
     r.end = end_of_stack(cfa);
   }
-  r = {plain_address(pc), cfa, fp, 0, r.end, 0, rules.signal_frame, r.guessed};
+  r = {plain_address(pc), cfa, fp, 0, r.end, 0, 0, rules.signal_frame, r.guessed};
   return r.pc >= kLowestCode;
 }
 
@@ -325,6 +350,7 @@ walk(std::uint64_t* frames, std::uint32_t capacity, std::uintptr_t skip_begin,
   r.lr = reinterpret_cast<std::uintptr_t>(__builtin_return_address(0));
 #endif
   r.end = end_of_stack(r.sp);
+  r.readable = end_of_page(r.sp);
   Relied relied = {trace, trace.base, 0, r.end != 0};
   Walk result = {0, false};
   for (int steps = 0; steps < kMaxSteps; ++steps) {

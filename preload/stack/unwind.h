@@ -5,11 +5,13 @@
 // entries (64 KB, touched as used; nothing per thread); 0.3 to 1 us for a frame seen first. A stack
 // that the thread took lately costs less: recent_stacks.h.
 //
-// Safety: no lock, no allocation, no system call, no call of libc. The only memory read besides the
-// modules' tables is the stack, between the stack pointer and its end, upwards. A frame without
-// tables (code made at run time) is taken for one that keeps a frame pointer, and only where the
-// stack's end is known; but CPython's trampolines, where they are expected, are known by their
-// code. May run in any thread, also in a signal handler that interrupts itself.
+// Safety: no lock, no allocation, no call of libc. The only memory read besides the modules' tables
+// is the stack, upwards from the stack pointer, and only pages that can be read: where a stack ends
+// is a guess, wrong for a coroutine's below a thread's own, so each page is asked for once
+// (page_probe.h: the only system call). A frame without tables (code made at run time) is taken for
+// one that keeps a frame pointer, and only where the stack seems to end; but CPython's trampolines,
+// where they are expected, are known by their code. May run in any thread, also in a signal handler
+// that interrupts itself.
 #pragma once
 
 #include <cstddef>

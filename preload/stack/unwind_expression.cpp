@@ -1,6 +1,7 @@
 // DWARF 5, section 2.5, as far as unwind tables use it; see the header.
 #include "preload/stack/unwind_expression.h"
 
+#include "preload/base/page_probe.h"
 #include "preload/stack/modules.h"
 
 namespace lamprey::preload::stack::unwind {
@@ -174,10 +175,11 @@ class Evaluation {
 bool read_stack(const Registers& r, std::uint64_t address, std::uint64_t& value) {
   constexpr std::uint64_t kFar = std::uint64_t{1} << 30;
   if (address < r.sp || address - r.sp > kFar || address % sizeof(value) != 0 ||
-      (r.end != 0 && address > r.end - sizeof(value))) {
+      (r.end != 0 && address > r.end - sizeof(value)) ||
+      !page_probe::readable(address, sizeof(value))) {
     return false;
   }
-  // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): at or above the stack pointer
+  // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it can be read
   value = *reinterpret_cast<const std::uint64_t*>(address);
   return true;
 }
@@ -234,7 +236,7 @@ bool take_signal_return(Registers& r) {
       !read_stack(r, registers + (31 * 8), sp) || !read_stack(r, registers + (32 * 8), pc)) {
     return false;
   }
-  r = {pc, sp, fp, lr, 0, 0, true, r.guessed};
+  r = {pc, sp, fp, lr, 0, 0, 0, true, r.guessed};
   return true;
 }
 #else

@@ -14,14 +14,15 @@ struct Registers {
   std::uintptr_t pc;
   std::uintptr_t sp;
   std::uintptr_t fp;
-  std::uintptr_t lr;       // arm64: where it returns to before it has saved that
-  std::uintptr_t end;      // of the stack that holds sp; 0: unknown
-  std::uintptr_t fp_from;  // where on the stack fp was read; 0: it is the register
-  bool interrupted;        // pc is the next instruction, not the one after a call
-  bool guessed;            // on the way here: nothing says that pc is code
+  std::uintptr_t lr;        // arm64: where it returns to before it has saved that
+  std::uintptr_t end;       // of the stack that holds sp; 0: unknown
+  std::uintptr_t readable;  // from sp to here nothing need be asked; 0: not known
+  std::uintptr_t fp_from;   // where on the stack fp was read; 0: it is the register
+  bool interrupted;         // pc is the next instruction, not the one after a call
+  bool guessed;             // on the way here: nothing says that pc is code
 };
 
-// Reads a word of the stack; false when it lies outside.
+// Reads a word of the stack; false when it lies outside, or cannot be read.
 bool read_stack(const Registers& r, std::uint64_t address, std::uint64_t& value);
 
 // `first`: what the machine's stack starts with (the CFA); nullptr: nothing.
