@@ -4,7 +4,7 @@ Usage: wheel.py VERSION ARCHITECTURE COMMAND LAYER_ZIP OUT_DIRECTORY    (prints 
 
 There is no Python in it. Installed into PREFIX (a virtual environment, ~/.local, ...), it gives
 PREFIX/bin/lamprey and the layer, unpacked, in PREFIX/share/lamprey, where the command looks for it
-(src/cli/own_layer.h). What is in the layer is decided by layer/build.
+(src/cli/commands/own_layer.h). What is in the layer is decided by layer/build.
 """
 
 import base64
