@@ -9,7 +9,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-class FindingDedup : public ::testing::Test {
+class FindingDedupTest : public ::testing::Test {
  protected:
   std::vector<bool> told(std::uint64_t invocation, std::vector<Finding> findings) {
     Report report;
@@ -31,7 +31,7 @@ class FindingDedup : public ::testing::Test {
   FindingDedup told_;
 };
 
-TEST_F(FindingDedup, OnceInEachHundred) {
+TEST_F(FindingDedupTest, OnceInEachHundred) {
   int news = 0;
   for (std::uint64_t i = 1; i < 400; ++i) {
     news += told(i, {finding("network.reconnect")})[0] ? 0 : 1;
@@ -39,19 +39,19 @@ TEST_F(FindingDedup, OnceInEachHundred) {
   }
 }
 
-TEST_F(FindingDedup, AnotherCodeOrSeverityIsNews) {
+TEST_F(FindingDedupTest, AnotherCodeOrSeverityIsNews) {
   EXPECT_THAT(told(3, {finding("fds.leak"), finding("fds.leak")}), ElementsAre(false, true));
   EXPECT_THAT(told(4, {finding("threads.leak"), finding("fds.leak")}), ElementsAre(false, true));
   EXPECT_THAT(told(5, {finding("fds.leak", Severity::kCritical)}), ElementsAre(false));
   EXPECT_THAT(told(6, {finding("fds.leak")}), ElementsAre(true));
 }
 
-TEST_F(FindingDedup, ThoseAboutMemoryAreRareAsTheyAre) {
+TEST_F(FindingDedupTest, ThoseAboutMemoryAreRareAsTheyAre) {
   EXPECT_THAT(told(3, {finding("memory.leak")}), ElementsAre(false));
   EXPECT_THAT(told(19, {finding("memory.leak")}), ElementsAre(false));
 }
 
-TEST_F(FindingDedup, OneThatComesNowAndThenIsToldInEachHundredThatHasIt) {
+TEST_F(FindingDedupTest, OneThatComesNowAndThenIsToldInEachHundredThatHasIt) {
   EXPECT_THAT(told(55, {finding("children.slow")}), ElementsAre(false));
   EXPECT_THAT(told(95, {finding("children.slow")}), ElementsAre(true));
   EXPECT_THAT(told(1005, {finding("children.slow")}), ElementsAre(false));
