@@ -32,11 +32,12 @@ enum class Asked : std::uint8_t { kOther, kNext, kRestore };
 // One connection. Requests are answered in order (RFC 9112, 9.3.2), so what was asked waits in a
 // queue: a client may send the POST of one invocation and the GET of the next before it reads.
 struct Conversation {
-  bool busy;  // spin-free try-lock
-  bool used;
+  // What is going on with it, and on which descriptor: one word, so that who closes a connection
+  // while another thread has hold of it can leave the rest to that thread.
+  std::uint32_t word;
   bool known;       // its first request line was a Runtime API one
   bool end_marked;  // by sending(), for the request that is about to leave
-  int fd;
+  int fd;           // of whoever has hold of it
   HttpFramer requests;
   HttpFramer responses;
   Asked asked[8];
@@ -57,6 +58,17 @@ constexpr std::size_t kConversations = 64;
 static_assert(kConversations < kTls);
 constinit Conversation g_conversations[kConversations] = {};
 
+// Values of Conversation::word; 0: free. Nobody waits for one: who finds it held goes on.
+enum Stage : std::uint32_t {
+  kOpen = 1,  // of a descriptor, and in nobody's hands
+  kHeld = 2,
+  kLeft = 3,  // held, and to be freed by who holds it: its descriptor was closed
+};
+
+constexpr std::uint32_t word_of(int fd, Stage stage) {
+  return (static_cast<std::uint32_t>(fd) << 2U) | stage;
+}
+
 // Holds the conversation of `fd` for this thread; nullptr when another has it this instant.
 Conversation* hold(int fd) {
   const std::uint8_t state = descriptor_state(fd);
@@ -64,36 +76,36 @@ Conversation* hold(int fd) {
     return nullptr;
   }
   Conversation& c = g_conversations[state - 1];
-  if (__atomic_test_and_set(&c.busy, __ATOMIC_ACQUIRE)) {
+  if (recording::exchange_if(c.word, word_of(fd, kOpen), word_of(fd, kHeld))) {
+    return &c;
+  }
+  if (recording::load(c.word) == word_of(fd, kHeld)) {
     recording::shared_add(g_writer.header().traffic_dropped, 1);
-    return nullptr;
   }
-  if (!c.used || c.fd != fd) {
-    __atomic_clear(&c.busy, __ATOMIC_RELEASE);
-    return nullptr;
-  }
-  return &c;
+  return nullptr;
 }
 
-void release(Conversation& c) { __atomic_clear(&c.busy, __ATOMIC_RELEASE); }
+void release(Conversation& c) {
+  if (!recording::exchange_if(c.word, word_of(c.fd, kHeld), word_of(c.fd, kOpen))) {
+    recording::publish(c.word, 0);
+  }
+}
 
+// Whoever holds `c` wants no more of it. The number may be another connection's by now.
 void drop(Conversation& c) {
-  g_descriptor[c.fd] = kPlain;
-  c.used = false;
+  const auto mine = static_cast<std::uint8_t>(&c - g_conversations + 1);
+  recording::exchange_if(g_descriptor[c.fd], mine, kPlain);
+  recording::store(c.word, word_of(c.fd, kLeft));
 }
 
-// A new conversation for `fd`, held; nullptr when all are in use.
-Conversation* begin(int fd) {
+// A new conversation for `fd`, of which nothing but `state` was known, held. nullptr when all are
+// in use, and when another thread has closed the descriptor meanwhile, or has begun one for it.
+Conversation* begin(int fd, std::uint8_t state) {
   for (std::size_t i = 0; i < kConversations; ++i) {
     Conversation& c = g_conversations[i];
-    if (c.used || __atomic_test_and_set(&c.busy, __ATOMIC_ACQUIRE)) {
+    if (recording::load(c.word) != 0 || !recording::exchange_if(c.word, 0, word_of(fd, kHeld))) {
       continue;
     }
-    if (c.used) {
-      release(c);
-      continue;
-    }
-    c.used = true;
     c.known = false;
     c.end_marked = false;
     c.fd = fd;
@@ -101,8 +113,11 @@ Conversation* begin(int fd) {
     c.responses.reset();
     c.asked_head = c.asked_tail = 0;
     c.delivered = c.answering = 0;
-    g_descriptor[fd] = static_cast<std::uint8_t>(i + 1);
-    return &c;
+    if (recording::exchange_if(g_descriptor[fd], state, static_cast<std::uint8_t>(i + 1))) {
+      return &c;
+    }
+    recording::publish(c.word, 0);
+    break;
   }
   recording::shared_add(g_writer.header().traffic_dropped, 1);
   return nullptr;
@@ -279,21 +294,21 @@ Conversation* outgoing(int fd, const char* data, std::size_t size) {
   if (static_cast<unsigned>(fd) >= kDescriptors || size == 0) {
     return nullptr;
   }
-  const std::uint8_t state = g_descriptor[fd];
+  const std::uint8_t state = recording::load(g_descriptor[fd]);
   if (state == kFresh) {
     if (!may_become_request(data, size)) {
-      g_descriptor[fd] = io::tls::is_client_hello(data, size) ? kTls : kPlain;
-      if (g_descriptor[fd] == kTls) {
+      const bool is_tls = io::tls::is_client_hello(data, size);
+      if (recording::exchange_if(g_descriptor[fd], state, is_tls ? kTls : kPlain) && is_tls) {
         io::handshake_is(fd, recording::Handshake::kUnderWay);
       }
       return nullptr;
     }
-    return begin(fd);
+    return begin(fd, state);
   }
   if (state == kTls) {
     const recording::Handshake handshake = io::tls::after_sending(data, size);
     if (handshake != recording::Handshake::kUnderWay) {
-      g_descriptor[fd] = kPlain;
+      recording::exchange_if(g_descriptor[fd], state, kPlain);
       io::handshake_is(fd, handshake);
     }
     return nullptr;
@@ -301,7 +316,7 @@ Conversation* outgoing(int fd, const char* data, std::size_t size) {
   if (state == kPlain) {
     // Connected before us, inherited, or handed over; a file that happens to hold such a line is
     // told apart by asking the kernel, once.
-    return whole_prefix(data, size) && is_socket(fd) ? begin(fd) : nullptr;
+    return whole_prefix(data, size) && is_socket(fd) ? begin(fd, state) : nullptr;
   }
   return hold(fd);
 }
@@ -372,15 +387,18 @@ void forget_slow(int fd) {
   if (in_vfork_child()) {
     return;
   }
-  const std::uint8_t state = g_descriptor[fd];
-  g_descriptor[fd] = kPlain;
-  if (state != kPlain && state < kTls) {
-    Conversation& c = g_conversations[state - 1];
-    if (!__atomic_test_and_set(&c.busy, __ATOMIC_ACQUIRE)) {
-      if (c.fd == fd) {
-        c.used = false;
-      }
-      release(c);
+  const std::uint8_t state = __atomic_exchange_n(&g_descriptor[fd], kPlain, __ATOMIC_ACQ_REL);
+  if (state == kPlain || state >= kTls) {
+    return;
+  }
+  // Freed here, or left to who holds it; neither where it is another descriptor's by now.
+  Conversation& c = g_conversations[state - 1];
+  std::uint32_t word = recording::load(c.word);
+  while (word == word_of(fd, kOpen) || word == word_of(fd, kHeld)) {
+    const std::uint32_t then = word == word_of(fd, kOpen) ? 0 : word_of(fd, kLeft);
+    if (__atomic_compare_exchange_n(&c.word, &word, then, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_RELAXED)) {
+      break;
     }
   }
 }
@@ -394,11 +412,10 @@ void forget_range(unsigned first, unsigned last) {
 
 void forget_all() {
   for (Conversation& c : g_conversations) {
-    if (c.used) {
-      g_descriptor[c.fd] = kPlain;
-      c.used = false;
+    if (const std::uint32_t word = recording::load(c.word); word != 0) {
+      g_descriptor[word >> 2U] = kPlain;
+      recording::store(c.word, 0);
     }
-    c.busy = false;
   }
 }
 

@@ -208,3 +208,12 @@ def test_two_workers_in_one_process_keep_their_invocations_apart(library):
     server.close()
     assert (run.status, run.stderr) == (0, "")
     assert [i["state"] for i in run.recording["invocations"]] == [ENDED, STARTED, ENDED, STARTED]
+
+
+def test_connections_closed_while_a_request_is_looked_at_take_no_place(library):
+    """There is room for 64. Work that is asked for after them is to be seen."""
+    run = execute([program("closing"), 100], preload=library)
+    assert (run.status, run.stderr) == (0, "")
+    assert run.stdout == "100\n"
+    assert run.recording["traffic_dropped"] == 0
+    assert run.recording["started"] == 1

@@ -3,9 +3,13 @@
 #include "preload/lambda/runtime_api.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <cstring>
+#include <functional>
 #include <string>
 
 #include "preload/base/raw_syscall.h"
@@ -297,6 +301,113 @@ TEST_F(RuntimeApiTest, RestoreIsMarked) {
   receive(50, work("a"));
   EXPECT_EQ(started(), 1U);
   EXPECT_EQ(memory_.header().init_end.ticks, init_end);
+}
+
+// Memory whose first read runs something: how another thread gets in between two instructions of
+// whoever reads it. `text` stands across the border to a page that may not be read at first.
+class Interruption {
+ public:
+  // `before`: so many of its bytes can be read without that; 0: all but the last.
+  Interruption(const std::string& text, std::function<void()> what, std::size_t before = 0) {
+    pages_ = static_cast<char*>(
+        ::mmap(nullptr, 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    data_ = pages_ + kPage - (before != 0 ? before : text.size() - 1);
+    std::memcpy(data_, text.data(), text.size());
+    s_border = pages_ + kPage;
+    s_what = std::move(what);
+    struct sigaction action = {};
+    action.sa_handler = interrupt;
+    ::sigaction(SIGSEGV, &action, &before_);
+    ::mprotect(s_border, kPage, PROT_NONE);
+  }
+  ~Interruption() {
+    ::sigaction(SIGSEGV, &before_, nullptr);
+    ::munmap(pages_, 2 * kPage);
+  }
+  Interruption(const Interruption&) = delete;
+  Interruption& operator=(const Interruption&) = delete;
+  const char* data() const { return data_; }
+
+ private:
+  static constexpr std::size_t kPage = 4096;
+  static void interrupt(int) {
+    ::mprotect(s_border, kPage, PROT_READ);
+    s_what();
+  }
+  static inline char* s_border = nullptr;
+  static inline std::function<void()> s_what;
+  char* pages_ = nullptr;
+  char* data_ = nullptr;
+  struct sigaction before_ = {};
+};
+
+constexpr int kMoreThanThereIsRoomFor = 100;
+
+// A runtime gives up on a connection (a timeout, a failed send elsewhere) while another thread's
+// request on it is being looked at.
+TEST_F(RuntimeApiTest, ConnectionsClosedWhileASendIsReadTakeNothingWithThem) {
+  for (int i = 0; i < kMoreThanThereIsRoomFor; ++i) {
+    connected(70);
+    const Interruption closed(kNext, [] { forget(70); });
+    sent(70, closed.data(), kNext.size());
+    ASSERT_EQ(memory_.header().traffic_dropped, 0U) << i;
+    ASSERT_EQ(g_descriptor[70], kPlain);
+  }
+  connected(71);
+  send(71, kNext);
+  receive(71, work("a"));
+  EXPECT_EQ(started(), 1U);
+}
+
+TEST_F(RuntimeApiTest, ConnectionsClosedWhileAnAnswerIsReadTakeNothingWithThem) {
+  const std::string answered = work("a");
+  for (int i = 0; i < kMoreThanThereIsRoomFor; ++i) {
+    connected(70);
+    send(70, kNext);
+    const Interruption closed(
+        answered, [] { forget(70); }, 40);
+    received(70, closed.data(), answered.size());
+    ASSERT_EQ(memory_.header().traffic_dropped, 0U) << i;
+    ASSERT_EQ(g_descriptor[70], kPlain);
+  }
+  const std::uint64_t before = started();
+  connected(71);
+  send(71, kNext);
+  receive(71, work("b"));
+  EXPECT_EQ(started(), before + 1);
+}
+
+// The number is given out anew in the same instant, and the new connection's first bytes are sent.
+TEST_F(RuntimeApiTest, ANumberGivenOutAnewWhileASendIsReadIsTheNewConnections) {
+  connected(70);
+  send(70, kNext);
+  receive(70, work("a"));
+  const std::string nonsense = "nonsense\nthat no client says\n";
+  const Interruption anew(nonsense, [] {
+    forget(70);
+    connected(70);
+    send(70, kNext);
+  });
+  sent(70, anew.data(), nonsense.size());
+  receive(70, work("b"));
+  EXPECT_EQ(started(), 2U);
+}
+
+// The first sends of two threads on one connection: one is followed, and no place is lost.
+TEST_F(RuntimeApiTest, TwoFirstSendsAtOnceTakeOnePlace) {
+  for (int i = 0; i < kMoreThanThereIsRoomFor; ++i) {
+    connected(70);
+    const Interruption other(
+        kNext, [] { sent(70, kNext.data(), kNext.size()); }, 10);
+    sent(70, other.data(), kNext.size());
+    forget(70);
+  }
+  for (int fd = 71; fd < 81; ++fd) {
+    connected(fd);
+    send(fd, kNext);
+    receive(fd, work("a"));
+  }
+  EXPECT_EQ(started(), 10U);
 }
 
 TEST_F(RuntimeApiTest, MoreConversationsThanFitAreCountedNotFollowed) {
