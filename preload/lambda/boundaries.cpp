@@ -53,8 +53,9 @@ std::uint64_t thread_cpu_ns(std::int32_t tid) {
 }
 
 void init_ended() {
-  g_writer.mark_init_end(clock_pair(), resource_use());
-  wake_reader();
+  if (g_writer.mark_init_end(clock_pair(), resource_use())) {
+    wake_reader();
+  }
 }
 
 void invocation_ended(std::uint64_t sequence) {

@@ -53,22 +53,20 @@ void Writer::count_kernel(std::uint32_t number, std::uint64_t ticks, bool failed
   }
 }
 
+// One place of the ring is left out: the next interval may be about to be written there.
 std::uint64_t Writer::idle_between(std::uint64_t from, std::uint64_t to) const {
   std::uint64_t idle = 0;
-  const std::uint64_t since = load(header().idle_since);
-  if (since != 0 && since < to) {
-    idle += to - (since > from ? since : from);
-  }
-  const std::uint64_t count = __atomic_load_n(&idle_count_, __ATOMIC_ACQUIRE);
-  for (std::uint64_t back = 1; back <= count && back <= kIdleIntervals; ++back) {
-    const Interval& interval = idle_[(count - back) % kIdleIntervals];
+  const std::uint64_t newest =
+      idle_interval_of(__atomic_load_n(&header().activity, __ATOMIC_ACQUIRE));
+  for (std::uint64_t back = 0; back < newest && back < kIdleIntervals - 1; ++back) {
+    const Interval& interval = idle_[(newest - back) % kIdleIntervals];
     const std::uint64_t begin = load(interval.begin);
     const std::uint64_t end = load(interval.end);
-    if (end <= from) {
+    if (end != 0 && end <= from) {
       break;
     }
     const std::uint64_t low = begin > from ? begin : from;
-    const std::uint64_t high = end < to ? end : to;
+    const std::uint64_t high = end != 0 && end < to ? end : to;
     idle += high > low ? high - low : 0;
   }
   const std::uint64_t all = to > from ? to - from : 0;

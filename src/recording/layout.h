@@ -43,7 +43,7 @@
 namespace lamprey::recording {
 
 inline constexpr std::uint64_t kMagic = 0x0A594552504D414CULL;  // "LAMPREY\n"
-inline constexpr std::uint32_t kVersion = 6;
+inline constexpr std::uint32_t kVersion = 7;
 inline constexpr std::size_t kPageBytes = 4096;
 
 inline constexpr std::uint32_t kInvocations = 128;
@@ -232,7 +232,8 @@ struct Header {
   ClockPair init_end;               // first GET .../invocation/next; 0 until then
   std::uint64_t task_opened;        // ticks: first file below LAMBDA_TASK_ROOT opened; 0 none
   ClockPair restored;               // GET .../restore/next answered (SnapStart); 0 if never
-  std::uint64_t idle_since;         // ticks; 0 while an invocation or init runs
+  std::uint64_t activity;           // whether anything runs; see is_idle()
+  std::uint64_t idle_since;         // ticks: since when nothing does; void while something does
   std::uint64_t boundary_sequence;  // newest boundary written, +1 (0 none)
 
   alignas(64) std::int64_t live_published;  // sum of ThreadSlot::published
@@ -278,6 +279,7 @@ enum class InvocationState : std::uint32_t {
   kStarted = 1,
   kResponded = 2,  // POST .../response or .../error was begun
   kEnded = 3,
+  kEnding = 4,  // its END is being written by one thread
 };
 
 inline constexpr std::uint32_t kInvocationError = 1;  // flags: it was POST .../error
@@ -446,6 +448,18 @@ inline constexpr std::size_t kStacksOffset = page_up(kSitesOffset + (sizeof(Site
 inline constexpr std::size_t kFileBytes = page_up(kStacksOffset + (sizeof(Stack) * kStacks));
 inline constexpr std::size_t kKernelOffset = kFileBytes;
 inline constexpr std::size_t kExactFileBytes = page_up(kKernelOffset + sizeof(Kernel));
+
+// Header::activity: how many invocations run, and above that the number of the newest interval in
+// which none did (the first begins at the end of init); 0 while init runs. It is one word so that
+// the last END and a START beside it agree on which of them came first.
+inline constexpr std::uint64_t kIdleInterval = 1U << 16U;
+constexpr std::uint64_t running_in(std::uint64_t activity) { return activity % kIdleInterval; }
+constexpr std::uint64_t idle_interval_of(std::uint64_t activity) {
+  return activity / kIdleInterval;
+}
+constexpr bool is_idle(std::uint64_t activity) {
+  return activity != 0 && running_in(activity) == 0;
+}
 
 // Whether more than one invocation may run in the process at a time.
 constexpr bool is_concurrent(const Header& header) { return (header.flags & kFlagConcurrent) != 0; }

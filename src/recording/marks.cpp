@@ -28,13 +28,28 @@ void store_pair(ClockPair& to, ClockPair now) {
   __atomic_store_n(&to.ticks, now.ticks, __ATOMIC_RELEASE);
 }
 
+// The ring has come round to `entry`. True when the invocation in it runs yet: as many others have
+// started since as there is room for, and what it does from now on is told no more.
+bool take_over(Invocation& entry) {
+  const InvocationState empty = InvocationState::kEmpty;
+  InvocationState before = empty;
+  __atomic_exchange(&entry.state, &empty, &before, __ATOMIC_ACQ_REL);
+  return before == InvocationState::kStarted || before == InvocationState::kResponded;
+}
+
 }  // namespace
 
-void Writer::mark_init_end(ClockPair now, const ResourceUse& use) {
+// Two workers may ask for their first work at the same instant.
+bool Writer::mark_init_end(ClockPair now, const ResourceUse& use) {
+  if (!exchange_if(header().init_end.mono_ns, 0, now.mono_ns)) {
+    return false;
+  }
+  begin_idle(1, now.ticks);
+  exchange_if(header().activity, 0, kIdleInterval);
   write_boundary(0, now, use);
-  store(header().idle_since, now.ticks);
   store_pair(header().init_end, now);
   __atomic_fetch_add(&header().wake, 1U, __ATOMIC_RELEASE);
+  return true;
 }
 
 void Writer::mark_restored(ClockPair now) { store_pair(header().restored, now); }
@@ -45,7 +60,7 @@ std::uint64_t Writer::mark_start(const RequestFacts& facts, const ThreadSlot* sl
   // Concurrent workers (Managed Instances) may start together: each takes a number of its own.
   const std::uint64_t sequence = __atomic_add_fetch(&header().started, 1U, __ATOMIC_ACQ_REL);
   Invocation& entry = invocation_at(sequence);
-  recording::publish(entry.state, InvocationState::kEmpty);
+  const bool overrun = take_over(entry);
   entry.flags = 0;
   entry.slot = slot == nullptr ? 0 : static_cast<std::uint32_t>(slot - &slot_at(0));
   entry.tid = tid;
@@ -61,10 +76,10 @@ std::uint64_t Writer::mark_start(const RequestFacts& facts, const ThreadSlot* sl
   store(entry.sequence, sequence);
   restart_peak();
   restart_samples();
-  const std::uint64_t idle_since = load(header().idle_since);
-  if (idle_since != 0) {
-    note_idle(idle_since, now.ticks);
-    store(header().idle_since, 0);
+  if (overrun) {
+    shared_add(header().ended, 1);  // for good: this one runs in its stead
+  } else {
+    count_started(now.ticks);
   }
   open_accounts(entry, now.ticks, cpu_of);
   recording::publish(entry.state, InvocationState::kStarted);
@@ -75,11 +90,13 @@ std::uint64_t Writer::mark_response(const char* request_id, bool error, ClockPai
   const std::uint64_t newest = load(header().started);
   for (std::uint64_t back = 0; back < kInvocations && back < newest; ++back) {
     Invocation& entry = invocation_at(newest - back);
-    if (entry.state == InvocationState::kStarted && same_text(entry.request_id, request_id)) {
+    if (load(entry.state) == InvocationState::kStarted && same_text(entry.request_id, request_id)) {
       entry.flags |= error ? kInvocationError : 0;
       entry.responded = now;
-      recording::publish(entry.state, InvocationState::kResponded);
-      return entry.sequence;
+      const std::uint64_t sequence = load(entry.sequence);
+      return exchange_if(entry.state, InvocationState::kStarted, InvocationState::kResponded)
+                 ? sequence
+                 : 0;
     }
   }
   return 0;
@@ -118,10 +135,17 @@ Invocation* Writer::open_invocation(std::uint64_t preferred, std::int32_t tid) c
   return answered != nullptr ? answered : open;
 }
 
+// One thread ends an invocation: not two that ask for more work at once, nor one whose entry has
+// just been taken for another.
+bool Writer::claim_end(Invocation& entry) {
+  return exchange_if(entry.state, InvocationState::kStarted, InvocationState::kEnding) ||
+         exchange_if(entry.state, InvocationState::kResponded, InvocationState::kEnding);
+}
+
 bool Writer::mark_end(std::uint64_t preferred, std::int32_t tid, ClockPair now,
                       const ResourceUse& use, CpuOf cpu_of) {
   Invocation* entry = open_invocation(preferred, tid);
-  if (entry == nullptr) {
+  if (entry == nullptr || !claim_end(*entry)) {
     return false;
   }
   for (ThreadAccount& account : entry->accounts) {
@@ -129,20 +153,45 @@ bool Writer::mark_end(std::uint64_t preferred, std::int32_t tid, ClockPair now,
   }
   write_boundary(entry->sequence, now, use);
   entry->ended = now;
-  recording::publish(entry->state, InvocationState::kEnded);
-  if (__atomic_add_fetch(&header().ended, 1U, __ATOMIC_RELEASE) == load(header().started)) {
-    store(header().idle_since, now.ticks);
-  }
+  exchange_if(entry->state, InvocationState::kEnding, InvocationState::kEnded);
+  __atomic_fetch_add(&header().ended, 1U, __ATOMIC_RELEASE);
+  count_ended(now.ticks);
   __atomic_fetch_add(&header().wake, 1U, __ATOMIC_RELEASE);
   return true;
 }
 
 // -- idle time ------------------------------------------------------------------------------------
 
-void Writer::note_idle(std::uint64_t begin, std::uint64_t end) {
-  const std::uint64_t index = __atomic_fetch_add(&idle_count_, 1U, __ATOMIC_ACQ_REL);
-  store(idle_[index % kIdleIntervals].begin, begin);
-  store(idle_[index % kIdleIntervals].end, end);
+// Makes ready what the interval with that number will be known by, before Header::activity names
+// it.
+void Writer::begin_idle(std::uint64_t interval, std::uint64_t now) {
+  store(idle_[interval % kIdleIntervals].begin, now);
+  store(idle_[interval % kIdleIntervals].end, 0);
+  store(header().idle_since, now);
+}
+
+// The interval ends with whoever starts first, and before anybody can see that something runs.
+void Writer::count_started(std::uint64_t now) {
+  std::uint64_t seen = load(header().activity);
+  do {
+    if (is_idle(seen)) {
+      exchange_if(idle_[idle_interval_of(seen) % kIdleIntervals].end, 0, now);
+    }
+  } while (!__atomic_compare_exchange_n(&header().activity, &seen, seen + 1, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+}
+
+void Writer::count_ended(std::uint64_t now) {
+  std::uint64_t seen = load(header().activity);
+  std::uint64_t then = 0;
+  do {
+    then = seen - 1;
+    if (running_in(seen) == 1) {  // no other can end now, and a START beside it is seen below
+      then += kIdleInterval;
+      begin_idle(idle_interval_of(then), now);
+    }
+  } while (!__atomic_compare_exchange_n(&header().activity, &seen, then, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_RELAXED));
 }
 
 // -- samples ------------------------------------------------------------------------------------

@@ -316,7 +316,7 @@ std::optional<Invocation> Reader::invocation(std::uint64_t sequence) {
   if (entry.state == InvocationState::kEmpty) {
     return std::nullopt;
   }
-  if (entry.state > InvocationState::kEnded) {
+  if (entry.state > InvocationState::kEnding) {
     drop(fmt::format("invocation {}: state {} does not exist", sequence,
                      static_cast<std::uint32_t>(entry.state)));
     return std::nullopt;

@@ -216,13 +216,15 @@ std::uint64_t Reader::idle_ticks(std::uint64_t from, std::uint64_t to,
   // entry is unknown and counts as busy.
   const bool complete = !marks.empty() && marks.front().sequence == 1;
   std::uint64_t idle_from = complete ? header_->init_end.ticks : 0;
+  bool open = false;
   for (const Invocation& mark : marks) {
-    if (idle_from != 0) {
+    if (idle_from != 0 && !open) {
       idle += overlap(from, to, idle_from, mark.started.ticks);
     }
-    idle_from = mark.state == InvocationState::kEnded ? mark.ended.ticks : 0;
+    open = open || mark.state != InvocationState::kEnded;
+    idle_from = std::max(idle_from, mark.ended.ticks);  // a longer one may run beside it
   }
-  if (header_->idle_since != 0) {
+  if (is_idle(header_->activity)) {
     idle += overlap(from, to, header_->idle_since, to);
   }
   return idle;

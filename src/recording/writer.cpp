@@ -5,7 +5,9 @@ namespace lamprey::recording {
 
 void Writer::bind(std::byte* base, bool exact) {
   base_ = base;
-  idle_count_ = 0;
+  for (Interval& interval : idle_) {
+    interval = {};
+  }
   boundary_busy_ = false;
   reclaiming_ = false;
   places_used_ = 0;

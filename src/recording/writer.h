@@ -162,7 +162,8 @@ class Writer {
   }
 
   // -- marks ------------------------------------------------------------------------------------
-  void mark_init_end(ClockPair now, const ResourceUse& use = {});
+  // False when another thread has said so already, or is about to.
+  bool mark_init_end(ClockPair now, const ResourceUse& use = {});
   // CPU time that the thread `tid` of this process has used, ns; 0: not to be had.
   using CpuOf = std::uint64_t (*)(std::int32_t tid);
   // Returns the invocation's sequence.
@@ -177,7 +178,6 @@ class Writer {
                 const ResourceUse& use = {}, CpuOf cpu_of = nullptr);
   void mark_restored(ClockPair now);
   bool init_ended() const { return load(header().init_end.ticks) != 0; }
-  bool has_open_invocation() const { return load(header().started) != load(header().ended); }
 
  private:
   ThreadSlot& slot_at(std::uint32_t index) const {
@@ -241,9 +241,13 @@ class Writer {
   void restart_samples();
   std::int64_t peak_live() const;
   Invocation* open_invocation(std::uint64_t preferred, std::int32_t tid) const;
-  void note_idle(std::uint64_t begin, std::uint64_t end);
+  static bool claim_end(Invocation& entry);
+  void begin_idle(std::uint64_t interval, std::uint64_t now);
+  void count_started(std::uint64_t now);
+  void count_ended(std::uint64_t now);
 
-  // Finished idle intervals, newest last; private to the process (a reader has the marks).
+  // Idle intervals by the number that Header::activity has for them; `end` is 0 while nothing has
+  // started since. Private to the process (a reader has the marks).
   struct Interval {
     std::uint64_t begin;
     std::uint64_t end;
@@ -257,7 +261,6 @@ class Writer {
   std::byte* base_ = nullptr;
   std::uint16_t index_[kIndex] = {};
   Interval idle_[kIdleIntervals] = {};
-  std::uint64_t idle_count_ = 0;
   bool boundary_busy_ = false;
   bool reclaiming_ = false;
   // Who writes a boundary (one at a time): where in Boundary::calls each call stands, + 1; 0: none.

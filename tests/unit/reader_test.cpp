@@ -103,6 +103,39 @@ TEST_F(ReaderTest, IdleTimeIsNotInFlightTime) {
   EXPECT_EQ(reader.live(now)->calls[static_cast<std::size_t>(Call::k_recv)].ticks, 0U);
 }
 
+// A long one, and two short ones beside it with a gap between them.
+TEST_F(ReaderTest, NothingIsIdleBesideALongerInvocation) {
+  constexpr std::uint64_t kMs = 1'000'000;
+  RecordingBuilder builder(path());
+  builder.header().flags |= kFlagConcurrent;
+  builder.end_init();
+  const std::uint64_t begin = monotonic_ns();
+  const auto at = [begin](std::uint64_t ms) {
+    return ClockPair{begin + (ms * kMs), begin + (ms * kMs)};
+  };
+  Writer& writer = builder.writer();
+  const auto start = [&](const char* id, std::uint64_t ms) {
+    writer.mark_start({id, "", "", 0}, nullptr, 7, at(ms), 0);
+  };
+  const auto end = [&](const char* id, std::uint64_t sequence, std::uint64_t ms) {
+    writer.mark_response(id, false, at(ms));
+    writer.mark_end(sequence, 7, at(ms));
+  };
+  start("long", 0);
+  start("a", 10);
+  end("a", 2, 20);
+  start("b", 40);
+  end("b", 3, 50);
+  builder.slot().in_flight = {
+      static_cast<std::uint32_t>(Call::k_recv) + 1, 3, at(0).ticks, 0, 0, 0, 0};
+  Reader reader = opens(path());
+  const auto recv = static_cast<std::size_t>(Call::k_recv);
+  EXPECT_EQ(reader.live(at(100).mono_ns)->calls[recv].ticks, 100 * kMs);
+  end("long", 1, 60);
+  ASSERT_TRUE(reader.refresh());
+  EXPECT_EQ(reader.live(at(100).mono_ns)->calls[recv].ticks, 60 * kMs);
+}
+
 TEST_F(ReaderTest, PeakIsThatOfTheHighestSlotAboveWhatIsPublished) {
   RecordingBuilder builder(path());
   builder.writer().count_allocation(builder.slot(), 4000, 4000);

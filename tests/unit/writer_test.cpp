@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cerrno>
 #include <thread>
 #include <vector>
@@ -374,6 +375,69 @@ TEST_F(WriterTest, RingKeepsTheNewestInvocations) {
   }
   EXPECT_EQ(memory_.header().ended, kCount);
   EXPECT_STREQ(memory_.invocation(kCount).request_id, "id-384");
+}
+
+// More others start while it runs than the ring has room for. Nothing is known of it any more, but
+// that is all: what comes after it is idle, and as many have ended as have started.
+TEST_F(WriterTest, AnInvocationThatTheRingOverrunsIsGivenUp) {
+  constexpr std::uint64_t kMillion = 1'000'000;
+  const_cast<Header&>(memory_.header()).flags |= kFlagConcurrent;
+  writer_.mark_init_end({kMillion, 1}, {});
+  start("long", 2 * kMillion);
+  std::uint64_t now = 3 * kMillion;
+  for (std::uint64_t sequence = 2; sequence <= kInvocations + 10; ++sequence) {
+    const std::string id = "id-" + std::to_string(sequence);
+    ASSERT_EQ(start(id.c_str(), now), sequence);
+    ASSERT_EQ(writer_.mark_response(id.c_str(), false, {now + 1, 1}), sequence);
+    ASSERT_TRUE(writer_.mark_end(sequence, 7, {now + kMillion, 1}, {}));
+    now += 2 * kMillion;
+  }
+  EXPECT_EQ(memory_.header().started, memory_.header().ended);
+  EXPECT_EQ(writer_.busy_between(now, now + kMillion), 0U);
+  EXPECT_EQ(writer_.mark_response("long", false, {now, 1}), 0U);
+  EXPECT_FALSE(writer_.mark_end(1, 7, {now, 1}, {}));
+  start("next", now + kMillion);
+  EXPECT_EQ(writer_.busy_between(now, now + 2 * kMillion), kMillion);
+  EXPECT_EQ(memory_.header().started, memory_.header().ended + 1);
+}
+
+// A second worker that asks for its first work when the first one has got some already.
+TEST_F(WriterTest, InitEndsOnce) {
+  constexpr std::uint64_t kMillion = 1'000'000;
+  writer_.mark_init_end({kMillion, 1}, {});
+  start("a", 2 * kMillion);
+  writer_.mark_init_end({3 * kMillion, 3}, {});
+  EXPECT_EQ(writer_.busy_between(4 * kMillion, 5 * kMillion), kMillion);
+  EXPECT_EQ(memory_.header().init_end.ticks, kMillion);
+}
+
+// Of two workers each starts and ends what is its own. While one's runs nothing is idle, whatever
+// the other does.
+TEST_F(WriterTest, NothingIsIdleWhileAnInvocationRuns) {
+  constexpr int kRounds = 150'000;
+  constexpr std::uint64_t kLong = 2 * kLongCallTicks;
+  std::atomic<std::uint64_t> clock{kLong};
+  std::atomic<int> idle{0};
+  writer_.mark_init_end({clock, 1}, {});
+  const auto work = [&](std::int32_t tid) {
+    for (int round = 0; round < kRounds; ++round) {
+      const std::uint64_t began = clock.fetch_add(kLong);
+      const std::uint64_t sequence =
+          writer_.mark_start({"id", "", "", 1}, nullptr, tid, {began, 1}, 1);
+      const std::uint64_t now = clock.fetch_add(3 * kLong);
+      const bool busy = writer_.busy_between(now + kLong, now + (2 * kLong)) == kLong;
+      // Unless the other made a whole round of the ring while this thread had no CPU.
+      idle += busy || load(memory_.invocation(sequence).sequence) != sequence ? 0 : 1;
+      writer_.mark_end(sequence, tid, {clock.fetch_add(kLong), 1}, {});
+    }
+  };
+  std::thread other(work, 8);
+  work(7);
+  other.join();
+  EXPECT_EQ(idle, 0);
+  EXPECT_EQ(memory_.header().ended, std::uint64_t{2} * kRounds);
+  const std::uint64_t end = clock;
+  EXPECT_EQ(writer_.busy_between(end, end + kLong), 0U);
 }
 
 }  // namespace
