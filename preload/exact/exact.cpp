@@ -117,21 +117,29 @@ bool has_one_thread() {
   return failed == 0 && status.st_nlink == 3;
 }
 
-// Whether a page of a file that was written to may be executed: SELinux, for one, has a rule of its
-// own for that (execmod). Tried on a mapping of libc's file that nobody uses.
+constexpr long kCode = PROT_READ | PROT_EXEC;
+// Code stays executable while it is changed: then nothing is lost if the kernel refuses to make it
+// unwritable again. (To take PROT_EXEC away first would leave a process that cannot go on.)
+constexpr long kCodeToChange = PROT_READ | PROT_WRITE | PROT_EXEC;
+
+// Whether code of a file may be changed and executed: SELinux, for one, has rules of its own for
+// that (execmem, execmod). Tried on a mapping of libc's file that nobody uses.
 bool may_change_code(const Library& library) {
   const long fd =
       raw_syscall(SYS_openat, AT_FDCWD, pointer_argument(library.path), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
     return false;
   }
-  const long page = raw_syscall(SYS_mmap, 0, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+  const long page = raw_syscall(SYS_mmap, 0, kPage, kCode, MAP_PRIVATE, fd, 0);
   raw_syscall(SYS_close, fd);
   if (raw_failed(page)) {
     return false;
   }
-  *reinterpret_cast<volatile char*>(page) = 0;
-  const bool good = raw_syscall(SYS_mprotect, page, kPage, PROT_READ | PROT_EXEC) == 0;
+  bool good = raw_syscall(SYS_mprotect, page, kPage, kCodeToChange) == 0;
+  if (good) {
+    *reinterpret_cast<volatile char*>(page) = 0;
+    good = raw_syscall(SYS_mprotect, page, kPage, kCode) == 0;
+  }
   raw_syscall(SYS_munmap, page, kPage);
   return good;
 }
@@ -171,8 +179,8 @@ bool in_reach(std::uintptr_t from, std::uintptr_t to) {
   return distance > -kReach && distance < kReach;
 }
 
-// A jump, and nothing in the rest, where nobody comes. No call may be made here: libc's code cannot
-// be executed while this runs.
+// A jump, and nothing in the rest, where nobody comes. No call may be made here: libc's code is
+// half changed while this runs.
 constexpr std::uint8_t kNothing = 0x90;  // x86-64's nop
 [[gnu::always_inline]] inline void lead(const SyscallSite& site, std::uintptr_t text,
                                         std::uintptr_t stub) {
@@ -267,16 +275,16 @@ std::uint32_t lead_all(const Library& library, const Found& found) {
   const std::uintptr_t begin = library.begin & ~(kPage - 1);
   const auto bytes = static_cast<long>(((library.end + kPage - 1) & ~(kPage - 1)) - begin);
   const auto at = static_cast<long>(begin);
-  // A handler that ran now would run libc's code, which cannot be executed for a moment.
+  // A handler that ran now would run libc's code, half of which is changed for a moment.
   const Blocked blocked;
-  const bool writable = raw_syscall(SYS_mprotect, at, bytes, PROT_READ | PROT_WRITE) == 0;
+  const bool writable = raw_syscall(SYS_mprotect, at, bytes, kCodeToChange) == 0;
   for (std::uint32_t i = 0; writable && i < found.count; ++i) {
     lead(found.scratch.sites[i], library.begin, found.scratch.targets[i]);
   }
   if (writable) {
     make_fetched(library.begin, library.end);
-    raw_syscall(SYS_mprotect, at, bytes, PROT_READ | PROT_EXEC);
   }
+  raw_syscall(SYS_mprotect, at, bytes, kCode);  // also where a part of it was made writable
   blocked.end();
   return writable ? found.count : 0;
 }

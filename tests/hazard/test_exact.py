@@ -142,6 +142,29 @@ def test_code_that_may_not_be_changed(library, compiled):
     left_alone(run, "refused")
 
 
+READ, WRITE, EXECUTE = 1, 2, 4
+
+
+def test_code_that_may_not_be_made_writable(library, compiled):
+    """The trial on one page was allowed, and then the change itself is not."""
+    forbids = compiled("libraries/forbids_code.c", "-shared", "-fPIC",
+                       f"-DPROTECTION={READ | WRITE | EXECUTE}")  # fmt: skip
+    run = execute([program("exact"), "changed"], preload=f"{library}:{forbids}", env=ON)
+    left_alone(run, "refused")
+
+
+def test_code_that_may_not_be_made_as_it_was_is_executable(library, compiled):
+    """The last step is refused, when the code has been changed: the process goes on all the same."""
+    forbids = compiled("libraries/forbids_code.c", "-shared", "-fPIC",
+                       f"-DPROTECTION={READ | EXECUTE}")  # fmt: skip
+    for word in ("changed", "children", "threads"):
+        plain = execute([program("exact"), word])
+        run = execute([program("exact"), word], preload=f"{library}:{forbids}", env=ON)
+        assert (run.status, run.stderr) == (0, ""), word
+        assert run.stdout == ("changed\n" if word == "changed" else plain.stdout)
+        assert run.recording["exact"] == STATES["on"]
+
+
 def test_a_clock_that_is_a_call_itself():
     slow = RELEASE / "tests/bench/liblamprey_monotonic.so"
     left_alone(execute([program("exact"), "changed"], preload=slow, env=ON), "no counter")
