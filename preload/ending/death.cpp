@@ -118,9 +118,12 @@ bool may_have_survived(const Death& record) {
 }
 
 bool claim(Death& record) {
-  return recording::exchange_if(record.state, DeathState::kNone, DeathState::kWriting) ||
-         (may_have_survived(record) &&
-          recording::exchange_if(record.state, DeathState::kWritten, DeathState::kWriting));
+  const bool mine =
+      recording::exchange_if(record.state, DeathState::kNone, DeathState::kWriting) ||
+      (may_have_survived(record) &&
+       recording::exchange_if(record.state, DeathState::kWritten, DeathState::kWriting));
+  recording::changes_follow();
+  return mine;
 }
 
 // The signal of a call that has left its account: who called is known from there.

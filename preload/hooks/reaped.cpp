@@ -39,6 +39,7 @@ void signals_slow(const void* condition) {
   }
   const std::uint32_t place = __atomic_fetch_add(&g_next, 1U, __ATOMIC_RELAXED) % kPlaces;
   Signalled& entry = g_signalled[place];
+  recording::take_back(entry.condition, nullptr);
   store(entry.ticks, t_last.ticks);
   store(entry.at, now);
   __atomic_store_n(&entry.condition, condition, __ATOMIC_RELEASE);

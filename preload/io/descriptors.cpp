@@ -146,7 +146,7 @@ void woke(const Descriptor& entry, int fd) {
 
 void give_meaning(int fd, DescriptorKind kind, std::uint16_t target, std::uint16_t other) {
   Descriptor& entry = g_writer.descriptor(fd);
-  store(entry.kind, DescriptorKind::kUnknown);
+  recording::take_back(entry.kind, DescriptorKind::kUnknown);
   store(entry.generation, load(entry.generation) + 1);
   store(entry.target, target);
   store(entry.other, other);

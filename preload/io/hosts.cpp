@@ -27,7 +27,7 @@ struct Address {
 };
 
 struct Name {
-  std::uint32_t ready;
+  std::uint32_t version;  // even: as it is to stay for now; odd: it is being written; 0: empty
   Address address;
   char host[64];
 };
@@ -74,10 +74,16 @@ Address address_of(const sockaddr_storage& from, std::uint16_t& port) {
 void name_of(const Address& address, char* into, std::size_t capacity) {
   into[0] = '\0';
   for (const Name& name : g_names) {
-    if (__atomic_load_n(&name.ready, __ATOMIC_ACQUIRE) != 0 && same(name.address, address)) {
-      copy_text(into, capacity, name.host);
+    const std::uint32_t version = __atomic_load_n(&name.version, __ATOMIC_ACQUIRE);
+    if (version == 0 || version % 2 != 0 || !same(name.address, address)) {
+      continue;
+    }
+    copy_text(into, capacity, name.host);
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (recording::load(name.version) == version) {
       return;
     }
+    into[0] = '\0';  // another name took the place while this one was copied
   }
 }
 
@@ -132,8 +138,8 @@ std::uint32_t find(const Host& host, std::uint16_t port) {
 
 void fill(Target& target, const Host& host) {
   target.address_kind = host.address.family;
-  target.port = host.port;
   __builtin_memcpy(target.address, host.address.bytes, sizeof(target.address));
+  recording::publish(target.port, host.port);
 }
 
 // The place of `host` in the table; one that was only looked up so far becomes it.
@@ -191,10 +197,14 @@ void remember_names(const char* host, const addrinfo* results) {
     }
     --most;
     Name& name = g_names[__atomic_fetch_add(&g_next_name, 1U, __ATOMIC_RELAXED) % kNames];
-    __atomic_store_n(&name.ready, 0U, __ATOMIC_RELEASE);
+    const std::uint32_t version = recording::load(name.version);
+    if (version % 2 != 0 || !recording::exchange_if(name.version, version, version + 1)) {
+      continue;  // another thread is writing it: kNames names came in between
+    }
+    recording::changes_follow();
     name.address = address;
     copy_text(name.host, host);
-    __atomic_store_n(&name.ready, 1U, __ATOMIC_RELEASE);
+    recording::publish(name.version, version + 2);
   }
 }
 

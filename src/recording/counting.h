@@ -50,6 +50,16 @@ inline void publish(T& field, std::type_identity_t<T> value) {
   __atomic_store(&field, &value, __ATOMIC_RELEASE);
 }
 
+// What was published behind a field is about to be changed: nothing of the change is seen before
+// the field says so. A release store would not do: it holds back what stands before it, and what
+// stands after it may be seen first (arm64 does that; docs/decisions/taking-back.md).
+inline void changes_follow() { __atomic_thread_fence(__ATOMIC_RELEASE); }
+template <class T>
+inline void take_back(T& field, std::type_identity_t<T> value) {
+  store(field, value);
+  changes_follow();
+}
+
 // Changes `field` from `expected` to `value`; false when it was something else.
 template <class T>
 inline bool exchange_if(T& field, std::type_identity_t<T> expected, std::type_identity_t<T> value) {

@@ -31,9 +31,10 @@ void store_pair(ClockPair& to, ClockPair now) {
 // The ring has come round to `entry`. True when the invocation in it runs yet: as many others have
 // started since as there is room for, and what it does from now on is told no more.
 bool take_over(Invocation& entry) {
-  const InvocationState empty = InvocationState::kEmpty;
+  InvocationState empty = InvocationState::kEmpty;
   InvocationState before = empty;
   __atomic_exchange(&entry.state, &empty, &before, __ATOMIC_ACQ_REL);
+  changes_follow();
   return before == InvocationState::kStarted || before == InvocationState::kResponded;
 }
 
@@ -238,8 +239,7 @@ void Writer::write_boundary(std::uint64_t sequence, ClockPair now, const Resourc
   Boundary& boundary = boundary_at(sequence);
   store(boundary.sequence_end, 0);
   store(boundary.sequence_begin, sequence + 1);
-  // As in a seqlock: nothing of what follows may be seen before the two.
-  __atomic_thread_fence(__ATOMIC_RELEASE);
+  changes_follow();
   boundary.at = now;
   boundary.use = use;
   sum_memory(boundary.memory);
@@ -271,7 +271,7 @@ void Writer::write_kernel_boundary(std::uint64_t sequence) const {
   KernelBoundary& boundary = kernel->boundaries[sequence % kKernelBoundaries];
   store(boundary.sequence_end, 0);
   store(boundary.sequence_begin, sequence + 1);
-  __atomic_thread_fence(__ATOMIC_RELEASE);
+  changes_follow();
   const std::uint32_t used = load(kernel->rows_used);
   boundary.rows_used = used < kKernelRows ? used : kKernelRows;
   for (std::uint32_t i = 0; i < boundary.rows_used; ++i) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -304,10 +305,19 @@ std::optional<std::uint32_t> Reader::wake() const {
 std::optional<Invocation> Reader::invocation(std::uint64_t sequence) {
   const Section& section = header_->invocations;
   Invocation entry{};
-  const std::uint64_t index = sequence % section.count;
-  if (sequence == 0 ||
-      !read_at(section.offset + (index * sizeof(Invocation)), &entry, sizeof(entry)) ||
-      entry.sequence != sequence) {
+  const std::uint64_t at = section.offset + ((sequence % section.count) * sizeof(Invocation));
+  if (sequence == 0 || !read_at(at, &entry, sizeof(entry)) || entry.sequence != sequence) {
+    return std::nullopt;
+  }
+  // The ring may have come round to it while it was copied.
+  std::atomic_thread_fence(std::memory_order_acquire);
+  struct {
+    std::uint64_t sequence;
+    InvocationState state;
+  } after{};
+  static_assert(offsetof(Invocation, sequence) == 0 && offsetof(Invocation, state) == 8);
+  if (!read_at(at, &after, sizeof(after)) || after.sequence != sequence ||
+      after.state == InvocationState::kEmpty) {
     return std::nullopt;
   }
   terminate(entry.request_id);

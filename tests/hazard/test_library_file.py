@@ -107,3 +107,52 @@ def test_unwind_tables_cover_the_hooks(library):
 def test_full_relro(library):
     text = "\n".join(lines_of("readelf", "-lWd", library))
     assert "GNU_RELRO" in text and re.search(r"BIND_NOW|FLAGS_1.*NOW", text)
+
+
+# Where something that was published is taken back before it is changed: a function, and what takes it
+# back there (a store, a swap, a compare-and-swap).
+TAKEN_BACK = {
+    "src/recording/marks.cpp": {
+        "mark_start": "swp", "write_boundary": "str", "write_kernel_boundary": "str",
+    },
+    "preload/io/hosts.cpp": {"resolved": "cas"},
+    "preload/io/descriptors.cpp": {"give_meaning": "str"},
+    "preload/hooks/reaped.cpp": {"signals_slow": "str"},
+}  # fmt: skip
+
+
+def arm64_stores(source, folder):
+    """Of each function what it writes to memory, and its full barriers, in order."""
+    compiler = ROOT / "build/zig/bin/python"
+    if not compiler.exists():
+        pytest.skip("no compiler for arm64 here (layer/install zig)")
+    assembly = folder / "assembly.s"
+    lines_of(
+        compiler, "-m", "ziglang", "c++", "-target", "aarch64-linux-gnu.2.26", "-mcpu=neoverse_n1",
+        "-std=c++20", "-O2", "-fno-rtti", "-fexceptions", "-fPIC", "-fvisibility=hidden",
+        f"-I{ROOT}", f"-I{ROOT}/src", "-S", "-o", assembly, ROOT / source,
+    )  # fmt: skip
+    functions, name = {}, ""
+    for line in assembly.read_text().splitlines():
+        label = re.match(r"(_Z\w+):", line)
+        # Not what is put aside on the function's own stack, and not barriers for loads alone.
+        write = re.match(r"\s+(st\w+|swp\w*|cas\w*|ld(?:add|set|clr)\w*)\s(?!.*\[sp\b)", line)
+        if label:
+            name = label[1]
+        elif write:
+            functions.setdefault(name, []).append(write[1])
+        elif re.match(r"\s+dmb\s+ish\b", line):
+            functions.setdefault(name, []).append("dmb")
+    return functions
+
+
+@pytest.mark.parametrize("source", TAKEN_BACK)
+def test_what_is_taken_back_is_so_before_it_changes_on_arm64(source, tmp_path):
+    """There a release store lets the stores after it pass: a barrier stands between."""
+    stores = arm64_stores(source, tmp_path)
+    for function, how in TAKEN_BACK[source].items():
+        [writes] = [w for name, w in stores.items() if re.search(rf"\d{function}E", name)]
+        fences = [i for i, write in enumerate(writes) if write == "dmb"]
+        assert any(
+            writes[i - 1].startswith(how) and writes[i + 1].startswith("st") for i in fences
+        ), f"{function}: {writes}"

@@ -301,6 +301,35 @@ TEST_F(ReaderTest, ABoundaryIsNeverCopiedHalf) {
   EXPECT_GT(copied, 100U);
 }
 
+// The same of the ring of invocations: its oldest entries are those that are written over.
+TEST_F(ReaderTest, AnInvocationIsNeverCopiedHalf) {
+  RecordingBuilder builder(path());
+  builder.end_init();
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    for (std::uint64_t i = 1; !done; ++i) {
+      builder.start(std::to_string(i));
+      builder.end();
+    }
+  });
+  Reader reader = opens(path());
+  std::uint64_t copied = 0;
+  for (int look = 0; look < 20'000; ++look) {
+    reader.refresh();
+    const std::uint64_t started = reader.header().started;
+    for (std::uint64_t back = kInvocations; started > back && back > kInvocations - 4; --back) {
+      const std::uint64_t sequence = started - back;
+      if (const auto entry = reader.invocation(sequence)) {
+        ++copied;
+        ASSERT_EQ(entry->request_id, std::to_string(sequence));
+      }
+    }
+  }
+  done = true;
+  writer.join();
+  EXPECT_GT(copied, 100U);
+}
+
 TEST_F(ReaderTest, MakesOnlyADirectoryOfItsOwn) {
   const std::string fresh = directory_.path() + "/lamprey";
   EXPECT_EQ(make_directory(fresh), "");
