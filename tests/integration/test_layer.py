@@ -175,19 +175,21 @@ def test_atomics_on_arm64_are_instructions(layer):
     assert not [s for s in dynamic_symbols(layer.library, False) if "__aarch64_" in s]
 
 
+# Of the other architecture under qemu: test_arm64.py.
+here_only = pytest.mark.parametrize("layer", [HOST], indirect=True)
+
+
+@here_only
 def test_the_library_loads_into_a_program_here(layer, private_tmp, workspace):
-    if layer.architecture != HOST:
-        pytest.skip(f"this machine is {HOST} and cannot load a library for {layer.architecture}")
     shutil.copytree(layer.path, workspace / "opt")
     command = [workspace / "opt" / "lamprey", "/bin/sh", "-c", "exec /bin/echo attached"]
     ran = subprocess.run(private_tmp(command), capture_output=True, text=True, timeout=30)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "attached\n", "")
 
 
+@here_only
 def test_the_companion_stays_small_in_memory(layer, local_lambda, workspace):
     """With 200 sites, 50 hosts and full lines, which is about as much as it ever holds."""
-    if layer.architecture != HOST:
-        pytest.skip(f"this machine is {HOST} and cannot run a companion for {layer.architecture}")
     shutil.copytree(layer.path, workspace / "opt")
     log = local_lambda.run(
         custom_runtime("wide"), layer=workspace / "opt", env={"LAMPREY_DETAIL": "full"},

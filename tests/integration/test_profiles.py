@@ -65,8 +65,9 @@ def test_pprof_opens_in_gos_own_tool(made):
         pytest.skip("no go here, so no `go tool pprof`")
     for index, flat in {"live_bytes": "29.30kB", "allocated_bytes": "390.62kB", "allocations": "400"}.items():
         shown = subprocess.run(
+            # Newer versions of go compile it first.
             ["go", "tool", "pprof", "-top", "-unit=kb", f"-sample_index={index}", made["pprof"]],
-            capture_output=True, text=True, timeout=120,
+            capture_output=True, text=True, timeout=400,
         )  # fmt: skip
         assert shown.returncode == 0, shown.stderr
         assert re.search(rf"{re.escape(flat)}(?:kb)?\s+\S+\s+\S+\s+\S+\s+\S+\s+malloc$", shown.stdout, re.M), shown.stdout
@@ -95,9 +96,8 @@ result.id = "result"; result.textContent = JSON.stringify(log); document.body.ap
 
 
 def test_flame_graph_by_keyboard_in_a_browser(made, tmp_path):
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no Chromium here")
+    browser = shutil.which("chromium")
+    assert browser, "no Chromium here: layer/install tests"
     page = tmp_path / "page.html"
     page.write_text(made["flame"].read_text().replace("</body>", DRIVE))
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile",
