@@ -97,11 +97,11 @@ def check_hang(bad, hang, timeout_s):
     timed_out = re.match(r"Timed out after ([0-9.]+) (m?s): ", bad["headline"])
     assert timed_out, bad["headline"]
     seconds = float(timed_out[1]) / (1000 if timed_out[2] == "ms" else 1)
-    assert timeout_s - 0.1 <= seconds < timeout_s + 1
+    assert 0.9 * timeout_s <= seconds < 2 * timeout_s
     if front["call"] == "on_cpu":
         assert re.search(r": main thread [0-9.]+ m?s on CPU", bad["headline"])
     else:
-        assert 1000 * timeout_s - 200 <= front["for_ms"] <= bad["duration_ms"]
+        assert 0.8 * 1000 * timeout_s <= front["for_ms"] <= bad["duration_ms"]
         assert f" in {front['call']}" in bad["headline"].split(";")[0]
         assert "stack" in front, "where the call was entered"
     codes = [found["code"] for found in bad.get("findings", [])]

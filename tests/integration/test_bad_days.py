@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+from patience import a_few_tries
 
 COMMAND = [sys.executable, "-m", "awslambdaric"]
 SLOWER_THAN_THE_TIMEOUT = 30
@@ -48,6 +49,7 @@ def check_recovery(local_lambda, bad_event, **options):
     return bad, log
 
 
+@a_few_tries
 def test_a_timeout_says_where_it_stood(local_lambda):
     bad, log = check_recovery(local_lambda, {"sleep": SLOWER_THAN_THE_TIMEOUT}, timeout=1)
     assert bad["status"] == "timeout"

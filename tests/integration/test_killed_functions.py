@@ -18,6 +18,7 @@ from bad_ends import (
     full_listener,
     name_of,
 )
+from patience import a_few_tries, tried
 from resolvers import with_resolver
 
 TIMEOUT_S = 1
@@ -56,6 +57,7 @@ def one_bad(local_lambda, command, event, **options):
 
 
 @pytest.mark.parametrize("hang", HANGS, ids=name_of)
+@a_few_tries
 def test_a_hang(local_lambda, root, full_port, started_by, hang):
     language, way, calls = hang[:3]
     if not calls & (rows(root) | {"on_cpu"}):
@@ -74,13 +76,16 @@ def test_a_name_that_nobody_resolves(local_lambda, workspace, started_by, hang):
     check_hang(bad, hang, TIMEOUT_S)
 
 
+@pytest.mark.alone
 def test_who_answers_within_the_margin_is_not_late(local_lambda):
-    """The deadline's margin is 50 ms here, and this answer comes within it."""
-    log = local_lambda.run(
-        sys.executable, "-m", "awslambdaric", "app.handler", event={"sleep": 0.97}, timeout=1
-    )
-    if any("Task timed out" in line for line in log.lines):
-        pytest.skip("this machine was too slow to answer in the last 30 ms")
+    """The deadline's margin is 50 ms here, and this answer comes within it, if the machine lets it."""
+
+    def run():
+        return local_lambda.run(
+            sys.executable, "-m", "awslambdaric", "app.handler", event={"sleep": 0.97}, timeout=1
+        )
+
+    log = tried(run, lambda log: not any("Task timed out" in line for line in log.lines))
     [record] = log.invokes
     assert record["status"] == "ok" and "blocked" not in record
     assert not [f for f in record.get("findings", []) if f["code"].startswith("timeout")]

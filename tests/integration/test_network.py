@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+from patience import a_few_tries
 from test_python_runtime import VERSIONS, interpreter
 
 ANSWER_MS = 40  # how long the servers take over it
@@ -133,10 +134,11 @@ def test_a_new_connection_each_time_is_found(talk):
     assert codes == [[], [], ["network.reconnect"]]
 
 
+@a_few_tries
 def test_a_connect_that_does_not_block_has_its_time(talk):
     _, (peer,), _ = talk("loops")
     assert (peer["connects"], peer["errors"]) == (1, 0)
-    assert 0 < peer["connect_ms"] < peer["wait_ms"] + 5
+    assert 0 < peer["connect_ms"] < 1.1 * peer["wait_ms"]
     assert peer["sent_bytes"] == len("GET / HTTP/1.0\r\n\r\n")
 
 
@@ -148,6 +150,7 @@ def test_a_refused_connection_is_an_error_and_a_finding(talk):
 
 
 @pytest.mark.parametrize("way", ["tls1.2", "tls1.3"])
+@a_few_tries
 def test_the_handshake_is_no_answer(talk, way):
     version, (peer,), _ = talk(way)
     assert version == way.replace("tls", "TLSv")

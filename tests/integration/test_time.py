@@ -1,8 +1,8 @@
 """Where the time of an invocation went: handlers whose truth is known, against `wall`, `network`,
 `files` and `blocked`.
 
-The machine may be busy: then a sleep, or a thread that was due, comes late, and no account is that of
-the handler's plan. So an invocation is tried until one was undisturbed; a wrong account never is true.
+On a busy machine no account is that of the handler's plan. So an invocation is tried until one was
+undisturbed; a wrong account never is true.
 """
 
 import contextlib
@@ -15,12 +15,12 @@ import threading
 import time
 
 import pytest
+from patience import tried
 from resolvers import with_resolver
 from test_python_runtime import VERSIONS, interpreter
 
 PARTS = ("cpu", "runnable", "network", "dns", "file", "lock", "sleep", "child", "other")
 ANSWER_MS, SLEEP_MS, LOCK_MS, CHILD_MS, CPU_MS, DNS_MS = 150, 200, 100, 30, 60, 88
-PATIENCE_S = 40
 
 pytestmark = pytest.mark.alone
 
@@ -69,19 +69,6 @@ def check_sum(record):
 
 def near(seen, known):
     return abs(seen - known) <= max(5, known * 0.05)
-
-
-def tried(run, is_true):
-    """What `run` gave, once `is_true` of it; an honest failure shows the last."""
-    deadline = time.monotonic() + PATIENCE_S
-    tries = 0
-    while True:
-        result = run()
-        tries += 1
-        if is_true(result):
-            return result
-        if time.monotonic() > deadline:
-            pytest.fail(f"in none of {tries} tries: {result}")
 
 
 def account(serving, event):
@@ -133,7 +120,7 @@ def test_python_one_after_the_other(timed, port):
     host = entry_of_host(record)
     assert (host["connects"], host["errors"], host["sent_bytes"]) == (1, 0, 18)
     assert " sleep" in record["headline"] and " locks" in record["headline"]
-    assert timed({})[1]["wall"]["sleep_ms"] < 5  # and nothing of it in the next
+    assert timed({})[1]["wall"]["sleep_ms"] < SLEEP_MS / 40  # and nothing of it in the next
 
 
 def test_node_all_at_once(local_lambda, port):
@@ -263,7 +250,7 @@ def test_a_resolver_of_ones_own_is_dns_too(slow_names):
         check_sum(record)
         (host,) = record["network"]
         assert host["peer"].endswith(":53") and host["received_bytes"] > 0
-        return near(record["wall"]["dns_ms"], DNS_MS) and record["wall"]["network_ms"] < 5
+        return near(record["wall"]["dns_ms"], DNS_MS) and record["wall"]["network_ms"] < DNS_MS / 16
 
     tried(run, lambda records: all(map(is_true, records)))
 

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from patience import a_few_tries
 
 RAW = [sys.executable, "raw_runtime.py"]
 PYTHON = [sys.executable, "-m", "awslambdaric", "app.handler"]
@@ -17,6 +18,7 @@ def kind(name):
     return {"AWS_LAMBDA_INITIALIZATION_TYPE": name}
 
 
+@a_few_tries
 def test_a_stream_lasts_until_the_next_request(local_lambda):
     with local_lambda.serve(*RAW, "stream") as serving:
         answers = [serving.invoke({"sleep": seconds})[0] for seconds in (0, 0.2, 0)]
@@ -25,34 +27,39 @@ def test_a_stream_lasts_until_the_next_request(local_lambda):
     assert [r["request_id"] for r in log.invokes] == log.started_ids
     assert [r["status"] for r in log.invokes] == ["ok"] * 3
     quick, slow, last = log.invokes
-    assert slow["duration_ms"] >= 200 > last["duration_ms"]
-    assert slow["response_ms"] < 100, "the response began long before it ended"
+    assert slow["duration_ms"] >= 200 and last["duration_ms"] < slow["duration_ms"] / 2
+    assert slow["response_ms"] < slow["duration_ms"] / 2, "the response began long before it ended"
 
 
+PAUSE_MS = 1500  # in which nothing is asked of the function
+
+
+@a_few_tries
 def test_a_snapshot_belongs_to_nobody(local_lambda):
-    """Between init and restore: an hour on Lambda, half a second here."""
+    """Between init and restore: an hour on Lambda, a second here."""
     with local_lambda.serve(*RAW, "snapshot", env=kind("snap-start")) as serving:
-        time.sleep(1.5)
+        time.sleep(PAUSE_MS / 1000)
         for _ in range(3):
             serving.invoke({"sleep": 0.01})
         log = serving.stop()
     assert [r["type"] for r in log.records] == ["init", "invoke", "invoke", "invoke", "shutdown"]
     (init,) = log.of_type("init")
-    assert init["init"]["total_ms"] < 1000, "the snapshot is no part of init"
+    assert init["init"]["total_ms"] < 2 / 3 * PAUSE_MS, "the snapshot is no part of init"
     assert [r["request_id"] for r in log.invokes] == log.started_ids
     for record in log.invokes:
-        assert 10 <= record["duration_ms"] < 500
-        assert record["calls"]["time_ms"] < 500, "time in the snapshot is no call's"
+        assert 10 <= record["duration_ms"] < PAUSE_MS / 3
+        assert record["calls"]["time_ms"] < PAUSE_MS / 3, "time in the snapshot is no call's"
 
 
+@a_few_tries
 def test_provisioned_concurrency_is_an_early_init(local_lambda):
     with local_lambda.serve(*PYTHON, env=kind("provisioned-concurrency")) as serving:
-        time.sleep(1.0)
+        time.sleep(PAUSE_MS / 1000)
         serving.invoke({})
         log = serving.stop()
     assert [r["type"] for r in log.records] == ["init", "invoke", "shutdown"]
-    assert log.of_type("init")[0]["init"]["total_ms"] < 1000
-    assert log.invokes[0]["duration_ms"] < 500
+    assert log.of_type("init")[0]["init"]["total_ms"] < 2 / 3 * PAUSE_MS
+    assert log.invokes[0]["duration_ms"] < PAUSE_MS / 3
 
 
 MANAGED = {**kind("lambda-managed-instances"), "AWS_LAMBDA_MAX_CONCURRENCY": "2"}
@@ -99,15 +106,17 @@ def check_two_at_a_time(log, times=3):
     for record in log.invokes:
         assert record["status"] == "ok"
         took = log.durations_ms[record["request_id"]]
-        assert 0.4 * took < record["duration_ms"] < took + 100, "a thread may be late on either side"
+        assert 0.4 * took < record["duration_ms"] < 1.3 * took, "a thread may be late on either side"
     begun = sorted(datetime.datetime.fromisoformat(r["started"]) for r in log.invokes)
-    near = sum((b - a).total_seconds() < 0.2 for a, b in itertools.pairwise(begun))
+    together = 0.4 * min(record["duration_ms"] for record in log.invokes)
+    near = sum((b - a).total_seconds() * 1000 < together for a, b in itertools.pairwise(begun))
     assert near >= times, "they began together"
     took = sorted(record["duration_ms"] for record in log.invokes)
     assert 300 <= took[0] and 500 <= took[times], took
 
 
 @pytest.mark.parametrize("mode", ["workers", "threads"])
+@a_few_tries
 def test_invocations_at_the_same_time(local_lambda, mode):
     """In processes of their own, or in threads of one process: each has its line and its time."""
     with local_lambda.serve(*RAW, mode, env=MANAGED) as serving:
@@ -125,6 +134,7 @@ def test_invocations_at_the_same_time(local_lambda, mode):
     )
 
 
+@a_few_tries
 def test_awss_own_python_client_with_workers(local_lambda):
     """It forks AWS_LAMBDA_MAX_CONCURRENCY of them, and its first process serves nobody."""
     with local_lambda.serve(*PYTHON, env=MANAGED) as serving:
