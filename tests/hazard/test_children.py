@@ -83,17 +83,16 @@ def test_exec_that_fails_changes_nothing(library, how):
     assert under.recording["flags"] & 4 == 0  # kFlagExec
 
 
-def test_chain_of_programs_ends_recorded(library):
+def test_chain_of_programs_ends_recorded(library, tmp_path):
     """A version manager's shim: a shell that becomes a Python that becomes the program."""
     python = (
         "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"  # clears nothing, adds nothing
     )
     run = execute(
         ["bash", "-c", 'exec "$@"', "bash", sys.executable, "-c", python, program("calls"), "3",
-         "/tmp/lamprey-hazard-chain"],
+         tmp_path / "file"],
         preload=library,
     )  # fmt: skip
-    os.unlink("/tmp/lamprey-hazard-chain")
     assert run.status == 0, run.stderr
     assert run.recording["executable"].endswith("/calls")
     assert run.recording["calls"]["fsync"]["calls"] == 6

@@ -20,9 +20,9 @@ import tempfile
 import time
 
 from local_lambda import INVOKE_PATH, Log
+from mounts import OVER, ROOT
 from resolvers import PATIENT, RESOLVER
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 INSTALLED = ROOT / "build/rie/aws-lambda-rie"  # layer/install tests
 SILENT_PORT = 5432
 URL = "http://127.0.0.1:8080" + INVOKE_PATH
@@ -38,10 +38,11 @@ with full_listener(int(sys.argv[2])):
     threading.Event().wait()
 """
 # $1: resolv.conf. $2: the layer. $3: Python. $4: the resolver. $5 $6 $7: who listens on the silent port.
-_START = """
-ip link set lo up && mount --bind "$1" /etc/resolv.conf && mount --bind "$2" /opt || exit 125
+# $8: this checkout.
+_START = f"""{OVER}
+ip link set lo up && mount --bind "$1" /etc/resolv.conf && over "$8" /opt --bind "$2" || exit 125
 "$3" -c "$4" never & "$3" -c "$5" "$6" "$7" &
-shift 7
+shift 8
 exec "$@"
 """
 
@@ -133,7 +134,7 @@ class AwsEmulator:
         if prelude:
             words = ["sh", "-c", prelude + '\nexec "$@"', "prelude", *words]
         start = [*_APART, "sh", "-c", _START, "sh", self._resolv, self._build, sys.executable]
-        start += [RESOLVER, _NEIGHBOUR, ROOT / "tests/integration", SILENT_PORT]
+        start += [RESOLVER, _NEIGHBOUR, ROOT / "tests/integration", SILENT_PORT, ROOT]
         return [*map(str, start), *self._private_tmp(words)]
 
     @contextlib.contextmanager

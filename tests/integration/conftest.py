@@ -13,30 +13,19 @@ import tempfile
 
 import pytest
 from local_lambda import LocalLambda
+from mounts import PRIVATE_TMP
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 import side_by_side  # noqa: E402
 from side_by_side import pytest_collection_modifyitems  # noqa: E402, F401: a hook
 
-# Lamprey's files have fixed places below /tmp, so tests must not meet each other's there. Words:
-# mount options, this checkout (which is carried over if it lies below /tmp itself), the command.
-_PRIVATE_TMP = """
-root=$1; shift
-case $root in
-/tmp/*)
-  mount --bind "$root" /mnt && mount -t tmpfs tmpfs /tmp && mkdir -p "$root" &&
-  mount --move /mnt "$root" && mount -o "remount,$0" /tmp && { cd "$PWD" || cd /; } ;;
-*) mount -t tmpfs -o "$0" tmpfs /tmp ;;
-esac && exec "$@"
-"""
-
 
 @functools.cache
 def _unshare():
     """The words that start a command with mounts of its own; None where that is forbidden."""
     for words in (["unshare", "--mount"], ["unshare", "--map-root-user", "--mount"]):
-        probe = [*words, "sh", "-c", _PRIVATE_TMP, "mode=1777", str(ROOT), "true"]
+        probe = [*words, "sh", "-c", PRIVATE_TMP, "mode=1777", str(ROOT), "true"]
         if shutil.which("unshare") and subprocess.run(probe, capture_output=True).returncode == 0:
             return words
     return None
@@ -53,11 +42,12 @@ def root():
 
 @pytest.fixture(scope="session")
 def private_tmp():
-    """Turns a command into one that sees an empty /tmp; mount options may be given."""
+    """Turns a command into one that sees an empty /tmp; mount options may be given. Lamprey's files have
+    fixed places below it, so tests must not meet each other's there."""
     if _unshare() is None:
         pytest.skip("no mount namespace is allowed here (unshare --mount), so no private /tmp")
     return lambda command, options="mode=1777": [
-        *_unshare(), "sh", "-c", _PRIVATE_TMP, options, str(ROOT), *map(str, command)
+        *_unshare(), "sh", "-c", PRIVATE_TMP, options, str(ROOT), *map(str, command)
     ]  # fmt: skip
 
 
@@ -73,7 +63,7 @@ def build(root):
 @pytest.fixture(scope="session")
 def local_lambda(root, build):
     """A local Lambda for the functions in handlers/, where it is allowed with a /tmp of its own."""
-    words = [*_unshare(), "sh", "-c", _PRIVATE_TMP, "mode=1777", str(ROOT)] if _unshare() else []
+    words = [*_unshare(), "sh", "-c", PRIVATE_TMP, "mode=1777", str(ROOT)] if _unshare() else []
     return LocalLambda(build, root / "tests" / "integration" / "handlers", lambda c: [*words, *c])
 
 

@@ -106,9 +106,10 @@ def main(words):
     sys.path.insert(0, str(pathlib.Path(__file__).parent))
     import conftest
     from local_lambda import LocalLambda
+    from mounts import PRIVATE_TMP
 
     root = conftest.ROOT
-    inside = [*conftest._unshare(), "sh", "-c", conftest._PRIVATE_TMP, "mode=1777", str(root)]
+    inside = [*conftest._unshare(), "sh", "-c", PRIVATE_TMP, "mode=1777", str(root)]
     local_lambda = LocalLambda(
         pathlib.Path(os.environ.get("LAMPREY_BUILD", root / "build/release")),
         root / "tests/integration/handlers",

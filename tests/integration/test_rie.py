@@ -14,6 +14,7 @@ import tempfile
 import aws_emulator
 import bad_ends
 import pytest
+from mounts import bound_over_tmp
 
 HANDLERS = pathlib.Path(__file__).resolve().parent / "handlers"
 HANG_TIMEOUT_S = 2  # the emulator counts init in
@@ -103,7 +104,7 @@ def test_the_companion_is_killed(rie):
 def test_a_container_that_is_started_again_reports_what_its_former_life_left(rie, workspace):
     """`docker restart`: /tmp is as it was, and process ids begin anew."""
     command = python("app.handler")
-    same_tmp = f"mount --bind {workspace} /tmp"
+    same_tmp = bound_over_tmp(workspace)
     with rie.serve(*command, prelude=same_tmp) as serving:
         serving.invoke()
         former = serving.kill()

@@ -179,10 +179,12 @@ def test_a_site_that_holds_now_and_then_is_no_leak(fleet, rows):
     """Lines show a site when something happens there: what they say of its growth is one-sided."""
     found = ask("leaks-by-site", rows)
     assert found[0]["function_name"] == "leaks" and found[0]["grown_bytes"] > 1_000_000
+    # Sampled: one block that is kept stands for 66 kB. A tenth of the leak are six of them.
+    least = found[0]["grown_bytes"] / 10
     quiet = {"healthy", "computes", "churns", "sleeps", "reads"}
-    assert {row["function_name"] for row in found if row["grown_bytes"] > 100_000} & quiet == set()
+    assert {row["function_name"] for row in found if row["grown_bytes"] > least} & quiet == set()
     grown = {r["function_name"]: r["grown_bytes"] for r in reversed(athena_answers(fleet)["sites"])}
-    assert {name for name, size in grown.items() if size > 100_000} & quiet == set()
+    assert {name for name, size in grown.items() if size > least} & quiet == set()
 
 
 def test_a_chronic_finding_leaves_the_hosts_in_short_lines(rows):

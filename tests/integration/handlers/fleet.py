@@ -15,6 +15,10 @@ import time
 _KEPT = []
 _CACHE = {}
 _PORT = None
+# Once: each instance makes classes, which are garbage in cycles and stay until a collection.
+_LIBC = ctypes.CDLL(None)
+_LIBC.malloc.restype = ctypes.c_void_p
+_LIBC.free.argtypes = [ctypes.c_void_p]
 
 
 def healthy(event, context):
@@ -46,11 +50,8 @@ def reads(event, context):
 
 
 def churns(event, context):
-    libc = ctypes.CDLL(None)
-    libc.malloc.restype = ctypes.c_void_p
-    libc.free.argtypes = [ctypes.c_void_p]
     for _ in range(500):
-        libc.free(libc.malloc(1000))
+        _LIBC.free(_LIBC.malloc(1000))
 
 
 class _Quiet(http.server.BaseHTTPRequestHandler):
