@@ -109,7 +109,7 @@ def test_commands_are_there(build, page):
 
 @functools.cache
 def variables_that_are_read():
-    sources = [ROOT / "wrapper" / "lamprey", *(ROOT / "preload").glob("*.cpp"),
+    sources = [ROOT / "wrapper" / "lamprey", *(ROOT / "preload").rglob("*.cpp"),
                *(ROOT / "src").rglob("*.cpp")]  # fmt: skip
     return set(re.findall(r"LAMPREY(?:_[A-Z_]+)?\b", " ".join(p.read_text() for p in sources)))
 
@@ -130,7 +130,7 @@ def test_configuration_has_every_variable():
 def test_every_finding_is_explained():
     page = (ROOT / "docs" / "findings.md").read_text()
     code = re.compile(r'"((?:children|crash|exit|fds|files|init|locks|memory|network|threads|time|timeout)\.[a-z_]+)"')
-    told = {name for part in ("report", "companion") for path in (ROOT / "src" / part).glob("*.cpp")
+    told = {name for part in ("report", "companion") for path in (ROOT / "src" / part).rglob("*.cpp")
             for name in code.findall(path.read_text())}  # fmt: skip
     assert len(told) > 30
     assert [name for name in sorted(told) if f"`{name}`" not in page] == []
