@@ -329,6 +329,7 @@ def test_survives_shell_options_from_outside(layer, there):
     assert "mkdir" in there or handed_over(seen)["library"] == "ok"
 
 
+@pytest.mark.alone
 def test_costs_at_most_5_ms(layer):
     """All of the wrapper, the start of bash included, against starting the program directly."""
 
