@@ -383,7 +383,7 @@ TEST_F(CompanionTest, CorruptRecordingsCostALineAndNothingElse) {
   stop("spindown");
   const std::string told = ::testing::internal::GetCapturedStderr();
   EXPECT_THAT(told, HasSubstr("9.rec has 15 bytes"));
-  EXPECT_THAT(told, HasSubstr("has version 9, this program reads 6"));
+  EXPECT_THAT(told, HasSubstr("has version 9, this program reads 7"));
   EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 2) << told;
 }
 
