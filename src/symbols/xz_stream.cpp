@@ -81,9 +81,12 @@ bool XzStream::read_stream_header() {
   const bool is_known = from_.next() == 0;
   const std::uint8_t check = from_.next();
   skip(from_, kSumBytes);
+  if (!is_known || check >= 16 || from_.failed()) {
+    return false;
+  }
   // Their lengths are fixed by groups of three, also of kinds that do not exist yet.
   check_bytes_ = check == 0 ? 0 : std::size_t{4} << ((check - 1U) / 3U);
-  return is_known && check < 16 && !from_.failed();
+  return true;
 }
 
 // kEnd: what follows is the index.

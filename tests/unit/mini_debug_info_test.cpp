@@ -103,6 +103,21 @@ TEST(XzStreamTest, WhatItDoesNotReadIsRefused) {
   EXPECT_FALSE(unpacked(path + ".xz", 4096));
 }
 
+// Of which the length is not even a number (UndefinedBehaviorSanitizer saw a shift by 71).
+TEST(XzStreamTest, AKindOfSumThatCannotBeIsRefused) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/content";
+  write_text(path, "content");
+  must_run("xz -k '" + path + "'");
+  std::string packed = read_text(path + ".xz");
+  ASSERT_EQ(unpacked(path + ".xz", 4096), "content");
+  for (const unsigned kind : {16U, 192U, 255U}) {
+    packed[7] = static_cast<char>(kind);
+    write_text(path + ".xz", packed);
+    EXPECT_FALSE(unpacked(path + ".xz", 4096)) << kind;
+  }
+}
+
 // Whatever is damaged: an end, and nothing written outside. (What only changes the content is not
 // noticed: the sums are not looked at.)
 TEST(XzStreamTest, DamagedStreamsEnd) {
