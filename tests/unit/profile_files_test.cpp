@@ -106,6 +106,23 @@ TEST(MemoryProfileTest, AFullListSaysWhatIsGone) {
   EXPECT_EQ(profile.sites().at(kLoad).allocated_bytes, 100);
 }
 
+TEST(MemoryProfileTest, SumsStopAtWhatTheyCanHold) {
+  constexpr std::int64_t kHuge = 4'600'000'000'000'000'000;
+  MemoryProfile profile;
+  for (const char* function : {"f", "g", "h"}) {
+    profile.add(record(function, 1, kHuge, kHuge, {site(kSaveText, 0, kHuge, -kHuge, -kHuge)}));
+  }
+  const auto sites = profile.sites();
+  EXPECT_EQ(sites.at(kSave).growth_bytes, INT64_MAX);
+  EXPECT_EQ(sites.at(kSave).allocated_bytes, -INT64_MAX);
+  EXPECT_EQ(sites.at({MemoryProfile::kNotListed}).live_bytes, INT64_MAX);
+  EXPECT_EQ(sites.at({MemoryProfile::kNotListed}).allocated_bytes, INT64_MAX);
+  std::map<Frames, SiteSum> two;
+  two[kLoad].live_bytes = two[kSave].live_bytes = INT64_MAX;
+  const Json file = Json::parse(speedscope_file(two, "title"));
+  EXPECT_EQ(file["profiles"][0]["endValue"], INT64_MAX);
+}
+
 TEST(MemoryProfileTest, OddRecords) {
   MemoryProfile profile;
   for (const char* text :

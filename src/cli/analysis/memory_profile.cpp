@@ -28,6 +28,10 @@ std::string without_offset(std::string_view frame) {
   return std::string(frame.substr(0, offset)) + ")";
 }
 
+void add_member(std::int64_t& sum, const Json& object, const char* key) {
+  sum = bounded_sum(sum, signed_number(object, key).value_or(0));
+}
+
 }  // namespace
 
 Frames frames_of(const std::string& stack) {
@@ -68,8 +72,8 @@ void MemoryProfile::add(const Json& record) {
   if (type == "shutdown" || !memory.is_object()) {  // a shutdown sums up what was said before
     return;
   }
-  allocated_ += signed_number(memory, "allocated_bytes").value_or(0);
-  allocations_ += signed_number(memory, "allocations").value_or(0);
+  add_member(allocated_, memory, "allocated_bytes");
+  add_member(allocations_, memory, "allocations");
   Environment& here = environment(record);
   here.live_total = signed_number(memory, "live_bytes").value_or(here.live_total);
   const Json& sites = list(memory, "sites");
@@ -92,11 +96,11 @@ void MemoryProfile::add(const Json& record) {
     if (frames.empty()) {
       continue;
     }
-    here.live[frames] += signed_number(site, "live_bytes").value_or(0);
+    add_member(here.live[frames], site, "live_bytes");
     SiteSum& sum = sums_[frames];
-    sum.growth_bytes += signed_number(site, "live_delta_bytes").value_or(0);
-    sum.allocated_bytes += signed_number(site, "allocated_bytes").value_or(0);
-    sum.allocations += signed_number(site, "allocations").value_or(0);
+    add_member(sum.growth_bytes, site, "live_delta_bytes");
+    add_member(sum.allocated_bytes, site, "allocated_bytes");
+    add_member(sum.allocations, site, "allocations");
   }
 }
 
@@ -104,18 +108,19 @@ std::map<Frames, SiteSum> MemoryProfile::sites() const {
   std::map<Frames, SiteSum> all = sums_;
   SiteSum rest{0, 0, allocated_, allocations_};
   for (const Environment& here : environments_) {
-    rest.live_bytes += here.live_total;
+    rest.live_bytes = bounded_sum(rest.live_bytes, here.live_total);
     for (const auto& [frames, bytes] : here.live) {
-      all[frames].live_bytes += bytes;
+      SiteSum& sum = all[frames];
+      sum.live_bytes = bounded_sum(sum.live_bytes, bytes);
     }
   }
   for (const auto& [frames, sum] : all) {
     if (frames.back() == kMapped) {
       continue;  // no part of malloc's totals
     }
-    rest.live_bytes -= std::max<std::int64_t>(sum.live_bytes, 0);
-    rest.allocated_bytes -= sum.allocated_bytes;
-    rest.allocations -= sum.allocations;
+    rest.live_bytes = bounded_sum(rest.live_bytes, -std::max<std::int64_t>(sum.live_bytes, 0));
+    rest.allocated_bytes = bounded_sum(rest.allocated_bytes, -sum.allocated_bytes);
+    rest.allocations = bounded_sum(rest.allocations, -sum.allocations);
   }
   // The sites are estimates: together they may be more than the exact totals.
   rest.live_bytes = std::max<std::int64_t>(rest.live_bytes, 0);

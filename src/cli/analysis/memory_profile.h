@@ -6,6 +6,7 @@
 // and by the invocation's number: N continues the environment whose last was N - 1.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,12 @@
 #include <vector>
 
 namespace lamprey::cli {
+
+// Lines may say anything: a sum stops at the most that it can hold.
+inline std::int64_t bounded_sum(std::int64_t a, std::int64_t b) {
+  constexpr __int128 kMost = INT64_MAX;
+  return static_cast<std::int64_t>(std::clamp(__int128{a} + b, -kMost, kMost));
+}
 
 struct SiteSum {
   std::int64_t live_bytes = 0;

@@ -43,7 +43,7 @@ std::string speedscope_file(const std::map<Frames, SiteSum>& sites, const std::s
       }
       samples.push_back(std::move(sample));
       weights.push_back(bytes);
-      total += bytes;
+      total = bounded_sum(total, bytes);
     }
     profiles.push_back({{"type", "sampled"},
                         {"name", view.name},
