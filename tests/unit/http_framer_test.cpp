@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -99,35 +101,60 @@ TEST(HttpFramerTest, NonsenseEndsInLostAndStaysThere) {
   EXPECT_TRUE(framer.at_message_start());
 }
 
-TEST(HttpFramerTest, RandomBytesNeverBreakIt) {
-  unsigned seed = 7;
+// Pieces of what HTTP is made of, in any order.
+std::string random_stream(std::minstd_rand& random) {
+  static constexpr const char* kParts[] = {"\r\n",
+                                           "\r\n\r\n",
+                                           "\n",
+                                           ":",
+                                           "HTTP/1.1 200 OK\r\n",
+                                           "GET / HTTP/1.1\r\n",
+                                           "content-length: ",
+                                           "9",
+                                           "ffff",
+                                           "chunk",
+                                           "transfer-encoding:chunked\r\n",
+                                           "\xff",
+                                           " ",
+                                           "x"};
+  std::string stream = random() % 4 == 0 ? "" : kParts[4 + (random() % 2)];
+  for (int i = 0; i < 100; ++i) {
+    stream += kParts[random() % std::size(kParts)];
+  }
+  return stream + std::string(random() % 2 == 0 ? 0 : 700, 'z') + "\r\n\r\n";
+}
+
+TEST(HttpFramerTest, RandomBytesMeanTheSameHoweverTheyAreCut) {
+  std::minstd_rand random(7);
+  std::size_t lost = 0;
+  std::size_t messages = 0;
   for (int round = 0; round < 2000; ++round) {
-    HttpFramer framer;
-    Log log;
-    std::string stream;
-    for (int i = 0; i < 300; ++i) {
-      seed = (seed * 1103515245U) + 12345U;
-      constexpr const char* kParts[] = {"\r\n",
-                                        "\n",
-                                        ":",
-                                        "HTTP/1.1 ",
-                                        "content-length: ",
-                                        "9",
-                                        "ffff",
-                                        "chunk",
-                                        "transfer-encoding:chunked\r\n",
-                                        "\xff",
-                                        " ",
-                                        "x"};
-      stream += kParts[(seed >> 16) % 12];
-    }
+    const std::string stream = random_stream(random);
+    HttpFramer whole;
+    Log whole_log;
+    whole.feed(stream.data(), stream.size(), whole_log);
+    HttpFramer cut;
+    Log cut_log;
     for (std::size_t at = 0; at < stream.size();) {
-      seed = (seed * 1103515245U) + 12345U;
-      const std::size_t piece = std::min<std::size_t>(1 + ((seed >> 16) % 40), stream.size() - at);
-      framer.feed(stream.data() + at, piece, log);
+      const std::size_t piece = std::min<std::size_t>(1 + (random() % 40), stream.size() - at);
+      cut.feed(stream.data() + at, piece, cut_log);
       at += piece;
     }
+    ASSERT_EQ(whole_log.events, cut_log.events) << stream;
+    ASSERT_EQ(whole.lost(), cut.lost()) << stream;
+    ASSERT_EQ(whole.at_message_start(), cut.at_message_start()) << stream;
+    for (const std::string& event : whole_log.events) {
+      ASSERT_LT(event.size(), HttpFramer::kLineBytes) << stream;
+      ASSERT_EQ(event.find('\n'), std::string::npos) << stream;
+    }
+    lost += whole.lost() ? 1 : 0;
+    messages += static_cast<std::size_t>(
+        std::count(whole_log.events.begin(), whole_log.events.end(), "end"));
   }
+  // Else it tried nothing but one end.
+  EXPECT_GT(lost, 100U);
+  EXPECT_LT(lost, 1900U);
+  EXPECT_GT(messages, 500U);
 }
 
 }  // namespace
