@@ -1,144 +1,134 @@
-// Mutated ELF files, perf maps and mangled names through everything that reads them: nothing may
-// crash, hang or leave the limits. Run as `elf_fuzz [ITERATIONS] [SEED]`; a seed gives the same
-// bytes every time. With -DLAMPREY_LIBFUZZER the entry point is libFuzzer's.
-#include <fcntl.h>
-#include <unistd.h>
+// Files that pretend to be modules, and names that pretend to be mangled, through what turns
+// addresses into names. An input that does not begin as ELF is lines of names.
+#include <elf.h>
 
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
+#include <algorithm>
 #include <cstring>
-#include <fstream>
-#include <iterator>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "symbols/demangle.h"
+#include "symbols/direct_syscalls.h"
 #include "symbols/symbolizer.h"
-#include "tests/unit/recording_builder.h"
+#include "tests/fuzz/fuzzing.h"
 
 namespace {
 
+using lamprey::fuzzing::odd_number;
+using lamprey::fuzzing::Random;
+using lamprey::fuzzing::require;
 using lamprey::symbols::ElfFile;
 using lamprey::symbols::Place;
 using lamprey::symbols::Symbolizer;
+using lamprey::symbols::SymbolTable;
 
-constexpr std::int32_t kPid = 4711;
+constexpr std::size_t kMachine = offsetof(Elf64_Ehdr, e_machine);
+#ifdef __x86_64__
+constexpr std::uint16_t kThisMachine = EM_X86_64;
+#else
+constexpr std::uint16_t kThisMachine = EM_AARCH64;
+#endif
 
-void write_file(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
-}
-
-void check(const std::string& text) {
-  if (text.size() > Symbolizer::kMaxText || text.find('\n') != std::string::npos ||
-      text.find(';') != std::string::npos) {
-    std::fprintf(stderr, "a name of %zu bytes: %s\n", text.size(), text.c_str());
-    std::abort();
+void check_table(const ElfFile& file, const SymbolTable& table, std::uint64_t bytes) {
+  require(table.offset <= bytes && table.names_offset <= bytes, "tables lie in the file");
+  require(table.count <= bytes / sizeof(Elf64_Sym) && table.names_bytes <= bytes,
+          "tables are no larger than the file");
+  std::vector<Elf64_Sym> symbols(8);
+  const std::size_t read = file.read_symbols(table, 0, symbols);
+  require(read <= symbols.size() && read <= table.count, "no more symbols are read than there are");
+  for (std::size_t i = 0; i < read; ++i) {
+    require(file.read_name(table, symbols[i].st_name).size() <= ElfFile::kMaxName + 3,
+            "a name is cut");
   }
 }
 
-// The same bytes as a module and as a perf map.
-void read_everything(const std::string& directory, const std::string& bytes) {
-  const std::string module = directory + "/module.so";
-  write_file(module, bytes);
-  write_file(directory + "/perf-4711.map", bytes);
-  const auto file = ElfFile::open(module);
-  Symbolizer symbolizer({directory, directory, directory});
-  std::vector<Place> places;
-  for (std::uint64_t offset = 0x1000; offset < 0x3000; offset += 0x55) {
-    places.push_back({kPid, offset, module, file ? file->build_id() : std::string(), offset});
-    places.push_back({kPid, offset, "", "", 0});
-  }
-  for (const Place& place : places) {
-    symbolizer.want(place);
-  }
-  symbolizer.work(UINT64_MAX);
-  for (const Place& place : places) {
-    check(symbolizer.name(place));
-  }
-}
-
-#ifndef LAMPREY_LIBFUZZER
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-// This program's own names in a small module, or this program itself where there is no compiler.
-std::string valid_module(const std::string& directory) {
-  const std::string path = directory + "/seed.so";
-  write_file(path + ".cpp",
-             "namespace a { template <class T> T* f(T* t) { return t + 1; } }\n"
-             "extern \"C\" int* g(int* p) { return a::f(p); }\nlong h(char* c) { return *c; }\n");
-  const std::string command =
-      "c++ -O0 -shared -fPIC -Wl,--build-id -o " + path + " " + path + ".cpp 2>/dev/null";
-  return std::system(command.c_str()) == 0 ? read_file(path) : read_file("/proc/self/exe");
-}
-
-std::string mutated(std::string bytes, std::mt19937_64& random) {
-  const std::size_t table = bytes.size() > 4096 ? bytes.size() - 4096 : 0;  // section headers
-  for (std::uint64_t i = random() % 12; i > 0 && !bytes.empty(); --i) {
-    const std::size_t from = random() % 3 == 0 ? 0 : (random() % 2 == 0 ? table : 0x200);
-    const std::size_t at = (from + (random() % 4096)) % bytes.size();
-    const std::uint64_t odd[] = {0, 1, 0x7FFFFFFF, UINT32_MAX, UINT64_MAX, random(), bytes.size()};
-    const std::uint64_t value = odd[random() % 7];
-    const std::size_t width = std::size_t{1} << (random() % 4);
-    if (at + width <= bytes.size()) {
-      std::memcpy(bytes.data() + at, &value, width);
+std::vector<std::uint64_t> places_in(const ElfFile& file) {
+  std::vector<std::uint64_t> offsets{0, 0x1000, 0x1001, UINT64_MAX};
+  for (const SymbolTable& table : {file.full(), file.exported()}) {
+    std::vector<Elf64_Sym> symbols(8);
+    symbols.resize(file.read_symbols(table, 0, symbols));
+    for (const Elf64_Sym& symbol : symbols) {
+      offsets.push_back(symbol.st_value);
+      offsets.push_back(symbol.st_value + symbol.st_size);
     }
   }
-  if (random() % 8 == 0) {
-    bytes.resize(random() % (bytes.size() + 1));
-  }
-  return bytes;
+  return offsets;
 }
 
-std::string mangled(std::mt19937_64& random) {
-  static constexpr const char* kPieces[] = {
-      "N",         "C1a", "1b",  "I",   "E", "B_",   "B0_",  "B3_",   "M",
-      "X",         "Y",   "S",   "T",   "R", "Kj1_", "h",    "s_",    "u3abc",
-      "Nv",        "NC",  "D",   "L_",  "F", "G_",   "$LT$", "..",    "17h0123456789abcdefE",
-      "St6vector", "S_",  "S0_", "iEE", "v", "K",    "O",    "4name", "99999",
-      ".llvm.1"};
-  std::string text = random() % 2 == 0 ? "_R" : "_ZN";
-  for (std::uint64_t i = random() % 60; i > 0; --i) {
-    text += kPieces[random() % std::size(kPieces)];
-  }
-  return text;
+void check_name(const std::string& text) {
+  require(text.size() <= Symbolizer::kMaxText && text.find('\n') == std::string::npos &&
+              text.find(';') == std::string::npos,
+          "a name is one line of at most kMaxText, without ';'");
 }
 
-#endif
+void read_module(std::string bytes) {
+  static lamprey::fuzzing::InputFile module("module.so");
+  if (bytes.size() >= sizeof(Elf64_Ehdr)) {
+    std::memcpy(bytes.data() + kMachine, &kThisMachine, sizeof(kThisMachine));
+  }
+  module.set(bytes);
+  const auto file = ElfFile::open(module.path());
+  std::vector<std::uint64_t> offsets{0, 1};
+  if (file) {
+    require(file->build_id().size() % 2 == 0, "a build id is whole bytes");
+    require(file->debug_link().find('/') == std::string::npos, "a link leads nowhere else");
+    check_table(*file, file->full(), bytes.size());
+    check_table(*file, file->exported(), bytes.size());
+    require(file->code().bytes <= bytes.size(), "code is no larger than the file");
+    offsets = places_in(*file);
+  }
+  lamprey::symbols::DirectSyscallSearch().finds(module.path());
+  const std::string& directory = lamprey::fuzzing::directory();
+  Symbolizer symbolizer({directory, directory, directory, directory});
+  const std::string id = file ? file->build_id() : std::string();
+  for (const std::uint64_t offset : offsets) {
+    symbolizer.want({4711, offset, module.path(), id, offset});
+  }
+  symbolizer.work(UINT64_MAX);
+  for (const std::uint64_t offset : offsets) {
+    check_name(symbolizer.name({4711, offset, module.path(), id, offset}));
+  }
+}
+
+void read_names(const std::string& text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::string name = text.substr(at, end - at);
+    const std::string readable = lamprey::symbols::demangle(name);
+    require(readable.size() <= (64U << 10U) + name.size(), "a readable name has an end");
+    at = end + 1;
+  }
+}
 
 }  // namespace
 
-#ifdef LAMPREY_LIBFUZZER
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const lamprey::testing::TemporaryDirectory directory;
   const std::string bytes(reinterpret_cast<const char*>(data), size);
-  read_everything(directory.path(), bytes);
-  lamprey::symbols::demangle(bytes);
+  bytes.starts_with(ELFMAG) ? read_module(bytes) : read_names(bytes);
   return 0;
 }
-#else
-int main(int argc, char** argv) {
-  const std::uint64_t iterations = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 2000;
-  const std::uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
-  const lamprey::testing::TemporaryDirectory directory;
-  const std::string seed_module = valid_module(directory.path());
-  std::mt19937_64 random(seed);
-  std::uint64_t demangled = 0;
-  for (std::uint64_t i = 0; i < iterations; ++i) {
-    read_everything(directory.path(), mutated(seed_module, random));
-    for (int name = 0; name < 50; ++name) {
-      const std::string text = mangled(random);
-      demangled += lamprey::symbols::demangle(text) != text ? 1 : 0;
-    }
+
+// Numbers of an ELF file stand at multiples of their size, most of those that matter in its header
+// and in the tables that the header leads to.
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t most, unsigned seed) {
+  Random random(seed);
+  Elf64_Ehdr header{};
+  if (random() % 3 == 0 || size < sizeof(header) || std::memcmp(data, ELFMAG, SELFMAG) != 0) {
+    return LLVMFuzzerMutate(data, size, most);
   }
-  std::printf("elf_fuzz: %llu modules, %llu names demangled, seed %llu: nothing found\n",
-              static_cast<unsigned long long>(iterations),
-              static_cast<unsigned long long>(demangled), static_cast<unsigned long long>(seed));
-  return demangled != 0 ? 0 : 1;
+  std::memcpy(&header, data, sizeof(header));
+  for (std::uint64_t i = 1 + (random() % 4); i > 0; --i) {
+    const std::uint64_t tables[] = {0, header.e_phoff, header.e_shoff, random() % size};
+    const std::uint64_t from = tables[random() % std::size(tables)];
+    const std::size_t width = std::size_t{1} << (random() % 4);
+    const std::uint64_t at = (from + (random() % 1024)) / width * width;
+    if (at < SELFMAG || at > size - width) {
+      continue;
+    }
+    const std::uint64_t near = random() % size;
+    const std::uint64_t value = random() % 2 == 0 ? odd_number(random) : near;
+    std::memcpy(data + at, &value, width);
+  }
+  return size;
 }
-#endif

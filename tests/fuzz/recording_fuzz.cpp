@@ -1,193 +1,421 @@
-// Mutated recordings through everything that reads them: nothing may crash, hang or leave the
-// limits. Run as `recording_fuzz [ITERATIONS] [SEED]`; a seed gives the same bytes every time.
-// With -DLAMPREY_LIBFUZZER the entry point is libFuzzer's.
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
+// Recordings that no process would write, through everything that reads, names and tells them:
+// nothing may crash, hang or leave the limits.
+//
+// An input is not the 2 MB of a recording but how it differs from a whole one, so that a mutation
+// meets what is read: a byte that says from which, then patches of 6 bytes and what they write:
+//   section, bytes written, element (2 bytes), offset in the element (2 bytes)
+#include <algorithm>
+#include <array>
 #include <cstring>
-#include <random>
+#include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "cloudwatch/line.h"
-#include "recording/reader.h"
 #include "report/ledger/at_rest.h"
+#include "report/text/stack_names.h"
+#include "symbols/elf_file.h"
+#include "tests/fuzz/fuzzing.h"
 #include "tests/unit/recording_builder.h"
 
 namespace {
 
-using lamprey::recording::kExactFileBytes;
+using namespace lamprey::recording;
+using lamprey::fuzzing::odd_number;
+using lamprey::fuzzing::Random;
+using lamprey::fuzzing::require;
 using lamprey::report::Report;
+using lamprey::testing::RecordingBuilder;
 
-std::string g_path;
+constexpr std::uint32_t kStacksFilled = 12;
+constexpr std::uint32_t kModulesFilled = 4;
 
-void write_file(const std::uint8_t* data, std::size_t size) {
-  const int file = open(g_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  std::size_t done = 0;
-  while (done < size) {
-    const ssize_t wrote = write(file, data + done, size - done);
-    if (wrote <= 0) {
-      std::abort();
+struct Part {
+  std::size_t offset;
+  std::size_t stride;
+  std::size_t elements;  // that hold anything
+};
+constexpr Part kParts[] = {
+    {0, sizeof(Header), 1},
+    {kInvocationsOffset, sizeof(Invocation), 10},
+    {kBoundariesOffset, sizeof(Boundary), kBoundaries},
+    {kSlotsOffset, sizeof(ThreadSlot), 3},
+    {kRowsOffset, sizeof(CallRow), kCallCount + 8},
+    {kDescriptorsOffset, sizeof(Descriptor), 12},
+    {kTargetsOffset, sizeof(Target), kTargets},
+    {kModulesOffset, sizeof(Module), kModulesFilled + 2},
+    {kSitesOffset, sizeof(Site), kStacksFilled + 2},
+    {kStacksOffset, sizeof(Stack), kStacksFilled + 2},
+    {kKernelOffset, sizeof(Kernel), 1},
+    {0, 0, 0},  // the file ends at what is written
+};
+constexpr std::size_t kCut = std::size(kParts) - 1;
+constexpr std::size_t kMaxWritten = 32;
+
+// ---- whole recordings
+// -----------------------------------------------------------------------------
+
+// A module that has names, in a place of its own: what a recording names is opened.
+const std::string& module_path() {
+  static const std::string path = [] {
+    std::FILE* from = std::fopen("tests/fuzz/corpus/elf/names.so", "rbe");
+    require(from != nullptr,
+            "tests/fuzz/corpus/elf/names.so is there: run from the root of the sources");
+    std::string bytes(1U << 16U, '\0');
+    bytes.resize(std::fread(bytes.data(), 1, bytes.size(), from));
+    std::fclose(from);
+    static lamprey::fuzzing::InputFile module("m.so");
+    module.set(bytes);
+    return module.path();
+  }();
+  return path;
+}
+
+void fill_module(Module& module, std::uint32_t index) {
+  const auto file = lamprey::symbols::ElfFile::open(module_path());
+  require(file.has_value(), "the module can be read");
+  const std::string id = file->build_id();
+  module.start = 0x10000 * (index + 1);
+  module.end = module.start + 0x8000;
+  module.bias = module.start;
+  module.born = index == 3 ? 1 : 0;
+  module.died = index == 2 ? 1 : 0;
+  module.build_id_bytes =
+      static_cast<std::uint8_t>(std::min<std::size_t>(id.size() / 2, kMaxBuildId));
+  for (std::size_t i = 0; i < module.build_id_bytes; ++i) {
+    module.build_id[i] = static_cast<std::uint8_t>(std::stoul(id.substr(2 * i, 2), nullptr, 16));
+  }
+  std::strncpy(module.path, module_path().c_str(), sizeof(module.path) - 1);
+  module.state = kModuleThere;
+}
+
+void fill_stacks(RecordingBuilder& builder) {
+  for (std::uint32_t i = 0; i < kModulesFilled; ++i) {
+    fill_module(builder.writer().module_at(i), i);
+  }
+  for (std::uint32_t i = 0; i < kStacksFilled; ++i) {
+    Stack& stack = builder.writer().stack_at(i);
+    for (std::uint32_t frame = 0; frame <= i; ++frame) {
+      stack.frames[frame] = (0x10000 * (1 + (frame % 5))) + 0x1000 + (0x10 * i) + frame;
     }
-    done += static_cast<std::size_t>(wrote);
+    stack.generation = static_cast<std::uint16_t>(i % 2);
+    stack.flags = i % 4 == 0 ? kStackCut : std::uint16_t{0};
+    stack.depth = i + 1;
+    Site& site = builder.writer().site_at(i);
+    site = {1000U * i, 256U * i, 900U * i, 100U * i,
+            i,         50,       800U * i, i % 3 == 0 ? kSiteMapping : 0};
   }
-  close(file);
+  Header& header = builder.header();
+  header.modules_used = kModulesFilled;
+  header.stacks_used = kStacksFilled;
+  header.generation = 1;
+  header.sample_bytes = header.sample_now = 4096;
+  header.samples = 50;
+  header.peak_round = 6;
 }
 
-void check_line(const Report& report) {
-  lamprey::cloudwatch::LineOptions options;
-  options.detail = lamprey::cloudwatch::Detail::kFull;
-  const std::string line = lamprey::cloudwatch::to_line(report, options);
-  if (line.size() > lamprey::cloudwatch::kMaxBytes || line.find('\n') != std::string::npos) {
-    std::fprintf(stderr, "a line of %zu bytes\n", line.size());
-    std::abort();
-  }
-}
-
-// Returns whether the file opened at all.
-bool read_everything() {
-  lamprey::recording::Failure failure;
-  auto reader = lamprey::recording::Reader::open(g_path, failure);
-  if (!reader) {
-    if (failure.text.empty() || failure.text.find('\n') != std::string::npos) {
-      std::abort();
+void fill_targets(RecordingBuilder& builder) {
+  for (std::uint32_t kind = 0; kind < kTargetKinds; ++kind) {
+    for (std::uint32_t i = 0; i < 3; ++i) {
+      const auto index =
+          builder.writer().take_target(static_cast<TargetKind>(kind), kind + (8 * i) + 1);
+      Target& target = builder.writer().target_at(index);
+      std::strcpy(target.name, "/somewhere");
+      target.address_kind = i == 0 ? kAddressIp4 : i == 1 ? kAddressIp6 : kAddressUnix;
+      target.port = 443;
+      target.totals.starts = 7;
+      target.totals.ticks = 9000;
+      builder.writer().show_target(index);
+      builder.writer().descriptor(static_cast<int>(3 + (3 * kind) + i)) = {
+          static_cast<DescriptorKind>(kind + i),
+          1,
+          static_cast<std::uint16_t>(index + 1),
+          0,
+          {0},
+          0,
+          0,
+          0,
+          0};
     }
-    return false;
   }
-  std::size_t lines = 0;
-  lamprey::report::Ledger ledger(std::move(*reader));
-  lamprey::report::give_everything(ledger, [&lines](Report& report) {
-    check_line(report);
-    ++lines;
-  });
-  ledger.refresh();
-  ledger.give_ended(check_line);
-  ledger.find("r3");
-  ledger.reader().live(lamprey::recording::monotonic_ns());
-  if (lines > lamprey::recording::kInvocations + 2) {
-    std::abort();
-  }
-  return true;
 }
 
-std::vector<std::uint8_t> valid_recording() {
-  lamprey::testing::RecordingBuilder builder(g_path, "", true);
-  builder.end_init();
-  for (int i = 0; i < 5; ++i) {
-    builder.invoke("r" + std::to_string(i), 3);
-  }
-  builder.start("open");
-  builder.slot().in_flight = {3, 4, lamprey::recording::monotonic_ns(), 0, 0, 0, 0};
-  for (std::uint32_t kind = 0; kind < lamprey::recording::kTargetKinds; ++kind) {
-    const auto index =
-        builder.writer().take_target(static_cast<lamprey::recording::TargetKind>(kind), kind + 1);
-    std::strcpy(builder.writer().target_at(index).name, "/somewhere");
-    builder.writer().target_at(index).totals.starts = 7;
-    builder.writer().show_target(index);
-    builder.writer().descriptor(static_cast<int>(4 + kind)) = {
-        lamprey::recording::DescriptorKind::kFile,
-        1,
-        static_cast<std::uint16_t>(index + 1),
-        0,
-        0,
-        0,
-        0,
-        0,
-        0};
-  }
-  lamprey::recording::Death& death = builder.header().deaths[1];
-  death.kind = lamprey::recording::DeathKind::kSignal;
+void fill_end(RecordingBuilder& builder) {
+  Death& death = builder.header().deaths[kDeathBySignal];
+  death.kind = DeathKind::kSignal;
   death.signal = 11;
   death.code = 1;
-  death.stack = 1;
-  death.at = lamprey::testing::RecordingBuilder::now();
-  death.state = lamprey::recording::DeathState::kWritten;
-  builder.orphan();
-  std::vector<std::uint8_t> bytes(kExactFileBytes);
-  std::memcpy(bytes.data(), builder.bytes(), bytes.size());
-  return bytes;
+  death.stack = 3;
+  death.at = RecordingBuilder::now();
+  std::strcpy(death.module, "/somewhere.so");
+  std::strcpy(death.message, "St13runtime_error");
+  death.state = DeathState::kWritten;
 }
 
-#ifndef LAMPREY_LIBFUZZER
+// A runtime that was killed amid its sixth invocation; one that has more than one at a time and was
+// restored from a snapshot; a program of `lamprey run`.
+enum class Base : std::uint8_t { kRuntime, kConcurrent, kRun };
+constexpr std::size_t kBases = 3;
 
-// Interesting places get most of the hits: a random byte of 1.5 MB would hardly ever matter.
-std::size_t place(std::mt19937_64& random) {
-  using namespace lamprey::recording;
-  const std::size_t starts[] = {0,
-                                kInvocationsOffset,
-                                kBoundariesOffset,
-                                kSlotsOffset,
-                                kRowsOffset,
-                                kDescriptorsOffset,
-                                kTargetsOffset,
-                                kKernelOffset,
-                                kKernelOffset + offsetof(Kernel, rows),
-                                kKernelOffset + offsetof(Kernel, boundaries),
-                                kRowsOffset + (kCallCount * sizeof(CallRow))};
-  const std::size_t widths[] = {sizeof(Header),        sizeof(Invocation) * 8,
-                                sizeof(Boundary) * 4,  sizeof(ThreadSlot) * 4,
-                                sizeof(CallRow) * 8,   sizeof(Descriptor) * 8,
-                                sizeof(Target) * 8,    64,
-                                sizeof(KernelRow) * 8, sizeof(KernelBoundary) * 3,
-                                sizeof(CallRow) * 8};
-  const std::size_t which = random() % std::size(starts);
-  return starts[which] + (random() % widths[which]);
+std::unique_ptr<RecordingBuilder> whole_recording(Base base) {
+  const std::string path =
+      lamprey::fuzzing::directory() + "/" + std::to_string(static_cast<int>(base)) + ".rec";
+  auto builder = std::make_unique<RecordingBuilder>(path, "", true);
+  Header& header = builder->header();
+  header.role = base == Base::kRun ? Role::kRun : Role::kRuntime;
+  header.flags |= base == Base::kConcurrent ? kFlagConcurrent : 0;
+  fill_targets(*builder);
+  builder->end_init();
+  if (base == Base::kConcurrent) {
+    header.restored = RecordingBuilder::now();
+  }
+  for (int i = 0; i < (base == Base::kRun ? 0 : 5); ++i) {
+    builder->invoke("r" + std::to_string(i), 3);
+  }
+  fill_stacks(*builder);
+  builder->start("open");
+  if (base == Base::kConcurrent) {
+    builder->start("beside");
+  }
+  builder->slot().in_flight = {
+      static_cast<std::uint32_t>(Call::k_read) + 1, 4, monotonic_ns(), 0, 0, 2, 0};
+  if (base == Base::kRuntime) {
+    fill_end(*builder);
+  }
+  builder->orphan();
+  return builder;
 }
 
-constexpr std::uint64_t kOdd[] = {0,         1,          0x7F,       0xFF,
-                                  0xFFFF,    0x7FFFFFFF, 0x80000000, 0xFFFFFFFF,
-                                  INT64_MAX, 1ULL << 63, UINT64_MAX, 4096};
+// ---- patches
+// --------------------------------------------------------------------------------------
 
-void mutate(std::vector<std::uint8_t>& bytes, std::mt19937_64& random) {
-  const std::size_t hits = 1 + (random() % 8);
-  for (std::size_t i = 0; i < hits; ++i) {
-    std::size_t at = place(random);
-    if (random() % 3 == 0) {
-      bytes[at] = static_cast<std::uint8_t>(random());
-      continue;
+struct Patch {
+  std::uint8_t part = 0;
+  std::uint16_t element = 0;
+  std::uint16_t offset = 0;
+  std::vector<std::uint8_t> bytes;
+};
+
+struct Input {
+  std::uint8_t base = 0;
+  std::vector<Patch> patches;
+};
+
+Input read_input(const std::uint8_t* data, std::size_t size) {
+  Input input;
+  input.base = size > 0 ? data[0] % kBases : 0;
+  for (std::size_t at = 1; at + 7 <= size;) {
+    Patch patch;
+    patch.part = data[at] % std::size(kParts);
+    const std::size_t most = std::min(1 + (data[at + 1] % kMaxWritten), size - at - 6);
+    std::memcpy(&patch.element, data + at + 2, 2);
+    std::memcpy(&patch.offset, data + at + 4, 2);
+    patch.bytes.assign(data + at + 6, data + at + 6 + most);
+    input.patches.push_back(std::move(patch));
+    at += 6 + most;
+  }
+  return input;
+}
+
+std::size_t write_input(const Input& input, std::uint8_t* data, std::size_t most) {
+  std::size_t size = 0;
+  data[size++] = input.base;
+  for (const Patch& patch : input.patches) {
+    if (size + 6 + patch.bytes.size() > most) {
+      break;
     }
-    at &= ~std::size_t{random() % 2 == 0 ? 7U : 3U};
-    const std::uint64_t value = random() % 4 == 0 ? random() : kOdd[random() % std::size(kOdd)];
-    std::memcpy(bytes.data() + at, &value, random() % 2 == 0 ? 4 : 8);
+    data[size++] = patch.part;
+    data[size++] = static_cast<std::uint8_t>(patch.bytes.size() - 1);
+    std::memcpy(data + size, &patch.element, 2);
+    std::memcpy(data + size + 2, &patch.offset, 2);
+    std::copy(patch.bytes.begin(), patch.bytes.end(), data + size + 4);
+    size += 4 + patch.bytes.size();
   }
-  if (random() % 8 == 0) {
-    bytes.resize(random() % bytes.size());
-  }
+  return size;
 }
 
-#endif
+// A recording that is changed for one input, and whole again after it.
+class Patched {
+ public:
+  explicit Patched(Base base) : whole_(whole_recording(base)), copy_(kExactFileBytes) {
+    std::memcpy(copy_.data(), whole_->bytes(), copy_.size());
+  }
+  const std::string& path() const { return whole_->path(); }
+
+  void apply(const std::vector<Patch>& patches) {
+    for (const Patch& patch : patches) {
+      if (patch.part == kCut) {
+        std::uint32_t end = 0;
+        std::memcpy(&end, patch.bytes.data(), std::min(sizeof(end), patch.bytes.size()));
+        end_ = std::min<std::size_t>(end_, end % copy_.size());
+        continue;
+      }
+      const Part& part = kParts[patch.part];
+      const std::size_t at = part.offset + (patch.element % part.elements * part.stride) +
+                             (patch.offset % part.stride);
+      const std::size_t bytes = std::min(patch.bytes.size(), copy_.size() - at);
+      std::memcpy(whole_->bytes() + at, patch.bytes.data(), bytes);
+      changed_.emplace_back(at, bytes);
+    }
+    if (end_ < copy_.size()) {
+      require(truncate(path().c_str(), static_cast<off_t>(end_)) == 0, "a recording can be cut");
+    }
+  }
+
+  void restore() {
+    if (end_ < copy_.size()) {
+      require(truncate(path().c_str(), static_cast<off_t>(copy_.size())) == 0, "and made whole");
+      std::memcpy(whole_->bytes() + end_, copy_.data() + end_, copy_.size() - end_);
+      end_ = copy_.size();
+    }
+    for (const auto& [at, bytes] : changed_) {
+      std::memcpy(whole_->bytes() + at, copy_.data() + at, bytes);
+    }
+    changed_.clear();
+  }
+
+ private:
+  std::unique_ptr<RecordingBuilder> whole_;
+  std::vector<std::byte> copy_;
+  std::size_t end_ = kExactFileBytes;
+  std::vector<std::pair<std::size_t, std::size_t>> changed_;
+};
+
+// ---- what is read
+// ---------------------------------------------------------------------------------
+
+void check_line(const Report& report, lamprey::cloudwatch::Detail detail) {
+  lamprey::cloudwatch::LineOptions options;
+  options.detail = detail;
+  const std::string line = lamprey::cloudwatch::to_line(report, options);
+  require(line.size() <= lamprey::cloudwatch::kMaxBytes, "a line is no longer than kMaxBytes");
+  require(line.find('\n') == std::string::npos && nlohmann::json::accept(line),
+          "a line is one line of JSON in UTF-8");
+}
+
+void check_stack(const std::string& text) {
+  require(text.size() <= lamprey::report::kMaxStackText && text.find('\n') == std::string::npos,
+          "a stack is one line of at most kMaxStackText");
+}
+
+void tell(Report& report, lamprey::symbols::Symbolizer& symbolizer) {
+  lamprey::report::name_stacks(report, symbolizer, UINT64_MAX);
+  check_stack(report.death.stack_text);
+  for (const auto& blocked : report.blocked) {
+    check_stack(blocked.stack_text);
+  }
+  if (report.memory) {
+    for (const auto& site : report.memory->sites) {
+      check_stack(site.stack_text);
+    }
+  }
+  check_line(report, lamprey::cloudwatch::Detail::kFull);
+  check_line(report, lamprey::cloudwatch::Detail::kShort);
+}
+
+void read_everything(const std::string& path) {
+  Failure failure;
+  auto reader = Reader::open(path, failure);
+  if (!reader) {
+    require(!failure.text.empty() && failure.text.find('\n') == std::string::npos,
+            "why a recording is refused is said in one line");
+    return;
+  }
+  const std::string& directory = lamprey::fuzzing::directory();
+  lamprey::symbols::Symbolizer symbolizer({directory, directory, directory, directory});
+  std::size_t lines = 0;
+  lamprey::report::Ledger ledger(std::move(*reader));
+  lamprey::report::give_everything(ledger, [&](Report& report) {
+    tell(report, symbolizer);
+    ++lines;
+  });
+  require(lines <= kInvocations + 2, "no more is told than there is room for");
+  ledger.refresh();
+  ledger.give_ended([&](Report& report) { tell(report, symbolizer); });
+  ledger.find("r3");
+  for (const OpenCall& call : ledger.reader().open_calls()) {
+    require(static_cast<std::size_t>(call.call) < kCallCount, "a call that is open exists");
+    ledger.reader().stack(call.stack);
+  }
+  for (int descriptor = -1; descriptor < 16; ++descriptor) {
+    ledger.reader().descriptor_text(descriptor);
+  }
+  require(ledger.reader().dropped().size() <= Reader::kMaxDropped, "complaints are few");
+}
 
 }  // namespace
 
-#ifdef LAMPREY_LIBFUZZER
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const lamprey::testing::TemporaryDirectory directory;
-  g_path = directory.path() + "/1.rec";
-  write_file(data, size);
-  read_everything();
+  static std::array<Patched, kBases> bases{Patched(Base::kRuntime), Patched(Base::kConcurrent),
+                                           Patched(Base::kRun)};
+  const Input input = read_input(data, size);
+  Patched& base = bases[input.base];
+  base.apply(input.patches);
+  read_everything(base.path());
+  base.restore();
   return 0;
 }
-#else
-int main(int argc, char** argv) {
-  const lamprey::testing::TemporaryDirectory directory;
-  g_path = directory.path() + "/1.rec";
-  const std::uint64_t iterations = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 500;
-  const std::uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
-  std::mt19937_64 random(seed);
-  const std::vector<std::uint8_t> valid = valid_recording();
-  std::uint64_t opened = 0;
-  for (std::uint64_t i = 0; i < iterations; ++i) {
-    std::vector<std::uint8_t> bytes = valid;
-    mutate(bytes, random);
-    write_file(bytes.data(), bytes.size());
-    opened += read_everything() ? 1 : 0;
-  }
-  std::printf("%llu mutated recordings read, %llu of them past the header\n",
-              static_cast<unsigned long long>(iterations), static_cast<unsigned long long>(opened));
-  return opened * 10 > iterations ? 0 : 1;  // else it tested nothing but the header's refusal
+
+namespace {
+
+// One field, or several, of one element; fields begin at multiples of their size.
+Patch new_patch(Random& random) {
+  Patch patch;
+  // The end of the file is one of many things.
+  patch.part = static_cast<std::uint8_t>(random() % 16 == 0 ? kCut : random() % kCut);
+  patch.element = static_cast<std::uint16_t>(random());
+  const std::size_t width = std::size_t{1} << (random() % 4);
+  patch.offset = static_cast<std::uint16_t>(random() / width * width);
+  // Small parts of large elements would hardly ever be met: counts stand at the front.
+  patch.offset = random() % 3 == 0 ? patch.offset % 64 : patch.offset;
+  const std::uint64_t value = odd_number(random);
+  patch.bytes.resize(width);
+  std::memcpy(patch.bytes.data(), &value, width);
+  return patch;
 }
-#endif
+
+void change(Patch& patch, Random& random) {
+  switch (random() % 4) {
+    case 0:
+      patch.element = static_cast<std::uint16_t>(patch.element + (random() % 5) - 2);
+      break;
+    case 1:
+      patch.offset = static_cast<std::uint16_t>(patch.offset + patch.bytes.size());
+      break;
+    case 2:
+      patch.bytes.resize(kMaxWritten);
+      patch.bytes.resize(std::max<std::size_t>(
+          1, LLVMFuzzerMutate(patch.bytes.data(), 1 + (random() % 16), kMaxWritten)));
+      break;
+    default: {
+      const std::uint64_t value = odd_number(random);
+      std::memcpy(patch.bytes.data(), &value, std::min(sizeof(value), patch.bytes.size()));
+    }
+  }
+}
+
+}  // namespace
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t most, unsigned seed) {
+  Random random(seed);
+  if (random() % 8 == 0) {
+    return LLVMFuzzerMutate(data, size, most);
+  }
+  Input input = read_input(data, size);
+  std::vector<Patch>& patches = input.patches;
+  for (std::uint64_t i = 1 + (random() % 3); i > 0; --i) {
+    const std::uint64_t what = patches.empty() ? 0 : random() % 8;
+    if (what < 3) {
+      patches.push_back(new_patch(random));
+    } else if (what < 6) {
+      change(patches[random() % patches.size()], random);
+    } else if (what == 6) {
+      patches.erase(patches.begin() + static_cast<std::ptrdiff_t>(random() % patches.size()));
+    } else {
+      input.base = static_cast<std::uint8_t>(random() % kBases);
+    }
+  }
+  return write_input(input, data, most);
+}

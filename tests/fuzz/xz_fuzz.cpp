@@ -1,111 +1,94 @@
-// Damaged xz streams through the reader of .gnu_debugdata: it must end, and write nowhere but into
-// the room that it was given. Run as `xz_fuzz [ITERATIONS] [SEED]`; a seed gives the same bytes
-// every time. With -DLAMPREY_LIBFUZZER the entry point is libFuzzer's.
-#include <sys/mman.h>
-#include <unistd.h>
-
+// Damaged xz streams through the reader of .gnu_debugdata: it must end, write nowhere but into the
+// room that it was given, and unpack the same however small the steps are.
 #include <algorithm>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
-#include <random>
+#include <cstring>
 #include <string>
 #include <vector>
 
 #include "symbols/xz_stream.h"
-#include "tests/unit/recording_builder.h"
+#include "tests/fuzz/fuzzing.h"
 
 namespace {
 
+using lamprey::fuzzing::require;
 using lamprey::symbols::XzStream;
+using Progress = XzStream::Progress;
 
-constexpr std::uint64_t kMaxUnpacked = std::uint64_t{1} << 20;
+constexpr std::uint64_t kMaxUnpacked = std::uint64_t{1} << 17;
 
-// How it ended; kBroken also where its size is refused.
-XzStream::Progress read(const std::string& packed) {
-  const int file = memfd_create("xz_fuzz", MFD_CLOEXEC);
-  auto progress = XzStream::Progress::kBroken;
-  if (write(file, packed.data(), packed.size()) == static_cast<ssize_t>(packed.size())) {
-    const auto size = lamprey::symbols::xz_unpacked_bytes(file, 0, packed.size());
-    if (size && *size <= kMaxUnpacked) {
-      constexpr std::size_t kGuard = 4096;
-      constexpr std::uint8_t kUntouched = 0x5A;
-      const auto bytes = static_cast<std::size_t>(*size);
-      std::vector<std::uint8_t> room(bytes + (2 * kGuard), kUntouched);
-      XzStream stream(file, 0, packed.size(), {room.data() + kGuard, bytes});
-      do {
-        progress = stream.step(4096);
-      } while (progress == XzStream::Progress::kMore);
-      const auto untouched = [](std::uint8_t byte) { return byte == kUntouched; };
-      if (!std::all_of(room.begin(), room.begin() + kGuard, untouched) ||
-          !std::all_of(room.end() - kGuard, room.end(), untouched)) {
-        std::fprintf(stderr, "xz_fuzz: bytes outside the room were written\n");
-        std::abort();
-      }
-    }
-  }
-  close(file);
-  return progress;
+struct Unpacked {
+  Progress end = Progress::kBroken;
+  std::size_t written = 0;
+  std::vector<std::uint8_t> bytes;
+};
+
+Unpacked unpack(int file, std::size_t packed, std::size_t bytes, std::size_t step) {
+  Unpacked result;
+  // Exactly so large: asan sees the first byte behind it.
+  result.bytes.resize(bytes);
+  XzStream stream(file, 0, packed, {result.bytes.data(), bytes});
+  // Every step takes at least a byte of what is packed or gives one of what is unpacked.
+  std::size_t steps = (2 * packed) + bytes + 16;
+  do {
+    result.end = stream.step(step);
+    require(steps-- > 0, "a stream ends");
+  } while (result.end == Progress::kMore);
+  result.written = stream.written();
+  require(result.written <= bytes, "no more is written than there is room");
+  return result;
 }
-
-#ifndef LAMPREY_LIBFUZZER
-
-std::string packed_program(const std::string& directory, const std::string& options) {
-  const std::string path = directory + "/content";
-  const std::string command = "head -c 40000 /proc/self/exe >'" + path + "' && xz -f -k " +
-                              options + " '" + path + "' 2>/dev/null";
-  if (std::system(command.c_str()) != 0) {
-    return {};
-  }
-  std::ifstream file(path + ".xz", std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-std::string damaged(std::string bytes, std::mt19937_64& random) {
-  for (std::uint64_t i = 1 + (random() % 6); i > 0; --i) {
-    const std::size_t reach = random() % 2 == 0 ? 64 : bytes.size();  // headers are short
-    const std::size_t at = random() % std::min(reach, bytes.size());
-    const std::size_t from_end = bytes.size() - 1 - at;
-    bytes[random() % 4 == 0 ? from_end : at] = static_cast<char>(random());
-  }
-  if (random() % 8 == 0) {
-    bytes.resize(1 + (random() % bytes.size()));
-  }
-  return bytes;
-}
-
-#endif
 
 }  // namespace
 
-#ifdef LAMPREY_LIBFUZZER
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  read(std::string(reinterpret_cast<const char*>(data), size));
+  static lamprey::fuzzing::InputFile file("xz");
+  file.set({reinterpret_cast<const char*>(data), size});
+  const auto said = lamprey::symbols::xz_unpacked_bytes(file.descriptor(), 0, size);
+  if (!said || *said > kMaxUnpacked) {
+    return 0;
+  }
+  const auto bytes = static_cast<std::size_t>(*said);
+  const Unpacked whole = unpack(file.descriptor(), size, bytes, bytes + 1);
+  const Unpacked steps = unpack(file.descriptor(), size, bytes, 1 + (size % 7));
+  require(whole.end == steps.end && whole.written == steps.written && whole.bytes == steps.bytes,
+          "the steps' size changes nothing");
+  require(whole.end != Progress::kEnd || whole.written == bytes, "a whole stream is whole");
   return 0;
 }
-#else
-int main(int argc, char** argv) {
-  const std::uint64_t iterations = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 10000;
-  const std::uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
-  const lamprey::testing::TemporaryDirectory directory;
-  std::vector<std::string> seeds;
-  for (const char* options : {"-6", "--block-size=5000", "--lzma2=lc=0,lp=3,pb=1"}) {
-    seeds.push_back(packed_program(directory.path(), options));
-    if (read(seeds.back()) != XzStream::Progress::kEnd) {
-      std::fprintf(stderr, "xz_fuzz: xz %s made nothing that can be read\n", options);
-      return 1;
-    }
+
+// Besides what libFuzzer does: the index says another size, or what the blocks really unpack to, so
+// that a stream that was changed can be whole again.
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t most, unsigned seed) {
+  lamprey::fuzzing::Random random(seed);
+  size = LLVMFuzzerMutate(data, size, most);
+  constexpr std::size_t kFooter = 12;
+  if (random() % 3 != 0 || size < kFooter) {
+    return size;
   }
-  std::mt19937_64 random(seed);
-  std::uint64_t whole = 0;
-  for (std::uint64_t i = 0; i < iterations; ++i) {
-    whole += read(damaged(seeds[i % seeds.size()], random)) == XzStream::Progress::kEnd ? 1 : 0;
+  static lamprey::fuzzing::InputFile file("mutated");
+  file.set({reinterpret_cast<const char*>(data), size});
+  std::vector<std::uint8_t> room(kMaxUnpacked);
+  XzStream stream(file.descriptor(), 0, size, room);
+  for (int steps = 0; steps < 10000 && stream.step(4096) == Progress::kMore; ++steps) {
   }
-  std::printf("xz_fuzz: %llu streams, %llu of them still whole, seed %llu: nothing found\n",
-              static_cast<unsigned long long>(iterations), static_cast<unsigned long long>(whole),
-              static_cast<unsigned long long>(seed));
-  return 0;
+  std::uint64_t number =
+      random() % 4 == 0 ? lamprey::fuzzing::odd_number(random) : stream.written();
+  // An index of one block: 0, 1, its packed size (2 bytes will do: nobody looks), its unpacked
+  // size.
+  std::vector<std::uint8_t> index{0, 1, 0x80, 1};
+  for (; number > 0x7F && index.size() < 12; number >>= 7U) {
+    index.push_back(static_cast<std::uint8_t>(number | 0x80U));
+  }
+  index.push_back(static_cast<std::uint8_t>(number & 0x7FU));
+  index.resize((index.size() + 3) / 4 * 4);
+  index.resize(index.size() + 4);  // its sum
+  const std::uint8_t units = static_cast<std::uint8_t>((index.size() / 4) - 1);
+  const std::uint8_t footer[kFooter] = {0, 0, 0, 0, units, 0, 0, 0, 0, 1, 'Y', 'Z'};
+  index.insert(index.end(), footer, footer + kFooter);
+  // In the place of the one that is there, where that is as long.
+  const std::size_t at = std::max(size, index.size()) - index.size();
+  std::copy(index.begin() + static_cast<std::ptrdiff_t>(at + index.size() - size), index.end(),
+            data + at);
+  return size;
 }
-#endif
