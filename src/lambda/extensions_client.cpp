@@ -2,12 +2,12 @@
 #include "lambda/extensions_client.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 
 #include <algorithm>
 #include <exception>
 #include <thread>
 
+#include "descriptors/ready.h"
 #include "lambda/http_answer.h"
 #include "lambda/tcp.h"
 
@@ -65,10 +65,7 @@ std::optional<HttpAnswer> ExtensionsClient::exchange(bool is_register, const std
   const Socket& socket = connection_->socket;
   send_all(socket, request_text(is_register, body));
   if (idle) {
-    pollfd waiting{socket.descriptor(), POLLIN, 0};
-    milliseconds pace = idle();
-    while (poll(&waiting, 1, static_cast<int>(pace.count())) == 0) {
-      pace = idle();
+    while (!descriptors::wait_readable(socket.descriptor(), idle())) {
     }
   }
   AnswerParser parser;

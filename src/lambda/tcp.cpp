@@ -15,6 +15,8 @@
 #include <memory>
 #include <stdexcept>
 
+#include "descriptors/ready.h"
+
 namespace lamprey::lambda {
 namespace {
 
@@ -43,8 +45,25 @@ Socket make_socket(const addrinfo& address, int flags) {
   return Socket(socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
 }
 
+// A handled signal does not stop a connect that has begun: it goes on without us (connect(2)), and
+// how it ended is the socket's error. False: errno says why not.
 bool connect_one(const Socket& socket, const addrinfo& address) {
-  return socket.is_open() && connect(socket.descriptor(), address.ai_addr, address.ai_addrlen) == 0;
+  if (!socket.is_open()) {
+    return false;
+  }
+  if (connect(socket.descriptor(), address.ai_addr, address.ai_addrlen) == 0) {
+    return true;
+  }
+  if (errno != EINTR) {
+    return false;
+  }
+  int error = 0;
+  socklen_t size = sizeof(error);
+  descriptors::wait_writable(socket.descriptor(), std::nullopt);
+  if (getsockopt(socket.descriptor(), SOL_SOCKET, SO_ERROR, &error, &size) == 0) {
+    errno = error;
+  }
+  return errno == 0;
 }
 
 }  // namespace

@@ -1,0 +1,14 @@
+// Waiting until a descriptor is ready. Nothing is read or written here.
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+namespace lamprey::descriptors {
+
+// Whether the descriptor can be read (written), or has an error to tell, before the time is up.
+// Without a time it waits as long as it takes. A signal that is handled meanwhile changes nothing.
+bool wait_readable(int descriptor, std::optional<std::chrono::milliseconds> most);
+bool wait_writable(int descriptor, std::optional<std::chrono::milliseconds> most);
+
+}  // namespace lamprey::descriptors
