@@ -3,16 +3,15 @@
 #include "cloudwatch/line.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <ctime>
 
 #include "cloudwatch/form.h"
 #include "cloudwatch/metrics.h"
 #include "cloudwatch/sections.h"
+#include "descriptors/whole.h"
 
 namespace lamprey::cloudwatch {
 namespace {
@@ -233,19 +232,7 @@ std::string to_line(const Report& report, const LineOptions& options) {
 }
 
 bool write_line(int descriptor, const std::string& line) {
-  const std::string text = line + "\n";
-  std::size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t wrote = write(descriptor, text.data() + done, text.size() - done);
-    if (wrote < 0 && errno == EINTR) {
-      continue;
-    }
-    if (wrote <= 0) {
-      return false;
-    }
-    done += static_cast<std::size_t>(wrote);
-  }
-  return true;
+  return descriptors::write_whole(descriptor, line + "\n");
 }
 
 }  // namespace lamprey::cloudwatch

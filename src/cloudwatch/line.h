@@ -35,7 +35,8 @@ struct LineOptions {
 // that are not vital are shortened above kGoodBytes already.
 std::string to_line(const report::Report& report, const LineOptions& options);
 
-// Writes the line and a newline with one write(2); false when the descriptor does not take it.
+// Writes the line and a newline with one write(2) where that is possible, and waits for room; false
+// when the descriptor does not take it.
 bool write_line(int descriptor, const std::string& line);
 
 }  // namespace lamprey::cloudwatch

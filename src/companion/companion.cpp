@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "cloudwatch/form.h"
+#include "companion/neighbours.h"
 #include "companion/wrapper_note.h"
 #include "recording/reader_directory.h"
 #include "report/ledger/at_rest.h"
@@ -87,6 +88,7 @@ int Companion::run() {
     idle = [this, soon = kLooksAtFirst]() mutable {
       std::size_t drained = 0;
       guarded("looking at recordings", [this, &drained] {
+        send_waiting(milliseconds{0});
         look();
         drained = drain({});
         bury_children();
@@ -134,10 +136,13 @@ void Companion::settle() {
   obstacle_ = recording::make_directory(surroundings_.directory);
   if (!obstacle_.empty()) {
     log(LogLevel::kError, obstacle_);
-  } else if (!journal_.open(surroundings_.output)) {
-    log(LogLevel::kError,
-        fmt::format("no journal can be kept in {}: a restart may lose or repeat a line",
-                    recording::kDirectory));
+  } else {
+    remove_abandoned_journals(surroundings_.directory);
+    if (!journal_.open(surroundings_.output)) {
+      log(LogLevel::kError,
+          fmt::format("no journal can be kept in {}: a restart may lose or repeat a line",
+                      surroundings_.directory));
+    }
   }
   kills_before_us_ = journal_.state().kills;
   recordings_.note_memory_kills();
@@ -235,6 +240,7 @@ bool Companion::any_boundaries() {
 void Companion::on_invoke(const lambda::Event& event) {
   log(LogLevel::kDebug, fmt::format("INVOKE {}", event.request_id));
   gone_mono_ns_ = 0;
+  send_waiting(milliseconds{0});
   look();
   drain(event.request_id);
   bury_children();
@@ -287,6 +293,7 @@ void Companion::wait_for_end(const lambda::Event& event) {
       ended_mono_ns_ = sight.entry->ended.mono_ns;
       return;
     }
+    send_waiting(milliseconds{0});
     const std::uint64_t now = monotonic_ns();
     const std::uint64_t until = sight.entry ? limit : std::min(limit, begin + kStartPatienceNs);
     if (now >= until || !sight.readable) {
@@ -370,11 +377,21 @@ void Companion::print(Report& report, report::Ledger* of) {
   options.dimensions = config_.dimensions;
   options.now_ms = realtime_ns() / kNsAMs;
   const std::string line = cloudwatch::to_line(report, options);
-  const bool printed =
-      of == nullptr ? cloudwatch::write_line(surroundings_.output, line)
-                    : journal_.print(surroundings_.output, line, of->header(), of->given_so_far());
-  if (!printed) {
+  tell_lost(of == nullptr
+                ? journal_.print(surroundings_.output, line)
+                : journal_.print(surroundings_.output, line, of->header(), of->given_so_far()));
+}
+
+void Companion::tell_lost(bool all_went) {
+  if (!all_went) {
     log(LogLevel::kError, "a line could not be written to standard output");
+  }
+}
+
+void Companion::send_waiting(milliseconds most) {
+  if (journal_.waiting() != 0) {
+    tell_lost(journal_.send_waiting(surroundings_.output, most));
+    recordings_.remove_printed();
   }
 }
 

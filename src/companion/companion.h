@@ -3,6 +3,7 @@
 // here; figures, files and traffic are elsewhere.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -48,6 +49,7 @@ class Companion {
   void add_platform(report::Report& report);
   void on_invoke(const lambda::Event& event);
   void on_shutdown(const lambda::Event& event);
+  void report_ends(const lambda::Event& event);
   void look();                                            // new files, orphans, complaints
   std::size_t drain(const std::string& current_request);  // how many invocations it printed
   void bury_children();
@@ -58,6 +60,8 @@ class Companion {
   std::string why_nothing() const;
   void say_unrecorded();
   void print(report::Report& report, report::Ledger* of = nullptr);
+  void tell_lost(bool all_went);
+  void send_waiting(std::chrono::milliseconds most);  // what standard output had no room for
   report::Sink printer(report::Ledger& of, bool late = false);
   void count_failed_init(report::End& end);
   void note_init_ended();

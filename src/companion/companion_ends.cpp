@@ -10,6 +10,14 @@ namespace lamprey::companion {
 using recording::monotonic_ns;
 using recording::realtime_ns;
 using report::Report;
+using std::chrono::milliseconds;
+
+namespace {
+
+// What a shutdown may wait in all for room in standard output.
+constexpr milliseconds kLastPatience{100};
+
+}  // namespace
 
 Circumstances Companion::circumstances_of(Followed& followed) {
   Circumstances known;
@@ -31,8 +39,20 @@ Circumstances Companion::circumstances_of(Followed& followed) {
 
 void Companion::on_shutdown(const lambda::Event& event) {
   log(LogLevel::kDebug, fmt::format("SHUTDOWN {}", event.reason_text));
+  send_waiting(milliseconds{0});
+  recordings_.look_again();
   look();
   drain({});
+  report_ends(event);
+  send_waiting(kLastPatience);
+  if (journal_.waiting() != 0) {
+    log(LogLevel::kError,
+        fmt::format("standard output is full: {} lines wait for a successor", journal_.waiting()));
+  }
+  journal_.remove_if_needless();
+}
+
+void Companion::report_ends(const lambda::Event& event) {
   const std::uint64_t now = monotonic_ns();
   if (recordings_.live().empty()) {
     Report report;

@@ -4,17 +4,18 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
-#include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <thread>
+#include <utility>
 
-#include "cloudwatch/line.h"
+#include "companion/neighbours.h"
+#include "descriptors/ready.h"
+#include "recording/reader_directory.h"
 
 namespace lamprey::companion {
 namespace {
@@ -23,20 +24,11 @@ constexpr std::uint64_t kMagic = 0x314C4E524A504D4CULL;  // "LMPJRNL1"
 constexpr std::size_t kPageBytes = 4096;
 constexpr std::size_t kEntries = 64;
 constexpr std::uint64_t kUnknown = UINT64_MAX;
+constexpr std::size_t kMaxWaitingBytes = std::size_t{256} * 1024;
+// The function's time passes meanwhile, so only the first line that finds no room waits.
+constexpr std::chrono::milliseconds kPatience{50};
 
 }  // namespace
-
-struct Journal::Entry {
-  std::uint64_t process_start;
-  std::uint64_t attach_real_ns;
-  std::uint64_t next;
-  std::uint64_t bits[2];
-  std::int32_t pid;
-  std::uint8_t used;
-  std::uint8_t init;
-  std::uint8_t whole;
-  std::uint8_t reserved;
-};
 
 struct Journal::Page {
   std::uint64_t magic;
@@ -64,12 +56,9 @@ std::optional<std::uint64_t> known(std::uint64_t value) {
 }  // namespace
 
 Journal::Journal(const std::string& directory, const std::string& environment)
-    : path_(directory + "/journal-"), page_(new Page{}) {
+    : path_(journal_path(directory, environment)), page_(new Page{}) {
   static_assert(sizeof(Page) <= kPageBytes);
   static_assert(recording::kInvocations == 128, "two words of bits");
-  for (const char c : environment.substr(0, 96)) {
-    path_ += std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' ? c : '-';
-  }
   page_->group_kills = page_->machine_kills = kUnknown;
 }
 
@@ -154,10 +143,12 @@ void Journal::recover(int output) {
     page_->entries[page_->place] = page_->pending;
     keep_entry(page_->entries[page_->place]);
   } else if (page_->sent > 0) {
-    [[maybe_unused]] const ssize_t wrote = write(output, "\n", 1);
+    print(output, "");
   }
-  page_->size = 0;
-  keep(offsetof(Page, size), sizeof(page_->size));
+  if (waiting_.empty()) {
+    page_->size = 0;
+    keep(offsetof(Page, size), sizeof(page_->size));
+  }
 }
 
 void Journal::keep_state() {
@@ -171,43 +162,66 @@ void Journal::keep_state() {
   keep(offsetof(Page, failed_inits), offsetof(Page, entries) - offsetof(Page, failed_inits));
 }
 
+bool Journal::is_of(const Entry& entry, const recording::Header& header) {
+  return entry.pid == header.pid && entry.process_start == header.process_start &&
+         entry.attach_real_ns == header.attach_real_ns;
+}
+
 Journal::Entry* Journal::find(const recording::Header& header) const {
   for (Entry& entry : page_->entries) {
-    if (entry.used != 0 && entry.pid == header.pid && entry.process_start == header.process_start &&
-        entry.attach_real_ns == header.attach_real_ns) {
+    if (entry.used != 0 && is_of(entry, header)) {
       return &entry;
     }
   }
   return nullptr;
 }
 
-std::optional<report::Given> Journal::given(const recording::Header& header) const {
-  if (descriptor_ < 0) {
-    return std::nullopt;
-  }
-  report::Given given;
-  if (const Entry* entry = find(header)) {
-    given.init = entry->init != 0;
-    given.whole = entry->whole != 0;
-    given.next = std::max<std::uint64_t>(1, entry->next);
-    for (std::size_t bit = 0; bit < given.flags.size(); ++bit) {
-      given.flags[bit] = ((entry->bits[bit / 64] >> (bit % 64)) & 1U) != 0;
+// Where it is, or a free place; nullptr: there is none.
+Journal::Entry* Journal::place_for(const Entry& entry) const {
+  Entry* free = nullptr;
+  for (Entry& there : page_->entries) {
+    if (there.used == 0) {
+      free = &there;
+    } else if (there.pid == entry.pid && there.process_start == entry.process_start &&
+               there.attach_real_ns == entry.attach_real_ns) {
+      return &there;
     }
+  }
+  return free;
+}
+
+report::Given Journal::given_by(const Entry& entry) {
+  report::Given given;
+  given.init = entry.init != 0;
+  given.whole = entry.whole != 0;
+  given.next = std::max<std::uint64_t>(1, entry.next);
+  for (std::size_t bit = 0; bit < given.flags.size(); ++bit) {
+    given.flags[bit] = ((entry.bits[bit / 64] >> (bit % 64)) & 1U) != 0;
   }
   return given;
 }
 
-bool Journal::print(int output, const std::string& line, const recording::Header& header,
-                    const report::Given& after) {
-  Entry* place = descriptor_ < 0 ? nullptr : find(header);
-  for (Entry& entry : page_->entries) {
-    if (place == nullptr && descriptor_ >= 0 && entry.used == 0) {
-      place = &entry;
+std::optional<report::Given> Journal::given(const recording::Header& header) const {
+  for (auto newest = waiting_.rbegin(); newest != waiting_.rend(); ++newest) {
+    if (newest->entry && is_of(*newest->entry, header)) {
+      return given_by(*newest->entry);
     }
   }
-  if (place == nullptr) {
-    return cloudwatch::write_line(output, line);
+  if (descriptor_ < 0) {
+    return std::nullopt;
   }
+  const Entry* entry = find(header);
+  return entry == nullptr ? report::Given{} : given_by(*entry);
+}
+
+bool Journal::waits_for(const recording::Header& header) const {
+  return std::any_of(waiting_.begin(), waiting_.end(), [&header](const Waiting& waiting) {
+    return waiting.entry && is_of(*waiting.entry, header);
+  });
+}
+
+bool Journal::print(int output, const std::string& line, const recording::Header& header,
+                    const report::Given& after) {
   Entry entry = {header.process_start,
                  header.attach_real_ns,
                  after.next,
@@ -220,59 +234,111 @@ bool Journal::print(int output, const std::string& line, const recording::Header
   for (std::size_t bit = 0; bit < after.flags.size(); ++bit) {
     entry.bits[bit / 64] |= std::uint64_t{after.flags[bit] ? 1U : 0U} << (bit % 64);
   }
-  page_->sent = 0;
-  page_->size = static_cast<std::int64_t>(line.size()) + 1;
-  page_->place = static_cast<std::uint64_t>(place - page_->entries);
-  page_->pending = entry;
-  keep(offsetof(Page, sent), offsetof(Page, failed_inits) - offsetof(Page, sent));
-  const bool printed = send(output, line) || cloudwatch::write_line(output, line);
-  if (printed) {
-    *place = entry;
-    keep_entry(*place);
-  }
-  page_->size = 0;
-  keep(offsetof(Page, size), sizeof(page_->size));
-  return printed;
+  return enqueue(output, {line + "\n", entry});
 }
 
-// By sendfile, from a file in memory that nobody changes afterwards: what is in the pipe may still
-// be that file's page. Not into a file: sendfile(2) takes its offset without the lock that write(2)
-// takes, so that lines of others who share it are written over. False: not a byte of it went.
-bool Journal::send(int output, const std::string& line) {
-  const std::string text = line + "\n";
-  struct stat status {};
-  const bool is_file = fstat(output, &status) != 0 || S_ISREG(status.st_mode);
-  const int spool = mapped_ == nullptr || is_file ? -1 : memfd_create("lamprey-line", MFD_CLOEXEC);
-  if (spool < 0) {
+bool Journal::print(int output, const std::string& line) {
+  return enqueue(output, {line + "\n", std::nullopt});
+}
+
+bool Journal::enqueue(int output, Waiting waiting) {
+  using std::chrono::milliseconds;
+  bool all = send_waiting(output, milliseconds{0});
+  const milliseconds patience = waiting_.empty() ? kPatience : milliseconds{0};
+  if (!waiting_.empty() && waiting_bytes_ + waiting.text.size() > kMaxWaitingBytes) {
     return false;
   }
-  bool sent = false;
-  if (write(spool, text.data(), text.size()) == static_cast<ssize_t>(text.size())) {
-    auto* offset = reinterpret_cast<off_t*>(static_cast<char*>(mapped_) + offsetof(Page, sent));
-    std::size_t left = text.size();
-    while (left > 0) {
-      const ssize_t went = sendfile(output, spool, offset, left);
-      if (went < 0 && (errno == EINTR || errno == EAGAIN)) {
-        continue;
-      }
-      if (went <= 0) {
-        break;
-      }
-      left -= static_cast<std::size_t>(went);
-      sent = true;
+  waiting_bytes_ += waiting.text.size();
+  waiting_.push_back(std::move(waiting));
+  return send_waiting(output, patience) && all;
+}
+
+bool Journal::send_waiting(int output, std::chrono::milliseconds most) {
+  using std::chrono::steady_clock;
+  std::optional<steady_clock::time_point> until;
+  bool all = true;
+  bool was_ready = false;
+  while (!waiting_.empty()) {
+    const std::size_t before = first_ == nullptr ? 0 : first_->gone();
+    const OutgoingLine::Step step = send_first(output);
+    if (step != OutgoingLine::Step::kFull) {
+      all = all && step == OutgoingLine::Step::kDone;
+      was_ready = false;
+      continue;
     }
-    if (sent && left > 0) {  // it took a part and refuses the rest: what else can be done
-      [[maybe_unused]] const ssize_t rest = write(output, text.data() + (text.size() - left), left);
+    until = until ? until : steady_clock::now() + most;
+    const auto left = std::chrono::floor<std::chrono::milliseconds>(*until - steady_clock::now());
+    if (left.count() <= 0) {
+      break;
+    }
+    if (was_ready && first_->gone() == before) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{1});  // it said so and takes nothing
+    }
+    was_ready = descriptors::wait_writable(output, left);
+  }
+  return all;
+}
+
+// Notes in the file what is about to be printed, and what will then be known.
+void Journal::begin_first() {
+  const Waiting& waiting = waiting_.front();
+  Entry* place = waiting.entry && descriptor_ >= 0 ? place_for(*waiting.entry) : nullptr;
+  off_t* counter = nullptr;
+  const std::string text = (cut_off_ ? "\n" : "") + waiting.text;
+  noted_ = place != nullptr;
+  if (noted_) {
+    page_->sent = 0;
+    page_->size = static_cast<std::int64_t>(text.size());
+    page_->place = static_cast<std::uint64_t>(place - page_->entries);
+    page_->pending = *waiting.entry;
+    keep(offsetof(Page, sent), offsetof(Page, failed_inits) - offsetof(Page, sent));
+    if (mapped_ != nullptr) {
+      counter = reinterpret_cast<off_t*>(static_cast<char*>(mapped_) + offsetof(Page, sent));
     }
   }
-  close(spool);
-  return sent;
+  first_ = std::make_unique<OutgoingLine>(text, counter);
+}
+
+OutgoingLine::Step Journal::send_first(int output) {
+  if (first_ == nullptr) {
+    begin_first();
+  }
+  const OutgoingLine::Step step = first_->go(output);
+  if (step == OutgoingLine::Step::kFull) {
+    if (noted_ && first_->gone() != 0) {  // where write(2) sent it, nobody else says so
+      page_->sent = static_cast<std::int64_t>(first_->gone());
+      keep(offsetof(Page, sent), sizeof(page_->sent));
+    }
+    return step;
+  }
+  if (noted_) {
+    if (step == OutgoingLine::Step::kDone) {
+      Entry& place = page_->entries[page_->place];
+      place = page_->pending;
+      keep_entry(place);
+    }
+    page_->size = 0;
+    keep(offsetof(Page, size), sizeof(page_->size));
+  }
+  cut_off_ = step == OutgoingLine::Step::kRefused && (first_->gone() != 0 || cut_off_);
+  waiting_bytes_ -= waiting_.front().text.size();
+  waiting_.pop_front();
+  first_.reset();
+  return step;
 }
 
 void Journal::forget(const recording::Header& header) {
   if (Entry* entry = descriptor_ < 0 ? nullptr : find(header)) {
     *entry = {};
     keep_entry(*entry);
+  }
+}
+
+void Journal::remove_if_needless() {
+  const bool needed = std::any_of(std::begin(page_->entries), std::end(page_->entries),
+                                  [](const Entry& entry) { return entry.used != 0; });
+  if (descriptor_ >= 0 && !needed && waiting_.empty() && state_.failed_inits == 0) {
+    recording::remove_file(path_, recording::inode_of(descriptor_));
   }
 }
 

@@ -8,14 +8,23 @@
 // is a file that others may write to as well, the line is written and then noted, and a kill
 // between the two may repeat a line.
 //
+// A standard output that does not block and is full is waited for, a little. Then the line waits,
+// and those that come after it: what has begun is always finished first, so no line is torn. What
+// waits goes out at the next chance, is not yet noted as printed, and has a bound: beyond it lines
+// are lost.
+//
 // The file belongs to one environment: journal-<address of its API>. One companion at a time.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "companion/outgoing_line.h"
 #include "recording/layout.h"
 #include "report/findings/memory_end.h"
 #include "report/ledger/ledger.h"
@@ -44,30 +53,63 @@ class Journal {
   EnvironmentState& state() { return state_; }
   void keep_state();
 
-  // What was printed of a recording; nothing when that cannot be known.
+  // What was printed of a recording, or waits to be; nothing when that cannot be known.
   std::optional<report::Given> given(const recording::Header& header) const;
-  // Prints a line of a recording, after which `after` was given of it. False: it was not taken.
+  // Prints a line of a recording, after which `after` was given of it. False: a line was lost.
   bool print(int output, const std::string& line, const recording::Header& header,
              const report::Given& after);
+  // Prints a line that belongs to no recording.
+  bool print(int output, const std::string& line);
+  // Sends what waits, for at most so long. False: a line was lost.
+  bool send_waiting(int output, std::chrono::milliseconds most);
+  std::size_t waiting() const { return waiting_.size(); }
+  // Whether a line of this recording waits, so that the recording is still needed.
+  bool waits_for(const recording::Header& header) const;
   // The recording is gone.
   void forget(const recording::Header& header);
+  // At the end: what holds nothing that a successor would need is not left behind.
+  void remove_if_needless();
 
  private:
-  struct Entry;
+  struct Entry {
+    std::uint64_t process_start;
+    std::uint64_t attach_real_ns;
+    std::uint64_t next;
+    std::uint64_t bits[2];
+    std::int32_t pid;
+    std::uint8_t used;
+    std::uint8_t init;
+    std::uint8_t whole;
+    std::uint8_t reserved;
+  };
   struct Page;
+  struct Waiting {
+    std::string text;            // with its newline
+    std::optional<Entry> entry;  // what is noted once it has left
+  };
 
+  static bool is_of(const Entry& entry, const recording::Header& header);
+  static report::Given given_by(const Entry& entry);
   Entry* find(const recording::Header& header) const;
+  Entry* place_for(const Entry& entry) const;
+  bool enqueue(int output, Waiting waiting);
+  void begin_first();
+  OutgoingLine::Step send_first(int output);
   bool keep(std::size_t at, std::size_t bytes) const;
   bool keep_entry(const Entry& entry) const;
   void recover(int output);
   void drop_entries_of_removed_files();
-  bool send(int output, const std::string& line);
 
   std::string path_;
   int descriptor_ = -1;
   Page* page_;              // this program's copy
   void* mapped_ = nullptr;  // the file's first page: only the kernel writes through it
   EnvironmentState state_;
+  std::deque<Waiting> waiting_;
+  std::size_t waiting_bytes_ = 0;
+  std::unique_ptr<OutgoingLine> first_;  // of waiting_, once it was begun
+  bool noted_ = false;                   // it is noted in the file, and what follows from it
+  bool cut_off_ = false;                 // the last thing that left was a part of a line
 };
 
 }  // namespace lamprey::companion

@@ -1,18 +1,14 @@
 // Finding and sorting recordings; see the header.
 #include "companion/recordings.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdlib>
+#include <utility>
 
+#include "companion/neighbours.h"
 #include "recording/reader_directory.h"
 #include "report/procfs/process.h"
 
@@ -21,68 +17,24 @@ namespace {
 
 using recording::Failure;
 using recording::Header;
+using recording::inode_of;
 using recording::OpenError;
 using recording::Reader;
 using recording::Role;
 
-constexpr std::size_t kMaxIgnored = 2048;
+constexpr std::size_t kMaxPassedOver = recording::kMaxListed;
+// A file that is made within the same tick of the file system's clock as the one before does not
+// move the directory's time. Two seconds are the coarsest tick there is.
+constexpr std::uint64_t kCoarsestTickNs = 2'000'000'000;
 
-ino_t inode_of(const std::string& path) {
+ino_t inode_at(const std::string& path) {
   struct stat status {};
   return lstat(path.c_str(), &status) == 0 ? status.st_ino : 0;
 }
 
-ino_t inode_of(int descriptor) {
-  struct stat status {};
-  return fstat(descriptor, &status) == 0 ? status.st_ino : 0;
-}
-
-// What became of a connect: 0 or an errno. On loopback the answer comes at once, but not always
-// before connect(2) returns.
-int outcome_of(int connecting) {
-  constexpr int kPatienceMs = 20;
-  pollfd ready = {connecting, POLLOUT, 0};
-  int error = 0;
-  socklen_t size = sizeof(error);
-  if (poll(&ready, 1, kPatienceMs) != 1 ||
-      getsockopt(connecting, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
-    return EINPROGRESS;
-  }
-  return error;
-}
-
-// Whether anybody takes connections at "127.0.0.1:9001". Asked of loopback only; of any other place
-// it is supposed.
-bool somebody_listens(const std::string& address) {
-  const std::size_t colon = address.rfind(':');
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  if (colon == std::string::npos ||
-      inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr) != 1 ||
-      (ntohl(to.sin_addr.s_addr) >> 24U) != 127) {
-    return true;
-  }
-  to.sin_port = htons(static_cast<std::uint16_t>(std::atoi(address.c_str() + colon + 1)));
-  const int probe = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  int error = EINPROGRESS;
-  if (probe >= 0 && connect(probe, reinterpret_cast<sockaddr*>(&to), sizeof(to)) != 0) {
-    error = errno == EINPROGRESS ? outcome_of(probe) : errno;
-  }
-  const bool refused = error == ECONNREFUSED;
-  if (probe >= 0) {
-    close(probe);
-  }
-  return !refused;
-}
-
-bool older_than(const std::string& path, std::uint64_t real_ns) {
-  struct stat status {};
-  if (lstat(path.c_str(), &status) != 0) {
-    return false;
-  }
-  const auto changed = (static_cast<std::uint64_t>(status.st_ctim.tv_sec) * 1'000'000'000U) +
-                       static_cast<std::uint64_t>(status.st_ctim.tv_nsec);
-  return changed < real_ns;
+std::uint64_t nanoseconds_of(const timespec& time) {
+  return (static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U) +
+         static_cast<std::uint64_t>(time.tv_nsec);
 }
 
 }  // namespace
@@ -154,7 +106,7 @@ bool Recordings::followed_already(const std::string& path) {
     if (followed->path() != path || followed->replaced) {
       continue;
     }
-    if (followed->inode() == inode_of(path)) {
+    if (followed->inode() == inode_at(path)) {
       return true;
     }
     followed->replaced = true;
@@ -162,9 +114,10 @@ bool Recordings::followed_already(const std::string& path) {
   return false;
 }
 
+// What `lamprey run` recorded is nobody's here, and so is what belongs to no environment at all: a
+// child that it followed.
 bool Recordings::is_ours(const Header& header) const {
-  return header.role != Role::kRun &&
-         (header.environment[0] == '\0' || environment_ == header.environment);
+  return header.role != Role::kRun && environment_ == header.environment;
 }
 
 bool Recordings::is_orphan(const Header& header) const {
@@ -172,85 +125,117 @@ bool Recordings::is_orphan(const Header& header) const {
          !report::is_running(header.pid, header.process_start);
 }
 
-// Several environments may share one /tmp (`lamprey local --concurrency`): what a process of
-// another one left is that one's companion's to report, for as long as that environment is there.
+// Several environments may share one /tmp: what a process of another one left is that one's
+// companion's to report, for as long as that environment is there.
 bool Recordings::is_abandoned(const Header& header) const {
-  return !is_ours(header) && !somebody_listens(header.environment);
+  return !is_ours(header) && header.environment[0] != '\0' && !somebody_listens(header.environment);
+}
+
+// Whether the directory is as it was when it was last listed.
+bool Recordings::is_unchanged() {
+  struct stat status {};
+  if (lstat(directory_.c_str(), &status) != 0) {
+    return false;
+  }
+  const std::uint64_t changed = nanoseconds_of(status.st_mtim);
+  const bool same =
+      settled_ && status.st_ino == directory_inode_ && changed == directory_changed_ns_;
+  directory_inode_ = status.st_ino;
+  directory_changed_ns_ = changed;
+  settled_ = recording::realtime_ns() > changed + kCoarsestTickNs;
+  return same;
 }
 
 void Recordings::scan(std::vector<std::string>& complaints) {
-  for (const std::string& path : recording::list_recordings(directory_)) {
-    if (!ignored_.contains(path) && !followed_already(path) &&
-        std::find(orphans_.begin(), orphans_.end(), path) == orphans_.end()) {
-      consider(path, complaints);
+  if (is_unchanged()) {
+    return;
+  }
+  for (const recording::Listed& listed : recording::list_recordings(directory_)) {
+    const auto passed_over = passed_over_.find(listed.path);
+    const bool known =
+        passed_over != passed_over_.end() && passed_over->second.inode == listed.inode;
+    if (!known && !followed_already(listed.path) && !is_leaving(listed.path)) {
+      consider(listed, complaints);
     }
   }
 }
 
-void Recordings::consider(const std::string& path, std::vector<std::string>& complaints) {
+void Recordings::pass_over(const recording::Listed& listed, bool for_good) {
+  if (passed_over_.size() < kMaxPassedOver) {
+    passed_over_[listed.path] = {listed.inode, for_good};
+  }
+}
+
+void Recordings::look_again() {
+  std::erase_if(passed_over_, [](const auto& entry) { return !entry.second.for_good; });
+  settled_ = false;
+}
+
+void Recordings::consider(const recording::Listed& listed, std::vector<std::string>& complaints) {
+  const std::string& path = listed.path;
   Failure failure;
+  struct stat before {};
+  const bool there = lstat(path.c_str(), &before) == 0;
   auto reader = Reader::open(path, failure);
   if (!reader) {
-    refuse(path, failure, complaints);
-    return;
-  }
-  if (is_orphan(reader->header()) &&
-      (is_ours(reader->header()) || is_abandoned(reader->header()))) {
-    orphans_.push_back(path);
+    refuse(listed, there ? &before : nullptr, failure, complaints);
     return;
   }
   const Header& header = reader->header();
-  const bool older = header.attach_real_ns < since_real_ns_;
-  if (!is_ours(header) || (older && header.environment[0] == '\0')) {
-    // It may still become an orphan of a process that is just ending: not ignored for good.
+  const ino_t inode = inode_of(reader->descriptor());
+  if (is_orphan(header) && (is_ours(header) || is_abandoned(header))) {
+    orphans_.push_back({path, inode});
+    return;
+  }
+  if (!is_ours(header)) {
+    pass_over(listed, false);
     return;
   }
   if (live_.size() >= kMaxFollowed) {
-    ignored_.insert(path);
+    pass_over(listed, true);
     complaints.push_back(fmt::format("lamprey: recording {} is not followed: more than {} at once",
                                      path, kMaxFollowed));
     return;
   }
-  const ino_t inode = inode_of(reader->descriptor());
   live_.push_back(std::make_unique<Followed>(std::move(*reader), inode));
   if (const auto given = journal_.given(live_.back()->ledger().header())) {
     live_.back()->ledger().resume(*given);
   }
 }
 
-void Recordings::refuse(const std::string& path, const Failure& failure,
-                        std::vector<std::string>& complaints) {
-  if (failure.error == OpenError::kMissing) {
+void Recordings::refuse(const recording::Listed& listed, const struct stat* before,
+                        const Failure& failure, std::vector<std::string>& complaints) {
+  if (failure.error == OpenError::kMissing || before == nullptr) {
     return;
   }
-  const bool old = older_than(path, since_real_ns_);
+  const bool old = nanoseconds_of(before->st_ctim) < since_real_ns_;
   if (failure.error == OpenError::kUnfinished && !old) {
-    return;  // it is just being made
+    settled_ = false;  // it is just being made
+    return;
   }
   complaints.push_back("lamprey: " + failure.text);
   // What nobody can read any more would be complained about for ever.
   const bool useless =
       failure.error == OpenError::kCorrupt || failure.error == OpenError::kUnfinished;
-  if (useless && old && unlink(path.c_str()) == 0) {
+  if (useless && old && recording::remove_file(listed.path, before->st_ino)) {
     return;
   }
-  if (ignored_.size() < kMaxIgnored) {
-    ignored_.insert(path);
-  }
+  pass_over(listed, true);
 }
 
 std::vector<Recordings::Orphan> Recordings::take_orphans() {
   std::vector<Orphan> found;
-  for (const std::string& path : orphans_) {
+  for (const auto& [path, inode] : std::exchange(orphans_, {})) {
     Failure failure;
     auto reader = Reader::open(path, failure);
-    if (!reader) {
+    if (!reader || inode_of(reader->descriptor()) != inode) {
+      settled_ = false;  // it is another one's by now
       continue;
     }
     const bool ours = is_ours(reader->header());
     // Of another environment: whoever removes the file has claimed it. Of ours: it stays until it
     // was printed, for we may be killed before.
-    if (!ours && unlink(path.c_str()) != 0) {
+    if (!ours && !recording::remove_file(path, inode)) {
       continue;
     }
     auto ledger = std::make_unique<report::Ledger>(std::move(*reader));
@@ -260,21 +245,40 @@ std::vector<Recordings::Orphan> Recordings::take_orphans() {
     }
     found.push_back({std::move(ledger), given.has_value()});
   }
-  orphans_.clear();
   return found;
 }
 
 void Recordings::bury(Orphan& orphan) {
-  unlink(orphan.ledger->reader().path().c_str());
-  journal_.forget(orphan.ledger->header());
+  const Reader& reader = orphan.ledger->reader();
+  leave(reader.path(), inode_of(reader.descriptor()), reader.header());
 }
 
 void Recordings::remove(Followed& followed) {
-  if (inode_of(followed.path()) == followed.inode()) {
-    unlink(followed.path().c_str());
-  }
-  journal_.forget(followed.ledger().header());
+  leave(followed.path(), followed.inode(), followed.ledger().header());
   std::erase_if(live_, [&followed](const auto& entry) { return entry.get() == &followed; });
+}
+
+// Its file goes when its lines have gone.
+void Recordings::leave(const std::string& path, ino_t inode, const Header& header) {
+  leaving_.push_back({path, inode, std::make_unique<Header>(header)});
+  remove_printed();
+}
+
+void Recordings::remove_printed() {
+  std::erase_if(leaving_, [this](const Leaving& leaving) {
+    if (journal_.waits_for(*leaving.header)) {
+      return false;
+    }
+    recording::remove_file(leaving.path, leaving.inode);
+    journal_.forget(*leaving.header);
+    return true;
+  });
+}
+
+bool Recordings::is_leaving(const std::string& path) {
+  return std::any_of(leaving_.begin(), leaving_.end(), [&path](const Leaving& leaving) {
+    return leaving.path == path && leaving.inode == inode_at(path);
+  });
 }
 
 }  // namespace lamprey::companion

@@ -2,17 +2,20 @@
 // former process left. Finds, sorts and removes files; what is in them is Ledger's.
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "companion/journal.h"
 #include "companion/waiter.h"
+#include "recording/reader_directory.h"
 #include "report/findings/memory_end.h"
 #include "report/ledger/ledger.h"
 
@@ -78,16 +81,34 @@ class Recordings {
   // The orphans found since the last call. Bury each when all of it was printed.
   std::vector<Orphan> take_orphans();
   void bury(Orphan& orphan);
-  // Removes the file and stops following.
+  // Stops following, and removes the file once no line of it waits any more.
   void remove(Followed& followed);
+  void remove_printed();
+  // What another environment's process records may have become an orphan: it is looked at again.
+  void look_again();
 
   static constexpr std::size_t kMaxFollowed = 64;
 
  private:
-  void consider(const std::string& path, std::vector<std::string>& complaints);
-  void refuse(const std::string& path, const recording::Failure& failure,
-              std::vector<std::string>& complaints);
+  struct Leaving {
+    std::string path;
+    ino_t inode = 0;
+    std::unique_ptr<recording::Header> header;
+  };
+
+  struct PassedOver {
+    ino_t inode = 0;
+    bool for_good = false;
+  };
+
+  bool is_unchanged();
+  void consider(const recording::Listed& listed, std::vector<std::string>& complaints);
+  void refuse(const recording::Listed& listed, const struct stat* before,
+              const recording::Failure& failure, std::vector<std::string>& complaints);
+  void pass_over(const recording::Listed& listed, bool for_good);
   bool followed_already(const std::string& path);
+  bool is_leaving(const std::string& path);
+  void leave(const std::string& path, ino_t inode, const recording::Header& header);
   bool is_orphan(const recording::Header& header) const;
   bool is_ours(const recording::Header& header) const;
   bool is_abandoned(const recording::Header& header) const;
@@ -98,8 +119,14 @@ class Recordings {
   std::uint64_t since_real_ns_;
   report::MemoryKills memory_kills_;
   std::vector<std::unique_ptr<Followed>> live_;
-  std::vector<std::string> orphans_;
-  std::set<std::string> ignored_;  // paths that were looked at and are none of ours
+  std::vector<std::pair<std::string, ino_t>> orphans_;
+  std::vector<Leaving> leaving_;
+  std::map<std::string, PassedOver> passed_over_;  // by path: looked at, and none of ours
+  // The directory as it was when it was last listed. It is not settled while a file may come that
+  // does not move its time.
+  ino_t directory_inode_ = 0;
+  std::uint64_t directory_changed_ns_ = 0;
+  bool settled_ = false;
 };
 
 }  // namespace lamprey::companion

@@ -38,8 +38,8 @@ std::string make_directory(const std::string& path) {
   return {};
 }
 
-std::vector<std::string> list_recordings(const std::string& directory) {
-  std::vector<std::string> found;
+std::vector<Listed> list_recordings(const std::string& directory) {
+  std::vector<Listed> found;
   const int descriptor =
       open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) {
@@ -54,12 +54,24 @@ std::vector<std::string> list_recordings(const std::string& directory) {
     const std::string_view name = entry->d_name;
     if (name.size() > std::strlen(kSuffix) && name.front() != '.' && name.ends_with(kSuffix) &&
         found.size() < kMaxListed) {
-      std::string path = directory + "/" + entry->d_name;
-      found.insert(std::upper_bound(found.begin(), found.end(), path), std::move(path));
+      found.push_back({directory + "/" + entry->d_name, entry->d_ino});
     }
   }
   closedir(entries);
+  std::sort(found.begin(), found.end(),
+            [](const Listed& a, const Listed& b) { return a.path < b.path; });
   return found;
+}
+
+ino_t inode_of(int descriptor) {
+  struct stat status {};
+  return fstat(descriptor, &status) == 0 ? status.st_ino : 0;
+}
+
+bool remove_file(const std::string& path, ino_t inode) {
+  struct stat status {};
+  return inode != 0 && lstat(path.c_str(), &status) == 0 && status.st_ino == inode &&
+         unlink(path.c_str()) == 0;
 }
 
 }  // namespace lamprey::recording

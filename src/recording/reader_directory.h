@@ -2,6 +2,8 @@
 // inside a recording does not belong here.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -11,9 +13,21 @@ namespace lamprey::recording {
 // link, of this user. Empty text on success, else one line that says what is in the way.
 std::string make_directory(const std::string& path);
 
-// The full paths of the recordings in it, sorted; empty when there is none or no directory.
-// At most kMaxListed are listed.
-std::vector<std::string> list_recordings(const std::string& directory);
-inline constexpr std::size_t kMaxListed = 1024;
+struct Listed {
+  std::string path;
+  ino_t inode = 0;  // as the directory says; some file systems say another than stat(2)
+};
+
+// The recordings in it, sorted by path; empty when there is none or no directory. At most
+// kMaxListed are listed.
+std::vector<Listed> list_recordings(const std::string& directory);
+inline constexpr std::size_t kMaxListed = 8192;
+
+// The file that an open descriptor belongs to; 0: cannot be known.
+ino_t inode_of(int descriptor);
+
+// Removes the file of that name if it still is the one with this inode: the name may be another
+// process's by now. Whether it was removed.
+bool remove_file(const std::string& path, ino_t inode);
 
 }  // namespace lamprey::recording

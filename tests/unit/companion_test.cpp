@@ -36,7 +36,9 @@ class CompanionTest : public ::testing::Test {
     here.api = api_.address();
     here.name = "lamprey";
     here.directory = directory();
-    here.output = open(lines_path().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    here.output = given_output_ >= 0
+                      ? given_output_
+                      : open(lines_path().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     here.lookup = [this](const char* name) -> const char* {
       const auto found = environment_.find(name);
       return found == environment_.end() ? nullptr : found->second.c_str();
@@ -53,6 +55,7 @@ class CompanionTest : public ::testing::Test {
       close(output_);
     }
   }
+  void use_output(int descriptor) { given_output_ = descriptor; }  // -1: the file of lines
   std::string directory() const { return temporary_.path() + "/lamprey"; }
   std::string lines_path() const { return temporary_.path() + "/lines"; }
   std::string recording_path(const char* name = "77.rec") {
@@ -80,6 +83,7 @@ class CompanionTest : public ::testing::Test {
   std::map<std::string, std::string> environment_;
   std::thread thread_;
   int output_ = -1;
+  int given_output_ = -1;
 };
 
 TEST_F(CompanionTest, RegistersForInvokeAndShutdownUnderItsName) {
@@ -116,6 +120,31 @@ TEST_F(CompanionTest, OneLineForInitAndEachInvocation) {
   stop("spindown");
   EXPECT_THAT(words("type"), ElementsAre("init", "invoke", "invoke", "shutdown"));
   EXPECT_NE(access(process.path().c_str(), F_OK), 0);
+}
+
+// Standard output is full until the end: what is left is not lost, but its successor's to print.
+TEST_F(CompanionTest, WhatStandardOutputHasNoRoomForIsKept) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+  while (write(ends[1], "\n", 1) == 1) {
+  }
+  use_output(ends[1]);
+  begin();
+  RecordingBuilder process(recording_path(), api_.address().c_str());
+  process.end_init();
+  process.invoke("one");
+  api_.invoke("one");
+  ASSERT_TRUE(api_.wait_for_next(2));
+  stop("spindown");
+  EXPECT_EQ(access(process.path().c_str(), F_OK), 0);
+  process.header().flags = recording::kFlagExited;
+  process.never_seen();
+  use_output(-1);
+  begin();
+  stop("spindown");
+  EXPECT_THAT(words("type"), ElementsAre("init", "invoke", "shutdown", "shutdown"));
+  EXPECT_NE(access(process.path().c_str(), F_OK), 0);
+  close(ends[0]);
 }
 
 TEST_F(CompanionTest, AThousandInvocationsEachExactlyOnce) {

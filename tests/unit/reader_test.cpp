@@ -342,7 +342,8 @@ TEST_F(ReaderTest, MakesOnlyADirectoryOfItsOwn) {
   EXPECT_TRUE(list_recordings(path("link")).empty());
   RecordingBuilder one(fresh + "/7.rec");
   RecordingBuilder two(fresh + "/.rec");
-  EXPECT_THAT(list_recordings(fresh), ::testing::ElementsAre(fresh + "/7.rec"));
+  EXPECT_THAT(list_recordings(fresh),
+              ::testing::ElementsAre(::testing::Field(&Listed::path, fresh + "/7.rec")));
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // `lamprey report`: log lines in, tables out, one set for each function; pages and profiles on
 // request.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -23,6 +25,7 @@
 #include "cli/output/profile_files.h"
 #include "cli/output/sizing.h"
 #include "cli/output/tables.h"
+#include "descriptors/whole.h"
 #include "report/text/human.h"
 
 namespace lamprey::cli {
@@ -112,10 +115,11 @@ bool read_all(const std::string& path, std::string& content) {
 
 // False when it cannot be written; says so. "-" is standard output.
 bool write_all(const char* option, const std::string& path, const std::string& content) {
-  std::FILE* file = path == "-" ? stdout : std::fopen(path.c_str(), "wbe");
-  const bool written =
-      file != nullptr && std::fwrite(content.data(), 1, content.size(), file) == content.size();
-  const bool closed = file != nullptr && (path == "-" ? std::fflush(file) : std::fclose(file)) == 0;
+  const bool standard = path == "-";
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+  const int file = standard ? STDOUT_FILENO : open(path.c_str(), kFlags, 0666);
+  const bool written = file >= 0 && descriptors::write_whole(file, content);
+  const bool closed = file >= 0 && (standard || close(file) == 0);
   if (!written || !closed) {
     std::fprintf(stderr, "lamprey: %s %s cannot be written: %s\n", option, path.c_str(),
                  std::strerror(errno));

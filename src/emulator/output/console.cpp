@@ -11,6 +11,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "descriptors/ready.h"
+
 namespace lamprey::emulator {
 namespace {
 
@@ -21,6 +23,10 @@ void write_line(int file, std::string_view line) {
   while (first < 2) {
     const ssize_t written = writev(file, parts + first, 2 - first);
     if (written < 0 && errno == EINTR) {
+      continue;
+    }
+    if (written < 0 && errno == EAGAIN) {  // as if it blocked: a line that is cut is no line
+      descriptors::wait_writable(file, std::nullopt);
       continue;
     }
     if (written < 0) {

@@ -1,0 +1,115 @@
+// Which recordings a companion takes, and which file it removes.
+#include "companion/recordings.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "tests/unit/recording_builder.h"
+
+namespace lamprey::companion {
+namespace {
+
+using lamprey::testing::RecordingBuilder;
+using lamprey::testing::TemporaryDirectory;
+
+constexpr const char* kApi = "127.0.0.1:1";  // where nobody listens
+
+class RecordingsTest : public ::testing::Test {
+ protected:
+  RecordingsTest()
+      : journal_(directory_.path(), kApi),
+        recordings_(directory_.path(), kApi, recording::realtime_ns(), journal_) {}
+  std::string path(const char* name = "77.rec") { return directory_.path() + "/" + name; }
+  void scan() { recordings_.scan(complaints_); }
+  bool is_there(const char* name = "77.rec") { return access(path(name).c_str(), F_OK) == 0; }
+  // The name goes to a process that came after.
+  void pass_on() {
+    unlink(path().c_str());
+    const RecordingBuilder process(path(), kApi);
+  }
+
+  TemporaryDirectory directory_;
+  Journal journal_;
+  Recordings recordings_;
+  std::vector<std::string> complaints_;
+};
+
+TEST_F(RecordingsTest, AnOrphanIsBuriedUnderItsOwnNameOnly) {
+  RecordingBuilder orphan(path(), kApi);
+  orphan.orphan();
+  scan();
+  auto orphans = recordings_.take_orphans();
+  ASSERT_EQ(orphans.size(), 1U);
+  pass_on();
+  recordings_.bury(orphans.front());
+  EXPECT_TRUE(is_there());
+  scan();
+  ASSERT_EQ(recordings_.live().size(), 1U);
+  recordings_.remove(*recordings_.live().front());
+  EXPECT_FALSE(is_there());
+}
+
+TEST_F(RecordingsTest, WhoCameInAnOrphansPlaceIsNoOrphan) {
+  for (const char* environment : {kApi, "127.0.0.1:2"}) {
+    RecordingBuilder orphan(path(), environment);
+    orphan.orphan();
+    scan();
+    pass_on();
+    EXPECT_TRUE(recordings_.take_orphans().empty());
+    EXPECT_TRUE(is_there());
+    unlink(path().c_str());
+    usleep(20'000);  // the directory's time moves on
+  }
+}
+
+TEST_F(RecordingsTest, WhatAProcessLeftThatWasReplacedIsNotTheSuccessors) {
+  const RecordingBuilder first(path(), kApi);
+  scan();
+  ASSERT_EQ(recordings_.live().size(), 1U);
+  pass_on();
+  recordings_.remove(*recordings_.live().front());
+  EXPECT_TRUE(is_there());
+}
+
+// `lamprey run` and the children that it follows belong to no environment.
+TEST_F(RecordingsTest, OnlyRuntimesAndTheirChildrenAreReported) {
+  RecordingBuilder run(path("1.rec"));
+  run.header().role = recording::Role::kRun;
+  RecordingBuilder gone_run(path("2.rec"));
+  gone_run.header().role = recording::Role::kRun;
+  gone_run.orphan();
+  RecordingBuilder child(path("3.rec"));
+  child.header().role = recording::Role::kChild;
+  RecordingBuilder gone_child(path("4.rec"));
+  gone_child.header().role = recording::Role::kChild;
+  gone_child.orphan();
+  RecordingBuilder nobodys(path("5.rec"));
+  nobodys.orphan();
+  scan();
+  EXPECT_TRUE(recordings_.take_orphans().empty());
+  EXPECT_TRUE(recordings_.live().empty());
+  EXPECT_TRUE(complaints_.empty());
+  for (const char* name : {"1.rec", "2.rec", "3.rec", "4.rec", "5.rec"}) {
+    EXPECT_TRUE(is_there(name)) << name;
+  }
+}
+
+TEST_F(RecordingsTest, AFileThatIsBeingMadeIsFoundWhenItIsReady) {
+  RecordingBuilder process(path(), kApi);
+  process.header().magic = 0;
+  usleep(2'100'000);  // as if the directory had lain still for long
+  scan();
+  scan();
+  EXPECT_TRUE(recordings_.live().empty());
+  process.header().magic = recording::kMagic;
+  scan();
+  EXPECT_EQ(recordings_.live().size(), 1U);
+  RecordingBuilder second(path("78.rec"), kApi);
+  scan();
+  EXPECT_EQ(recordings_.live().size(), 2U);
+}
+
+}  // namespace
+}  // namespace lamprey::companion
