@@ -22,6 +22,7 @@
 #include "preload/process/role.h"
 #include "preload/process/thread.h"
 #include "preload/stack/stacks.h"
+#include "recording/place.h"
 
 // glibc only, and not declared in a header; weak, so that a musl program still loads us (and finds
 // us inert). pthread_atfork itself would be libpthread's before glibc 2.34.
@@ -38,11 +39,12 @@ bool g_sizes_by_header = false;  // check_usable_by_header's answer
 bool g_started_by_name = false;  // by _LAMPREY_TARGET, not by a function-wide LD_PRELOAD
 
 void complain(const FileResult& failure) {
-  char line[160];
+  char line[160 + recording::kMaxDirectoryBytes];
   char number[24];
   write_number(number, static_cast<std::uint64_t>(failure.error));
   std::size_t n = copy_text(line, "lamprey: not recording: ");
   n += copy_text(line + n, sizeof(line) - n, failure.doing);
+  n += copy_text(line + n, sizeof(line) - n, recording_directory());
   n += copy_text(line + n, sizeof(line) - n, " failed with errno ");
   n += copy_text(line + n, sizeof(line) - n, number);
   n += copy_text(line + n, sizeof(line) - n, "\n");
@@ -208,6 +210,7 @@ void __attribute__((constructor(101))) attach() {
                                                 : recording::ExactState::kOff;
   const bool exact = exact_state == recording::ExactState::kOn;
   const unsigned long start = process_start_time();
+  use_directory(environment_value(recording::kDirectoryVariable));
   const FileResult file = create_recording_file(pid, start, bytes_of(exact));
   if (file.base == nullptr) {
     hooks::g_early.open = false;
@@ -253,7 +256,7 @@ void __attribute__((destructor(101))) detach() {
   // With LD_PRELOAD set for a whole function, every helper program that it starts attaches: those
   // that never spoke to the Runtime API leave nothing behind.
   if (!g_started_by_name && g_role == recording::Role::kRuntime && !g_writer.init_ended()) {
-    remove_recording_file(header.pid);
+    remove_recording_file(header);
   }
 }
 

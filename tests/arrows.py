@@ -29,11 +29,12 @@ EXPORTED = re.compile(r'visibility\("default"\)|\bLAMPREY_HOOK\(')
 EXPORTS_ELSEWHERE = {"preload/base/tripwire.cpp"}
 
 DOORS = {
+    "descriptors": (),
     "recording": (),
     "symbols": (),
-    "lambda": (),
+    "lambda": ("descriptors",),
     "preload/base": ("recording",),
-    "preload/libc": ("preload/base",),
+    "preload/libc": ("recording", "preload/base"),
     "preload/process": ("recording", "preload/base", "preload/libc"),
     "preload/stack": ("recording", "preload/base", "preload/libc", "preload/process"),
     "preload/memory": (
@@ -51,7 +52,7 @@ DOORS = {
     ),
     # preload/attach.cpp puts everything together.
     "preload": (
-        "preload/base", "preload/libc", "preload/process", "preload/stack", "preload/memory",
+        "recording", "preload/base", "preload/libc", "preload/process", "preload/stack", "preload/memory",
         "preload/io", "preload/lambda", "preload/ending", "preload/exact", "preload/hooks",
     ),
     "report/model": ("recording",),
@@ -63,19 +64,19 @@ DOORS = {
         "recording", "symbols", "report/model", "report/procfs", "report/text", "report/delta",
         "report/findings",
     ),
-    "cloudwatch": ("report/model", "report/text", "report/findings"),
+    "cloudwatch": ("descriptors", "report/model", "report/text", "report/findings"),
     "companion": (
-        "recording", "symbols", "lambda", "report/model", "report/procfs", "report/text",
+        "descriptors", "recording", "symbols", "lambda", "report/model", "report/procfs", "report/text",
         "report/findings", "report/ledger", "cloudwatch",
     ),
     "companion/main": ("recording", "companion"),
     "emulator/base": (),
-    "emulator/options": ("emulator/base",),
+    "emulator/options": ("recording", "emulator/base"),
     "emulator/sandbox": ("emulator/base", "emulator/options"),
     "emulator/apis": ("emulator/base", "emulator/options"),
-    "emulator/output": ("emulator/base", "emulator/options", "emulator/apis"),
+    "emulator/output": ("descriptors", "emulator/base", "emulator/options", "emulator/apis"),
     "emulator/environment": (
-        "emulator/base", "emulator/options", "emulator/sandbox", "emulator/apis",
+        "recording", "emulator/base", "emulator/options", "emulator/sandbox", "emulator/apis",
         "emulator/output",
     ),
     "emulator/front": (
@@ -86,7 +87,7 @@ DOORS = {
     "cli/analysis": ("report/text", "cli/input"),
     "cli/output": ("report/model", "report/text", "cli/analysis"),
     "cli/commands": (
-        "recording", "report/text", "report/ledger", "cloudwatch", "companion",
+        "descriptors", "recording", "report/text", "report/ledger", "cloudwatch", "companion",
         "emulator/options", "emulator/front", "cli/input", "cli/analysis", "cli/output",
     ),
     "cli/main": ("cli/commands",),

@@ -2,6 +2,7 @@
 #include "preload/libc/environment.h"
 
 #include "preload/base/text.h"
+#include "recording/place.h"
 
 extern "C" char**
     environ;  // NOLINT(readability-redundant-declaration): not in every libc's headers
@@ -97,7 +98,8 @@ void leave_environment() {
     char* entry = environ[i];
     const bool ours = value_in(entry, kTargetVariable) != nullptr ||
                       value_in(entry, kRoleVariable) != nullptr ||
-                      value_in(entry, kEnvironmentVariable) != nullptr;
+                      value_in(entry, kEnvironmentVariable) != nullptr ||
+                      value_in(entry, recording::kDirectoryVariable) != nullptr;
     if (ours && g_taken_count < kTakenMost) {
       g_taken[g_taken_count++] = entry;
       remove_at(i);

@@ -5,6 +5,7 @@
 //   _LAMPREY_TARGET       pid of the process that is to be recorded
 //   _LAMPREY_ROLE         "run" under `lamprey run`; absent: a Lambda runtime
 //   _LAMPREY_ENVIRONMENT  AWS_LAMBDA_RUNTIME_API as the wrapper found it
+//   _LAMPREY_DIRECTORY    where recordings lie, if not in /tmp/lamprey (`lamprey run` and `local`)
 #pragma once
 
 #include <cstddef>

@@ -12,13 +12,14 @@
 #include "preload/base/raw_syscall.h"
 #include "preload/base/text.h"
 #include "recording/layout.h"
+#include "recording/place.h"
 #include "recording/written.h"
 
 namespace lamprey::preload {
 inline namespace process {
 namespace {
 
-using recording::kDirectory;
+char g_directory[recording::kMaxDirectoryBytes] = "/tmp/lamprey";
 
 long open_at(int directory, const char* name, int flags, int mode = 0) {
   return raw_syscall(SYS_openat, directory, pointer_argument(name), flags | O_CLOEXEC, mode);
@@ -31,13 +32,13 @@ void recording_name(char (&name)[48], int pid) {
   copy_text(name + n, sizeof(name) - n, recording::kSuffix);
 }
 
-// A descriptor of /tmp/lamprey, ours and private; or -errno.
+// A descriptor of the directory, ours and private; or -errno.
 long open_directory() {
-  const long made = raw_syscall(SYS_mkdirat, AT_FDCWD, pointer_argument(kDirectory), 0700);
+  const long made = raw_syscall(SYS_mkdirat, AT_FDCWD, pointer_argument(g_directory), 0700);
   if (made < 0 && made != -EEXIST) {
     return made;
   }
-  const long fd = open_at(AT_FDCWD, kDirectory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  const long fd = open_at(AT_FDCWD, g_directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (fd < 0) {
     return fd;  // ELOOP or ENOTDIR: somebody put a symlink or a file there
   }
@@ -126,21 +127,21 @@ long allocate(long fd, std::size_t bytes) {
 FileResult map(int directory, const char* name, std::size_t bytes) {
   const long fd = open_at(directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
   if (fd < 0) {
-    return {nullptr, -fd, "creating a file in /tmp/lamprey"};
+    return {nullptr, -fd, "creating a file in "};
   }
   long error = raw_syscall(SYS_fchmod, fd, 0600);  // whatever the umask
   error = error == 0 ? allocate(fd, bytes) : error;
   if (error != 0) {
     close_raw(fd);
     raw_syscall(SYS_unlinkat, directory, pointer_argument(name), 0);
-    return {nullptr, -error, "reserving space in /tmp/lamprey"};
+    return {nullptr, -error, "reserving space in "};
   }
   const long mapped =
       raw_syscall(SYS_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   close_raw(fd);  // no descriptor is held: the program may close all it finds
   if (raw_failed(mapped)) {
     raw_syscall(SYS_unlinkat, directory, pointer_argument(name), 0);
-    return {nullptr, -mapped, "mapping a file in /tmp/lamprey"};
+    return {nullptr, -mapped, "mapping a file in "};
   }
   // Without this the first store to a page that was not written yet reads in, and clears, up to
   // 128 KB around it (filemap_fault's read-around), in the middle of somebody's call.
@@ -150,10 +151,18 @@ FileResult map(int directory, const char* name, std::size_t bytes) {
 
 }  // namespace
 
+void use_directory(const char* path) {
+  if (path != nullptr && *path == '/' && length_of(path) < sizeof(g_directory)) {
+    copy_text(g_directory, path);
+  }
+}
+
+const char* recording_directory() { return g_directory; }
+
 FileResult create_recording_file(int pid, unsigned long process_start, std::size_t bytes) {
   const long directory = open_directory();
   if (directory < 0) {
-    return {nullptr, -directory, "opening /tmp/lamprey"};
+    return {nullptr, -directory, "opening "};
   }
   char name[48];
   recording_name(name, pid);
@@ -188,13 +197,26 @@ unsigned long process_start_time() {
   return 0;
 }
 
-void remove_recording_file(int pid) {
-  char path[64];
-  const std::size_t n = copy_text(path, kDirectory);
-  path[n] = '/';
-  const std::size_t m = write_number(path + n + 1, static_cast<std::uint64_t>(pid));
-  copy_text(path + n + 1 + m, sizeof(path) - n - 1 - m, recording::kSuffix);
-  raw_syscall(SYS_unlinkat, AT_FDCWD, pointer_argument(path), 0);
+void remove_recording_file(const recording::Header& ours) {
+  const long directory = open_at(AT_FDCWD, g_directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (directory < 0) {
+    return;
+  }
+  char name[48];
+  recording_name(name, ours.pid);
+  const long fd = open_at(static_cast<int>(directory), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  recording::Header there = {};
+  const bool readable = fd >= 0 && raw_syscall(SYS_pread64, fd, pointer_argument(&there),
+                                               sizeof(there), 0) == sizeof(there);
+  // A process of another pid namespace may have our pid and write to the same /tmp.
+  if (readable && there.magic == ours.magic && there.process_start == ours.process_start &&
+      there.attach_real_ns == ours.attach_real_ns) {
+    raw_syscall(SYS_unlinkat, directory, pointer_argument(name), 0);
+  }
+  if (fd >= 0) {
+    close_raw(fd);
+  }
+  close_raw(directory);
 }
 
 }  // namespace process

@@ -98,6 +98,27 @@ def test_directory_of_another_user(staged, can_mount):
     check(run, 1)
 
 
+def test_a_directory_that_is_named(library, tmp_path):
+    """`lamprey run` names one (_LAMPREY_DIRECTORY): no other is used, and nothing hostile in it."""
+    named = tmp_path / "named"
+    env = {"_LAMPREY_DIRECTORY": str(named)}
+    run = execute([program("environment")], preload=library, env=env)
+    assert (run.status, run.stderr) == (0, "") and "_LAMPREY" not in run.stdout
+    assert [path.name for path in named.iterdir()] == [f"{run.pid}.rec"]
+    assert not run.path.exists()
+    env = {"_LAMPREY_DIRECTORY": str(tmp_path / "link")}
+    (tmp_path / "link").symlink_to(named)
+    run = execute([program("environment")], preload=library, env=env)
+    assert ONE_LINE.fullmatch(run.stderr) and f"opening {tmp_path}/link failed" in run.stderr
+    assert len(list(named.iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", ["", "relative", "/" + "x" * 127])
+def test_a_name_that_is_none_is_not_used(library, name):
+    run = execute([program("environment")], preload=library, env={"_LAMPREY_DIRECTORY": name})
+    assert (run.status, run.stderr) == (0, "") and run.path.exists()
+
+
 def test_missing_tmp(staged, can_mount):
     run = under(staged, "mkdir -p /tmp/new/proc /tmp/new/dev /tmp/new/var/tmp",
                 "for d in bin lib lib64 usr dev proc; do [ -e /$d ] && mkdir -p /tmp/new/$d && "

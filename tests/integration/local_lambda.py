@@ -161,7 +161,8 @@ class LocalLambda:
         words = [self.build / "bin" / "lamprey", "local", "--layer", layer or self.build]
         for name, value in options.items():
             words += [f"--{name.replace('_', '-')}", value]
-        for name, value in (env or {}).items():
+        # As on Lambda, so that a prelude can prepare it.
+        for name, value in {"_LAMPREY_DIRECTORY": "/tmp/lamprey", **(env or {})}.items():
             words += ["--env", f"{name}={value}"]
         words += ["--", *command]
         if prelude:

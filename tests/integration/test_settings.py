@@ -8,7 +8,8 @@ import pytest
 
 COMMAND = [sys.executable, "-m", "awslambdaric"]
 SHORT_LIST = 3
-OURS = ["LD_PRELOAD", "_LAMPREY_TARGET", "_LAMPREY_ENVIRONMENT", "_LAMPREY_ROLE"]
+OURS = ["LD_PRELOAD", "_LAMPREY_TARGET", "_LAMPREY_ENVIRONMENT", "_LAMPREY_ROLE",
+        "_LAMPREY_DIRECTORY"]  # fmt: skip
 SHOW = "import os, sys; print({name: os.environ.get(name) for name in sys.argv[1:]})"
 
 

@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cli/commands/child_program.h"
@@ -25,9 +26,11 @@
 #include "cli/output/tables.h"
 #include "cloudwatch/line.h"
 #include "companion/config.h"
+#include "descriptors/whole.h"
 #include "recording/layout.h"
+#include "recording/own_directory.h"
+#include "recording/place.h"
 #include "recording/reader.h"
-#include "recording/reader_directory.h"
 #include "report/ledger/at_rest.h"
 #include "report/text/human.h"
 #include "report/text/stack_names.h"
@@ -65,11 +68,11 @@ std::string obstacle(const OwnLayer& layer) {
         "the end of it; nothing is recorded",
         library);
   }
-  const std::string directory = recording::make_directory(recording::kDirectory);
-  return directory.empty() ? directory : directory + "; nothing is recorded";
+  return {};
 }
 
-void prepare_child(const std::string& library, const RunOptions& options) {
+void prepare_child(const std::string& library, const std::string& directory,
+                   const RunOptions& options) {
   if (!library.empty()) {
     const char* existing = std::getenv("LD_PRELOAD");
     const std::string preload =
@@ -77,6 +80,7 @@ void prepare_child(const std::string& library, const RunOptions& options) {
     setenv("LD_PRELOAD", preload.c_str(), 1);
     setenv("_LAMPREY_TARGET", std::to_string(getpid()).c_str(), 1);
     setenv("_LAMPREY_ROLE", "run", 1);
+    setenv(recording::kDirectoryVariable, directory.c_str(), 1);
   }
   if (options.sample_bytes) {
     setenv("LAMPREY_SAMPLE_BYTES", options.sample_bytes->c_str(), 1);
@@ -138,8 +142,8 @@ std::string why_unrecorded(const std::string& word) {
   if (dynamic && !*dynamic) {
     return path + " is statically linked: no library can be loaded into it";
   }
-  return fmt::format("the library did not attach to {}: another C library, or no room in {}", path,
-                     recording::kDirectory);
+  return fmt::format("the library did not attach to {}: another C library, or no room in /tmp",
+                     path);
 }
 
 // What the wait status says, and what the process itself said where the two agree.
@@ -191,21 +195,17 @@ bool append(const std::string& path, const report::Report& report) {
   return written;
 }
 
-void show(const RunOptions& options, const ChildEnd& end, std::uint64_t ended_mono_ns) {
-  const std::string path =
-      fmt::format("{}/{}{}", recording::kDirectory, end.pid, recording::kSuffix);
+void show(const RunOptions& options, const std::string& directory, const ChildEnd& end,
+          std::uint64_t ended_mono_ns) {
+  const std::string path = fmt::format("{}/{}{}", directory, end.pid, recording::kSuffix);
   recording::Failure failure;
   auto reader = recording::Reader::open(path, failure);
   if (!reader) {
     complain(failure.error == recording::OpenError::kMissing
                  ? "no recording: " + why_unrecorded(options.words.front())
                  : failure.text);
-    if (failure.error != recording::OpenError::kForeign) {
-      unlink(path.c_str());
-    }
     return;
   }
-  unlink(path.c_str());
   report::Ledger ledger(std::move(*reader));
   report::End how;
   how.status = WIFSIGNALED(end.wait_status)        ? report::Status::kCrash
@@ -222,8 +222,8 @@ void show(const RunOptions& options, const ChildEnd& end, std::uint64_t ended_mo
       append(options.out, report);
     }
     if (!options.quiet) {
-      std::fprintf(stderr, "\nlamprey: %s\n\n%s", report.headline.c_str(),
-                   report_table(report).c_str());
+      descriptors::write_whole(
+          STDERR_FILENO, fmt::format("\nlamprey: {}\n\n{}", report.headline, report_table(report)));
     }
   });
 }
@@ -255,12 +255,17 @@ int run(const RunOptions& options) {
   complain_of_settings(options);
   const OwnLayer layer = own_layer();
   std::string library = layer.library();
-  const std::string trouble = obstacle(layer);
+  std::optional<recording::OwnDirectory> directory(std::in_place);
+  std::string trouble = obstacle(layer);
+  if (trouble.empty() && directory->path().empty()) {
+    trouble = directory->obstacle() + "; nothing is recorded";
+  }
   if (!trouble.empty()) {
     complain(trouble);
     library.clear();
   }
-  const ChildEnd end = run_program(options.words, [&] { prepare_child(library, options); });
+  const ChildEnd end =
+      run_program(options.words, [&] { prepare_child(library, directory->path(), options); });
   const std::uint64_t ended_mono_ns = recording::monotonic_ns();
   if (end.start_error != 0) {
     complain(fmt::format("PROGRAM {} cannot be run: {}",
@@ -269,8 +274,9 @@ int run(const RunOptions& options) {
     return end.start_error == ENOENT ? kNotFound : kNotExecutable;
   }
   if (!library.empty()) {
-    show(options, end, ended_mono_ns);
+    show(options, directory->path(), end, ended_mono_ns);
   }
+  directory.reset();  // what follows may be our own death
   return follow_into_death(end.wait_status);
 }
 

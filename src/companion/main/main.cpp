@@ -6,6 +6,7 @@
 
 #include "companion/companion.h"
 #include "recording/layout.h"
+#include "recording/place.h"
 #include "recording/reader.h"
 
 int main(int argc, char** argv) {
@@ -24,7 +25,8 @@ int main(int argc, char** argv) {
   const char* slash = std::strrchr(path, '/');
   here.api = api;
   here.name = slash == nullptr ? path : slash + 1;
-  here.directory = lamprey::recording::kDirectory;
+  const char* directory = std::getenv(lamprey::recording::kDirectoryVariable);
+  here.directory = directory != nullptr ? directory : lamprey::recording::kDirectory;
   here.lookup = [](const char* name) -> const char* { return std::getenv(name); };
   return lamprey::companion::Companion(std::move(here)).run();
 }

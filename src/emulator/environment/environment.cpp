@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "emulator/base/api_error.h"
+#include "recording/place.h"
 
 namespace lamprey::emulator {
 
@@ -52,6 +53,11 @@ Environment::Environment(Shared shared, const std::string& label)
       variables_(function_variables(shared.options, server_.port(), caller_variables())),
       log_(shared.console, telemetry_, variables_),
       function_(identify(variables_)) {
+  if (directory_.path().empty()) {
+    shared_.console.complain(directory_.obstacle());
+  } else {
+    variables_.try_emplace(recording::kDirectoryVariable, directory_.path());  // unless --env says
+  }
   if (is_managed_instances(variables_)) {
     managed_.emplace(
         ManagedRequests::Parts{shared_.io, shared_.options, function_, runtime_, log_, sandbox_},

@@ -22,6 +22,7 @@
 #include "emulator/output/console.h"
 #include "emulator/output/platform_log.h"
 #include "emulator/sandbox/sandbox.h"
+#include "recording/own_directory.h"
 
 namespace lamprey::emulator {
 
@@ -94,6 +95,7 @@ class Environment {
   ExtensionsApi extensions_;
   TelemetryApi telemetry_;
   HttpServer server_;
+  recording::OwnDirectory directory_;  // goes after the processes that use it
   Sandbox sandbox_;
   Shutdown shutdown_;
   Variables variables_;

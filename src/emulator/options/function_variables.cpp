@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "emulator/base/identifiers.h"
+#include "recording/place.h"
 
 namespace lamprey::emulator {
 namespace {
@@ -24,7 +25,7 @@ constexpr const char* kAccount = "123456789012";
 bool only_lambda_sets(std::string_view name) {
   return name.starts_with("AWS_LAMBDA_") || name.starts_with("LAMBDA_") ||
          name == "AWS_EXECUTION_ENV" || name == "_HANDLER" || name == "_X_AMZN_TRACE_ID" ||
-         name.starts_with("_LAMBDA_") || name == "LD_PRELOAD";
+         name.starts_with("_LAMBDA_") || name.starts_with("_LAMPREY_") || name == "LD_PRELOAD";
 }
 
 bool hidden_from_extensions(std::string_view name) {
@@ -136,7 +137,7 @@ Variables function_variables(const Options& options, std::uint16_t api_port,
 Variables extension_variables(const Variables& function) {
   Variables result;
   for (const auto& [name, value] : function) {
-    if (!hidden_from_extensions(name)) {
+    if (!hidden_from_extensions(name) || name == recording::kDirectoryVariable) {
       result[name] = value;
     }
   }
