@@ -90,8 +90,9 @@ static void do_nanosleep(void) { nanosleep(&kLong, NULL); }
 static void do_clock_nanosleep(void) { clock_nanosleep(CLOCK_MONOTONIC, 0, &kLong, NULL); }
 static void do_usleep(void) { usleep(999999); }
 static void do_sleep(void) { sleep(1000); }
-static void do_open(void) { close(open("/tmp/lamprey-hazard-fifo", O_RDONLY)); }
-static void do_openat(void) { close(openat(AT_FDCWD, "/tmp/lamprey-hazard-fifo", O_RDONLY)); }
+static const char* g_fifo;  // nobody writes to it, so opening it waits
+static void do_open(void) { close(open(g_fifo, O_RDONLY)); }
+static void do_openat(void) { close(openat(AT_FDCWD, g_fifo, O_RDONLY)); }
 
 static const struct {
   const char* name;
@@ -182,7 +183,12 @@ static void prepare(void) {
   g_epoll = epoll_create1(0);
 }
 
-int main(void) {
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    fputs("cancellation: one argument: a FIFO that nobody opens\n", stderr);
+    return 2;
+  }
+  g_fifo = argv[1];
   prepare();
   for (size_t i = 0; i < sizeof(kPoints) / sizeof(kPoints[0]); ++i) {
     struct job job = {kPoints[i].block, 0};

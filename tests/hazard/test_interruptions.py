@@ -7,21 +7,17 @@ import os
 import pytest
 from conftest import execute, program
 
-FIFO = "/tmp/lamprey-hazard-fifo"
-
 
 @pytest.fixture
-def fifo():
-    if os.path.exists(FIFO):
-        os.unlink(FIFO)
-    os.mkfifo(FIFO)
-    yield
-    os.unlink(FIFO)
+def fifo(tmp_path):
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    return path
 
 
 def test_cancelled_threads_clean_up(library, fifo):
-    plain = execute([program("cancellation")])
-    under = execute([program("cancellation")], preload=library)
+    plain = execute([program("cancellation"), fifo])
+    under = execute([program("cancellation"), fifo], preload=library)
     assert plain.status == 0, plain.stderr
     assert under.outcome() == plain.outcome()
     assert under.stdout.count("cancelled, 2 cleaned up") == 28
