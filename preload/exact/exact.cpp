@@ -8,7 +8,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "preload/base/eh_frame_header.h"
 #include "preload/base/raw_syscall.h"
+#include "preload/base/signals_blocked.h"
 #include "preload/base/text.h"
 #include "preload/base/ticks.h"
 #include "preload/exact/exact_gate.h"
@@ -42,20 +44,12 @@ bool ends_with(const char* text, const char* suffix) {
   return length >= tail && equal(text + length - tail, suffix);
 }
 
-// The header of .eh_frame_hdr as linkers write it: a sorted table of pairs of 4 bytes, relative to
-// itself (Linux Standard Base, 10.6.2). Another encoding gives an empty table, and so no place.
-FunctionTable functions_of(std::uintptr_t header, std::uintptr_t text) {
-  constexpr std::uint8_t kExpected[] = {1, 0x1B, 0x03, 0x3B};
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(header);
-  for (std::size_t i = 0; i < sizeof(kExpected); ++i) {
-    if (bytes[i] != kExpected[i]) {
-      return {};
-    }
-  }
-  std::uint32_t count = 0;
-  __builtin_memcpy(&count, bytes + 8, sizeof(count));
-  return {reinterpret_cast<const FunctionTable::Entry*>(bytes + 12), count,
-          static_cast<std::intptr_t>(header - text)};
+FunctionTable functions_of(const std::uint8_t* header, const std::uint8_t* end,
+                           std::uintptr_t text) {
+  const EhFrameHeader table = read_eh_frame_header(header, end);
+  return {reinterpret_cast<const FunctionTable::Entry*>(table.rows),
+          static_cast<std::uint32_t>(table.count),
+          static_cast<std::intptr_t>(reinterpret_cast<std::uintptr_t>(header) - text)};
 }
 
 int take_library(dl_phdr_info* info, std::size_t, void* into) {
@@ -66,7 +60,8 @@ int take_library(dl_phdr_info* info, std::size_t, void* into) {
     return 0;
   }
   Library library = {info->dlpi_name, 0, 0, {}};
-  std::uintptr_t header = 0;
+  const std::uint8_t* header = nullptr;
+  const std::uint8_t* header_end = nullptr;
   for (std::size_t i = 0; i < info->dlpi_phnum; ++i) {
     const ElfW(Phdr)& segment = info->dlpi_phdr[i];
     const std::uintptr_t at = info->dlpi_addr + segment.p_vaddr;
@@ -74,11 +69,12 @@ int take_library(dl_phdr_info* info, std::size_t, void* into) {
       library.begin = at;
       library.end = at + segment.p_memsz;
     } else if (segment.p_type == PT_GNU_EH_FRAME) {
-      header = at;
+      header = reinterpret_cast<const std::uint8_t*>(at);
+      header_end = header + segment.p_memsz;
     }
   }
-  if (library.begin != 0 && header != 0) {
-    library.functions = functions_of(header, library.begin);
+  if (library.begin != 0 && header != nullptr) {
+    library.functions = functions_of(header, header_end, library.begin);
     libraries.list[libraries.count++] = library;
   }
   return 0;
@@ -208,19 +204,6 @@ constexpr std::uint8_t kNothing = 0x90;  // x86-64's nop
 #endif
 }
 
-struct Blocked {
-  std::uint64_t before = 0;
-  Blocked() {
-    const std::uint64_t all = UINT64_MAX;
-    raw_syscall(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, pointer_argument(&all),
-                pointer_argument(&before), sizeof(all));
-  }
-  void end() const {
-    raw_syscall(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, pointer_argument(&before), 0,
-                sizeof(before));
-  }
-};
-
 // What there is to change in one library.
 struct Found {
   Scratch scratch{};
@@ -276,7 +259,7 @@ std::uint32_t lead_all(const Library& library, const Found& found) {
   const auto bytes = static_cast<long>(((library.end + kPage - 1) & ~(kPage - 1)) - begin);
   const auto at = static_cast<long>(begin);
   // A handler that ran now would run libc's code, half of which is changed for a moment.
-  const Blocked blocked;
+  const SignalsBlocked blocked;
   const bool writable = raw_syscall(SYS_mprotect, at, bytes, kCodeToChange) == 0;
   for (std::uint32_t i = 0; writable && i < found.count; ++i) {
     lead(found.scratch.sites[i], library.begin, found.scratch.targets[i]);
@@ -285,7 +268,6 @@ std::uint32_t lead_all(const Library& library, const Found& found) {
     make_fetched(library.begin, library.end);
   }
   raw_syscall(SYS_mprotect, at, bytes, kCode);  // also where a part of it was made writable
-  blocked.end();
   return writable ? found.count : 0;
 }
 

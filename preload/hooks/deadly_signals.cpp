@@ -32,6 +32,7 @@
 
 #include <csignal>
 
+#include "preload/base/elf_notes.h"
 #include "preload/base/raw_syscall.h"
 #include "preload/base/text.h"
 #include "preload/base/tripwire.h"
@@ -167,14 +168,10 @@ bool is_go_program() {
     if (headers[i].p_type != PT_NOTE) {
       continue;
     }
-    const auto* at = reinterpret_cast<const char*>(bias + headers[i].p_vaddr);
-    const char* end = at + headers[i].p_memsz;
-    while (at + sizeof(Elf64_Nhdr) + 4 <= end) {
-      const auto* note = reinterpret_cast<const Elf64_Nhdr*>(at);
-      if (note->n_namesz == 4 && __builtin_memcmp(note + 1, "Go\0", 4) == 0) {
-        return true;
-      }
-      at += sizeof(*note) + ((note->n_namesz + 3U) & ~3U) + ((note->n_descsz + 3U) & ~3U);
+    const auto* at = reinterpret_cast<const std::uint8_t*>(bias + headers[i].p_vaddr);
+    if (find_note(at, at + headers[i].p_memsz,
+                  [](const ElfNote& note) { return has_name(note, "Go\0"); })) {
+      return true;
     }
   }
   return false;

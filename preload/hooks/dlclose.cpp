@@ -2,7 +2,7 @@
 // nothing. (dlopen is not hooked: libc resolves names against its caller, which would be us.)
 #include "preload/base/tripwire.h"
 #include "preload/libc/real.h"
-#include "preload/stack/modules.h"
+#include "preload/stack/stacks.h"
 
 extern "C" __attribute__((visibility("default"))) int hook_dlclose(void* handle) asm("dlclose");
 int hook_dlclose(void* handle) {
@@ -11,8 +11,8 @@ int hook_dlclose(void* handle) {
   if (!available(g_real.dlclose, "dlclose")) {
     return -1;
   }
-  stack::modules::unloading();
+  stack::unloading();
   const int result = g_real.dlclose(handle);
-  stack::modules::unloaded();
+  stack::unloaded();
   return result;
 }

@@ -7,11 +7,11 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include "preload/base/elf_notes.h"
 #include "preload/base/raw_syscall.h"
+#include "preload/base/signals_blocked.h"
 #include "preload/base/text.h"
 #include "preload/process/thread.h"
-#include "preload/stack/recent_stacks.h"
-#include "preload/stack/unwind.h"
 
 namespace lamprey::preload::stack::modules {
 namespace {
@@ -65,24 +65,16 @@ struct FoundObject {
 };
 int (*g_find_object)(void*, FoundObject*) = nullptr;
 
-void take_note(const std::uint8_t* at, const std::uint8_t* end, Found& found) {
-  while (static_cast<std::size_t>(end - at) >= sizeof(ElfW(Nhdr))) {
-    const auto* note = reinterpret_cast<const ElfW(Nhdr)*>(at);
-    const std::size_t name = (std::size_t{note->n_namesz} + 3) & ~std::size_t{3};
-    const std::size_t text = (std::size_t{note->n_descsz} + 3) & ~std::size_t{3};
-    at += sizeof(*note);
-    if (name > static_cast<std::size_t>(end - at) ||
-        text > static_cast<std::size_t>(end - at) - name) {
-      return;
+void take_build_id(const std::uint8_t* at, const std::uint8_t* end, Found& found) {
+  find_note(at, end, [&found](const ElfNote& note) {
+    if (note.type != NT_GNU_BUILD_ID || !has_name(note, "GNU")) {
+      return false;
     }
-    if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && at[0] == 'G' && at[1] == 'N') {
-      found.build_id = at + name;
-      found.build_id_bytes = static_cast<std::uint8_t>(
-          note->n_descsz < recording::kMaxBuildId ? note->n_descsz : recording::kMaxBuildId);
-      return;
-    }
-    at += name + text;
-  }
+    found.build_id = note.text;
+    found.build_id_bytes = static_cast<std::uint8_t>(
+        note.text_bytes < recording::kMaxBuildId ? note.text_bytes : recording::kMaxBuildId);
+    return true;
+  });
 }
 
 bool describe(const ElfW(Phdr) * headers, int count, std::uintptr_t bias, Found& found) {
@@ -108,7 +100,7 @@ bool describe(const ElfW(Phdr) * headers, int count, std::uintptr_t bias, Found&
     if (header.p_type == PT_NOTE && found.build_id == nullptr && (header.p_flags & PF_R) != 0 &&
         begin >= reinterpret_cast<const std::uint8_t*>(found.start) &&
         begin + header.p_memsz <= reinterpret_cast<const std::uint8_t*>(found.end)) {
-      take_note(begin, begin + header.p_memsz, found);
+      take_build_id(begin, begin + header.p_memsz, found);
     }
     if (header.p_type == PT_LOAD && table != nullptr && table->p_vaddr >= header.p_vaddr &&
         table->p_vaddr - header.p_vaddr < header.p_filesz) {
@@ -176,26 +168,6 @@ std::uint32_t bury(const Found& found) {
   return generation;
 }
 
-// While it lives no handler runs in this thread: one that met `g_adding` taken by the thread that
-// it interrupted would wait for itself, and one that left by siglongjmp would leave it taken for
-// ever.
-class [[nodiscard]] SignalsHeld {
- public:
-  SignalsHeld() {
-    const std::uint64_t all = ~std::uint64_t{0};
-    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, pointer_argument(&all), pointer_argument(&before_),
-                sizeof(all));
-  }
-  ~SignalsHeld() {
-    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, pointer_argument(&before_), 0, sizeof(before_));
-  }
-  SignalsHeld(const SignalsHeld&) = delete;
-  SignalsHeld& operator=(const SignalsHeld&) = delete;
-
- private:
-  std::uint64_t before_ = 0;
-};
-
 // With `g_adding` held, or at attach.
 void add_or_revive(const Found& found, const char* path) {
   std::uint32_t index = 0;
@@ -221,7 +193,7 @@ void add_or_revive(const Found& found, const char* path) {
 }
 
 void add(const Found& found, const char* path) {
-  const SignalsHeld held;
+  const SignalsBlocked blocked;
   // Another thread adds, perhaps this very module. Not for ever: it may have been killed.
   constexpr int kMaxYields = 1000;
   for (int i = 0; __atomic_test_and_set(&g_adding, __ATOMIC_ACQUIRE); ++i) {
@@ -400,8 +372,6 @@ void unloaded() {
     }
     end_walk();
   }
-  unwind::forget_addresses();
-  recent_stacks::forget_all();
 }
 
 }  // namespace lamprey::preload::stack::modules

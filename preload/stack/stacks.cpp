@@ -180,4 +180,12 @@ std::uint32_t __attribute__((noinline)) capture() {
   return walk_once();
 }
 
+void unloading() { modules::unloading(); }
+
+void unloaded() {
+  modules::unloaded();
+  unwind::forget_addresses();
+  recent_stacks::forget_all();
+}
+
 }  // namespace lamprey::preload::stack

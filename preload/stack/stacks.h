@@ -23,4 +23,8 @@ void attach_child(const recording::Header& parent, const void* parent_modules);
 // The index of the calling thread's stack in Stack[], plus 1; 0: off, or no room.
 std::uint32_t capture();
 
+// Around the real dlclose: what is remembered of code addresses must not outlive the code.
+void unloading();
+void unloaded();
+
 }  // namespace lamprey::preload::stack

@@ -2,102 +2,14 @@
 // Base 5.0, "Exception Frames" (.eh_frame, .eh_frame_hdr), and DWARF 5, section 6.4.
 #include "preload/stack/unwind_tables.h"
 
+#include "preload/base/byte_cursor.h"
+#include "preload/base/eh_frame_header.h"
+
 namespace lamprey::preload::stack::unwind {
 namespace {
 
-// DW_EH_PE_*: how an address is written.
-constexpr std::uint8_t kFormat = 0x0F;
-constexpr std::uint8_t kSigned4 = 0x0B;
-constexpr std::uint8_t kUnsigned4 = 0x03;
-constexpr std::uint8_t kSigned8 = 0x0C;
-constexpr std::uint8_t kUnsigned8 = 0x04;
-constexpr std::uint8_t kNative = 0x00;
-constexpr std::uint8_t kBase = 0x70;
-constexpr std::uint8_t kFromHere = 0x10;
-constexpr std::uint8_t kFromHeader = 0x30;
-constexpr std::uint8_t kIndirect = 0x80;
-
 constexpr int kMaxInstructions = 4096;  // of one function's rows
 constexpr int kMaxRemembered = 4;
-
-// Reads upwards and stops at the end: after that `good` is false and everything read is 0.
-struct Cursor {
-  const std::uint8_t* at;
-  const std::uint8_t* end;
-  bool good = true;
-
-  template <class T>
-  T fixed() {
-    T value = 0;
-    if (!good || static_cast<std::size_t>(end - at) < sizeof(T)) {
-      good = false;
-      return 0;
-    }
-    __builtin_memcpy(&value, at, sizeof(T));
-    at += sizeof(T);
-    return value;
-  }
-  std::uint64_t uleb() {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0; good; shift += 7) {
-      const auto byte = fixed<std::uint8_t>();
-      value |= shift < 64 ? static_cast<std::uint64_t>(byte & 0x7FU) << shift : 0;
-      if ((byte & 0x80U) == 0) {
-        break;
-      }
-    }
-    return value;
-  }
-  std::int64_t sleb() {
-    std::uint64_t value = 0;
-    unsigned shift = 0;
-    std::uint8_t byte = 0x80;
-    while (good && (byte & 0x80U) != 0) {
-      byte = fixed<std::uint8_t>();
-      value |= shift < 64 ? static_cast<std::uint64_t>(byte & 0x7FU) << shift : 0;
-      shift += 7;
-    }
-    if (shift < 64 && (byte & 0x40U) != 0) {
-      value |= ~std::uint64_t{0} << shift;
-    }
-    return static_cast<std::int64_t>(value);
-  }
-  void skip(std::uint64_t bytes) {
-    good = good && bytes <= static_cast<std::uint64_t>(end - at);
-    at = good ? at + bytes : at;
-  }
-  Bytes block() {
-    const std::uint64_t size = uleb();
-    const std::uint8_t* from = at;
-    skip(size);
-    return {from, good ? from + size : from};
-  }
-  std::uint64_t number(std::uint8_t encoding) {
-    switch (encoding & kFormat) {
-      case kSigned4:
-        return static_cast<std::uint64_t>(std::int64_t{fixed<std::int32_t>()});
-      case kUnsigned4:
-        return fixed<std::uint32_t>();
-      case kSigned8:
-      case kUnsigned8:
-      case kNative:
-        return fixed<std::uint64_t>();
-      default:
-        good = false;
-        return 0;
-    }
-  }
-  // An address; 0 for encodings that no linker of our platforms writes here.
-  std::uintptr_t address(std::uint8_t encoding) {
-    const auto here = reinterpret_cast<std::uintptr_t>(at);
-    const std::uint64_t value = number(encoding);
-    const std::uint8_t base = encoding & kBase;
-    if ((encoding & kIndirect) != 0 || (base != 0 && base != kFromHere)) {
-      good = false;
-    }
-    return good ? value + (base == kFromHere ? here : 0) : 0;
-  }
-};
 
 // What a "common information entry" says for all functions that share it.
 struct Common {
@@ -110,7 +22,7 @@ struct Common {
   Bytes instructions;
 };
 
-bool read_augmentation(Cursor& in, const std::uint8_t* text, Common& common) {
+bool read_augmentation(ByteCursor& in, const std::uint8_t* text, Common& common) {
   if (*text == 0) {
     return true;
   }
@@ -119,7 +31,7 @@ bool read_augmentation(Cursor& in, const std::uint8_t* text, Common& common) {
   }
   common.augmented = true;
   const Bytes data = in.block();
-  Cursor inside = {data.at, data.end};
+  ByteCursor inside = {data.at, data.end};
   for (++text; *text != 0; ++text) {  // its end was seen by the caller
     switch (*text) {
       case 'R':
@@ -147,7 +59,7 @@ bool read_common(const std::uint8_t* at, const Tables& tables, Common& common) {
   if (at < tables.begin || at >= tables.end) {
     return false;
   }
-  Cursor in = {at, tables.end};
+  ByteCursor in = {at, tables.end};
   const auto length = in.fixed<std::uint32_t>();
   if (!in.good || length == UINT32_MAX || length > static_cast<std::size_t>(in.end - in.at)) {
     return false;
@@ -182,7 +94,7 @@ bool read_function(const std::uint8_t* at, const Tables& tables, std::uintptr_t 
   if (at < tables.begin || at >= tables.end) {
     return false;
   }
-  Cursor in = {at, tables.end};
+  ByteCursor in = {at, tables.end};
   const auto length = in.fixed<std::uint32_t>();
   if (!in.good || length == UINT32_MAX || length > static_cast<std::size_t>(in.end - in.at)) {
     return false;
@@ -208,35 +120,20 @@ bool read_function(const std::uint8_t* at, const Tables& tables, std::uintptr_t 
 
 // The last function of the sorted table that begins at or before `pc`.
 const std::uint8_t* look_up(const Tables& tables, std::uintptr_t pc) {
-  Cursor in = {tables.header, tables.end};
-  const auto version = in.fixed<std::uint8_t>();
-  const auto frame_encoding = in.fixed<std::uint8_t>();
-  const auto count_encoding = in.fixed<std::uint8_t>();
-  const auto table_encoding = in.fixed<std::uint8_t>();
-  in.number(frame_encoding);
-  const std::uint64_t count = in.number(count_encoding);
-  struct Row {
-    std::int32_t begin;
-    std::int32_t entry;
-  };
-  if (!in.good || version != 1 || table_encoding != (kFromHeader | kSigned4) || count == 0 ||
-      count > static_cast<std::size_t>(in.end - in.at) / sizeof(Row)) {
+  const EhFrameHeader table = read_eh_frame_header(tables.header, tables.end);
+  if (table.count == 0) {
     return nullptr;
   }
-  const auto row = [&in](std::uint64_t index) {
-    Row value;
-    __builtin_memcpy(&value, in.at + (index * sizeof(Row)), sizeof(Row));
-    return value;
-  };
   const auto wanted =
       static_cast<std::int64_t>(pc - reinterpret_cast<std::uintptr_t>(tables.header));
   std::uint64_t low = 0;
-  std::uint64_t high = count;
+  std::uint64_t high = table.count;
   while (high - low > 1) {
     const std::uint64_t middle = low + ((high - low) / 2);
-    (row(middle).begin <= wanted ? low : high) = middle;
+    (table.row(middle).begin <= wanted ? low : high) = middle;
   }
-  return row(low).begin <= wanted ? tables.header + row(low).entry : nullptr;
+  const EhFrameHeader::Row last = table.row(low);
+  return last.begin <= wanted ? tables.header + last.entry : nullptr;
 }
 
 // Runs the instructions that build up the rules row by row, up to the row of `pc`.
@@ -246,7 +143,7 @@ class Machine {
       : common_(common), rules_(rules), location_(begin), pc_(pc) {}
 
   bool run(Bytes instructions) {
-    Cursor in = {instructions.at, instructions.end};
+    ByteCursor in = {instructions.at, instructions.end};
     int left = kMaxInstructions;
     while (in.good && in.at < in.end && location_ <= pc_) {
       if (--left == 0 || !step(in)) {
@@ -286,7 +183,7 @@ class Machine {
     rules_.cfa_offset = offset;
   }
 
-  bool step(Cursor& in) {
+  bool step(ByteCursor& in) {
     const auto code = in.fixed<std::uint8_t>();
     const std::uint8_t low = code & 0x3FU;
     switch (code >> 6U) {
@@ -304,7 +201,7 @@ class Machine {
     }
   }
 
-  bool step_location_or_register(Cursor& in, std::uint8_t code) {
+  bool step_location_or_register(ByteCursor& in, std::uint8_t code) {
     switch (code) {
       case 0x00:  // nop
         return true;
@@ -343,7 +240,7 @@ class Machine {
     }
   }
 
-  bool step_frame(Cursor& in, std::uint8_t code) {
+  bool step_frame(ByteCursor& in, std::uint8_t code) {
     switch (code) {
       case 0x0A:  // remember_state
         if (remembered_ == kMaxRemembered) {
@@ -382,7 +279,7 @@ class Machine {
     }
   }
 
-  bool step_rare(Cursor& in, std::uint8_t code) {
+  bool step_rare(ByteCursor& in, std::uint8_t code) {
     const std::uint64_t number = code == 0x13 ? 0 : in.uleb();
     switch (code) {
       case 0x10:

@@ -15,6 +15,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "preload/base/byte_cursor.h"
+
 namespace lamprey::preload::stack::unwind {
 
 // The loaded segment in which a module's tables lie; `header` is its .eh_frame_hdr.
@@ -34,11 +36,6 @@ inline constexpr std::uint64_t kFrameRegister = 29;
 inline constexpr std::uint64_t kStackRegister = 31;
 inline constexpr std::uint64_t kReturnRegister = 30;  // lr
 #endif
-
-struct Bytes {
-  const std::uint8_t* at = nullptr;
-  const std::uint8_t* end = nullptr;
-};
 
 // How the caller's value of a register is found. CFA: the stack pointer before the call.
 struct Rule {
