@@ -54,6 +54,24 @@ inline bool readable(std::uintptr_t address, std::size_t size) {
   }
 }
 
+// How many bytes stand before the NUL of `text`; `most` when there is none among the first `most`;
+// kUnreadable when memory ends before either.
+inline constexpr std::size_t kUnreadable = SIZE_MAX;
+std::size_t text_length(const char* text, std::size_t most);
+
+// Copies what can be read of `text`, up to its NUL or `capacity` - 1 bytes, and ends with NUL.
+// False, and an empty text: memory ends before that, or `text` is nullptr.
+bool copy_text(char* to, std::size_t capacity, const char* text);
+template <std::size_t N>
+bool copy_text(char (&to)[N], const char* text) {
+  return copy_text(to, N, text);
+}
+
+// Copies up to `size` bytes from an address that a program gave us and that may be bad. Returns how
+// many could be read: 0 for a bad pointer. By process_vm_readv(2) on oneself, which needs no
+// privilege and cannot be overtaken by an unmapping; where a sandbox forbids it, by asking first.
+std::size_t copy_from_caller(void* to, const void* from, std::size_t size);
+
 // After pages in [begin, end) were unmapped, moved away or closed.
 void forget(std::uintptr_t begin, std::uintptr_t end);
 void forget_all();

@@ -52,25 +52,5 @@ inline long pointer_argument(const void* pointer) {
   return static_cast<long>(reinterpret_cast<std::uintptr_t>(pointer));
 }
 
-// Copies up to `size` bytes from an address that a program gave us and that may be bad. Returns how
-// many could be read: 0 for a bad pointer. process_vm_readv(2) on oneself needs no privilege; where
-// a sandbox forbids the call even so, the pointer is trusted, as nearly all can be.
-inline std::size_t copy_from_caller(void* to, const void* from, std::size_t size) {
-  constexpr long kBadAddress = -14;  // EFAULT
-  struct Piece {
-    const void* base;
-    std::size_t size;
-  };
-  const Piece local = {to, size};
-  const Piece remote = {from, size};
-  const long got = raw_syscall(SYS_process_vm_readv, raw_syscall(SYS_getpid),
-                               pointer_argument(&local), 1, pointer_argument(&remote), 1, 0);
-  if (got >= 0 || got == kBadAddress) {
-    return got > 0 ? static_cast<std::size_t>(got) : 0;
-  }
-  __builtin_memcpy(to, from, size);
-  return size;
-}
-
 }  // namespace base
 }  // namespace lamprey::preload

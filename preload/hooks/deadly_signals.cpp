@@ -276,7 +276,9 @@ int answer_sigaction(int number, const struct sigaction* action, struct sigactio
   if (!available(g_real.sigaction, "sigaction")) {
     return -1;
   }
-  const bool leaves_ours = action != nullptr && same_action_as_at_attach(*action) &&
+  // libc refuses other numbers before it looks at `action`.
+  const bool watchable = number > 0 && number < 32;
+  const bool leaves_ours = watchable && action != nullptr && same_action_as_at_attach(*action) &&
                            disposition(number) == Disposition::kOurs;
   const int result = g_real.sigaction(number, leaves_ours ? nullptr : action, old);
   if (result == 0 && old != nullptr && is_our_handler(*old)) {

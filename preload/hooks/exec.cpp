@@ -33,7 +33,7 @@ int exec_with(char* const* environment, Exec exec) {
   }
   char** copy = static_cast<char**>(alloca(entries * sizeof(char*)));
   char preload[kPreloadBytes];
-  environment_for_exec(environment, copy, preload, sizeof(preload));
+  environment_for_exec(environment, copy, entries, preload, sizeof(preload));
   recording::Header& header = g_writer.header();
   __atomic_fetch_or(&header.flags, recording::kFlagExec, __ATOMIC_RELAXED);
   const int result = exec(copy);

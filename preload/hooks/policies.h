@@ -27,6 +27,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "preload/base/page_probe.h"
 #include "preload/base/raw_syscall.h"
 #include "preload/io/descriptors.h"
 #include "preload/io/files.h"
@@ -334,7 +335,7 @@ struct SendsVectors : Transfers<Direction::kSends> {
       return;
     }
     iovec first = {};
-    if (copy_from_caller(&first, vectors, sizeof(first)) == sizeof(first)) {
+    if (page_probe::copy_from_caller(&first, vectors, sizeof(first)) == sizeof(first)) {
       lambda::runtime_api::sending(fd, first.iov_base, first.iov_len);
     }
   }
@@ -367,7 +368,7 @@ struct SendsMessage : Transfers<Direction::kSends> {
       return;
     }
     msghdr copy = {};
-    if (copy_from_caller(&copy, message, sizeof(copy)) == sizeof(copy)) {
+    if (page_probe::copy_from_caller(&copy, message, sizeof(copy)) == sizeof(copy)) {
       SendsVectors(fd, copy.msg_iov, copy.msg_iovlen).before();
     }
   }

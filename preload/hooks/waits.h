@@ -45,12 +45,15 @@ struct Selects : Waits {
       : Waits(-1), count(size), sets{reads, writes, others} {}
   CallClass account(CallClass, const Spent& spent, int result) const {
     CallClass spent_on = nobody(result);
-    for (int fd = 0; result > 0 && fd < count && fd < FD_SETSIZE; ++fd) {
-      bool ready = false;
+    // Not further than the last that is ready: of more descriptors than there is room for, the
+    // kernel has neither read nor written the bits (select(2), "nfds").
+    int left = result;
+    for (int fd = 0; left > 0 && fd < count && fd < FD_SETSIZE; ++fd) {
+      const int before = left;
       for (const fd_set* set : sets) {
-        ready = ready || (set != nullptr && FD_ISSET(fd, set));
+        left -= set != nullptr && FD_ISSET(fd, set) ? 1 : 0;
       }
-      if (ready) {
+      if (left != before) {
         spent_on = io::waited_for(fd, spent);
         if (spent_on != CallClass::kWait) {
           return spent_on;
@@ -67,8 +70,9 @@ struct EpollWaits : Waits {
   CallClass account(CallClass, const Spent& spent, int result) const {
     constexpr int kMax = 16;  // of one wait; more say nothing new
     CallClass spent_on = nobody(result);
+    bool may_search = true;
     for (int i = 0; i < result && i < kMax; ++i) {
-      const int ready = io::registered_as(events[i].data.u64);
+      const int ready = io::registered_as(events[i].data.u64, may_search);
       spent_on = ready >= 0 ? io::waited_for(ready, spent) : CallClass::kWait;
       if (spent_on != CallClass::kWait) {
         return spent_on;
@@ -79,12 +83,13 @@ struct EpollWaits : Waits {
 };
 
 struct Registers : FdOp {  // epoll_ctl
+  int operation;
   int target;
   const epoll_event* event;
-  Registers(int epoll, int fd_of_interest, const epoll_event* what)
-      : FdOp(epoll), target(fd_of_interest), event(what) {}
+  Registers(int epoll, int what_to_do, int fd_of_interest, const epoll_event* what)
+      : FdOp(epoll), operation(what_to_do), target(fd_of_interest), event(what) {}
   CallClass account(CallClass by_name, const Spent& spent, int) const {
-    if (!spent.failed && event != nullptr) {
+    if (!spent.failed && operation != EPOLL_CTL_DEL) {  // which reads no event
       io::registered(target, event->data.u64);
     }
     return by_name;
@@ -290,12 +295,13 @@ struct CreatesTwoFds : NoFdOp {
 struct AsksSocket : FdOp {  // getsockopt
   bool error;               // SO_ERROR: how a connect that was under way has ended
   const void* value;
-  AsksSocket(int on, int level, int option, const void* into)
-      : FdOp(on), error(level == SOL_SOCKET && option == SO_ERROR), value(into) {}
+  const socklen_t* size;
+  AsksSocket(int on, int level, int option, const void* into, const socklen_t* room)
+      : FdOp(on), error(level == SOL_SOCKET && option == SO_ERROR), value(into), size(room) {}
   CallClass account(CallClass by_name, const Spent& spent, int) const {
-    if (error && !spent.failed && value != nullptr) {
-      int result = 0;
-      __builtin_memcpy(&result, value, sizeof(result));
+    if (error && !spent.failed) {
+      int result = 0;  // of which the kernel wrote as much as there was room for
+      __builtin_memcpy(&result, value, *size < sizeof(result) ? *size : sizeof(result));
       io::connect_ended(fd, result != 0, spent);
     }
     return io::account_io(fd, by_name, spent, Direction::kNeither);

@@ -142,6 +142,21 @@ void woke(const Descriptor& entry, int fd) {
   }
 }
 
+// Which descriptor was last registered with such data (by pointers, mostly: libevent, nginx, asio):
+// where to look first, +1; 0: none was.
+constexpr unsigned kHintBits = 11;
+std::uint16_t g_hints[1U << kHintBits];
+static_assert(recording::kDescriptors < UINT16_MAX);
+
+std::uint16_t& hint_for(std::uint64_t data) {
+  return g_hints[(data * 0x9E3779B97F4A7C15U) >> (64 - kHintBits)];
+}
+
+bool is_registered_as(int fd, std::uint64_t data) {
+  const Descriptor& entry = g_writer.descriptor(fd);
+  return load(entry.epoll_data) == data && load(entry.kind) != DescriptorKind::kUnknown;
+}
+
 }  // namespace
 
 void give_meaning(int fd, DescriptorKind kind, std::uint16_t target, std::uint16_t other) {
@@ -239,12 +254,13 @@ void copied(int from, int to) {
 }
 
 void registered(int fd, std::uint64_t data) {
-  if (has_entry(fd)) {
+  if (has_entry(fd) && !in_vfork_child()) {
     store(g_writer.descriptor(fd).epoll_data, data);
+    store(hint_for(data), static_cast<std::uint16_t>(fd + 1));
   }
 }
 
-int registered_as(std::uint64_t data) {
+int registered_as(std::uint64_t data, bool& may_search) {
   // Nearly everybody puts the descriptor itself there, some leave the upper half undefined.
   const auto guess = static_cast<int>(data & 0xFFFFFFFFU);
   if (kind_of(guess) != DescriptorKind::kUnknown) {
@@ -253,10 +269,20 @@ int registered_as(std::uint64_t data) {
       return guess;
     }
   }
-  for (std::uint32_t fd = 0; data != 0 && fd < recording::kDescriptors; ++fd) {
-    const Descriptor& entry = g_writer.descriptor(static_cast<int>(fd));
-    if (load(entry.epoll_data) == data && load(entry.kind) != DescriptorKind::kUnknown) {
-      return static_cast<int>(fd);
+  const int hint = int{load(hint_for(data))} - 1;
+  if (data == 0 || hint < 0 || is_registered_as(hint, data)) {
+    return data != 0 ? hint : -1;
+  }
+  // Another has the place now, or the descriptor was closed.
+  if (&hint_for(load(g_writer.descriptor(hint).epoll_data)) != &hint_for(data)) {
+    store(hint_for(data), 0);
+  }
+  const bool searches = may_search;
+  may_search = false;
+  for (int fd = 0; searches && has_entry(fd); ++fd) {
+    if (is_registered_as(fd, data)) {
+      store(hint_for(data), static_cast<std::uint16_t>(fd + 1));
+      return fd;
     }
   }
   return -1;

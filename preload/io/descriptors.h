@@ -119,8 +119,9 @@ void made(int fd, DescriptorKind kind, int other);
 void copied(int from, int to);
 // epoll_ctl(2) told the kernel to say `data` when `fd` is ready.
 void registered(int fd, std::uint64_t data);
-// Which descriptor an event with `data` is about; -1 unknown.
-int registered_as(std::uint64_t data);
+// Which descriptor an event with `data` is about; -1 unknown. Where two share a hint the whole
+// table is searched, which `may_search` allows once.
+int registered_as(std::uint64_t data, bool& may_search);
 
 // For the files beside this one: gives `fd` its meaning; `target` and `other` are as in Descriptor.
 void give_meaning(int fd, DescriptorKind kind, std::uint16_t target, std::uint16_t other);

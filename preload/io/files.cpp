@@ -3,6 +3,7 @@
 
 #include <cerrno>
 
+#include "preload/base/page_probe.h"
 #include "preload/base/raw_syscall.h"
 #include "preload/base/text.h"
 #include "preload/io/paths.h"
@@ -102,16 +103,32 @@ bool is_missing(const Spent& spent) {
   return spent.failed && (errno == ENOENT || errno == ENOTDIR);
 }
 
-// What the kernel has read, we can read too.
-bool is_readable(const char* path, const Spent& spent) {
-  return path != nullptr && !(spent.failed && errno == EFAULT);
+// The path of a call that is over. After a success it is there, for it was read. A call that failed
+// may have refused something else before it came to the path, and of one that is too long it has
+// read PATH_MAX bytes: memory may end there. Such a path is known by its beginning, in `cut`.
+const char* readable_path(const char* path, const Spent& spent, char (&cut)[paths::kBytes]) {
+  constexpr std::size_t kPathMax = 4096;
+  if (!spent.failed || path == nullptr) [[likely]] {
+    return path;
+  }
+  if (errno == EFAULT) {
+    return nullptr;
+  }
+  const std::size_t length = page_probe::text_length(path, kPathMax);
+  if (length == kPathMax) {
+    page_probe::copy_text(cut, path);
+    return cut;
+  }
+  return length != page_probe::kUnreadable ? path : nullptr;
 }
 
 }  // namespace
 
 void opened(int fd, int at, const char* path, const Spent& spent) {
   paths::Path named;
-  if (!is_readable(path, spent) || !paths::make(named, base_of(at), path) || in_vfork_child()) {
+  char cut[paths::kBytes];
+  path = readable_path(path, spent, cut);
+  if (path == nullptr || !paths::make(named, base_of(at), path) || in_vfork_child()) {
     return;
   }
   const bool missing = is_missing(spent);
@@ -136,7 +153,9 @@ void opened(int fd, int at, const char* path, const Spent& spent) {
 }
 
 void probed(int at, const char* path, const Spent& spent) {
-  if (!is_readable(path, spent)) {
+  char cut[paths::kBytes];
+  path = readable_path(path, spent, cut);
+  if (path == nullptr) {
     return;
   }
   recent_directory::Question question;

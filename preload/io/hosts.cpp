@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <cerrno>
 
+#include "preload/base/page_probe.h"
 #include "preload/base/raw_syscall.h"
 #include "preload/base/text.h"
 
@@ -235,12 +236,12 @@ bool is_numeric(const char* host) {
 }  // namespace
 
 void connecting(int fd, const sockaddr* address, socklen_t size) {
-  if (!has_entry(fd) || address == nullptr) {
+  if (!has_entry(fd) || address == nullptr || in_vfork_child()) {
     return;
   }
   sockaddr_storage copy = {};
   const std::size_t wanted = size < sizeof(copy) ? size : sizeof(copy) - 1;
-  const std::size_t got = copy_from_caller(&copy, address, wanted);
+  const std::size_t got = page_probe::copy_from_caller(&copy, address, wanted);
   recording::Descriptor& entry = g_writer.descriptor(fd);
   const bool known =
       got >= sizeof(sa_family_t) &&
@@ -298,7 +299,7 @@ bool identify(int fd) {
 
 CallClass connected(int fd, const Spent& spent, bool under_way) {
   Target* target = target_of(fd);
-  if (target == nullptr) {
+  if (target == nullptr || in_vfork_child()) {
     return CallClass::kNetwork;
   }
   recording::Descriptor& entry = g_writer.descriptor(fd);
@@ -344,12 +345,13 @@ void is_runtime_api(int fd) {
 void resolving(const char* host) {
   recording::ThreadSlot* slot = current_slot();
   if (slot != nullptr) {
-    copy_text(slot->resolving, host);  // getaddrinfo itself reads it next: no worse pointer for us
+    page_probe::copy_text(slot->resolving, host);  // libc may refuse the call without reading it
   }
 }
 
-void looked_up(const char* host, const Spent& spent) {
-  if (host == nullptr || is_numeric(host)) {
+void looked_up(const char* asked, const Spent& spent) {
+  char host[sizeof(Target::name)];
+  if (!page_probe::copy_text(host, asked) || is_numeric(host)) {
     return;
   }
   Target* target = target_named(host);
@@ -362,8 +364,9 @@ void looked_up(const char* host, const Spent& spent) {
   }
 }
 
-void resolved(const char* host, const addrinfo* results, const Spent& spent) {
-  if (host == nullptr || is_numeric(host)) {
+void resolved(const char* asked, const addrinfo* results, const Spent& spent) {
+  char host[sizeof(Target::name)];
+  if (!page_probe::copy_text(host, asked) || is_numeric(host)) {
     return;
   }
   looked_up(host, spent);

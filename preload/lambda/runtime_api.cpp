@@ -262,7 +262,7 @@ bool asks_for_work(const char* data, std::size_t size) {
 }
 
 bool whole_prefix(const char* data, std::size_t size) {
-  char head[32];
+  char head[kPrefixBytes + 1];  // no more than may_be_request() has found to be there
   std::size_t n = 0;
   for (; n < size && n + 1 < sizeof(head); ++n) {
     head[n] = data[n];
@@ -326,7 +326,8 @@ Conversation* outgoing(int fd, const char* data, std::size_t size) {
 void sending_slow(int fd, const char* data, std::size_t size) {
   tripwire::enter();
   char head[64] = {};
-  const std::size_t n = copy_from_caller(head, data, size < sizeof(head) ? size : sizeof(head));
+  const std::size_t n =
+      page_probe::copy_from_caller(head, data, size < sizeof(head) ? size : sizeof(head));
   if (asks_for_work(head, n) && descriptor_state(fd) != kPlain) {
     Conversation* c = outgoing(fd, head, n);
     if (c != nullptr) {
@@ -375,7 +376,7 @@ void received_slow(int fd, const char* data, std::size_t size) {
 }
 
 void connected(int fd) {
-  if (static_cast<unsigned>(fd) < kDescriptors) {
+  if (static_cast<unsigned>(fd) < kDescriptors && !in_vfork_child()) {
     forget(fd);
     g_descriptor[fd] = kFresh;
   }

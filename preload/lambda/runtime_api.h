@@ -22,6 +22,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "preload/base/page_probe.h"
+
 namespace lamprey::preload::lambda::runtime_api {
 
 // Lambda allows 1,024 descriptors; a higher one is simply not followed.
@@ -32,15 +34,19 @@ inline constexpr std::uint8_t kFresh = 255;  // connected, nothing sent yet
 inline constexpr std::uint8_t kTls = 254;    // a TLS handshake is under way
 // 1 .. 253: index of its conversation + 1
 
+inline constexpr std::size_t kPrefixBytes = 25;  // "POST /2018-06-01/runtime/"
+
 [[gnu::visibility("hidden")]] extern std::uint8_t g_descriptor[kDescriptors];
 
 inline std::uint8_t descriptor_state(int fd) {
   return static_cast<unsigned>(fd) < kDescriptors ? g_descriptor[fd] : kPlain;
 }
 
-// The first eight bytes of a Runtime API request. (Reads 8 bytes: `size` says they are there.)
+// The first eight bytes of a Runtime API request. /dev/null takes bytes that are not there, so that
+// a write succeeded says nothing of them.
 inline bool may_be_request(const void* data, std::size_t size) {
-  if (size < 24) {
+  if (size < 24 || !page_probe::readable(reinterpret_cast<std::uintptr_t>(data),
+                                         size < kPrefixBytes ? size : kPrefixBytes)) {
     return false;
   }
   std::uint64_t head = 0;

@@ -1,6 +1,7 @@
 // Reading and editing the environment block in place. See environment.h.
 #include "preload/libc/environment.h"
 
+#include "preload/base/page_probe.h"
 #include "preload/base/text.h"
 #include "recording/place.h"
 
@@ -112,27 +113,54 @@ void leave_environment() {
   }
 }
 
+// What the copy has besides: LD_PRELOAD, the terminator.
+constexpr std::size_t kAdded = 2;
+
 std::size_t entries_for_exec(char* const* environment) {
   constexpr std::size_t kMax = 8192;  // 64 KB of a thread's stack at most
   std::size_t n = 0;
-  while (environment != nullptr && environment[n] != nullptr) {
+  while (environment != nullptr) {
+    if (!page_probe::readable(reinterpret_cast<std::uintptr_t>(environment + n), sizeof(char*))) {
+      return 0;
+    }
+    if (environment[n] == nullptr) {
+      break;
+    }
     if (++n > kMax) {
       return 0;
     }
   }
-  return n + g_taken_count + 2;
+  return n + kAdded + g_taken_count;
 }
 
-void environment_for_exec(char* const* environment, char** to, char* preload,
+// The value of LD_PRELOAD, where `entry` is that; nullptr: it is not, or cannot be read, which the
+// kernel may judge.
+const char* preload_in(const char* entry) {
+  constexpr std::size_t kName = 11;  // with its '='
+  if (page_probe::text_length(entry, kName) != kName) {
+    return nullptr;
+  }
+  const char* value = value_in(entry, kPreloadVariable);
+  const bool whole =
+      value != nullptr && page_probe::text_length(value, kPreloadBytes) != page_probe::kUnreadable;
+  return whole ? value : nullptr;
+}
+
+void environment_for_exec(char* const* environment, char** to, std::size_t capacity, char* preload,
                           std::size_t preload_bytes) {
+  const std::size_t most = capacity - kAdded - g_taken_count;
   std::size_t n = 0;
   std::size_t at = copy_text(preload, preload_bytes, kPreloadVariable);
   at += copy_text(preload + at, preload_bytes - at, "=");
   at += copy_text(preload + at, preload_bytes - at, g_our_library);
-  for (std::size_t i = 0; environment != nullptr && environment[i] != nullptr; ++i) {
-    const char* others = value_in(environment[i], kPreloadVariable);
+  for (std::size_t i = 0; environment != nullptr && i < most; ++i) {
+    char* const entry = recording::load(environment[i]);  // once: it may change
+    if (entry == nullptr) {
+      break;
+    }
+    const char* others = preload_in(entry);
     if (others == nullptr) {
-      to[n++] = environment[i];
+      to[n++] = entry;
     } else if (*others != '\0') {
       at += copy_text(preload + at, preload_bytes - at, ":");
       at += copy_text(preload + at, preload_bytes - at, others);

@@ -26,12 +26,14 @@ const char* environment_value(const char* name);
 void leave_environment();
 
 // The number of entries that environment_for_exec needs room for, terminator included; 0 when
-// `environment` is too large to be copied (then it is passed on as it is).
+// `environment` is too large to be copied, or not there to be read (then it is passed on as it is).
 std::size_t entries_for_exec(char* const* environment);
 
-// Fills `to` with `environment` plus what leave_environment took out, for a program that replaces
-// this one in the same process. `preload` receives the LD_PRELOAD string.
-void environment_for_exec(char* const* environment, char** to, char* preload,
+// Fills `to`, which has room for `capacity` entries, with `environment` plus what leave_environment
+// took out, for a program that replaces this one in the same process. `preload` receives the
+// LD_PRELOAD string. Another thread may have put more into `environment` since it was counted: what
+// there is no room for is left out, as if it had come later.
+void environment_for_exec(char* const* environment, char** to, std::size_t capacity, char* preload,
                           std::size_t preload_bytes);
 
 // Longest LD_PRELOAD string that environment_for_exec builds, in bytes with NUL.

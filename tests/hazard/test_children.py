@@ -193,6 +193,7 @@ def test_what_a_child_in_our_memory_closes_stays_ours(library, way):
     none = execute([program("vforks"), "none"], preload=library)
     assert targets_of(run) == targets_of(none)
     assert targets_of(run)["/etc/passwd"] == (10, 0)
+    assert targets_of(run)["/etc/group"] == (10, 0)
     assert 1000 in [sent for _, sent in targets_of(run).values()]
 
 

@@ -80,6 +80,16 @@ def test_bad_pointers_get_the_kernels_answer(library, web_server):
     assert outputs[0].count("errno 14") > 60
 
 
+@pytest.mark.parametrize(
+    "what", ["paths", "refused", "sockets", "forbidden", "waits", "names", "environment", "null"]
+)
+def test_nothing_is_read_that_the_kernel_did_not_read(library, what):
+    """Where memory ends behind what a call was given, or a call was refused before it looked."""
+    plain, under = (execute([program("page_edges"), what], preload=p) for p in (None, library))
+    assert under.outcome() == plain.outcome()
+    assert plain.status == 0 and plain.stdout.count("\n") >= 3
+
+
 def test_stdin_stdout_stderr_and_signals_pass_through(library):
     script = 'read line; echo "got $line"; echo oops >&2; kill -TERM $$'
     plain = execute(["bash", "-c", f"exec 0<<<hello; {script}"])

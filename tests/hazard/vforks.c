@@ -16,6 +16,7 @@
 enum { kRounds = 10 };
 
 static int g_file;
+static int g_other_file;
 static int g_connection;
 
 static int in_child(void* nothing) {
@@ -24,6 +25,11 @@ static int in_child(void* nothing) {
   close(g_connection);
   open("/dev/null", O_RDONLY);
   open("/dev/zero", O_RDONLY);
+  // And a third under the number of the parent's other file, which leads to a host.
+  close(g_other_file);
+  const struct sockaddr_in address = {
+      .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  connect(socket(AF_INET, SOCK_DGRAM, 0), (const struct sockaddr*)&address, sizeof(address));
   execl("/bin/true", "true", (char*)NULL);
   _exit(9);
 }
@@ -62,8 +68,10 @@ static int connect_to_self(int* other) {
 int main(int count, char** arguments) {
   const char* how = count == 2 ? arguments[1] : "";
   char bytes[100];
+  char other_bytes[1];
   int other = -1;
   g_file = open("/etc/passwd", O_RDONLY);
+  g_other_file = open("/etc/group", O_RDONLY);
   g_connection = connect_to_self(&other);
   if (g_file < 0 || g_connection < 0) {
     return 1;
@@ -77,6 +85,7 @@ int main(int count, char** arguments) {
       waitpid(child, &status, 0);
     }
     const ssize_t read_from_file = pread(g_file, bytes, sizeof(bytes), 0);
+    pread(g_other_file, other_bytes, 1, 0);
     const ssize_t sent = send(g_connection, bytes, sizeof(bytes), 0);
     const ssize_t came = recv(other, bytes, sizeof(bytes), 0);
     printf("%zd %zd %zd %d\n", read_from_file, sent, came, status);

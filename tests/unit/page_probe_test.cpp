@@ -91,6 +91,33 @@ TEST_F(PageProbe, PagesThatShareAnEntryAreToldApart) {
   EXPECT_FALSE(page_probe::readable(at(0) - apart, 1));
 }
 
+// A text that ends with its page, and one that runs into what is not there.
+TEST_F(PageProbe, TextIsReadNoFurtherThanItCanBe) {
+  close_page(1);
+  auto* edge = reinterpret_cast<char*>(at(1));
+  std::memset(pages_, 'a', page_probe::kPage);
+  for (std::size_t length = 1; length < 40; ++length) {
+    EXPECT_EQ(page_probe::text_length(edge - length, 100), page_probe::kUnreadable);
+    EXPECT_EQ(page_probe::text_length(edge - length, length), length);
+    EXPECT_EQ(page_probe::text_length(edge - length, length + 1), page_probe::kUnreadable);
+  }
+  edge[-1] = '\0';
+  for (std::size_t length = 0; length < 40; ++length) {
+    EXPECT_EQ(page_probe::text_length(edge - length - 1, 100), length);
+    EXPECT_EQ(page_probe::text_length(edge - length - 1, length / 2), length / 2);
+  }
+  edge[-20] = '\0';
+  EXPECT_EQ(page_probe::text_length(edge - 19, 100), 18U);  // what stands before does not count
+  char copy[8];
+  EXPECT_TRUE(page_probe::copy_text(copy, edge - 10));
+  EXPECT_STREQ(copy, "aaaaaaa");
+  EXPECT_TRUE(page_probe::copy_text(copy, edge - 3));
+  EXPECT_STREQ(copy, "aa");
+  EXPECT_FALSE(page_probe::copy_text(copy, edge + 3));
+  EXPECT_STREQ(copy, "");
+  EXPECT_FALSE(page_probe::copy_text(copy, nullptr));
+}
+
 TEST_F(PageProbe, NeitherErrnoNorTheSignalMaskChanges) {
   sigset_t mask;
   sigset_t after;
