@@ -50,8 +50,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto bytes = static_cast<std::size_t>(*said);
   const Unpacked whole = unpack(file.descriptor(), size, bytes, bytes + 1);
   const Unpacked steps = unpack(file.descriptor(), size, bytes, 1 + (size % 7));
-  require(whole.end == steps.end && whole.written == steps.written && whole.bytes == steps.bytes,
-          "the steps' size changes nothing");
+  require(whole.end == steps.end, "the steps' size does not change how a stream ends");
+  // Of a broken one nothing is used: more or less of it is written before that is noticed.
+  require(whole.end != Progress::kEnd || whole.bytes == steps.bytes,
+          "the steps' size changes nothing of what is unpacked");
   require(whole.end != Progress::kEnd || whole.written == bytes, "a whole stream is whole");
   return 0;
 }
