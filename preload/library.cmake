@@ -1,5 +1,6 @@
 # liblamprey.so: flags for code that lives in somebody else's process, and its export list.
 enable_language(C)
+include(preload/stack/libunwind.cmake)
 
 # The exported symbols are the second word (or third column) of the rows in the tables of libc/.
 file(GLOB tables CONFIGURE_DEPENDS preload/libc/*.def)
@@ -15,7 +16,7 @@ foreach(row IN LISTS rows)
   string(APPEND exports "    ${symbol};\n")
 endforeach()
 if(LAMPREY_TRIPWIRE)
-  foreach(symbol pthread_mutex_trylock pthread_spin_lock)
+  foreach(symbol pthread_mutex_trylock pthread_spin_lock lamprey_walk_by_libunwind lamprey_walk_by_ours)
     string(APPEND exports "    ${symbol};\n")
   endforeach()
 endif()
@@ -33,7 +34,7 @@ function(lamprey_add_preload target output)
   add_library(${target} SHARED ${preload_sources} src/recording/writer.cpp src/recording/marks.cpp
               src/recording/target_writer.cpp src/recording/kernel_writer.cpp)
   target_include_directories(${target} PRIVATE . src ${CMAKE_BINARY_DIR}/generated)
-  target_link_libraries(${target} PRIVATE lamprey_warnings)
+  target_link_libraries(${target} PRIVATE lamprey_warnings lamprey_libunwind)
   # Exceptions on, so that unwind tables reach through the wrappers; nothing in here throws or
   # needs clean-up, so no personality routine and no libstdc++ is linked (checked by a test).
   target_compile_options(${target} PRIVATE
@@ -44,7 +45,7 @@ function(lamprey_add_preload target output)
   target_compile_definitions(${target} PRIVATE $<$<BOOL:${LAMPREY_TRIPWIRE}>:LAMPREY_TRIPWIRE>)
   target_link_options(${target} PRIVATE
     -Wl,--version-script=${CMAKE_BINARY_DIR}/generated/liblamprey.map
-    -Wl,-z,now -Wl,-z,relro -Wl,--no-undefined)
+    -Wl,-z,now -Wl,-z,relro -Wl,--no-undefined -Wl,--gc-sections)
   if(NOT CMAKE_CROSSCOMPILING AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_link_options(${target} PRIVATE -static-libgcc)
   endif()

@@ -184,7 +184,8 @@ void write(const Account& account, bool with_stack) {
   recording::publish(record.state, DeathState::kWritten);
   // What may still go wrong comes after: a walk over a ruined stack may fault.
   if (with_stack) {
-    record.stack = stack::capture();
+    record.stack = account.context != nullptr ? stack::capture_interrupted(account.context) : 0;
+    record.stack = record.stack != 0 ? record.stack : stack::capture();
   }
   if (account.pc != 0 && (account.kind == DeathKind::kSignal || record.stack == 0)) {
     place(record);

@@ -24,7 +24,8 @@ struct Account {
   std::uint64_t address;
   std::uint64_t pc;
   std::uint64_t stack_pointer;
-  const char* message;  // NULL: none
+  const char* message;            // NULL: none
+  const void* context = nullptr;  // of a signal handler: what it interrupted
 };
 
 // Writes the account, unless one stands there already that can only be the truth. `with_stack`:

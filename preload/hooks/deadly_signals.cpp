@@ -143,6 +143,7 @@ void on_deadly_signal(int number, siginfo_t* info, void* context) {
     account.sender = sent ? info->si_pid : 0;
     account.address = sent ? 0 : reinterpret_cast<std::uintptr_t>(info->si_addr);
     account.message = number == SIGABRT ? ending::abort_message() : nullptr;
+    account.context = context;
     fill_registers(account, context);
     ending::write(account, true);
     recording::store(g_dying_tid, 0);

@@ -8,6 +8,7 @@
 #include "preload/process/thread.h"
 #include "preload/stack/modules.h"
 #include "preload/stack/recent_stacks.h"
+#include "preload/stack/signal_walk.h"
 #include "preload/stack/unwind.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration)
@@ -135,6 +136,7 @@ void attach(const void* caller) {
     unwind::expect_trampolines();
   }
   modules::attach();
+  signal_walk::attach();
   Taken taken;
   unwind::Trace unused;
   unused.base = UINTPTR_MAX;
@@ -178,6 +180,21 @@ std::uint32_t __attribute__((noinline)) capture() {
     return stack;
   }
   return walk_once();
+}
+
+std::uint32_t capture_interrupted(const void* context) {
+  if (!g_on || !recording_here()) {
+    return 0;
+  }
+  Taken taken;
+  const signal_walk::Walk walk = signal_walk::walk(context, taken.frames, kStackFrames);
+  if (walk.depth == 0) {
+    return 0;
+  }
+  taken.walk = {walk.depth, walk.cut};
+  ++taken.frames[0];  // readers look up the instruction before an address: they expect return
+                      // addresses
+  return keep(taken);
 }
 
 void unloading() { modules::unloading(); }

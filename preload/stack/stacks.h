@@ -23,6 +23,10 @@ void attach_child(const recording::Header& parent, const void* parent_modules);
 // The index of the calling thread's stack in Stack[], plus 1; 0: off, or no room.
 std::uint32_t capture();
 
+// The same of the stack that a signal interrupted, from the instruction on (signal_walk.h).
+// `context`: the handler's ucontext_t.
+std::uint32_t capture_interrupted(const void* context);
+
 // Around the real dlclose: what is remembered of code addresses must not outlive the code.
 void unloading();
 void unloaded();
