@@ -23,6 +23,11 @@ def add_marks(config):
         config.addinivalue_line("markers", f"{name}: {meaning}")
 
 
+def only_hands_out(config):
+    """Whether this process runs no test itself: pytest-xdist's others do."""
+    return bool(getattr(config.option, "numprocesses", None)) and not hasattr(config, "workerinput")
+
+
 def pytest_collection_modifyitems(items):
     slow_files = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow_files)  # keeps the order within a file
