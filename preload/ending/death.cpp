@@ -127,7 +127,7 @@ bool claim(Death& record) {
 }
 
 // The signal of a call that has left its account: who called is known from there.
-bool completes(const Account& account, const Death& record, std::int32_t tid) {
+bool completes(const SelfReport& account, const Death& record, std::int32_t tid) {
   return account.kind == DeathKind::kSignal && may_have_survived(record) && record.tid == tid &&
          record.signal == account.signal;
 }
@@ -153,7 +153,7 @@ void find(Function& into, const char* name) {
 
 bool is_ours() { return recording_here() && raw_syscall(SYS_getpid) == g_writer.header().pid; }
 
-void write(const Account& account, bool with_stack) {
+void write(const SelfReport& account, bool with_stack) {
   Death& record =
       g_writer.header()
           .deaths[is_exit(account.kind) ? recording::kDeathByExit : recording::kDeathBySignal];

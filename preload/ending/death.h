@@ -15,7 +15,7 @@ namespace lamprey::preload::ending {
 // or exits: only its pid tells.
 bool is_ours();
 
-struct Account {
+struct SelfReport {
   recording::DeathKind kind;
   int exit_code;
   int signal;
@@ -30,7 +30,7 @@ struct Account {
 
 // Writes the account, unless one stands there already that can only be the truth. `with_stack`:
 // also the calling thread's. Call only when is_ours().
-void write(const Account& account, bool with_stack);
+void write(const SelfReport& account, bool with_stack);
 
 // At attach: what libc and the C++ runtime keep for the end (abort's message, the exception in
 // flight) is looked up, and who returns from main is listened for.

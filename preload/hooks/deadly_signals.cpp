@@ -90,7 +90,7 @@ void show_default(int number, struct sigaction& action) {
   __builtin_memset(&action.sa_mask, 0, kMaskBytes);
 }
 
-void fill_registers(ending::Account& account, const void* context) {
+void fill_registers(ending::SelfReport& account, const void* context) {
   const auto* user = static_cast<const ucontext_t*>(context);
   if (user == nullptr) {
     return;
@@ -139,7 +139,8 @@ void on_deadly_signal(int number, siginfo_t* info, void* context) {
     g_dying_of = number;
     recording::store(g_dying_tid, tid);
     const bool sent = info->si_code <= 0;  // SI_USER, SI_TKILL, ...: by a process, not by a fault
-    ending::Account account = {DeathKind::kSignal, 0, number, info->si_code, 0, 0, 0, 0, nullptr};
+    ending::SelfReport account = {
+        DeathKind::kSignal, 0, number, info->si_code, 0, 0, 0, 0, nullptr};
     account.sender = sent ? info->si_pid : 0;
     account.address = sent ? 0 : reinterpret_cast<std::uintptr_t>(info->si_addr);
     account.message = number == SIGABRT ? ending::abort_message() : nullptr;

@@ -74,9 +74,9 @@ std::uint64_t share(std::uint64_t bytes, std::uintptr_t part, std::uintptr_t who
              : sampling::weighted(bytes, static_cast<double>(part) / static_cast<double>(whole));
 }
 
-void died(const Piece& piece) {
+void remove_live(const Piece& piece) {
   if (piece.stack != kReserved) {
-    sites::died(piece.stack, piece.live_bytes, piece.round);
+    sites::remove_live(piece.stack, piece.live_bytes, piece.round);
   }
 }
 
@@ -100,7 +100,7 @@ Piece trim(std::uint32_t index, std::uintptr_t begin, std::uintptr_t end) {
     rest.live_bytes -= far;
     const Piece behind = {taken.end, high, far, rest.stack, rest.round};
     if (!put(behind, rest.number)) {
-      died(behind);
+      remove_live(behind);
     }
   }
   store(g_end[index], taken.begin);
@@ -221,7 +221,8 @@ bool follow(const Piece& piece) {
 }
 
 void ended(std::uintptr_t begin, std::uintptr_t end, Moment before) {
-  for_each_piece(begin, end, before, Kind::kAny, [](const Piece& piece, Moment) { died(piece); });
+  for_each_piece(begin, end, before, Kind::kAny,
+                 [](const Piece& piece, Moment) { remove_live(piece); });
 }
 
 void opened(std::uintptr_t begin, std::uintptr_t end, Moment before, Sample sample) {
@@ -232,7 +233,7 @@ void opened(std::uintptr_t begin, std::uintptr_t end, Moment before, Sample samp
 
 void closed(std::uintptr_t begin, std::uintptr_t end, Moment before) {
   for_each_piece(begin, end, before, Kind::kMemory, [](const Piece& piece, Moment) {
-    died(piece);
+    remove_live(piece);
     follow({piece.begin, piece.end, 0, kReserved, 0});
   });
 }
@@ -242,7 +243,7 @@ void take(std::uintptr_t begin, std::uintptr_t end, Moving& moving) {
   for_each_piece(begin, end, UINT64_MAX, Kind::kAny, [&moving](const Piece& piece, Moment number) {
     if (moving.count == Moving::kMax) {
       lost();
-      died(piece);
+      remove_live(piece);
       return;
     }
     moving.pieces[moving.count] = piece;
@@ -256,15 +257,15 @@ bool put_back(const Moving& moving, std::uintptr_t from, std::size_t kept, std::
     Piece piece = moving.pieces[i];
     const std::uintptr_t end = piece.end < from + kept ? piece.end : from + kept;
     if (end <= piece.begin || is_outlived(moving, i)) {
-      died(piece);
+      remove_live(piece);
       continue;
     }
     const std::uint64_t stays = share(piece.live_bytes, end - piece.begin, piece.end - piece.begin);
-    died({end, piece.end, piece.live_bytes - stays, piece.stack, piece.round});
+    remove_live({end, piece.end, piece.live_bytes - stays, piece.stack, piece.round});
     last = last || (end == from + kept && piece.stack != kReserved);
     piece = {to + (piece.begin - from), to + (end - from), stays, piece.stack, piece.round};
     if (!follow(piece)) {
-      died(piece);
+      remove_live(piece);
     }
   }
   return last;

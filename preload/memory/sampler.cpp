@@ -45,7 +45,7 @@ void count_sample(const void* block, std::size_t requested, std::size_t usable, 
   }
   const live_set::Sampled sampled = {sampling::weighted(usable, weight), stack, sites::round()};
   if (live_set::put(block, sampled)) {
-    sites::born(stack, sampled.live_bytes);
+    sites::add_live(stack, sampled.live_bytes);
   } else {
     shared_add(g_writer.header().samples_unplaced, 1);
   }
@@ -150,14 +150,14 @@ void take_mapping(std::uintptr_t begin, std::uint64_t bytes) {
   shared_add(site.allocated_bytes, standing_for);
   shared_add(site.allocated_blocks, sampling::weighted(recording::kBlockUnits, weight));
   if (mappings::follow({begin, begin + bytes, standing_for, stack, sites::round()})) {
-    sites::born(stack, standing_for);
+    sites::add_live(stack, standing_for);
   }
 }
 
 void __attribute__((noinline)) freed(const void* block) {
   live_set::Sampled sampled;
   if (live_set::take(block, sampled)) {
-    sites::died(sampled.stack, sampled.live_bytes, sampled.round);
+    sites::remove_live(sampled.stack, sampled.live_bytes, sampled.round);
   }
 }
 
@@ -167,7 +167,7 @@ Moved moving(const void* block) {
     moved.sampled = live_set::take(block, moved.was);
   }
   if (moved.sampled) {
-    sites::died(moved.was.stack, moved.was.live_bytes, moved.was.round);
+    sites::remove_live(moved.was.stack, moved.was.live_bytes, moved.was.round);
   }
   return moved;
 }
@@ -177,7 +177,7 @@ void not_moved(const void* block, const Moved& moved) {
     return;
   }
   if (live_set::put(block, moved.was)) {
-    sites::revived(moved.was.stack, moved.was.live_bytes, moved.was.round);
+    sites::restore_live(moved.was.stack, moved.was.live_bytes, moved.was.round);
   } else {
     shared_add(g_writer.header().samples_unplaced, 1);
   }

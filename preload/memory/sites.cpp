@@ -39,7 +39,7 @@ Site& of(std::uint32_t stack) {
 
 std::uint32_t round() { return static_cast<std::uint32_t>(load(g_writer.header().started)); }
 
-void born(std::uint32_t stack, std::uint64_t bytes) {
+void add_live(std::uint32_t stack, std::uint64_t bytes) {
   recording::Header& header = g_writer.header();
   shared_add(of(stack).live_added, bytes);
   const std::int64_t level =
@@ -51,16 +51,16 @@ void born(std::uint32_t stack, std::uint64_t bytes) {
   }
 }
 
-void died(std::uint32_t stack, std::uint64_t bytes, std::uint32_t born_in) {
+void remove_live(std::uint32_t stack, std::uint64_t bytes, std::uint32_t born_in) {
   Site& site = of(stack);
   shared_add(site.live_removed, bytes);
   shared_add(site.churned_bytes, born_in == round() ? bytes : 0);
   shared_add(g_writer.header().sampled_live, -static_cast<std::int64_t>(bytes));
 }
 
-void revived(std::uint32_t stack, std::uint64_t bytes, std::uint32_t born_in) {
+void restore_live(std::uint32_t stack, std::uint64_t bytes, std::uint32_t born_in) {
   shared_add(of(stack).churned_bytes, born_in == round() ? 0 - bytes : 0);
-  born(stack, bytes);
+  add_live(stack, bytes);
 }
 
 }  // namespace lamprey::preload::memory::sites

@@ -20,10 +20,10 @@ recording::Site& of(std::uint32_t stack);
 std::uint32_t round();
 
 // `bytes` of a sample came to life there.
-void born(std::uint32_t stack, std::uint64_t bytes);
+void add_live(std::uint32_t stack, std::uint64_t bytes);
 // And ended; `born_in` is the round in which they came.
-void died(std::uint32_t stack, std::uint64_t bytes, std::uint32_t born_in);
-// They did not end after all: takes one died() back.
-void revived(std::uint32_t stack, std::uint64_t bytes, std::uint32_t born_in);
+void remove_live(std::uint32_t stack, std::uint64_t bytes, std::uint32_t born_in);
+// They did not end after all: takes one remove_live() back.
+void restore_live(std::uint32_t stack, std::uint64_t bytes, std::uint32_t born_in);
 
 }  // namespace lamprey::preload::memory::sites

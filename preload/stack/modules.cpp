@@ -150,7 +150,7 @@ void write(std::uint32_t index, const Found& found, const char* path, std::uint3
 }
 
 // Modules that the new one lies upon are gone; stacks taken from now on are of a new generation.
-std::uint32_t bury(const Found& found) {
+std::uint32_t mark_gone(const Found& found) {
   recording::Header& header = g_writer.header();
   std::uint32_t generation = load(header.generation);
   const std::uint32_t next = generation + 1;
@@ -180,14 +180,14 @@ void add_or_revive(const Found& found, const char* path) {
   if (index < g_count) {  // unloaded and loaded again at the same place
     store(g_known[index].gone, false);
   } else if (index < recording::kModules) {
-    write(index, found, path, bury(found));
+    write(index, found, path, mark_gone(found));
     Known& known = g_known[index];
     known.start = found.start;
     known.tables = found.tables;
     recording::publish(known.end, found.end);
     __atomic_store_n(&g_count, index + 1, __ATOMIC_RELEASE);
   } else {
-    bury(found);  // rather no name than another's
+    mark_gone(found);  // rather no name than another's
     recording::shared_add(g_writer.header().modules_refused, 1);
   }
 }

@@ -26,7 +26,7 @@ Entries blocked_entries(const Report& report) {
 
 Object death_section(const Report& report) {
   Object death;
-  const report::Death& d = report.death;
+  const report::EndDescription& d = report.death;
   put_text(death, "reason", d.reason);
   put_text(death, "signal", d.signal);
   put(death, "exit_code", d.exit_code);

@@ -80,7 +80,7 @@ int Companion::run() {
   }
   registration_ = client_.register_for(events);
   if (!off) {
-    guarded("settling in", [this] { settle(); });
+    guarded("settling in", [this] { load_config_and_journal(); });
     guarded("the subscription", [this] { subscribe(); });
   }
   lambda::ExtensionsClient::Idle idle;
@@ -89,8 +89,8 @@ int Companion::run() {
       std::size_t drained = 0;
       guarded("looking at recordings", [this, &drained] {
         send_waiting(milliseconds{0});
-        look();
-        drained = drain({});
+        scan_recordings();
+        drained = report_ended_invocations({});
         bury_children();
       });
       soon = std::max(drained != 0 ? kLooksAfterAnEnd : 0, soon - 1);
@@ -127,7 +127,7 @@ void Companion::guarded(const char* what, const std::function<void()>& work) {
   }
 }
 
-void Companion::settle() {
+void Companion::load_config_and_journal() {
   std::vector<std::string> complaints;
   config_ = read_config(surroundings_.lookup, complaints);
   for (const std::string& complaint : complaints) {
@@ -170,7 +170,7 @@ void Companion::add_platform(Report& report) {
   }
 }
 
-void Companion::look() {
+void Companion::scan_recordings() {
   std::vector<std::string> complaints;
   recordings_.scan(complaints);
   for (const std::string& complaint : complaints) {
@@ -184,12 +184,12 @@ void Companion::look() {
     hints.all = orphan.known;
     const report::Ledger& ledger = *orphan.ledger;
     if (ledger.header().role == recording::Role::kRuntime && !ledger.init_ended() &&
-        !ledger.given_so_far().whole) {
-      report::End unused;
+        !ledger.reported_so_far().whole) {
+      report::EndCause unused;
       count_failed_init(unused);
     }
     report::give_orphan(*orphan.ledger, hints, printer(*orphan.ledger, true));
-    recordings_.bury(orphan);
+    recordings_.delete_orphan(orphan);
   }
 }
 
@@ -200,17 +200,17 @@ report::Sink Companion::printer(report::Ledger& of, bool late) {
   };
 }
 
-std::size_t Companion::drain(const std::string& current_request) {
+std::size_t Companion::report_ended_invocations(const std::string& current_request) {
   std::size_t drained = 0;
   for (const auto& followed : recordings_.live()) {
     report::Ledger& ledger = followed->ledger();
     if (!ledger.refresh()) {
       continue;
     }
-    if (ledger.give_init(printer(ledger))) {
+    if (ledger.report_init(printer(ledger))) {
       note_init_ended();
     }
-    drained += ledger.give_ended([this, &current_request, &ledger](Report& report) {
+    drained += ledger.report_ended([this, &current_request, &ledger](Report& report) {
       report.late = !managed_instances_ && report.request_id != current_request;
       print(report, &ledger);
     });
@@ -241,8 +241,8 @@ void Companion::on_invoke(const lambda::Event& event) {
   log(LogLevel::kDebug, fmt::format("INVOKE {}", event.request_id));
   gone_mono_ns_ = 0;
   send_waiting(milliseconds{0});
-  look();
-  drain(event.request_id);
+  scan_recordings();
+  report_ended_invocations(event.request_id);
   bury_children();
   if (recordings_.live().empty() || (unrecorded_said_ && !any_boundaries())) {
     say_unrecorded();
@@ -254,7 +254,7 @@ void Companion::on_invoke(const lambda::Event& event) {
   // Also when no request was seen yet: the mark of one that left in pieces comes after its last
   // piece, and the platform may have told us by then.
   wait_for_end(event);
-  drain(event.request_id);
+  report_ended_invocations(event.request_id);
   if (!any_boundaries()) {
     say_unrecorded();
   }
@@ -298,7 +298,7 @@ void Companion::wait_for_end(const lambda::Event& event) {
     const std::uint64_t until = sight.entry ? limit : std::min(limit, begin + kStartPatienceNs);
     if (now >= until || !sight.readable) {
       if (sight.owner != nullptr && sight.entry) {
-        sight.owner->look_late();                          // it may be killed before we hear of it,
+        sight.owner->snapshot_before_deadline();           // it may be killed before we hear of it,
         journal_.state().late_request = event.request_id;  // and we with it
         journal_.keep_state();
       }
@@ -379,7 +379,7 @@ void Companion::print(Report& report, report::Ledger* of) {
   const std::string line = cloudwatch::to_line(report, options);
   tell_lost(of == nullptr
                 ? journal_.print(surroundings_.output, line)
-                : journal_.print(surroundings_.output, line, of->header(), of->given_so_far()));
+                : journal_.print(surroundings_.output, line, of->header(), of->reported_so_far()));
 }
 
 void Companion::tell_lost(bool all_went) {

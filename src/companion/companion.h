@@ -44,14 +44,15 @@ class Companion {
     bool readable = false;      // any recording could be read at all
   };
 
-  void settle();
+  void load_config_and_journal();
   void subscribe();
   void add_platform(report::Report& report);
   void on_invoke(const lambda::Event& event);
   void on_shutdown(const lambda::Event& event);
   void report_ends(const lambda::Event& event);
-  void look();                                            // new files, orphans, complaints
-  std::size_t drain(const std::string& current_request);  // how many invocations it printed
+  void scan_recordings();  // new files, orphans, complaints
+  std::size_t report_ended_invocations(
+      const std::string& current_request);  // how many invocations it printed
   void bury_children();
   Sight look_for(const std::string& request_id);
   Circumstances circumstances_of(Followed& followed);
@@ -63,7 +64,7 @@ class Companion {
   void tell_lost(bool all_went);
   void send_waiting(std::chrono::milliseconds most);  // what standard output had no room for
   report::Sink printer(report::Ledger& of, bool late = false);
-  void count_failed_init(report::End& end);
+  void count_failed_init(report::EndCause& end);
   void note_init_ended();
   void log(LogLevel level, const std::string& text);
   void guarded(const char* what, const std::function<void()>& work);

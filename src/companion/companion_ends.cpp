@@ -21,7 +21,7 @@ constexpr milliseconds kLastPatience{100};
 
 Circumstances Companion::circumstances_of(Followed& followed) {
   Circumstances known;
-  known.account = followed.ledger().account();
+  known.account = followed.ledger().self_report();
   known.exited = (followed.ledger().header().flags & recording::kFlagExited) != 0;
   known.gone = followed.has_ended();
   // Where workers serve, the process that started them asks for nothing itself.
@@ -41,8 +41,8 @@ void Companion::on_shutdown(const lambda::Event& event) {
   log(LogLevel::kDebug, fmt::format("SHUTDOWN {}", event.reason_text));
   send_waiting(milliseconds{0});
   recordings_.look_again();
-  look();
-  drain({});
+  scan_recordings();
+  report_ended_invocations({});
   report_ends(event);
   send_waiting(kLastPatience);
   if (journal_.waiting() != 0) {
@@ -57,7 +57,7 @@ void Companion::report_ends(const lambda::Event& event) {
   if (recordings_.live().empty()) {
     Report report;
     report.type = report::Type::kShutdown;
-    const report::End end = ending_of(event.reason, {});
+    const report::EndCause end = ending_of(event.reason, {});
     report.status = end.status;
     report.death = end.death;
     report.coverage.unseen.push_back(why_nothing());
@@ -70,7 +70,7 @@ void Companion::report_ends(const lambda::Event& event) {
     report::Ledger& ledger = followed.ledger();
     ledger.refresh();  // its last words may have come after the look
     const Circumstances known = circumstances_of(followed);
-    report::End end = ending_of(event.reason, known);
+    report::EndCause end = ending_of(event.reason, known);
     end.mono_ns = known.account ? known.account->mono_ns : gone_mono_ns_ != 0 ? gone_mono_ns_ : now;
     end.duration_known = end.duration_known || known.account.has_value();
     end.closeup = followed.closeup();
@@ -78,15 +78,16 @@ void Companion::report_ends(const lambda::Event& event) {
       count_failed_init(end);
     }
     const report::Sink sink = printer(ledger);
-    ledger.give_open(open_ending(end, known), sink);
-    ledger.give_whole(known.init_ended ? report::Type::kShutdown : report::Type::kInit, end, sink);
+    ledger.report_open(open_ending(end, known), sink);
+    ledger.report_process_end(known.init_ended ? report::Type::kShutdown : report::Type::kInit, end,
+                              sink);
     recordings_.remove(followed);
   }
 }
 
 // An init that is killed each time, before it could finish, is started anew each time: nothing but
 // a change of the function ends that.
-void Companion::count_failed_init(report::End& end) {
+void Companion::count_failed_init(report::EndCause& end) {
   EnvironmentState& state = journal_.state();
   state.failed_inits += 1;
   if (state.failed_inits == 1) {

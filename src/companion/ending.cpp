@@ -9,22 +9,22 @@ namespace lamprey::companion {
 namespace {
 
 using lambda::ShutdownReason;
-using report::End;
+using report::EndCause;
 using report::Status;
 
-void take(End& end, const report::Account& account) {
+void take(EndCause& end, const report::SelfReport& account) {
   end.status = account.status;
   end.death = account.death;
 }
 
 // SIGTERM is how the platform asks a runtime to go, and exit how one obeys. But before init is over
 // nobody asks: AWS's emulator says spindown when a runtime has left in the middle of init.
-bool is_orderly(const report::Account& account, bool init_ended) {
+bool is_orderly(const report::SelfReport& account, bool init_ended) {
   return account.signal == SIGTERM || (account.signal == 0 && init_ended);
 }
 
 // The platform says that something failed; what failed is better known here.
-void explain_failure(End& end, const Circumstances& known) {
+void explain_failure(EndCause& end, const Circumstances& known) {
   if (known.account) {
     take(end, *known.account);
   } else if (known.exited) {
@@ -47,8 +47,8 @@ void explain_failure(End& end, const Circumstances& known) {
 
 }  // namespace
 
-End ending_of(ShutdownReason reason, const Circumstances& known) {
-  End end;
+EndCause ending_of(ShutdownReason reason, const Circumstances& known) {
+  EndCause end;
   switch (reason) {
     case ShutdownReason::kSpindown:
       end.status = Status::kOk;
@@ -68,8 +68,8 @@ End ending_of(ShutdownReason reason, const Circumstances& known) {
   return end;
 }
 
-End open_ending(const End& end, const Circumstances& known) {
-  End open = end;
+EndCause open_ending(const EndCause& end, const Circumstances& known) {
+  EndCause open = end;
   if (open.status != Status::kOk) {
     return open;
   }

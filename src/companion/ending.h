@@ -12,18 +12,18 @@
 namespace lamprey::companion {
 
 struct Circumstances {
-  std::optional<report::Account> account;  // the process's own
-  bool exited = false;                     // its exit handlers ran
-  bool gone = false;                       // it is known not to run any more
-  bool init_ended = true;                  // it once asked for an invocation
-  report::MemoryVerdict memory;            // when it is gone and left no account
-  std::vector<report::Finding> findings;   // that go with the verdict
+  std::optional<report::SelfReport> account;  // the process's own
+  bool exited = false;                        // its exit handlers ran
+  bool gone = false;                          // it is known not to run any more
+  bool init_ended = true;                     // it once asked for an invocation
+  report::MemoryVerdict memory;               // when it is gone and left no account
+  std::vector<report::Finding> findings;      // that go with the verdict
 };
 
-report::End ending_of(lambda::ShutdownReason reason, const Circumstances& known);
+report::EndCause ending_of(lambda::ShutdownReason reason, const Circumstances& known);
 
 // The same for an invocation that was still open: an orderly end of the environment is no orderly
 // end of an invocation.
-report::End open_ending(const report::End& end, const Circumstances& known);
+report::EndCause open_ending(const report::EndCause& end, const Circumstances& known);
 
 }  // namespace lamprey::companion

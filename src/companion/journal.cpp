@@ -190,28 +190,28 @@ Journal::Entry* Journal::place_for(const Entry& entry) const {
   return free;
 }
 
-report::Given Journal::given_by(const Entry& entry) {
-  report::Given given;
-  given.init = entry.init != 0;
-  given.whole = entry.whole != 0;
-  given.next = std::max<std::uint64_t>(1, entry.next);
-  for (std::size_t bit = 0; bit < given.flags.size(); ++bit) {
-    given.flags[bit] = ((entry.bits[bit / 64] >> (bit % 64)) & 1U) != 0;
+report::Reported Journal::reported_by(const Entry& entry) {
+  report::Reported reported;
+  reported.init = entry.init != 0;
+  reported.whole = entry.whole != 0;
+  reported.next = std::max<std::uint64_t>(1, entry.next);
+  for (std::size_t bit = 0; bit < reported.flags.size(); ++bit) {
+    reported.flags[bit] = ((entry.bits[bit / 64] >> (bit % 64)) & 1U) != 0;
   }
-  return given;
+  return reported;
 }
 
-std::optional<report::Given> Journal::given(const recording::Header& header) const {
+std::optional<report::Reported> Journal::reported(const recording::Header& header) const {
   for (auto newest = waiting_.rbegin(); newest != waiting_.rend(); ++newest) {
     if (newest->entry && is_of(*newest->entry, header)) {
-      return given_by(*newest->entry);
+      return reported_by(*newest->entry);
     }
   }
   if (descriptor_ < 0) {
     return std::nullopt;
   }
   const Entry* entry = find(header);
-  return entry == nullptr ? report::Given{} : given_by(*entry);
+  return entry == nullptr ? report::Reported{} : reported_by(*entry);
 }
 
 bool Journal::waits_for(const recording::Header& header) const {
@@ -221,7 +221,7 @@ bool Journal::waits_for(const recording::Header& header) const {
 }
 
 bool Journal::print(int output, const std::string& line, const recording::Header& header,
-                    const report::Given& after) {
+                    const report::Reported& after) {
   Entry entry = {header.process_start,
                  header.attach_real_ns,
                  after.next,

@@ -54,10 +54,10 @@ class Journal {
   void keep_state();
 
   // What was printed of a recording, or waits to be; nothing when that cannot be known.
-  std::optional<report::Given> given(const recording::Header& header) const;
+  std::optional<report::Reported> reported(const recording::Header& header) const;
   // Prints a line of a recording, after which `after` was given of it. False: a line was lost.
   bool print(int output, const std::string& line, const recording::Header& header,
-             const report::Given& after);
+             const report::Reported& after);
   // Prints a line that belongs to no recording.
   bool print(int output, const std::string& line);
   // Sends what waits, for at most so long. False: a line was lost.
@@ -89,7 +89,7 @@ class Journal {
   };
 
   static bool is_of(const Entry& entry, const recording::Header& header);
-  static report::Given given_by(const Entry& entry);
+  static report::Reported reported_by(const Entry& entry);
   Entry* find(const recording::Header& header) const;
   Entry* place_for(const Entry& entry) const;
   bool enqueue(int output, Waiting waiting);

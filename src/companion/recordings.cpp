@@ -58,7 +58,7 @@ void Followed::look_early() {
   }
 }
 
-void Followed::look_late() {
+void Followed::snapshot_before_deadline() {
   const Header& header = ledger_.header();
   const std::uint64_t now = recording::monotonic_ns();
   closeup_.mono_ns = now;
@@ -91,7 +91,7 @@ bool Followed::has_ended() {
   const bool runs = ledger_.process_runs();
   seen_running_ = seen_running_ || runs;
   // One that died before we first looked was never seen, but most leave their last words.
-  return !runs && (seen_running_ || ledger_.account().has_value());
+  return !runs && (seen_running_ || ledger_.self_report().has_value());
 }
 
 Recordings::Recordings(std::string directory, std::string environment, std::uint64_t since_real_ns,
@@ -198,8 +198,8 @@ void Recordings::consider(const recording::Listed& listed, std::vector<std::stri
     return;
   }
   live_.push_back(std::make_unique<Followed>(std::move(*reader), inode));
-  if (const auto given = journal_.given(live_.back()->ledger().header())) {
-    live_.back()->ledger().resume(*given);
+  if (const auto reported = journal_.reported(live_.back()->ledger().header())) {
+    live_.back()->ledger().restore(*reported);
   }
 }
 
@@ -239,16 +239,16 @@ std::vector<Recordings::Orphan> Recordings::take_orphans() {
       continue;
     }
     auto ledger = std::make_unique<report::Ledger>(std::move(*reader));
-    const auto given = ours ? journal_.given(ledger->header()) : std::nullopt;
-    if (given) {
-      ledger->resume(*given);
+    const auto reported = ours ? journal_.reported(ledger->header()) : std::nullopt;
+    if (reported) {
+      ledger->restore(*reported);
     }
-    found.push_back({std::move(ledger), given.has_value()});
+    found.push_back({std::move(ledger), reported.has_value()});
   }
   return found;
 }
 
-void Recordings::bury(Orphan& orphan) {
+void Recordings::delete_orphan(Orphan& orphan) {
   const Reader& reader = orphan.ledger->reader();
   leave(reader.path(), inode_of(reader.descriptor()), reader.header());
 }

@@ -35,7 +35,7 @@ class Followed {
   // Two close looks at an invocation that goes on and on, the second when it is nearly too late.
   void begin_invocation();
   void look_early();
-  void look_late();
+  void snapshot_before_deadline();
   const report::Closeup& closeup() const { return closeup_; }
   // What there is to judge its end by, once it is gone.
   report::MemoryEvidence memory_evidence(const report::MemoryKills& before);
@@ -80,7 +80,7 @@ class Recordings {
   };
   // The orphans found since the last call. Bury each when all of it was printed.
   std::vector<Orphan> take_orphans();
-  void bury(Orphan& orphan);
+  void delete_orphan(Orphan& orphan);
   // Stops following, and removes the file once no line of it waits any more.
   void remove(Followed& followed);
   void remove_printed();

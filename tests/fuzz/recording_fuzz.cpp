@@ -332,7 +332,7 @@ void read_everything(const std::string& path) {
   });
   require(lines <= kInvocations + 2, "no more is told than there is room for");
   ledger.refresh();
-  ledger.give_ended([&](Report& report) { tell(report, symbolizer); });
+  ledger.report_ended([&](Report& report) { tell(report, symbolizer); });
   ledger.find("r3");
   for (const OpenCall& call : ledger.reader().open_calls()) {
     require(static_cast<std::size_t>(call.call) < kCallCount, "a call that is open exists");

@@ -9,7 +9,7 @@
 #include "report/findings/findings.h"
 #include "report/findings/memory_end.h"
 #include "report/ledger/at_rest.h"
-#include "report/text/death.h"
+#include "report/text/end_description.h"
 #include "tests/unit/recording_builder.h"
 
 namespace lamprey::report {
@@ -56,9 +56,9 @@ class AccountTest : public ::testing::Test {
 };
 
 TEST_F(AccountTest, NoneWhereNothingWasWritten) {
-  EXPECT_FALSE(ledger().account());
+  EXPECT_FALSE(ledger().self_report());
   by_signal(SIGSEGV, 1).state = DeathState::kWriting;  // killed while it wrote
-  EXPECT_FALSE(ledger().account());
+  EXPECT_FALSE(ledger().self_report());
 }
 
 TEST_F(AccountTest, AFaultSaysWhatAndWhere) {
@@ -67,7 +67,7 @@ TEST_F(AccountTest, AFaultSaysWhatAndWhere) {
   d.stack_pointer = 0x7FFF00000000;
   d.offset = 0x12AC;
   std::strncpy(d.module, "/var/task/native.so", sizeof(d.module) - 1);
-  const auto account = ledger().account();
+  const auto account = ledger().self_report();
   ASSERT_TRUE(account);
   EXPECT_EQ(account->status, Status::kCrash);
   EXPECT_EQ(account->death.reason, "SIGSEGV: address not mapped in native.so+0x12ac");
@@ -79,70 +79,71 @@ TEST_F(AccountTest, AFaultBesideTheStackPointerIsAStackThatRanOut) {
   recording::Death& d = by_signal(SIGSEGV, SEGV_MAPERR);
   d.stack_pointer = 0x7FFF00001000;
   d.address = d.stack_pointer - 8;
-  EXPECT_TRUE(ledger().account()->death.stack_overflow);
+  EXPECT_TRUE(ledger().self_report()->death.stack_overflow);
   d.address = d.stack_pointer - (std::uint64_t{2} << 20U);
-  EXPECT_FALSE(ledger().account()->death.stack_overflow);
+  EXPECT_FALSE(ledger().self_report()->death.stack_overflow);
 }
 
 TEST_F(AccountTest, LibcsMessageAndTheTypeOfAnException) {
   recording::Death& d = by_signal(SIGABRT, SI_TKILL);
   d.sender = builder_.header().pid;
   std::strncpy(d.message, "free(): double free detected in tcache 2\n", sizeof(d.message) - 1);
-  EXPECT_EQ(ledger().account()->death.reason, "abort(): free(): double free detected in tcache 2");
+  EXPECT_EQ(ledger().self_report()->death.reason,
+            "abort(): free(): double free detected in tcache 2");
   d.kind = DeathKind::kAbort;
   std::strncpy(d.message, "St13runtime_error", sizeof(d.message) - 1);
-  EXPECT_THAT(ledger().account()->death.reason, HasSubstr("uncaught C++ exception"));
+  EXPECT_THAT(ledger().self_report()->death.reason, HasSubstr("uncaught C++ exception"));
 }
 
 TEST_F(AccountTest, AnAbortIsToldFromAKillOfOneself) {
   recording::Death& d = by_signal(SIGABRT, SI_USER);
   d.sender = builder_.header().pid;
-  EXPECT_EQ(ledger().account()->death.reason, "SIGABRT, sent by the process itself");
+  EXPECT_EQ(ledger().self_report()->death.reason, "SIGABRT, sent by the process itself");
   d.code = SI_TKILL;
-  EXPECT_THAT(ledger().account()->death.reason, HasSubstr("abort()"));
+  EXPECT_THAT(ledger().self_report()->death.reason, HasSubstr("abort()"));
 }
 
 TEST_F(AccountTest, ASignalFromOutsideIsToldFromOnesOwn) {
   recording::Death& d = by_signal(SIGTERM, SI_USER);
   d.sender = 4;
-  EXPECT_EQ(ledger().account()->death.reason, "SIGTERM from process 4");
+  EXPECT_EQ(ledger().self_report()->death.reason, "SIGTERM from process 4");
   d.sender = builder_.header().pid;
-  EXPECT_EQ(ledger().account()->death.reason, "SIGTERM, sent by the process itself");
+  EXPECT_EQ(ledger().self_report()->death.reason, "SIGTERM, sent by the process itself");
 }
 
 TEST_F(AccountTest, AnAbortThatWasSurvivedIsNone) {
   builder_.end_init();
   death(recording::kDeathBySignal, DeathKind::kAbort, SIGABRT).at = {1, 1};
   builder_.start("a");
-  EXPECT_FALSE(ledger().account());
+  EXPECT_FALSE(ledger().self_report());
 }
 
 TEST_F(AccountTest, TheLaterOfTwoIsTheLastWord) {
   death(recording::kDeathByExit, DeathKind::kExit, 0).exit_code = 3;
-  EXPECT_EQ(ledger().account()->death.exit_code, 3);
+  EXPECT_EQ(ledger().self_report()->death.exit_code, 3);
   by_signal(SIGSEGV, 1);  // in a destructor
-  EXPECT_EQ(ledger().account()->signal, SIGSEGV);
+  EXPECT_EQ(ledger().self_report()->signal, SIGSEGV);
 }
 
 TEST_F(AccountTest, WhatMakesNoSenseIsDropped) {
   by_signal(SIGSEGV, 1).signal = 900;
   Ledger book = ledger();
-  EXPECT_FALSE(book.account());
+  EXPECT_FALSE(book.self_report());
   EXPECT_GT(book.reader().dropped_count(), 0U);
 }
 
 // -- who has a say --------------------------------------------------------------------------------
 
-Account exited_with(int code) {
-  Account account;
+SelfReport exited_with(int code) {
+  SelfReport account;
   account.status = Status::kExit;
   account.death.exit_code = code;
   account.death.reason = "exit(3)";
   return account;
 }
 
-Account killed_by(int number) {
-  Account account;
+SelfReport killed_by(int number) {
+  SelfReport account;
   account.status = Status::kCrash;
   account.signal = number;
   account.death.signal = signal_name(number);

@@ -68,7 +68,7 @@ class FullOutputTest : public ::testing::Test {
     return found;
   }
   bool print(const std::string& line) {
-    report::Given after;
+    report::Reported after;
     after.next = ++printed_;
     return journal_.print(ends_[1], line, header_, after);
   }
@@ -134,7 +134,7 @@ TEST_F(FullOutputTest, WhatWaitedIsASuccessorsToPrint) {
   EXPECT_TRUE(print("first"));
   take();
   EXPECT_TRUE(print(std::string(3 * kPipeBytes, 'x')));  // next is 3, and only a part can leave
-  EXPECT_EQ(journal_.given(header_)->next, 3U);
+  EXPECT_EQ(journal_.reported(header_)->next, 3U);
   EXPECT_TRUE(journal_.waits_for(header_));
   std::rename((directory_.path() + "/journal-e").c_str(),
               (directory_.path() + "/journal-f").c_str());
@@ -143,7 +143,7 @@ TEST_F(FullOutputTest, WhatWaitedIsASuccessorsToPrint) {
   take();
   Journal successor(directory_.path(), "f");
   ASSERT_TRUE(successor.open(ends_[1]));
-  EXPECT_EQ(successor.given(header_)->next, 2U);
+  EXPECT_EQ(successor.reported(header_)->next, 2U);
   EXPECT_TRUE(successor.print(ends_[1], "again"));
   take_all(successor);
   ASSERT_EQ(lines().size(), 3U);

@@ -43,11 +43,11 @@ class JournalTest : public ::testing::Test {
     text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
     return text;
   }
-  static report::Given given_up_to(std::uint64_t next) {
-    report::Given given;
-    given.init = true;
-    given.next = next;
-    return given;
+  static report::Reported reported_up_to(std::uint64_t next) {
+    report::Reported reported;
+    reported.init = true;
+    reported.next = next;
+    return reported;
   }
   TemporaryDirectory directory_;
   recording::Header header_{};
@@ -70,7 +70,7 @@ TEST_F(JournalTest, LinesInASharedFileCoverNobodyElses) {
     }
   });
   for (int i = 0; i < kLines; ++i) {
-    EXPECT_TRUE(journal.print(file, "ours", header_, given_up_to(2)));
+    EXPECT_TRUE(journal.print(file, "ours", header_, reported_up_to(2)));
   }
   neighbour.join();
   close(file);
@@ -89,9 +89,9 @@ TEST_F(JournalTest, ASuccessorKnowsWhatWasPrinted) {
   {
     Journal journal(directory_.path(), "127.0.0.1:9001");
     ASSERT_TRUE(journal.open(ends_[1]));
-    EXPECT_EQ(journal.given(header_)->next, 1U);
-    EXPECT_FALSE(journal.given(header_)->init);
-    report::Given after = given_up_to(3);
+    EXPECT_EQ(journal.reported(header_)->next, 1U);
+    EXPECT_FALSE(journal.reported(header_)->init);
+    report::Reported after = reported_up_to(3);
     after.flags[5] = true;
     EXPECT_TRUE(journal.print(ends_[1], "{\"a\":1}", header_, after));
     journal.state().failed_inits = 2;
@@ -101,44 +101,44 @@ TEST_F(JournalTest, ASuccessorKnowsWhatWasPrinted) {
   EXPECT_EQ(received(), "{\"a\":1}\n");
   Journal journal(directory_.path(), "127.0.0.1:9001");
   ASSERT_TRUE(journal.open(ends_[1]));
-  EXPECT_EQ(journal.given(header_)->next, 3U);
-  EXPECT_TRUE(journal.given(header_)->init);
-  EXPECT_TRUE(journal.given(header_)->flags[5]);
+  EXPECT_EQ(journal.reported(header_)->next, 3U);
+  EXPECT_TRUE(journal.reported(header_)->init);
+  EXPECT_TRUE(journal.reported(header_)->flags[5]);
   EXPECT_EQ(journal.state().failed_inits, 2U);
   EXPECT_EQ(journal.state().late_request, "r1");
   EXPECT_FALSE(journal.state().kills.group);
   journal.forget(header_);
-  EXPECT_EQ(journal.given(header_)->next, 1U);
+  EXPECT_EQ(journal.reported(header_)->next, 1U);
   EXPECT_EQ(received(), "");
 }
 
 TEST_F(JournalTest, EnvironmentsDoNotShareOne) {
   Journal one(directory_.path(), "127.0.0.1:9001");
   ASSERT_TRUE(one.open(ends_[1]));
-  EXPECT_TRUE(one.print(ends_[1], "x", header_, given_up_to(9)));
+  EXPECT_TRUE(one.print(ends_[1], "x", header_, reported_up_to(9)));
   Journal other(directory_.path(), "127.0.0.1:9002");
   ASSERT_TRUE(other.open(ends_[1]));
-  EXPECT_EQ(other.given(header_)->next, 1U);
+  EXPECT_EQ(other.reported(header_)->next, 1U);
 }
 
 TEST_F(JournalTest, ALineThatDidNotGoIsNotTakenForPrinted) {
   Journal journal(directory_.path(), "e");
   ASSERT_TRUE(journal.open(ends_[1]));
   const int closed = open("/dev/full", O_WRONLY | O_CLOEXEC);
-  EXPECT_FALSE(journal.print(closed, "x", header_, given_up_to(9)));
+  EXPECT_FALSE(journal.print(closed, "x", header_, reported_up_to(9)));
   close(closed);
-  EXPECT_EQ(journal.given(header_)->next, 1U);
+  EXPECT_EQ(journal.reported(header_)->next, 1U);
 }
 
 TEST_F(JournalTest, GarbageAndForeignFilesAreNoJournal) {
   std::ofstream(directory_.path() + "/journal-e") << std::string(9000, 'x');
   Journal journal(directory_.path(), "e");
   EXPECT_TRUE(journal.open(ends_[1]));  // made anew
-  EXPECT_EQ(journal.given(header_)->next, 1U);
+  EXPECT_EQ(journal.reported(header_)->next, 1U);
   ASSERT_EQ(symlink("/etc/passwd", (directory_.path() + "/journal-f").c_str()), 0);
   Journal link(directory_.path(), "f");
   EXPECT_FALSE(link.open(ends_[1]));
-  EXPECT_FALSE(link.given(header_));
+  EXPECT_FALSE(link.reported(header_));
   EXPECT_TRUE(link.print(ends_[1], "y", header_, {}));  // printed all the same
   EXPECT_EQ(received(), "y\n");
 }
@@ -155,11 +155,11 @@ TEST_F(JournalTest, KilledAtAnyInstantNoLineIsLostOrRepeated) {
     if (child == 0) {
       Journal journal(directory_.path(), "e");
       journal.open(ends_[1]);
-      const std::uint64_t next_to_print = journal.given(header_)->next;
+      const std::uint64_t next_to_print = journal.reported(header_)->next;
       const std::uint64_t last =
           std::min<std::uint64_t>(kLines, next_to_print + kLinesOfOneLife - 1);
       for (std::uint64_t n = next_to_print; n <= last; ++n) {
-        journal.print(ends_[1], "line " + std::to_string(n), header_, given_up_to(n + 1));
+        journal.print(ends_[1], "line " + std::to_string(n), header_, reported_up_to(n + 1));
       }
       pause();  // a busy machine may kill it late
     }
@@ -171,7 +171,7 @@ TEST_F(JournalTest, KilledAtAnyInstantNoLineIsLostOrRepeated) {
     ASSERT_LT(++restarts, 2000) << "no line was printed";
     Journal journal(directory_.path(), "e");
     ASSERT_TRUE(journal.open(ends_[1]));
-    next = journal.given(header_)->next;
+    next = journal.reported(header_)->next;
   }
   EXPECT_GE(restarts, kLines / static_cast<int>(kLinesOfOneLife));
   std::string expected;

@@ -158,8 +158,8 @@ class KernelReportTest : public KernelRecordingTest {
     report::Ledger ledger(opens());
     report::Report kept;
     const report::Sink ignore = [](report::Report&) {};
-    ledger.give_init(ignore);
-    ledger.give_ended([&kept](report::Report& report) { kept = report; });
+    ledger.report_init(ignore);
+    ledger.report_ended([&kept](report::Report& report) { kept = report; });
     return kept;
   }
 };

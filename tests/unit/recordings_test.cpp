@@ -43,7 +43,7 @@ TEST_F(RecordingsTest, AnOrphanIsBuriedUnderItsOwnNameOnly) {
   auto orphans = recordings_.take_orphans();
   ASSERT_EQ(orphans.size(), 1U);
   pass_on();
-  recordings_.bury(orphans.front());
+  recordings_.delete_orphan(orphans.front());
   EXPECT_TRUE(is_there());
   scan();
   ASSERT_EQ(recordings_.live().size(), 1U);

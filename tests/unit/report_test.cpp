@@ -98,11 +98,11 @@ TEST_F(LedgerTest, InitOnceAndInvocationsAsDifferences) {
   builder_.writer().count_call(&builder_.slot(), Call::k_openat, 900, false, 0);
   builder_.writer().count_call(&builder_.slot(), Call::k_openat, 900, true, 0);
   Ledger book = ledger();
-  EXPECT_FALSE(book.give_init(keep()));
+  EXPECT_FALSE(book.report_init(keep()));
   builder_.end_init();
   book.refresh();
-  EXPECT_TRUE(book.give_init(keep()));
-  EXPECT_FALSE(book.give_init(keep()));
+  EXPECT_TRUE(book.report_init(keep()));
+  EXPECT_FALSE(book.report_init(keep()));
   ASSERT_EQ(reports_.size(), 1U);
   EXPECT_EQ(reports_[0].type, Type::kInit);
   EXPECT_EQ(reports_[0].memory->allocations, 1U);
@@ -110,8 +110,8 @@ TEST_F(LedgerTest, InitOnceAndInvocationsAsDifferences) {
   builder_.invoke("one", 7);
   builder_.invoke("two", 5);
   book.refresh();
-  EXPECT_EQ(book.give_ended(keep()), 2U);
-  EXPECT_EQ(book.give_ended(keep()), 0U);
+  EXPECT_EQ(book.report_ended(keep()), 2U);
+  EXPECT_EQ(book.report_ended(keep()), 0U);
   ASSERT_EQ(reports_.size(), 3U);
   EXPECT_EQ(reports_[1].memory->allocations, 7U);
   EXPECT_EQ(reports_[1].memory->allocated_bytes, 700U);
@@ -142,14 +142,14 @@ TEST_F(LedgerTest, ErrorNumbersAreOfTheSpanOrLeftOut) {
   fail(Call::k_open, ENOENT, 3);
   builder_.end_init();
   ledger.refresh();
-  ledger.give_init(keep());
+  ledger.report_init(keep());
   builder_.start("one");
   fail(Call::k_open, ENOENT, 1);
   fail(Call::k_open, EACCES, 2);
   fail(Call::k_open, 4711, 1);
   builder_.end();
   ledger.refresh();
-  ledger.give_ended(keep());
+  ledger.report_ended(keep());
   ASSERT_EQ(reports_.size(), 2U);
   EXPECT_EQ(of(0), "ENOENT 3");
   EXPECT_EQ(of(1), "EACCES 2, ENOENT 1, error 4711 1");
@@ -159,7 +159,7 @@ TEST_F(LedgerTest, ErrorNumbersAreOfTheSpanOrLeftOut) {
     builder_.end();
   }
   ledger.refresh();
-  ledger.give_ended(keep());
+  ledger.report_ended(keep());
   ASSERT_EQ(reports_.size(), 4U);
   EXPECT_EQ(reports_[2].calls->by_time[0].errors, 2U);
   EXPECT_EQ(of(2), "");
@@ -173,8 +173,8 @@ TEST_F(LedgerTest, TheProcessesOwnAccountGoesBeforeProc) {
   builder_.writer().mark_end(0, 4711, RecordingBuilder::now(),
                              {7'500'000, 1'250'000, 3U << 30, 0, 0, 0, 0});
   Ledger book = ledger();
-  book.give_init(keep());
-  book.give_ended(keep());
+  book.report_init(keep());
+  book.report_ended(keep());
   ASSERT_EQ(reports_.size(), 2U);
   EXPECT_EQ(reports_[0].process.cpu_user_ns, 5'000'000U);
   EXPECT_EQ(reports_[0].process.peak_rss_bytes, 1U << 30);
@@ -189,7 +189,7 @@ TEST_F(LedgerTest, AnErrorIsAnError) {
   builder_.respond("bad", true);
   builder_.end();
   Ledger book = ledger();
-  book.give_ended(keep());
+  book.report_ended(keep());
   ASSERT_EQ(reports_.size(), 1U);
   EXPECT_EQ(reports_[0].status, Status::kError);
 }
@@ -198,20 +198,20 @@ TEST_F(LedgerTest, ThousandsOfInvocationsExactlyOnceInUnevenBatches) {
   builder_.end_init();
   Ledger book = ledger();
   std::uint64_t number = 0;
-  std::uint64_t given = 0;
+  std::uint64_t reported = 0;
   for (const std::uint64_t batch : {1U, 2U, 127U, 128U, 1U, 64U}) {
     for (int round = 0; round < 10; ++round) {
       for (std::uint64_t i = 0; i < batch; ++i) {
         builder_.invoke("r" + std::to_string(++number));
       }
       book.refresh();
-      book.give_ended([&](Report& report) {
-        EXPECT_EQ(report.request_id, "r" + std::to_string(++given));
+      book.report_ended([&](Report& report) {
+        EXPECT_EQ(report.request_id, "r" + std::to_string(++reported));
         EXPECT_EQ(report.coverage.invocations_lost, 0U);
       });
     }
   }
-  EXPECT_EQ(given, number);
+  EXPECT_EQ(reported, number);
 }
 
 TEST_F(LedgerTest, WhatTheRingForgotIsCounted) {
@@ -219,12 +219,12 @@ TEST_F(LedgerTest, WhatTheRingForgotIsCounted) {
   Ledger book = ledger();
   builder_.invoke("first");
   book.refresh();
-  book.give_ended(keep());
+  book.report_ended(keep());
   for (int i = 0; i < 200; ++i) {
     builder_.invoke("r" + std::to_string(i));
   }
   book.refresh();
-  EXPECT_EQ(book.give_ended(keep()), 128U);
+  EXPECT_EQ(book.report_ended(keep()), 128U);
   EXPECT_EQ(reports_.back().request_id, "r199");
   EXPECT_EQ(reports_.back().coverage.invocations_lost, 72U);
 }
@@ -236,11 +236,11 @@ TEST_F(LedgerTest, InvocationsThatEndOutOfOrder) {
   builder_.start("fast");
   builder_.writer().mark_end(2, 0, RecordingBuilder::now());
   book.refresh();
-  book.give_ended(keep());
+  book.report_ended(keep());
   builder_.writer().mark_end(1, 0, RecordingBuilder::now());
   builder_.invoke("next");
   book.refresh();
-  book.give_ended(keep());
+  book.report_ended(keep());
   ASSERT_EQ(reports_.size(), 3U);
   EXPECT_EQ(reports_[0].request_id, "fast");
   EXPECT_EQ(reports_[1].request_id, "slow");
@@ -253,7 +253,7 @@ TEST_F(LedgerTest, ConcurrentInvocationsShareTheTotals) {
   builder_.end_init();
   Ledger book = ledger();
   book.refresh();
-  book.give_init(keep());
+  book.report_init(keep());
   builder_.start("slow");
   builder_.start("fast");
   recording::Writer& writer = builder_.writer();
@@ -267,7 +267,7 @@ TEST_F(LedgerTest, ConcurrentInvocationsShareTheTotals) {
   allocate_and_end("fast", 2, 3);
   allocate_and_end("slow", 1, 5);
   book.refresh();
-  EXPECT_EQ(book.give_ended(keep()), 2U);
+  EXPECT_EQ(book.report_ended(keep()), 2U);
   ASSERT_EQ(reports_.size(), 3U);
   EXPECT_EQ(reports_[1].request_id, "fast");
   EXPECT_EQ(reports_[1].memory->allocations, 3U);
@@ -281,7 +281,7 @@ TEST_F(LedgerTest, ConcurrentInvocationsShareTheTotals) {
   builder_.start("alone");
   allocate_and_end("alone", 3, 1);
   book.refresh();
-  book.give_ended(keep());
+  book.report_ended(keep());
   EXPECT_EQ(reports_[3].memory->allocations, 1U);
   EXPECT_TRUE(reports_[3].coverage.unseen.empty());
 }
@@ -289,18 +289,18 @@ TEST_F(LedgerTest, ConcurrentInvocationsShareTheTotals) {
 TEST_F(LedgerTest, AMissingBoundaryIsSaidAndLiveTotalsStandIn) {
   builder_.end_init();
   Ledger book = ledger();
-  book.give_init(keep());
+  book.report_init(keep());
   builder_.invoke("one", 4);
   builder_.boundary(1).sequence_begin = 0;
   book.refresh();
-  book.give_ended(keep());
+  book.report_ended(keep());
   ASSERT_EQ(reports_.size(), 2U);
   EXPECT_EQ(reports_[1].memory->allocations, 4U);
   ASSERT_EQ(reports_[1].coverage.unseen.size(), 1U);
   EXPECT_THAT(reports_[1].coverage.unseen[0], HasSubstr("were not written"));
   builder_.invoke("two", 6);
   book.refresh();
-  book.give_ended(keep());
+  book.report_ended(keep());
   EXPECT_EQ(reports_[2].memory->allocations, 6U);
   EXPECT_TRUE(reports_[2].coverage.unseen.empty());
 }
@@ -308,12 +308,12 @@ TEST_F(LedgerTest, AMissingBoundaryIsSaidAndLiveTotalsStandIn) {
 TEST_F(LedgerTest, OverwrittenBoundariesLeaveFiguresOut) {
   builder_.end_init();
   Ledger book = ledger();
-  book.give_init(keep());
+  book.report_init(keep());
   for (int i = 1; i <= 8; ++i) {
     builder_.invoke("r" + std::to_string(i), 2);
   }
   book.refresh();
-  book.give_ended(keep());
+  book.report_ended(keep());
   ASSERT_EQ(reports_.size(), 9U);
   EXPECT_FALSE(reports_[4].memory);  // invocation 4: its boundary is gone
   EXPECT_TRUE(reports_[5].memory);   // 5: is there, but 4 is not: since init
@@ -331,13 +331,13 @@ TEST_F(LedgerTest, AnOpenInvocationSaysWhereItStood) {
   const std::uint64_t now = monotonic_ns();
   builder_.slot().in_flight = {static_cast<std::uint32_t>(Call::k_connect) + 1, 3, now, 0, 0, 0, 0};
   Ledger book = ledger();
-  End end;
+  EndCause end;
   end.status = Status::kTimeout;
   end.death.reason = "timeout";
   end.mono_ns = now + 60'000'000'000;  // noticed late: the deadline counts
   end.duration_known = true;
-  EXPECT_EQ(book.give_open(end, keep()), 1U);
-  EXPECT_EQ(book.give_open(end, keep()), 0U);
+  EXPECT_EQ(book.report_open(end, keep()), 1U);
+  EXPECT_EQ(book.report_open(end, keep()), 0U);
   ASSERT_EQ(reports_.size(), 1U);
   EXPECT_EQ(reports_[0].status, Status::kTimeout);
   EXPECT_NEAR(static_cast<double>(*reports_[0].duration_ns), 2e9, 5e6);
@@ -352,24 +352,24 @@ TEST_F(LedgerTest, AnOpenInvocationSaysWhereItStood) {
 TEST_F(LedgerTest, AnInitThatNeverFinishedSaysWhereItStood) {
   const std::uint64_t now = monotonic_ns();
   builder_.slot().in_flight = {static_cast<std::uint32_t>(Call::k_connect) + 1, 3, now, 0, 0, 0, 0};
-  End end;
+  EndCause end;
   end.status = Status::kTimeout;
   end.death.reason = "timeout";
   end.mono_ns = now + 9'000'000'000;
   end.duration_known = true;
   Ledger book = ledger();
-  book.give_whole(Type::kInit, end, keep());
+  book.report_process_end(Type::kInit, end, keep());
   ASSERT_EQ(reports_.size(), 1U);
   ASSERT_EQ(reports_[0].blocked.size(), 1U);
   EXPECT_EQ(reports_[0].blocked[0].call, Call::k_connect);
   EXPECT_THAT(reports_[0].headline,
               HasSubstr("Init never finished: thread 4711 9.00 s in connect"));
   end.status = Status::kError;  // reported by the runtime: what its threads are in is not why
-  book.give_whole(Type::kInit, end, keep());
+  book.report_process_end(Type::kInit, end, keep());
   end.status = Status::kOk;
-  book.give_whole(Type::kInit, end, keep());
+  book.report_process_end(Type::kInit, end, keep());
   end.status = Status::kTimeout;
-  book.give_whole(Type::kShutdown, end, keep());
+  book.report_process_end(Type::kShutdown, end, keep());
   for (int i = 1; i <= 3; ++i) {
     EXPECT_TRUE(reports_[i].blocked.empty()) << i;
   }
@@ -388,11 +388,11 @@ TEST_F(LedgerTest, AForgedSequenceDoesNotHang) {
   builder_.end_init();
   builder_.header().started = (std::uint64_t{1} << 48) - 1;
   Ledger book = ledger();
-  EXPECT_EQ(book.give_ended(keep()), 0U);
+  EXPECT_EQ(book.report_ended(keep()), 0U);
   builder_.header().started = UINT64_MAX;
   book.refresh();
-  EXPECT_EQ(book.give_ended(keep()), 0U);
-  EXPECT_EQ(book.give_open({}, keep()), 0U);
+  EXPECT_EQ(book.report_ended(keep()), 0U);
+  EXPECT_EQ(book.report_open({}, keep()), 0U);
 }
 
 TEST_F(LedgerTest, OrphansAndRuns) {

@@ -113,7 +113,7 @@ class TargetsTest : public ::testing::Test {
     recording::Failure failure;
     Ledger ledger(std::move(*recording::Reader::open(builder_.path(), failure)));
     Report found;
-    ledger.give_ended([&found](Report& report) { found = report; });
+    ledger.report_ended([&found](Report& report) { found = report; });
     return found;
   }
   TemporaryDirectory directory_;
@@ -216,12 +216,12 @@ TEST_F(TargetsTest, ATimeoutsAccountEndsWithTheCallInFlight) {
                                0};
   recording::Failure failure;
   Ledger ledger(std::move(*recording::Reader::open(builder_.path(), failure)));
-  End end;
+  EndCause end;
   end.status = Status::kTimeout;
   end.mono_ns = recording::monotonic_ns() + 40'000'000;
   end.duration_known = true;
   Report found;
-  ledger.give_open(end, [&found](Report& report) { found = report; });
+  ledger.report_open(end, [&found](Report& report) { found = report; });
   ASSERT_TRUE(found.wall);
   EXPECT_FALSE(found.wall->cpu_ns);
   EXPECT_GE(found.wall->sleep_ns, 35'000'000U);

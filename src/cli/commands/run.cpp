@@ -147,8 +147,9 @@ std::string why_unrecorded(const std::string& word) {
 }
 
 // What the wait status says, and what the process itself said where the two agree.
-report::Death death_of(const ChildEnd& end, const std::optional<report::Account>& account) {
-  report::Death death;
+report::EndDescription death_of(const ChildEnd& end,
+                                const std::optional<report::SelfReport>& account) {
+  report::EndDescription death;
   if (WIFSIGNALED(end.wait_status)) {
     const int number = WTERMSIG(end.wait_status);
     if (account && account->signal == number) {
@@ -207,15 +208,15 @@ void show(const RunOptions& options, const std::string& directory, const ChildEn
     return;
   }
   report::Ledger ledger(std::move(*reader));
-  report::End how;
+  report::EndCause how;
   how.status = WIFSIGNALED(end.wait_status)        ? report::Status::kCrash
                : WEXITSTATUS(end.wait_status) != 0 ? report::Status::kError
                                                    : report::Status::kOk;
-  how.death = death_of(end, ledger.account());
+  how.death = death_of(end, ledger.self_report());
   how.mono_ns = ended_mono_ns;
   how.duration_known = true;
   symbols::Symbolizer symbolizer;
-  ledger.give_whole(report::Type::kRun, how, [&](report::Report& report) {
+  ledger.report_process_end(report::Type::kRun, how, [&](report::Report& report) {
     add_end(report, end);
     report::name_stacks(report, symbolizer, UINT64_MAX);
     if (!options.out.empty()) {

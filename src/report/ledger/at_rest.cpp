@@ -8,8 +8,8 @@ namespace {
 
 using recording::InvocationState;
 
-End whole_end(const End& end) {
-  End whole = end;
+EndCause whole_end(const EndCause& end) {
+  EndCause whole = end;
   if (end.status == Status::kExit && end.death.exit_code.value_or(0) == 0) {
     whole.status = Status::kOk;
     whole.death = {};
@@ -20,7 +20,7 @@ End whole_end(const End& end) {
 }
 
 // It said nothing of its end: want of memory, or whatever else kills without a word.
-void explain_silence(Ledger& ledger, const Hints& hints, End& end) {
+void explain_silence(Ledger& ledger, const Hints& hints, EndCause& end) {
   MemoryEvidence evidence;
   evidence.before = hints.before;
   evidence.after = hints.after;
@@ -40,8 +40,8 @@ void explain_silence(Ledger& ledger, const Hints& hints, End& end) {
 
 }  // namespace
 
-End end_at_rest(Ledger& ledger, const Hints& hints) {
-  End end;
+EndCause end_at_rest(Ledger& ledger, const Hints& hints) {
+  EndCause end;
   end.found_later = true;
   const std::uint64_t now = recording::monotonic_ns();
   end.mono_ns = now;
@@ -52,7 +52,7 @@ End end_at_rest(Ledger& ledger, const Hints& hints) {
   } else if (newest && newest->ended.mono_ns != 0) {
     end.mono_ns = std::min(now, newest->ended.mono_ns);
   }
-  if (const auto account = ledger.account()) {
+  if (const auto account = ledger.self_report()) {
     end.status = account->status;
     end.death = account->death;
     end.mono_ns = std::min(now, account->mono_ns);
@@ -75,41 +75,41 @@ End end_at_rest(Ledger& ledger, const Hints& hints) {
 namespace {
 
 // A runtime that never asked for work has an init that failed, and no life to tell of.
-void give_life(Ledger& ledger, const End& end, const Sink& sink) {
+void report_life(Ledger& ledger, const EndCause& end, const Sink& sink) {
   if (ledger.header().role == recording::Role::kRuntime && !ledger.init_ended()) {
-    ledger.give_whole(Type::kInit, end, sink);
+    ledger.report_process_end(Type::kInit, end, sink);
   } else {
-    ledger.give_whole(Type::kShutdown, whole_end(end), sink);
+    ledger.report_process_end(Type::kShutdown, whole_end(end), sink);
   }
 }
 
 }  // namespace
 
 void give_orphan(Ledger& ledger, const Hints& hints, const Sink& sink) {
-  const End end = end_at_rest(ledger, hints);
+  const EndCause end = end_at_rest(ledger, hints);
   if (hints.all) {
-    ledger.give_init(sink);
-    ledger.give_ended(sink);
+    ledger.report_init(sink);
+    ledger.report_ended(sink);
   }
-  if (ledger.give_open(end, sink) == 0 && !ledger.given_so_far().whole) {
-    give_life(ledger, end, sink);
+  if (ledger.report_open(end, sink) == 0 && !ledger.reported_so_far().whole) {
+    report_life(ledger, end, sink);
   }
 }
 
 void give_everything(Ledger& ledger, const Sink& sink) {
   if (ledger.header().role == recording::Role::kRun) {
-    End end = whole_end(end_at_rest(ledger));
-    ledger.give_whole(Type::kRun, end, sink);
+    EndCause end = whole_end(end_at_rest(ledger));
+    ledger.report_process_end(Type::kRun, end, sink);
     return;
   }
-  ledger.give_init(sink);
-  ledger.give_ended(sink);
+  ledger.report_init(sink);
+  ledger.report_ended(sink);
   if (ledger.process_runs()) {
     return;  // what is open goes on
   }
-  const End end = end_at_rest(ledger);
-  ledger.give_open(end, sink);
-  give_life(ledger, end, sink);
+  const EndCause end = end_at_rest(ledger);
+  ledger.report_open(end, sink);
+  report_life(ledger, end, sink);
 }
 
 }  // namespace lamprey::report

@@ -22,7 +22,7 @@ struct Hints {
 };
 
 // How and by when the process ended, as far as the recording says. Nobody was told a reason.
-End end_at_rest(Ledger& ledger, const Hints& hints = {});
+EndCause end_at_rest(Ledger& ledger, const Hints& hints = {});
 
 // An orphan: what ended and was not given, and the invocation that it left open, or else its end as
 // a whole (of type init when init never ended).

@@ -70,12 +70,12 @@ std::optional<std::uint64_t> Ledger::memory_limit_bytes() const {
   return limit_mb != 0 && limit_mb < 1U << 24U ? std::optional(limit_mb << 20U) : std::nullopt;
 }
 
-std::optional<Account> Ledger::account() {
+std::optional<SelfReport> Ledger::self_report() {
   std::uint64_t last = 0;
   if (const auto newest = reader_.invocation(header().started)) {
     last = std::max({newest->started.mono_ns, newest->responded.mono_ns, newest->ended.mono_ns});
   }
-  return account_of(header(), last);
+  return self_report_of(header(), last);
 }
 
 Report Ledger::begin(Type type) {
@@ -168,11 +168,11 @@ void Ledger::finish(Report& report, const Sink& sink) {
   sink(report);
 }
 
-bool Ledger::give_init(const Sink& sink) {
-  if (given_.init || !init_ended()) {
+bool Ledger::report_init(const Sink& sink) {
+  if (reported_.init || !init_ended()) {
     return false;
   }
-  given_.init = true;
+  reported_.init = true;
   Report report = begin(Type::kInit);
   report.cold_start = true;
   report.started_real_ns = header().attach_real_ns;
@@ -203,54 +203,56 @@ bool Ledger::give_init(const Sink& sink) {
   return true;
 }
 
-void Ledger::resume(const Given& before) {
-  given_ = before;
+void Ledger::restore(const Reported& before) {
+  reported_ = before;
   // Totals count from the newest boundary that is still there.
-  if (given_.next > 1 || given_.init) {
-    if (auto totals = reader_.boundary(given_.next - 1)) {
+  if (reported_.next > 1 || reported_.init) {
+    if (auto totals = reader_.boundary(reported_.next - 1)) {
       base_ = std::move(totals);
-      base_sequence_ = given_.next - 1;
+      base_sequence_ = reported_.next - 1;
     }
   }
 }
 
-bool Ledger::given(std::uint64_t sequence) const { return given_.flags[sequence % kInvocations]; }
+bool Ledger::reported(std::uint64_t sequence) const {
+  return reported_.flags[sequence % kInvocations];
+}
 
 void Ledger::mark_given(std::uint64_t sequence) {
-  given_.flags[sequence % kInvocations] = true;
-  while (given_.flags[given_.next % kInvocations]) {
-    given_.flags[given_.next % kInvocations] = false;
-    ++given_.next;
+  reported_.flags[sequence % kInvocations] = true;
+  while (reported_.flags[reported_.next % kInvocations]) {
+    reported_.flags[reported_.next % kInvocations] = false;
+    ++reported_.next;
   }
 }
 
 // The ring keeps the newest invocations: older ones that were not given are gone, and counted.
 void Ledger::skip_overwritten() {
   const std::uint64_t newest = header().started;
-  if (newest < given_.next || newest - given_.next < kInvocations) {
+  if (newest < reported_.next || newest - reported_.next < kInvocations) {
     return;
   }
   const std::uint64_t oldest = newest - kInvocations + 1;
-  if (oldest - given_.next >
+  if (oldest - reported_.next >
       kInvocations) {  // far behind, or a forged number: no walk of 2^64 steps
-    lost_ += oldest - given_.next - given_.flags.count();
-    given_.flags.reset();
-    given_.next = oldest;
+    lost_ += oldest - reported_.next - reported_.flags.count();
+    reported_.flags.reset();
+    reported_.next = oldest;
     return;
   }
-  while (given_.next < oldest) {
-    lost_ += given_.flags[given_.next % kInvocations] ? 0 : 1;
-    given_.flags[given_.next % kInvocations] = false;
-    ++given_.next;
+  while (reported_.next < oldest) {
+    lost_ += reported_.flags[reported_.next % kInvocations] ? 0 : 1;
+    reported_.flags[reported_.next % kInvocations] = false;
+    ++reported_.next;
   }
 }
 
-std::size_t Ledger::give_ended(const Sink& sink) {
+std::size_t Ledger::report_ended(const Sink& sink) {
   skip_overwritten();
-  const std::uint64_t newest = std::min(header().started, given_.next + kInvocations - 1);
+  const std::uint64_t newest = std::min(header().started, reported_.next + kInvocations - 1);
   std::vector<Invocation> ended;
-  for (std::uint64_t sequence = given_.next; sequence <= newest; ++sequence) {
-    if (given(sequence)) {
+  for (std::uint64_t sequence = reported_.next; sequence <= newest; ++sequence) {
+    if (reported(sequence)) {
       continue;
     }
     if (auto entry = reader_.invocation(sequence);
@@ -306,12 +308,12 @@ void Ledger::fill_invocation(Report& report, const Invocation& entry) {
   }
 }
 
-std::size_t Ledger::give_open(const End& end, const Sink& sink) {
+std::size_t Ledger::report_open(const EndCause& end, const Sink& sink) {
   skip_overwritten();
-  const std::uint64_t newest = std::min(header().started, given_.next + kInvocations - 1);
+  const std::uint64_t newest = std::min(header().started, reported_.next + kInvocations - 1);
   std::size_t count = 0;
-  for (std::uint64_t sequence = given_.next; sequence <= newest; ++sequence) {
-    const auto entry = given(sequence) ? std::nullopt : reader_.invocation(sequence);
+  for (std::uint64_t sequence = reported_.next; sequence <= newest; ++sequence) {
+    const auto entry = reported(sequence) ? std::nullopt : reader_.invocation(sequence);
     if (!entry || entry->state == InvocationState::kEnded) {
       continue;
     }
@@ -343,7 +345,7 @@ std::size_t Ledger::give_open(const End& end, const Sink& sink) {
   return count;
 }
 
-void Ledger::give_whole(Type type, const End& end, const Sink& sink) {
+void Ledger::report_process_end(Type type, const EndCause& end, const Sink& sink) {
   Report report = begin(type);
   report.status = end.status;
   report.death = end.death;
@@ -354,8 +356,8 @@ void Ledger::give_whole(Type type, const End& end, const Sink& sink) {
     add_blocked(report, header().pid, header().attach_begin.mono_ns, end.mono_ns, end);
   }
   add_stacks(report);
-  given_.init = given_.init || type == Type::kInit;
-  given_.whole = true;
+  reported_.init = reported_.init || type == Type::kInit;
+  reported_.whole = true;
   report.started_real_ns = header().attach_real_ns;
   if (end.duration_known && end.mono_ns > header().attach_begin.mono_ns) {
     report.duration_ns = end.mono_ns - header().attach_begin.mono_ns;

@@ -25,14 +25,14 @@
 #include "report/model/report.h"
 #include "report/procfs/closeup.h"
 #include "report/procfs/process.h"
-#include "report/text/death.h"
+#include "report/text/end_description.h"
 
 namespace lamprey::report {
 
 // How a process is known to have ended.
-struct End {
+struct EndCause {
   Status status = Status::kError;
-  Death death;                    // its reason is empty when it is not abnormal
+  EndDescription death;           // its reason is empty when it is not abnormal
   std::uint64_t mono_ns = 0;      // at the latest; calls in flight count up to here
   bool duration_known = false;    // mono_ns is when it ended, not only when it was noticed
   std::vector<Finding> findings;  // what whoever judged the end has to say
@@ -47,7 +47,7 @@ std::uint64_t latest_end(const recording::Invocation& entry, std::uint64_t now_m
 using Sink = std::function<void(Report&)>;
 
 // Which reports of a recording were given. A sink that asks for it finds its own report among them.
-struct Given {
+struct Reported {
   bool init = false;
   bool whole = false;
   std::uint64_t next = 1;                      // every invocation below was given or lost
@@ -65,18 +65,18 @@ class Ledger {
   bool refresh() { return reader_.refresh(); }
 
   // What was given already, by this ledger or by one that had the recording before.
-  Given given_so_far() const { return given_; }
-  void resume(const Given& before);
+  Reported reported_so_far() const { return reported_; }
+  void restore(const Reported& before);
 
   bool init_ended() const { return header().init_end.mono_ns != 0; }
   // The report of the init phase: once, when it is over; then never again.
-  bool give_init(const Sink& sink);
+  bool report_init(const Sink& sink);
   // The reports of all invocations that ended and were not given yet, oldest first.
-  std::size_t give_ended(const Sink& sink);
+  std::size_t report_ended(const Sink& sink);
   // The invocations that had started and not ended when the process did.
-  std::size_t give_open(const End& end, const Sink& sink);
+  std::size_t report_open(const EndCause& end, const Sink& sink);
   // Everything since attach.
-  void give_whole(Type type, const End& end, const Sink& sink);
+  void report_process_end(Type type, const EndCause& end, const Sink& sink);
 
   // The state of the invocation with this request id; nothing while it has not been seen.
   std::optional<recording::Invocation> find(std::string_view request_id);
@@ -86,7 +86,7 @@ class Ledger {
   // As Lambda set it; nothing when unknown or beyond belief.
   std::optional<std::uint64_t> memory_limit_bytes() const;
   // What it said of its own end, if it could.
-  std::optional<Account> account();
+  std::optional<SelfReport> self_report();
 
  private:
   Report begin(Type type);
@@ -102,8 +102,8 @@ class Ledger {
   std::optional<std::uint64_t> runnable_since(std::int32_t tid);
   // `handler`: the thread that matters; `began`, `until`: what was ended, CLOCK_MONOTONIC.
   void add_blocked(Report& report, std::int32_t handler, std::uint64_t began, std::uint64_t until,
-                   const End& end);
-  void add_calls_in_flight(Report& report, std::uint64_t until, const End& end);
+                   const EndCause& end);
+  void add_calls_in_flight(Report& report, std::uint64_t until, const EndCause& end);
   void add_stacks(Report& report);
   void add_direct_syscalls(Report& report);
   void add_errors(Report& report);
@@ -111,7 +111,7 @@ class Ledger {
                   Peaks peaks);
   std::string waited_for(const Closeup& closeup);
   void finish(Report& report, const Sink& sink);
-  bool given(std::uint64_t sequence) const;
+  bool reported(std::uint64_t sequence) const;
   void mark_given(std::uint64_t sequence);
   void skip_overwritten();
 
@@ -121,7 +121,7 @@ class Ledger {
   ProcessView process_;
   std::unique_ptr<recording::Totals> base_;
   std::uint64_t base_sequence_ = kAttach;
-  Given given_;
+  Reported reported_;
   std::uint64_t lost_ = 0;
   ProcessFigures last_process_;
   LeakWatch leaks_;

@@ -73,7 +73,7 @@ std::string Ledger::waited_for(const Closeup& closeup) {
 
 // Every stack that the report names, in words.
 void Ledger::add_stacks(Report& report) {
-  Death& death = report.death;
+  EndDescription& death = report.death;
   const ModuleMap modules(reader_.modules());
   if (const auto captured = reader_.stack(death.stack_id)) {
     Stack frames = modules.frames_of(*captured);
@@ -94,7 +94,7 @@ void Ledger::add_stacks(Report& report) {
   }
 }
 
-void Ledger::add_calls_in_flight(Report& report, std::uint64_t until, const End& end) {
+void Ledger::add_calls_in_flight(Report& report, std::uint64_t until, const EndCause& end) {
   const recording::ClockScale clock = reader_.clock();
   const std::uint64_t now = clock.ticks_at(until);
   for (const recording::OpenCall& call : reader_.open_calls()) {
@@ -117,7 +117,7 @@ void Ledger::add_calls_in_flight(Report& report, std::uint64_t until, const End&
 }
 
 void Ledger::add_blocked(Report& report, std::int32_t handler, std::uint64_t began,
-                         std::uint64_t until, const End& end) {
+                         std::uint64_t until, const EndCause& end) {
   add_calls_in_flight(report, until, end);
   for (const Closeup::Busy& busy : end.closeup.busy) {
     const bool in_call = std::any_of(report.blocked.begin(), report.blocked.end(),

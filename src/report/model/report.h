@@ -132,7 +132,7 @@ struct Blocked {
 const char* call_name(const Blocked& blocked);
 
 // Why and how a process, or what ran in it, ended.
-struct Death {
+struct EndDescription {
   std::string reason;  // in words; empty: it did not end, or not abnormally
   std::string signal;  // "SIGSEGV"
   std::optional<std::int64_t> exit_code;
@@ -228,7 +228,7 @@ struct Report {
   std::optional<std::uint64_t> memory_limit_mb;
   ProcessFigures process;
   std::vector<Blocked> blocked;
-  Death death;  // abnormal ends: why, as far as known
+  EndDescription death;  // abnormal ends: why, as far as known
   std::optional<PlatformFigures> platform;
   Coverage coverage;
   SelfFigures self;

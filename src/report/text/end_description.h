@@ -12,16 +12,17 @@
 namespace lamprey::report {
 
 // What a process said of its own end.
-struct Account {
+struct SelfReport {
   Status status = Status::kError;  // kExit or kCrash
-  Death death;
+  EndDescription death;
   int signal = 0;             // 0: an exit
   std::uint64_t mono_ns = 0;  // when
 };
 
 // The last word of the process; nothing when it left none, or went on living afterwards
 // (`last_mark_ns`: of the newest START, response or END, CLOCK_MONOTONIC).
-std::optional<Account> account_of(const recording::Header& header, std::uint64_t last_mark_ns);
+std::optional<SelfReport> self_report_of(const recording::Header& header,
+                                         std::uint64_t last_mark_ns);
 
 // "SIGSEGV"; "signal 40" for one without a name.
 std::string signal_name(int number);

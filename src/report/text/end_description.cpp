@@ -1,5 +1,5 @@
 // Accounts of ends; see the header.
-#include "report/text/death.h"
+#include "report/text/end_description.h"
 
 #include <fmt/format.h>
 
@@ -132,8 +132,8 @@ std::string exit_text(const recording::Death& death) {
   }
 }
 
-Account to_account(const recording::Death& death, std::int32_t pid) {
-  Account account;
+SelfReport to_account(const recording::Death& death, std::int32_t pid) {
+  SelfReport account;
   account.mono_ns = death.at.mono_ns;
   account.death.stack_id = death.stack;
   account.death.pc = death.kind == DeathKind::kSignal ? death.pc : 0;
@@ -162,7 +162,8 @@ bool is_believable(const recording::Death& death, std::uint64_t last_mark_ns) {
 
 }  // namespace
 
-std::optional<Account> account_of(const recording::Header& header, std::uint64_t last_mark_ns) {
+std::optional<SelfReport> self_report_of(const recording::Header& header,
+                                         std::uint64_t last_mark_ns) {
   const recording::Death* last = nullptr;
   for (const recording::Death& death : header.deaths) {
     if (is_believable(death, last_mark_ns) &&
