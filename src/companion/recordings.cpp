@@ -26,6 +26,8 @@ constexpr std::size_t kMaxPassedOver = recording::kMaxListed;
 // A file that is made within the same tick of the file system's clock as the one before does not
 // move the directory's time. Two seconds are the coarsest tick there is.
 constexpr std::uint64_t kCoarsestTickNs = 2'000'000'000;
+// How far the kernel's coarse clock, which gives files their times, may be behind (CONFIG_HZ=100).
+constexpr std::uint64_t kKernelTickNs = 10'000'000;
 
 ino_t inode_at(const std::string& path) {
   struct stat status {};
@@ -208,7 +210,9 @@ void Recordings::refuse(const recording::Listed& listed, const struct stat* befo
   if (failure.error == OpenError::kMissing || before == nullptr) {
     return;
   }
-  const bool old = nanoseconds_of(before->st_ctim) < since_real_ns_;
+  // (The kernel's times of files are of its last tick: what is new may seem a tick older than we
+  // are.)
+  const bool old = nanoseconds_of(before->st_ctim) + kKernelTickNs < since_real_ns_;
   if (failure.error == OpenError::kUnfinished && !old) {
     settled_ = false;  // it is just being made
     return;

@@ -166,11 +166,13 @@ TEST_F(WaiterTest, AMarkEndsTheSleep) {
 
 TEST_F(WaiterTest, MarksWithoutWakeUpsTurnItToNaps) {
   companion::Waiter waiter(*reader_);
+  builder_.end_init();
   for (int i = 0; i < 3; ++i) {
+    builder_.start("request");
     const std::uint32_t seen = *reader_->wake();
     std::thread marker([this] {
       std::this_thread::sleep_for(std::chrono::milliseconds(3));
-      builder_.writer().mark_init_end(RecordingBuilder::now());  // no futex wake
+      builder_.writer().mark_end(0, 4711, RecordingBuilder::now());  // no futex wake
     });
     waiter.wait(seen, std::chrono::seconds(1));
     marker.join();
