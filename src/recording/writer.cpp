@@ -1,4 +1,6 @@
-// The rare half of the writing side: slots, rows, publishing. Marks and boundaries: marks.cpp.
+// The writing side: a recording is bound, and threads get their slots. What is written into it
+// stands in the files beside this one, each by what it writes: writer_memory, writer_calls,
+// writer_targets, writer_accounts, writer_kernel, writer_idle, writer_boundary, writer_marks.
 #include "recording/writer.h"
 
 namespace lamprey::recording {
@@ -107,108 +109,6 @@ void Writer::give_back(ThreadSlot& slot) {
   store(slot.in_flight.call, 0);
   store(slot.tid, 0);
   recording::publish(slot.state, SlotState::kFree);
-}
-
-void Writer::publish(ThreadSlot& slot) {
-  const std::int64_t live = load(slot.memory.live_bytes);
-  const std::int64_t published = load(slot.published);
-  raise_to(header().peak_live, load(header().live_published) + (load(slot.peak) - published));
-  shared_add(header().live_published, live - published);
-  store(slot.published, live);
-  store(slot.peak, live);
-}
-
-void Writer::count_reallocation(ThreadSlot& slot, std::uint64_t requested,
-                                std::uint64_t usable_before, std::uint64_t usable_after) {
-  own_add(slot.memory.reallocations, 1);
-  own_add(slot.memory.allocated_bytes, requested);
-  own_add(slot.memory.freed_bytes, usable_before);
-  const auto change =
-      static_cast<std::int64_t>(usable_after) - static_cast<std::int64_t>(usable_before);
-  if (change >= 0 ? grow(slot, change) : shrink(slot, -change)) {
-    publish(slot);
-  }
-}
-
-void Writer::shared_live(std::int64_t change) {
-  ThreadSlot& slot = slot_at(0);
-  shared_add(slot.memory.live_bytes, change);
-  shared_add(slot.published, change);
-  shared_add(slot.peak, change);  // equal to `published`: nothing of slot 0 is ever unpublished
-  const std::int64_t now = __atomic_add_fetch(&header().live_published, change, __ATOMIC_RELAXED);
-  raise_to(header().peak_live, now);
-}
-
-void Writer::shared_allocation(std::uint64_t requested, std::uint64_t usable) {
-  shared_add(slot_at(0).memory.allocations, 1);
-  shared_add(slot_at(0).memory.allocated_bytes, requested);
-  shared_live(static_cast<std::int64_t>(usable));
-}
-
-void Writer::shared_free(std::uint64_t usable) {
-  shared_add(slot_at(0).memory.frees, 1);
-  shared_add(slot_at(0).memory.freed_bytes, usable);
-  shared_live(-static_cast<std::int64_t>(usable));
-}
-
-void Writer::shared_reallocation(std::uint64_t requested, std::uint64_t before,
-                                 std::uint64_t after) {
-  shared_add(slot_at(0).memory.reallocations, 1);
-  shared_add(slot_at(0).memory.allocated_bytes, requested);
-  shared_add(slot_at(0).memory.freed_bytes, before);
-  shared_live(static_cast<std::int64_t>(after) - static_cast<std::int64_t>(before));
-}
-
-void Writer::inherit_live(std::int64_t bytes) { shared_live(bytes); }
-
-std::int64_t Writer::live_bytes() const {
-  std::int64_t sum = 0;
-  const std::uint32_t used = slots_used();
-  for (std::uint32_t i = 0; i < used; ++i) {
-    sum += load(slot_at(i).memory.live_bytes);
-  }
-  return sum;
-}
-
-std::uint32_t Writer::take_row(ThreadSlot& slot, std::uint32_t call) {
-  std::uint32_t row = kNoRow;
-  if (load(header().rows_used) < kCallRows) {
-    const std::uint32_t fresh = __atomic_fetch_add(&header().rows_used, 1U, __ATOMIC_RELAXED);
-    if (fresh < kCallRows) {
-      row = fresh;
-      row_at(row).call = static_cast<std::uint16_t>(call);
-      row_at(row).slot = static_cast<std::uint16_t>(&slot - &slot_at(0));
-    }
-  }
-  if (row == kNoRow) {
-    shared_add(header().rows_refused, 1);
-  }
-  slot.row_of[call] = static_cast<std::uint16_t>(row);
-  return row;
-}
-
-void Writer::count_shared(std::uint32_t call, std::uint64_t ticks, bool failed,
-                          std::uint64_t bytes) {
-  CallTotals& totals = row_at(call).totals;
-  shared_add(totals.calls, 1);
-  shared_add(totals.errors, failed ? 1 : 0);
-  shared_add(totals.bytes, bytes);
-  shared_add(totals.ticks, ticks);
-  shared_add(totals.buckets[bucket_of(ticks)], 1);
-  raise_to(totals.max_ticks, ticks);
-}
-
-// From a place that the key chooses; when all are taken the failure is in its row's errors only.
-void Writer::count_error(Call call, std::int32_t error) {
-  const std::uint32_t key = call_error_key(static_cast<std::uint32_t>(call), error);
-  const std::uint32_t first = (key * 0x9E3779B1U) >> 16U;
-  for (std::uint32_t i = 0; error != 0 && i < kCallErrors; ++i) {
-    CallError& entry = header().call_errors[(first + i) % kCallErrors];
-    if (load(entry.key) == key || exchange_if(entry.key, 0U, key) || load(entry.key) == key) {
-      shared_add(entry.count, 1);
-      return;
-    }
-  }
 }
 
 }  // namespace lamprey::recording

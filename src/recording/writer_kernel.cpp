@@ -1,6 +1,6 @@
-// What exact mode's gate counts with, and what decides how much of a call's time was idle. This
-// file is compiled so that it uses general registers only (preload/library.cmake): the gate stands
-// in the middle of libc's code, which keeps what it likes in the others across a system call.
+// Exact mode: what its gate counts with, and what a boundary takes of that. This file is compiled
+// so that it uses general registers only (preload/library.cmake): the gate stands in the middle of
+// libc's code, which keeps what it likes in the others across a system call.
 #include "recording/writer.h"
 
 namespace lamprey::recording {
@@ -53,24 +53,31 @@ void Writer::count_kernel(std::uint32_t number, std::uint64_t ticks, bool failed
   }
 }
 
-// One place of the ring is left out: the next interval may be about to be written there.
-std::uint64_t Writer::idle_between(std::uint64_t from, std::uint64_t to) const {
-  std::uint64_t idle = 0;
-  const std::uint64_t newest =
-      idle_interval_of(__atomic_load_n(&header().activity, __ATOMIC_ACQUIRE));
-  for (std::uint64_t back = 0; back < newest && back < kIdleIntervals - 1; ++back) {
-    const Interval& interval = idle_[(newest - back) % kIdleIntervals];
-    const std::uint64_t begin = load(interval.begin);
-    const std::uint64_t end = load(interval.end);
-    if (end != 0 && end <= from) {
-      break;
-    }
-    const std::uint64_t low = begin > from ? begin : from;
-    const std::uint64_t high = end != 0 && end < to ? end : to;
-    idle += high > low ? high - low : 0;
+void Writer::write_kernel_boundary(std::uint64_t sequence) const {
+  Kernel* kernel = this->kernel();
+  if (kernel == nullptr) {
+    return;
   }
-  const std::uint64_t all = to > from ? to - from : 0;
-  return idle < all ? idle : all;
+  KernelBoundary& boundary = kernel->boundaries[sequence % kKernelBoundaries];
+  store(boundary.sequence_end, 0);
+  store(boundary.sequence_begin, sequence + 1);
+  changes_follow();
+  const std::uint32_t used = load(kernel->rows_used);
+  boundary.rows_used = used < kKernelRows ? used : kKernelRows;
+  for (std::uint32_t i = 0; i < boundary.rows_used; ++i) {
+    KernelRow& row = kernel->rows[i];
+    KernelRow& into = boundary.rows[i];
+    into.number = load(row.number);
+    into.totals.calls = load(row.totals.calls);
+    into.totals.errors = load(row.totals.errors);
+    into.totals.bytes = load(row.totals.bytes);
+    into.totals.ticks = load(row.totals.ticks);
+    into.totals.max_ticks = __atomic_exchange_n(&row.totals.max_ticks, 0, __ATOMIC_RELAXED);
+    for (std::uint32_t b = 0; b < kBuckets; ++b) {
+      into.totals.buckets[b] = load(row.totals.buckets[b]);
+    }
+  }
+  __atomic_store_n(&boundary.sequence_end, sequence + 1, __ATOMIC_RELEASE);
 }
 
 }  // namespace lamprey::recording
