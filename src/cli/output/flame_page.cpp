@@ -1,4 +1,4 @@
-// The flame graph's data, and the page around it; see profile_files.h and flame_page_text.cpp.
+// The flame graph's data, and the page around it; see profile_files.h and pages/flame.html.
 #include "cli/output/page_texts.h"
 #include "cli/output/profile_files.h"
 #include "cli/output/script_data.h"
@@ -29,7 +29,7 @@ std::string flame_page(const std::map<Frames, SiteSum>& sites, const std::string
                              {"growth", sum.growth_bytes},
                              {"calls", sum.allocations}});
   }
-  return kFlamePageHead + script_data(data) + kFlamePageTail;
+  return kFlamePage.before_data + script_data(data) + kFlamePage.after_data;
 }
 
 }  // namespace lamprey::cli

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "cli/analysis/fleet_overview.h"
+#include "cli/output/page_texts.h"
 #include "report/text/human.h"
 #include "version.h"
 
@@ -21,22 +22,6 @@ constexpr std::size_t kMaxPoints = 300;
 constexpr std::size_t kTopCalls = 15;
 constexpr std::size_t kTopHosts = 10;
 constexpr std::size_t kOverviewWords = 7;  // the column of the findings
-
-constexpr const char* kHead = R"PAGE(<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Lamprey</title>
-<style>
-:root { color-scheme: light dark; --text: #1c1b1a; --back: #fbfaf8; --dim: #6a6661; --line: #d9d5cf; --ink: #0b57b8; }
-@media (prefers-color-scheme: dark) { :root { --text: #e8e6e3; --back: #17181b; --dim: #a09c96; --line: #3a3c41; --ink: #7db4ff; } }
-body { margin: 24px auto; max-width: 1180px; padding: 0 20px; background: var(--back); color: var(--text); font: 14px/1.5 system-ui, sans-serif; }
-h1 { font-size: 20px; } h2 { font-size: 17px; margin: 36px 0 8px; border-top: 1px solid var(--line); padding-top: 20px; }
-table { border-collapse: collapse; margin: 10px 0 18px; font-variant-numeric: tabular-nums; }
-th, td { padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line); text-align: right; vertical-align: middle; }
-th { color: var(--dim); font-weight: 500; } td:first-child, th:first-child, .text { text-align: left; }
-a { color: var(--ink); } pre { white-space: pre-wrap; } svg { display: block; } svg path { fill: none; stroke: var(--ink); stroke-width: 1.4; } svg line { stroke: var(--dim); stroke-dasharray: 3 3; }
-.critical, .warning { font-weight: 600; } .dim { color: var(--dim); }
-</style></head><body>
-)PAGE";
 
 std::string escaped(const std::string& text) {
   std::string safe;
@@ -193,16 +178,15 @@ std::string function_part(std::size_t number, const std::string& name, const Fun
 std::string fleet_page(const std::map<std::string, FunctionSum>& functions,
                        const std::string& title, const std::string& sizes) {
   const std::vector<NamedSum> order = by_trouble(functions);
-  std::string out = kHead;
+  std::string out = kFleetPage.before_data;
   out += fmt::format("<h1>{}</h1>\n", escaped(title)) + overview(order);
   out += sizes.empty() ? sizes : fmt::format("<pre>{}</pre>\n", escaped(sizes));
   for (std::size_t i = 0; i < order.size(); ++i) {
     out += function_part(i + 1, order[i].first, *order[i].second);
   }
-  return out + fmt::format(
-                   "<p class=\"dim\">lamprey {}; a dashed line is the memory limit</p>\n"
-                   "</body></html>\n",
-                   kVersion);
+  out +=
+      fmt::format("<p class=\"dim\">lamprey {}; a dashed line is the memory limit</p>\n", kVersion);
+  return out + kFleetPage.after_data;
 }
 
 }  // namespace lamprey::cli
