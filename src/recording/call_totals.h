@@ -18,7 +18,7 @@ constexpr std::uint32_t bucket_of(std::uint64_t ticks) {
   if (ticks < (1U << kFirstOctave)) {
     return 0;
   }
-  // The leading bit and the two after it, 4 to 7, say the quarter; how far they stand, the octave.
+  // The top three bits (4 to 7) give the quarter of the octave; their position gives the octave.
   const auto shift = static_cast<std::uint32_t>(61 - __builtin_clzll(ticks));
   const auto leading = static_cast<std::uint32_t>(ticks >> shift);
   const std::uint32_t bucket =
@@ -40,7 +40,7 @@ struct CallTotals {
   std::uint64_t errors;
   std::uint64_t bytes;  // moved by successful transfers
   std::uint64_t ticks;  // without time in which no invocation ran; boundaries add calls in flight
-  std::uint64_t max_ticks;          // longest since the boundary before
+  std::uint64_t max_ticks;          // longest since the previous boundary
   std::uint32_t buckets[kBuckets];  // wraps at 2^32: compare modulo
 };
 

@@ -5,9 +5,9 @@
 
 namespace lamprey::recording {
 
-// What the time spent in a call was spent on, as far as the call's name tells. Where the descriptor
-// tells more (a read() of a socket, a poll() that a pipe ended) the account of a thread's time
-// (ThreadSlot::class_ticks) follows the descriptor. kWait: a wait that nothing is known of.
+// What the time in a call is spent on, judged by the call's name. Where the descriptor says more (a
+// read() of a socket, a poll() that a pipe ended), a thread's class times (ThreadSlot::class_ticks)
+// follow the descriptor. kWait: a wait whose cause is unknown.
 enum class CallClass : std::uint8_t {
   kFile,
   kNetwork,
@@ -37,10 +37,9 @@ inline constexpr CallInfo kCallTable[] = {
 #undef CALL
 };
 
-// Whether the call waits for somebody else by its nature, and so is worth a stack each time it is
-// entered (0.2 us): what a killed function stood in. Files are not among them, but for locks on
-// them, nor what only makes or closes a descriptor, nor sends, which wait for nobody but a full
-// buffer.
+// Whether the call by its nature waits for somebody else. Its stack is then taken each time it is
+// entered (0.2 us), to show where a killed function stood. Not among them: calls on files, except
+// locks; calls that only make or close a descriptor; sends, which wait only for a full buffer.
 constexpr bool may_block(Call call) {
   switch (call) {
     case Call::k_socket:

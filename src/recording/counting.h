@@ -50,9 +50,10 @@ inline void publish(T& field, std::type_identity_t<T> value) {
   __atomic_store(&field, &value, __ATOMIC_RELEASE);
 }
 
-// What was published behind a field is about to be changed: nothing of the change is seen before
-// the field says so. A release store would not do: it holds back what stands before it, and what
-// stands after it may be seen first (arm64 does that; docs/decisions/taking-back.md).
+// For changing data that a field has published: take the field back first, and no reader sees a
+// change while the field still vouches for the old data. A release store would not do: it orders
+// only the stores before it, and later ones may be seen first (arm64 does that;
+// docs/decisions/taking-back.md).
 inline void changes_follow() { __atomic_thread_fence(__ATOMIC_RELEASE); }
 template <class T>
 inline void take_back(T& field, std::type_identity_t<T> value) {
@@ -67,8 +68,8 @@ inline bool exchange_if(T& field, std::type_identity_t<T> expected, std::type_id
                                    __ATOMIC_RELAXED);
 }
 
-// What stands before is not moved behind by the compiler, nor the other way round: for fields that
-// only the own thread and its signal handlers look at.
+// A compiler barrier: no access is moved across it. Enough for fields that only the own thread and
+// its signal handlers look at.
 inline void order_for_handlers() { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
 
 // Raises `field` to `value` if it is lower; correct with any number of writers.

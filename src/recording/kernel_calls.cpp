@@ -3,8 +3,8 @@
 
 namespace lamprey::recording {
 
-// A recording may be read on another machine than it was written on. By the list, which is short
-// and there: a table for the other architecture would be 8 KB of the companion.
+// A recording may be read on a machine of the other architecture. So the list is searched: a table
+// for the other architecture would add 8 KB to the companion.
 const char* kernel_call_name(bool arm64, std::uint32_t number) {
   for (const KernelCallRow& row : kKernelCallRows) {
     if (row.numbers[arm64 ? 1 : 0] == static_cast<int>(number)) {

@@ -25,7 +25,7 @@ struct KernelCallTable {
   KernelCallInfo of[kKernelNumbers];
 };
 
-// One architecture's, out of a row of the list: `numbers` is what the row has for x86-64 and arm64.
+// One row of the list. `numbers`: x86-64's and arm64's; -1 where the call does not exist.
 struct KernelCallRow {
   const char* name;
   int numbers[2];
@@ -48,7 +48,7 @@ constexpr KernelCallTable kernel_calls_of(std::size_t architecture) {
   return calls;
 }
 
-// Of the architecture that this is built for.
+// The index in `numbers` of the architecture that this is built for.
 #if defined(__x86_64__)
 inline constexpr std::size_t kKernelArchitecture = 0;
 #else
@@ -56,8 +56,8 @@ inline constexpr std::size_t kKernelArchitecture = 1;
 #endif
 inline constexpr KernelCallTable kKernelCalls = kernel_calls_of(kKernelArchitecture);
 
-// "openat"; of a recording whose clock is arm64's counter in arm64's numbers, else in x86-64's.
-// "unknown" for a number without a name.
+// The call's name, such as "openat"; "unknown" for a number without one. `arm64`: the number is
+// arm64's (so it is if the recording's clock is arm64's counter), else x86-64's.
 const char* kernel_call_name(bool arm64, std::uint32_t number);
 
 }  // namespace lamprey::recording

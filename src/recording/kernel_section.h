@@ -1,9 +1,9 @@
-// The part of a recording that only exact mode has, at the end of the file: what the kernel was
-// asked for, by the number of the call, as it was at each end of init and of an invocation. Part of
-// the contract of layout.h; nothing here reads or writes a recording.
+// The part of a recording that only exact mode has, at the end of the file: the system calls by
+// their number, and copies of their totals at the end of init and of each invocation. Part of the
+// contract of layout.h; nothing here reads or writes a recording.
 //
-// A row belongs to one number, is handed out when that is first called, and is added to by all
-// threads with atomics: such calls are 0.1 us and more, and the mode is opt-in.
+// A row belongs to one number and is handed out at its first call. All threads add to it with
+// atomics: a system call takes 0.1 us and more, and the mode is opt-in.
 #pragma once
 
 #include <cstdint>
@@ -21,11 +21,11 @@ enum class ExactState : std::uint32_t {
   kOff = 0,  // not asked for
   kOn = 1,
   kNotGlibc = 2,
-  kNewGlibc = 3,   // 2.41 and later: one place makes all cancellable calls and judges by addresses
+  kNewGlibc = 3,   // 2.41 and later: cancellable calls share one place, which judges by addresses
   kNoCounter = 4,  // no time stamp counter that can be trusted: the clock is itself a call
-  kThreads = 5,    // others ran already
+  kThreads = 5,    // other threads ran already
   kRefused = 6,    // the system does not let code be changed
-  kNoPlaces = 7,   // nothing found that could be led to us
+  kNoPlaces = 7,   // no place found that could be led to the gate
 };
 
 struct KernelRow {
@@ -45,8 +45,8 @@ struct KernelBoundary {
 inline constexpr std::uint32_t kKernelBoundaries = 4;  // kBoundaries
 
 struct Kernel {
-  std::uint32_t places;       // of libc's system calls, that lead to us
-  std::uint32_t places_left;  // that could not
+  std::uint32_t places;       // of libc's system calls that lead to the gate
+  std::uint32_t places_left;  // those that could not
   std::uint32_t rows_used;    // handed out; more than kKernelRows when some were refused
   std::uint32_t reserved;
   std::uint64_t uncounted;               // calls for which there was no row

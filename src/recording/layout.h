@@ -104,12 +104,12 @@ struct MemoryTotals {
 };
 
 // Memory that the program asks the kernel for without malloc, exact. Bytes are whole pages. Address
-// space that may not be touched (PROT_NONE) is no memory; what libc maps for itself (malloc's own
-// heaps, thread stacks) does not come by the functions that are counted here.
+// space that may not be touched (PROT_NONE) does not count. What libc maps for itself (malloc's own
+// heaps, thread stacks) does not pass through the functions that are counted here.
 struct MappingTotals {
   std::uint64_t maps;             // mmap of anonymous memory, successful
   std::uint64_t mapped_bytes;     // of these, and what mremap added
-  std::uint64_t unmaps;           // munmap, successful, of whatever
+  std::uint64_t unmaps;           // munmap of anything, successful
   std::uint64_t unmapped_bytes;   // of these, and what mremap took away
   std::uint64_t remaps;           // mremap, successful
   std::uint64_t failed;           // mmap, munmap and mremap that failed
@@ -125,7 +125,7 @@ enum class DeathKind : std::uint32_t {
   kExit = 1,           // exit(), or main returned (then there is no stack)
   kQuickExit = 2,      // quick_exit()
   kImmediateExit = 3,  // _exit(), _Exit(), exit_group
-  kAbort = 4,          // abort() was called: a handler of the program's may still have saved it
+  kAbort = 4,          // abort() was called: a handler of the program may have survived it
   kSent = 5,           // the process sent a deadly signal to itself: raise(), kill()
   kSignal = 6,         // a signal arrived whose default action is death, and took it
 };
@@ -136,7 +136,7 @@ struct Death {
   std::int32_t exit_code;  // of the exits
   std::int32_t signal;     // of the signals; 0 of the exits
   std::int32_t code;       // si_code; 0 of kAbort and kSent: the signal has not arrived (yet)
-  std::int32_t sender;     // pid that sent it, when one did; 0
+  std::int32_t sender;     // pid of the sender; 0: no process sent it
   std::int32_t tid;
   std::uint32_t stack;  // of the thread at that moment; 0 none
   ClockPair at;
@@ -155,7 +155,7 @@ inline constexpr std::uint32_t kDeathBySignal = 1;
 // Estimates by sampling, each unbiased by itself (docs/sampling.md).
 inline constexpr std::uint64_t kBlockUnits = 256;
 inline constexpr std::uint64_t kMaxSamples = 2048;  // of one invocation, before they get rarer
-inline constexpr std::uint64_t kFixedBelow = 4096;  // a smaller Header::sample_bytes stays as it is
+inline constexpr std::uint64_t kFixedBelow = 4096;  // a smaller Header::sample_bytes never grows
 
 struct Site {
   std::uint64_t allocated_bytes;   // requested
@@ -176,7 +176,7 @@ struct CallError {
   std::uint64_t count;
 };
 inline constexpr std::uint32_t kCallErrors = 48;
-// `error`: of errno, or of those functions that return one; getaddrinfo's are below 0.
+// `error`: errno, or the error number that the function returned; getaddrinfo's are below 0.
 constexpr std::uint32_t call_error_key(std::uint32_t call, std::int32_t error) {
   return ((call + 1) << 16U) | (static_cast<std::uint32_t>(error) & 0xFFFFU);
 }
@@ -222,9 +222,9 @@ struct Header {
   char initialization_type[40];
 
   // -- written while running, by whichever thread reaches the moment ----------------------------
-  // Futex word: +1 at the end of init and at every END, and nowhere else: whoever adds wakes, so
-  // that a change that wakes nobody means that futexes on this file do not connect the two
-  // processes.
+  // Futex word: +1 at the end of init and at every END, and nowhere else. Whoever adds to it also
+  // wakes. So a reader that sees it change without being woken knows that futexes on this file do
+  // not connect the two processes.
   alignas(64) std::uint32_t wake;
   std::uint32_t flags;              // kFlag*
   std::uint64_t started;            // invocations started so far = newest Invocation::sequence
@@ -233,7 +233,7 @@ struct Header {
   std::uint64_t task_opened;        // ticks: first file below LAMBDA_TASK_ROOT opened; 0 none
   ClockPair restored;               // GET .../restore/next answered (SnapStart); 0 if never
   std::uint64_t activity;           // whether anything runs; see is_idle()
-  std::uint64_t idle_since;         // ticks: since when nothing does; void while something does
+  std::uint64_t idle_since;         // ticks: since when nothing runs; void while something does
   std::uint64_t boundary_sequence;  // newest boundary written, +1 (0 none)
 
   alignas(64) std::int64_t live_published;  // sum of ThreadSlot::published
@@ -283,12 +283,12 @@ enum class InvocationState : std::uint32_t {
 };
 
 inline constexpr std::uint32_t kInvocationError = 1;  // flags: it was POST .../error
-// flags: its connection asked for more before it was answered, so no thread of ours handles it
-// (AWS's Node.js client on Managed Instances: requests come in on threads of the pool).
+// flags: its connection asked for more before it was answered, so which thread handles it is
+// unknown (AWS's Node.js client on Managed Instances: requests come in on threads of the pool).
 inline constexpr std::uint32_t kInvocationHandedOn = 2;
 
-// Where one thread stood at one moment. Class times are those of its calls since its slot's
-// beginning, the call in flight included, without time in which no invocation ran.
+// Where one thread stood at one moment. Class times are those of all calls counted in its slot, the
+// call in flight included, idle time (no invocation ran) left out.
 struct ThreadMoment {
   std::uint64_t cpu_ns;  // CLOCK_THREAD_CPUTIME_ID; 0: not to be had
   std::uint64_t class_ticks[kCallClasses];
@@ -297,7 +297,7 @@ struct ThreadMoment {
 // A thread that may have handled the request, at START and at END.
 struct ThreadAccount {
   std::int32_t tid;    // 0: none
-  std::uint32_t slot;  // of which the class times are
+  std::uint32_t slot;  // whose class times these are
   ThreadMoment started;
   ThreadMoment ended;  // all zero until END
 };
@@ -352,8 +352,8 @@ struct Boundary {
   MappingTotals mappings;
   std::int64_t peak_live_bytes;              // highest since the START before
   ResourceUse use;                           // all zero: not to be had
-  std::uint32_t targets_used[kTargetKinds];  // of `targets`, so many of each kind are written
-  std::uint32_t calls_used;                  // of `calls`: a program makes some thirty
+  std::uint32_t targets_used[kTargetKinds];  // how many of `targets` are written, by kind
+  std::uint32_t calls_used;                  // how many of `calls`; some thirty as a rule
   BoundaryCall calls[kCallCount];            // in the order in which they were first made
   TargetTotals targets[kTargets];
 };
@@ -363,7 +363,7 @@ struct InFlight {
   std::uint32_t call;           // Call + 1; 0: none
   std::int32_t descriptor;      // first argument where it is a descriptor, else -1
   std::uint64_t started;        // ticks
-  std::uint64_t stack_pointer;  // of the hook: stale when the thread's stack is above it
+  std::uint64_t stack_pointer;  // of the hook: stale once the thread's stack pointer is above it
   std::uint64_t subject;        // only of calls of the classes Lock and Child: address or pid
   std::uint32_t stack;          // where it was called from: index in Stack[] + 1; 0: not taken
   std::uint32_t reserved;
@@ -387,14 +387,13 @@ struct alignas(64) ThreadSlot {
   std::uint16_t row_of[kCallCount];         // row of a call; 0: none yet; kNoRow: refused
   char resolving[64];                       // what getaddrinfo was last asked for by this thread
   std::uint64_t class_ticks[kCallClasses];  // time in finished calls, by what it was spent on
-  std::uint64_t woke_class_ticks[kCallClasses];  // the same when it last woke another thread
+  std::uint64_t woke_class_ticks[kCallClasses];  // as it was when it last woke another thread
 };
 
 inline constexpr std::uint16_t kNoRow = 0xFFFF;
 
-// A file mapped as code. An entry is never changed once `state` says that it is there, but for
-// `died`. An address in a stack of generation g belongs to the module that holds it and has
-// born <= g < died.
+// A file mapped as code. Once `state` says that an entry is there, only `died` changes. An address
+// in a stack of generation g belongs to the module that holds it and has born <= g < died.
 inline constexpr std::uint32_t kModuleThere = 1;
 inline constexpr std::uint32_t kMaxBuildId = 20;
 
@@ -422,7 +421,7 @@ struct Stack {
 };
 
 struct alignas(64) CallRow {
-  std::uint16_t call;  // not written in the shared ones: there it is the row's own number
+  std::uint16_t call;  // unused in shared rows: there it is the row's own number
   std::uint16_t slot;
   std::uint32_t reserved;
   CallTotals totals;
@@ -451,7 +450,7 @@ inline constexpr std::size_t kExactFileBytes = page_up(kKernelOffset + sizeof(Ke
 
 // Header::activity: how many invocations run, and above that the number of the newest interval in
 // which none did (the first begins at the end of init); 0 while init runs. It is one word so that
-// the last END and a START beside it agree on which of them came first.
+// the last END and a concurrent START agree on which of them came first.
 inline constexpr std::uint64_t kIdleInterval = 1U << 16U;
 constexpr std::uint64_t running_in(std::uint64_t activity) { return activity % kIdleInterval; }
 constexpr std::uint64_t idle_interval_of(std::uint64_t activity) {

@@ -20,7 +20,8 @@ namespace {
 constexpr const char* kPlace = "/tmp";
 constexpr std::time_t kKeptSeconds = 24 * 60 * 60;  // somebody may want to decode what is in it
 
-// Whose last word on the directory it is: -1 when somebody else needs it, or it is none of ours.
+// Locks the directory and returns its descriptor; -1 when somebody else holds it, or it is not
+// ours.
 int open_and_lock(const std::string& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   struct stat status {};

@@ -1,5 +1,5 @@
-// A directory of recordings that nobody else has: for what is run on a machine that others use too.
-// On Lambda there is one environment, and kDirectory is its place.
+// A private directory for recordings, for runs on a machine that others use too. On Lambda an
+// environment has one user, and recordings lie in kDirectory.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 namespace lamprey::recording {
 
 // /tmp/lamprey-UID-XXXXXX, mode 0700, made by mkdtemp(3): a name that nobody can have taken before.
-// It and what is in it go with this object. What a process that was killed left there goes after a
-// day, when the same user's next one is made.
+// The directory and its files are removed with this object. What a killed process left behind is
+// removed after a day, when the same user makes the next one.
 class OwnDirectory {
  public:
   OwnDirectory();
@@ -17,7 +17,7 @@ class OwnDirectory {
   OwnDirectory& operator=(const OwnDirectory&) = delete;
 
   const std::string& path() const { return path_; }          // empty: it could not be made
-  const std::string& obstacle() const { return obstacle_; }  // and one line says why
+  const std::string& obstacle() const { return obstacle_; }  // one line that says why
 
  private:
   std::string path_;

@@ -172,7 +172,7 @@ bool Reader::read_at(std::uint64_t offset, void* into, std::size_t bytes) const 
 bool Reader::check_header(std::uint64_t file_bytes, Failure& failure) {
   Start start{};
   if (!read_at(0, &start, sizeof(start))) {
-    // Empty is every recording for the moment between its creation and its allocation.
+    // Every recording is empty for the moment between its creation and its allocation.
     failure = {file_bytes == 0 ? OpenError::kUnfinished : OpenError::kCorrupt,
                fmt::format("recording {} has {} bytes, too few for a header", path_, file_bytes)};
     return false;
@@ -251,7 +251,7 @@ void Reader::terminate_texts() {
   terminate(h.initialization_type);
 }
 
-// What is not a whole account of an end is none.
+// Drops a Death record that is not complete.
 void Reader::check_deaths() {
   for (Death& death : header_->deaths) {
     terminate(death.module);
@@ -272,7 +272,7 @@ void Reader::check_deaths() {
   }
 }
 
-// Numbers that no process can have reached must not make anybody count that far.
+// Drops a count that no process can have reached: nobody must loop that far.
 void Reader::check_counts() {
   if (header_->started > kMaxSequence) {
     drop(fmt::format("header: {} invocations cannot be", header_->started));
@@ -309,7 +309,7 @@ std::optional<Invocation> Reader::invocation(std::uint64_t sequence) {
   if (sequence == 0 || !read_at(at, &entry, sizeof(entry)) || entry.sequence != sequence) {
     return std::nullopt;
   }
-  // The ring may have come round to it while it was copied.
+  // The ring may have overwritten it while it was copied.
   std::atomic_thread_fence(std::memory_order_acquire);
   struct {
     std::uint64_t sequence;

@@ -5,7 +5,7 @@
 // by pread(2) into buffers of this class and checked there; no mapped memory is ever dereferenced,
 // because a file cut short under a mapping would kill the reader with SIGBUS.
 //
-// Units: bytes; ticks of Header::clock; ns of CLOCK_MONOTONIC. Not thread-safe: one thread a
+// Units: bytes; ticks of Header::clock; ns of CLOCK_MONOTONIC. Not thread-safe: one thread per
 // reader.
 #pragma once
 
@@ -35,12 +35,12 @@ struct Totals {
   Rows<CallTotals, kKernelNumbers> kernel;
 };
 
-// What exact mode says of itself.
+// What exact mode reports about itself.
 struct KernelPlaces {
   ExactState state = ExactState::kOff;
   std::uint32_t counted = 0;    // places in libc's code at which calls are counted
-  std::uint32_t left = 0;       // and at which they are not
-  std::uint64_t uncounted = 0;  // calls that came by and found no row
+  std::uint32_t left = 0;       // places at which they are not
+  std::uint64_t uncounted = 0;  // calls for which there was no row
 };
 
 // A target as people know it. `index` is its place in Totals::targets.
@@ -141,7 +141,7 @@ class Reader {
   std::vector<OpenCall> open_calls();
   // Every host, directory and file that the recording names.
   std::vector<TargetName> targets();
-  // Class times of an account's slot at `now`, as they are: for an invocation that never ended.
+  // Class times of an account's slot, up to `now`: for an invocation that never ended.
   std::optional<ThreadMoment> moment_of(const ThreadAccount& account, std::uint64_t now_mono_ns);
 
   // Where the socket with that number leads, as OpenCall::target; empty: unknown.
@@ -158,7 +158,7 @@ class Reader {
   // What was sampled at each stack, by index.
   std::vector<Site> sites();
 
-  // As of open() or the last refresh(), whichever pairs were written by the first call after it.
+  // The newest pair is looked for at the first call after open() or refresh(), and then kept.
   ClockScale clock();
 
   // What had to be dropped so far, in words; at most kMaxDropped texts, then only counted.

@@ -15,7 +15,7 @@ std::string make_directory(const std::string& path);
 
 struct Listed {
   std::string path;
-  ino_t inode = 0;  // as the directory says; some file systems say another than stat(2)
+  ino_t inode = 0;  // as the directory lists it; on some file systems stat(2) differs
 };
 
 // The recordings in it, sorted by path; empty when there is none or no directory. At most
@@ -23,11 +23,11 @@ struct Listed {
 std::vector<Listed> list_recordings(const std::string& directory);
 inline constexpr std::size_t kMaxListed = 8192;
 
-// The file that an open descriptor belongs to; 0: cannot be known.
+// The inode of an open descriptor's file; 0: cannot be known.
 ino_t inode_of(int descriptor);
 
-// Removes the file of that name if it still is the one with this inode: the name may be another
-// process's by now. Whether it was removed.
+// Removes the file of that name if it still has this inode: by now the name may be another
+// process's. Returns whether it was removed.
 bool remove_file(const std::string& path, ino_t inode);
 
 }  // namespace lamprey::recording

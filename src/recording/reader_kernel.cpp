@@ -65,7 +65,7 @@ void Reader::add_kernel(Totals& totals) {
       add_kernel_rows(header_->kernel.offset + offsetof(Kernel, rows), used, totals);
 }
 
-// As copy_boundary: torn ones are not known.
+// As copy_boundary(); a torn one leaves kernel_known false.
 void Reader::copy_kernel(std::uint64_t sequence, Totals& into) {
   if (header_->exact != ExactState::kOn || header_->kernel.count == 0) {
     return;

@@ -86,7 +86,7 @@ std::vector<std::optional<CapturedStack>> Reader::stacks(
     const std::vector<std::uint32_t>& indices_plus_one) {
   const std::uint32_t used = used_of("stacks", header_->stacks_used, header_->stacks.count);
   std::vector<std::optional<CapturedStack>> found(indices_plus_one.size());
-  std::vector<std::size_t> order;  // of what can be there, by index
+  std::vector<std::size_t> order;  // positions of the indices that can exist, sorted by index
   for (std::size_t at = 0; at < indices_plus_one.size(); ++at) {
     if (indices_plus_one[at] != 0 && indices_plus_one[at] <= used) {
       order.push_back(at);

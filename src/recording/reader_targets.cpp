@@ -61,7 +61,7 @@ bool makes_no_sense(std::uint32_t index, const Target& target) {
   return target.ready == 1 && index < kTargetRoom[0] && target.address_kind > kAddressIp6;
 }
 
-// Of one that makes sense; nothing where it is not complete.
+// The name of a target that makes sense; nothing while it is incomplete.
 std::optional<TargetName> name_of(std::uint32_t index, const Target& found) {
   if (found.ready != 1) {
     return std::nullopt;
@@ -222,7 +222,7 @@ std::optional<ThreadMoment> Reader::moment_of(const ThreadAccount& account,
     const auto descriptor = static_cast<std::uint32_t>(slot.in_flight.descriptor);
     const bool on_descriptor =
         spent_on == CallClass::kFile || spent_on == CallClass::kNetwork ||
-        call - 1 == static_cast<std::uint32_t>(Call::k_poll);  // of one: what it is on is known
+        call - 1 == static_cast<std::uint32_t>(Call::k_poll);  // of one descriptor, which is known
     if (on_descriptor && descriptor < header_->descriptors.count &&
         read_at(offset_of(header_->descriptors, descriptor), &entry, sizeof(entry))) {
       spent_on = class_of(entry.kind, spent_on);

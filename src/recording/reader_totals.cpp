@@ -222,7 +222,7 @@ std::uint64_t Reader::idle_ticks(std::uint64_t from, std::uint64_t to,
       idle += overlap(from, to, idle_from, mark.started.ticks);
     }
     open = open || mark.state != InvocationState::kEnded;
-    idle_from = std::max(idle_from, mark.ended.ticks);  // a longer one may run beside it
+    idle_from = std::max(idle_from, mark.ended.ticks);  // a longer one may run concurrently
   }
   if (is_idle(header_->activity)) {
     idle += overlap(from, to, header_->idle_since, to);

@@ -1,5 +1,5 @@
 // An array of which most rows are zero, as counters of calls and targets are: a row takes memory
-// from when it is first written. Nothing that knows what is counted may live here.
+// only once it is written. Nothing that knows what is counted may live here.
 #pragma once
 
 #include <array>
@@ -24,7 +24,7 @@ class Rows {
     }
     return rows_[place_[index] - 1U];
   }
-  // Room for so many rows, where that is known.
+  // Makes room for `rows` rows, where their number is known.
   void reserve(std::size_t rows) { rows_.reserve(rows); }
 
  private:

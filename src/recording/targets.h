@@ -14,13 +14,13 @@ namespace lamprey::recording {
 
 inline constexpr std::uint32_t kDescriptors = 1024;  // Lambda's limit; higher ones have no entry
 
-// Where the target of a kind stands in the table: [kTargetFirst[kind], + kTargetRoom[kind]).
+// The targets of a kind stand in the table from kTargetFirst[kind] on, kTargetRoom[kind] of them.
 enum class TargetKind : std::uint32_t { kHost = 0, kDirectory = 1, kFile = 2 };
 inline constexpr std::uint32_t kTargetKinds = 3;
 inline constexpr std::uint32_t kTargetRoom[kTargetKinds] = {48, 64, 208};
 inline constexpr std::uint32_t kTargetFirst[kTargetKinds] = {0, 48, 112};
 inline constexpr std::uint32_t kTargets = 320;
-// Of the files, so many may be named before init is over: imports must not take all the room.
+// How many files may be named before init is over: imports must not take all the room.
 inline constexpr std::uint32_t kFilesOfInit = 96;
 
 enum class DescriptorKind : std::uint32_t {
@@ -70,12 +70,12 @@ struct Descriptor {
   std::uint16_t target;      // index in Target[] + 1; 0: none
   std::uint16_t other;       // descriptor + 1; 0: none
   union {
-    std::uint32_t woken_class;  // CallClass + 1 of what the thread that last wrote to it had done
+    std::uint32_t woken_class;  // CallClass + 1: what the last thread to write to it had waited for
     Handshake handshake;        // of hosts, which nobody in here writes to
   };
   std::uint64_t connecting;  // ticks at which a non-blocking connect began; 0: none under way
   std::uint64_t sent;        // ticks at which the oldest unanswered bytes had been sent; 0: none
-  std::uint64_t epoll_data;  // what epoll_ctl was told to say of it
+  std::uint64_t epoll_data;  // the data that epoll_ctl was given for it
   std::uint64_t invocation;  // in which it was last sent to, +1; 0: never
 };
 
@@ -94,7 +94,7 @@ struct TargetTotals {
   std::uint64_t ticks;     // in calls on it, waits that it ended included
   std::uint64_t received;  // bytes; files: read
   std::uint64_t sent;      // bytes; files: written
-  std::uint64_t errors;    // calls that failed (would-block and interruptions are none)
+  std::uint64_t errors;    // calls that failed (would-block and interruptions do not count)
   // hosts
   std::uint64_t connect_ticks;  // start of connect to connected
   std::uint64_t lookups;        // of its name
@@ -111,11 +111,11 @@ struct TargetTotals {
   };
   union {
     std::uint64_t not_found;        // opens and probes that gave ENOENT or ENOTDIR
-    std::uint64_t handshake_ticks;  // of hosts: ClientHello sent to the last of the client's sent
+    std::uint64_t handshake_ticks;  // of hosts: ClientHello sent to the client's last message sent
   };
 };
-// What every read, write and stat changes, as far as the thread that owns the target did it: of the
-// locked adds that several writers need, each costs as much as the rest of a hook. Summed with
+// What every read, write and stat changes, counted for the thread that owns the target: a locked
+// add, which several writers would need, costs as much as the rest of a hook. Readers add these to
 // TargetTotals.
 struct OwnedTotals {
   std::uint64_t ticks;
@@ -134,7 +134,7 @@ struct Target {
   std::uint16_t flags;
   std::uint16_t directory;  // of a file: index of its directory in Target[] + 1
   std::int32_t owner;       // thread id of the only writer of `owned`; 0: none yet
-  std::uint64_t hash;       // of what it is found by
+  std::uint64_t hash;       // of the key that it is found by
   std::uint8_t address[16];
   char name[160];  // host name, or path; cut to fit
   TargetTotals totals;

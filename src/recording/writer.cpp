@@ -1,6 +1,6 @@
-// The writing side: a recording is bound, and threads get their slots. What is written into it
-// stands in the files beside this one, each by what it writes: writer_memory, writer_calls,
-// writer_targets, writer_accounts, writer_kernel, writer_idle, writer_boundary, writer_marks.
+// The writing side: binding a recording, and the slots of threads. The rest is in the files beside
+// this one, each named after what it writes: writer_memory, writer_calls, writer_targets,
+// writer_accounts, writer_kernel, writer_idle, writer_boundary, writer_marks.
 #include "recording/writer.h"
 
 namespace lamprey::recording {
@@ -71,8 +71,8 @@ ThreadSlot* Writer::claim_slot(std::int32_t tid) {
   return nullptr;
 }
 
-// A slot that is just being claimed, or given back, has no tid: it is left alone. One thread at a
-// time, for publish() is of a slot's one owner.
+// A slot that is just being claimed or given back has no tid and is left alone. One thread at a
+// time, because only a slot's one owner may call publish().
 bool Writer::reclaim_slots(IsGone is_gone) {
   if (__atomic_test_and_set(&reclaiming_, __ATOMIC_ACQUIRE)) {
     return false;

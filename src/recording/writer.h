@@ -39,12 +39,12 @@ class Writer {
   bool bound() const { return base_ != nullptr; }
   Header& header() const { return *reinterpret_cast<Header*>(base_); }
 
-  // -- threads ----------------------------------------------------------------------------------
-  // A slot of one's own, or nullptr when all are in use (then count with the shared_* functions).
-  // What an earlier thread counted in the slot stays in it: rows and totals are the process's.
-  // A thread may end without giving its slot back. So `is_gone` is asked about the threads that
-  // have them when there is no other: at the first refusal and at each 64th from then on, for a
-  // process of more threads than slots would ask in vain. Null: nobody is asked.
+  // -- threads ---------------------------------------------------------------------------------- A
+  // slot of one's own, or nullptr when all are in use (then count with the shared_* functions).
+  // What an earlier thread counted in the slot stays in it: rows and totals are the process's. A
+  // thread may end without giving its slot back. So when no slot is free, `is_gone` is asked about
+  // the threads that hold them: at the first refusal and at each 64th from then on, because a
+  // process with more threads than slots would mostly ask in vain. Null: nobody is asked.
   using IsGone = bool (*)(std::int32_t tid);
   ThreadSlot* take_slot(std::int32_t tid, IsGone is_gone = nullptr);
   void give_back(ThreadSlot& slot);
@@ -72,7 +72,7 @@ class Writer {
   std::uint32_t index_of(const ThreadSlot& slot) const {
     return static_cast<std::uint32_t>(&slot - &slot_at(0));
   }
-  // Sections whose whole life is elsewhere: modules, stacks and sites (preload/).
+  // Sections that are written elsewhere (preload/stack, preload/memory): modules, stacks and sites.
   Module& module_at(std::uint32_t index) const {
     return reinterpret_cast<Module*>(base_ + kModulesOffset)[index];
   }
@@ -94,8 +94,8 @@ class Writer {
       publish(slot);
     }
   }
-  // The same for a caller that must not be kept from ending in a tail call: true when publish(slot)
-  // is due.
+  // The same for a caller that is to end in a tail call: it publishes by itself. True when
+  // publish(slot) is due.
   [[nodiscard, gnu::always_inline]] static bool add_allocation(ThreadSlot& slot,
                                                                std::uint64_t requested,
                                                                std::uint64_t usable) {
@@ -108,10 +108,9 @@ class Writer {
     own_add(slot.memory.freed_bytes, usable);
     return shrink(slot, static_cast<std::int64_t>(usable));
   }
-  // Adds what the thread's live bytes have moved by to the process's.
+  // Adds the change of the thread's live bytes since the last time to the process's.
   void publish(ThreadSlot& slot);
-  // The old block is counted out before the real realloc (another thread may get its address the
-  // moment it is gone) and back in when that failed; so the peak sees old and new never at once.
+  // A realloc that succeeded, counted in one step: the peak never has old and new block at once.
   void count_reallocation(ThreadSlot& slot, std::uint64_t requested, std::uint64_t usable_before,
                           std::uint64_t usable_after);
   void count_failure(ThreadSlot& slot) { own_add(slot.memory.failed, 1); }
@@ -140,7 +139,7 @@ class Writer {
     }
     count_shared(index, ticks, failed, bytes);
   }
-  // How a call that counts as failed has failed; 0: it does not say.
+  // Counts the error number of a failed call; 0: it has none.
   void count_error(Call call, std::int32_t error);
   // Exact mode's section; nullptr when the recording has none.
   Kernel* kernel() const {
@@ -148,7 +147,7 @@ class Writer {
   }
   // A system call that the kernel has answered, by its number. `ticks` as above.
   void count_kernel(std::uint32_t number, std::uint64_t ticks, bool failed, std::uint64_t bytes);
-  // Adds to the account of the thread's time what a call took and what it was spent on.
+  // Adds a call's time to the class of the thread's time that it was spent on.
   static void charge(ThreadSlot* slot, CallClass spent_on, std::uint64_t ticks) {
     if (slot != nullptr) [[likely]] {
       own_add(slot->class_ticks[static_cast<std::uint32_t>(spent_on)], ticks);
@@ -162,14 +161,14 @@ class Writer {
   }
 
   // -- marks ------------------------------------------------------------------------------------
-  // False when another thread has said so already, or is about to.
+  // False when another thread has marked it already, or is about to.
   bool mark_init_end(ClockPair now, const ResourceUse& use = {});
   // CPU time that the thread `tid` of this process has used, ns; 0: not to be had.
   using CpuOf = std::uint64_t (*)(std::int32_t tid);
   // Returns the invocation's sequence.
   std::uint64_t mark_start(const RequestFacts& facts, const ThreadSlot* slot, std::int32_t tid,
                            ClockPair now, std::uint64_t real_ns, CpuOf cpu_of = nullptr);
-  // Returns the sequence of the invocation that it answers, 0: of none that is open.
+  // Returns the sequence of the invocation that it answers; 0 when that is not open.
   std::uint64_t mark_response(const char* request_id, bool error, ClockPair now);
   // `preferred`: the invocation that arrived on the same connection, 0 if unknown; `tid`: who asks
   // for more work. False when nothing was open that this can have ended. Of concurrent invocations
@@ -194,7 +193,7 @@ class Writer {
   }
   std::uint32_t slots_used() const;
 
-  // Both: whether publish(slot) is due.
+  // Both return whether publish(slot) is due.
   [[gnu::always_inline]] static bool grow(ThreadSlot& slot, std::int64_t usable) {
     own_add(slot.memory.live_bytes, usable);
     const std::int64_t live = load(slot.memory.live_bytes);
@@ -263,7 +262,8 @@ class Writer {
   Interval idle_[kIdleIntervals] = {};
   bool boundary_busy_ = false;
   bool reclaiming_ = false;
-  // Who writes a boundary (one at a time): where in Boundary::calls each call stands, + 1; 0: none.
+  // Where in Boundary::calls each call stands, + 1; 0: nowhere yet. Used by the one thread that
+  // writes a boundary.
   std::uint16_t place_of_[kCallCount] = {};
   std::uint32_t places_used_ = 0;
 };

@@ -3,7 +3,7 @@
 
 namespace lamprey::recording {
 
-// What the call in flight is spent on, if it were to return now: waits are what nobody knows yet.
+// The class of the call in flight, if it returned now. For a wait, nobody knows yet what ends it.
 CallClass Writer::class_in_flight(const InFlight& flight) const {
   const CallClass by_name = kCallTable[flight.call - 1].call_class;
   const auto fd = static_cast<std::uint32_t>(flight.descriptor);
@@ -40,8 +40,8 @@ ThreadMoment Writer::moment_of(const ThreadAccount& account, std::uint64_t now,
 void Writer::open_accounts(Invocation& entry, std::uint64_t now, CpuOf cpu_of) const {
   const std::int32_t first_tid = header().pid;
   entry.accounts[0] = {entry.slot != 0 ? entry.tid : 0, entry.slot, {}, {}};
-  // The constructor ran in the process's first thread, so that one has the first slot.
-  // Where several run at a time it has a request of its own, or none.
+  // The constructor ran in the process's first thread, so that one has the first slot. Where
+  // several invocations run at a time, that thread has a request of its own, or none.
   const bool other =
       entry.tid != first_tid && load(slot_at(1).tid) == first_tid && !is_concurrent(header());
   entry.accounts[1] = {other ? first_tid : 0, other ? 1U : 0U, {}, {}};

@@ -31,7 +31,8 @@ void Writer::count_shared(std::uint32_t call, std::uint64_t ticks, bool failed,
   raise_to(totals.max_ticks, ticks);
 }
 
-// From a place that the key chooses; when all are taken the failure is in its row's errors only.
+// Probes from a place that the key chooses. When all are taken, only the row's `errors` has the
+// failure.
 void Writer::count_error(Call call, std::int32_t error) {
   const std::uint32_t key = call_error_key(static_cast<std::uint32_t>(call), error);
   const std::uint32_t first = (key * 0x9E3779B1U) >> 16U;
@@ -44,7 +45,7 @@ void Writer::count_error(Call call, std::int32_t error) {
   }
 }
 
-// A call keeps its place once it was made: what is not in use is never touched.
+// A call gets its place when it is first made and keeps it: unused places are never touched.
 CallTotals& Writer::totals_in(Boundary& boundary, std::uint32_t call) {
   if (place_of_[call] == 0) {
     place_of_[call] = static_cast<std::uint16_t>(++places_used_);

@@ -2,20 +2,19 @@
 //
 // Header::activity is the one word that says it: the number of the newest idle interval, and how
 // many invocations run. It changes by compare-and-swap only. Compiled for general registers only,
-// since exact mode's gate asks (writer_kernel.cpp).
+// since exact mode's gate calls it (writer_kernel.cpp).
 #include "recording/writer.h"
 
 namespace lamprey::recording {
 
-// Makes ready what the interval with that number will be known by, before Header::activity names
-// it.
+// Prepares the entry of the interval with that number, before Header::activity names it.
 void Writer::begin_idle(std::uint64_t interval, std::uint64_t now) {
   store(idle_[interval % kIdleIntervals].begin, now);
   store(idle_[interval % kIdleIntervals].end, 0);
   store(header().idle_since, now);
 }
 
-// The interval ends with whoever starts first, and before anybody can see that something runs.
+// Whoever starts first ends the interval, before anybody can see that something runs.
 void Writer::count_started(std::uint64_t now) {
   std::uint64_t seen = load(header().activity);
   do {
@@ -31,7 +30,7 @@ void Writer::count_ended(std::uint64_t now) {
   std::uint64_t then = 0;
   do {
     then = seen - 1;
-    if (running_in(seen) == 1) {  // no other can end now, and a START beside it is seen below
+    if (running_in(seen) == 1) {  // no other can end now; a concurrent START is seen below
       then += kIdleInterval;
       begin_idle(idle_interval_of(then), now);
     }

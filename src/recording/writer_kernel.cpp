@@ -6,7 +6,7 @@
 namespace lamprey::recording {
 namespace {
 
-// The row of `number`, handed out when it is first asked for; nullptr when there is no more. Two
+// The row of `number`, handed out when it is first asked for; nullptr when none is left. Two
 // threads that ask at one instant may take two: one of them stays empty.
 KernelRow* row_for(Kernel& kernel, std::uint32_t number) {
   std::uint16_t row = load(kernel.row_of[number]);

@@ -28,8 +28,8 @@ void store_pair(ClockPair& to, ClockPair now) {
   __atomic_store_n(&to.ticks, now.ticks, __ATOMIC_RELEASE);
 }
 
-// The ring has come round to `entry`. True when the invocation in it runs yet: as many others have
-// started since as there is room for, and what it does from now on is told no more.
+// Takes `entry` for a new invocation. True when the one in it still runs: since then as many others
+// have started as the ring has room for, and nothing more is recorded of it.
 bool take_over(Invocation& entry) {
   InvocationState empty = InvocationState::kEmpty;
   InvocationState before = empty;
@@ -78,7 +78,7 @@ std::uint64_t Writer::mark_start(const RequestFacts& facts, const ThreadSlot* sl
   restart_peak();
   restart_samples();
   if (overrun) {
-    shared_add(header().ended, 1);  // for good: this one runs in its stead
+    shared_add(header().ended, 1);  // the one that was overrun: this one takes its place
   } else {
     count_started(now.ticks);
   }
@@ -103,10 +103,10 @@ std::uint64_t Writer::mark_response(const char* request_id, bool error, ClockPai
   return 0;
 }
 
-// Which invocation a request for more work ends: the one that came in on the same connection;
-// else (a connection per call: Ruby) the oldest that has been answered; else one that the same
-// thread took. A worker's very first request ends nobody else's invocation. Where several run at a
-// time it says nothing of those that are not answered (AWS's Node.js client asks at once).
+// Which invocation a request for more work ends: the one that came in on the same connection; else
+// (a connection per call: Ruby) the oldest that has been answered; else one that the same thread
+// took. A worker's very first request ends nobody else's invocation. Where several run at a time,
+// it ends none that has not been answered (AWS's Node.js client asks at once).
 Invocation* Writer::open_invocation(std::uint64_t preferred, std::int32_t tid) const {
   const std::uint64_t newest = load(header().started);
   const bool concurrent = is_concurrent(header());
@@ -136,8 +136,8 @@ Invocation* Writer::open_invocation(std::uint64_t preferred, std::int32_t tid) c
   return answered != nullptr ? answered : open;
 }
 
-// One thread ends an invocation: not two that ask for more work at once, nor one whose entry has
-// just been taken for another.
+// Only one thread may end an invocation, even if two ask for more work at once; and none may once
+// its entry has been taken for another.
 bool Writer::claim_end(Invocation& entry) {
   return exchange_if(entry.state, InvocationState::kStarted, InvocationState::kEnding) ||
          exchange_if(entry.state, InvocationState::kResponded, InvocationState::kEnding);

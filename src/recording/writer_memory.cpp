@@ -71,7 +71,7 @@ void Writer::restart_peak() {
     ThreadSlot& slot = slot_at(i);
     const std::int64_t now = load(slot.memory.live_bytes);
     live += now - load(slot.published);
-    store(slot.peak, now);  // its owner may be raising it: then at most kPublishStep is off
+    store(slot.peak, now);  // its owner may be raising it: the error is at most kPublishStep
   }
   store(header().peak_live, live);
 }

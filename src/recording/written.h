@@ -1,11 +1,11 @@
-// What of a new recording is written with zeros at attach, before it is mapped. The rest is only
-// allocated.
+// Which parts of a new recording are written with zeros at attach, before it is mapped. The rest is
+// only allocated.
 //
 // The first store to a page that was only allocated is a fault with a journal entry on ext4: 5 to
-// 13 µs in the middle of somebody's call. To one that was written it is 0.2 µs, but writing costs 1
-// to 3 µs a page, of every cold start. So: what nearly every process uses is written, what only
-// some use (many threads, descriptors, files, stacks) is not. Attach takes 0.6 ms with these spans
-// and took 1.3 ms when everything up to the rows was written.
+// 13 µs in the middle of somebody's call. The first store to a written page takes 0.2 µs, but
+// writing costs every cold start 1 to 3 µs a page. So: what nearly every process uses is written,
+// what only some use (many threads, descriptors, files, stacks) is not. Attach takes 0.6 ms with
+// these spans and took 1.3 ms when everything up to the rows was written.
 #pragma once
 
 #include "recording/layout.h"
@@ -50,7 +50,7 @@ inline constexpr Span kWritten[] = {
 };
 static_assert(kBoundaries == 4);
 
-// And of exact mode's part.
+// The same for exact mode's part.
 inline constexpr std::size_t kKernelRowsWritten = 40;
 
 constexpr Span kernel_boundary_start(std::size_t index) {
