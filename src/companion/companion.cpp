@@ -1,4 +1,4 @@
-// The companion's main loop; see the header. Ends are companion_ends.cpp's.
+// The companion's main loop; see the header. Ends are handled in companion_ends.cpp.
 #include "companion/companion.h"
 
 #include <fmt/format.h>
@@ -29,22 +29,22 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 constexpr std::uint64_t kNsAMs = 1'000'000;
-// The runtime gets its request when we get ours: a START that has not come by then will not come
-// (its traffic is not visible to the library), and waiting on would eat the function's time.
+// The runtime gets its request when we get ours. A START that has not come by then never will: the
+// library does not see the runtime's traffic. Waiting longer would only cost the function time.
 constexpr std::uint64_t kStartPatienceNs = 500 * kNsAMs;
 // An invocation this long may become a timeout: what its threads do is worth a look.
 constexpr std::uint64_t kLongNs = 100 * kNsAMs;
 constexpr std::uint64_t kDeadlineUnknownMs = 1000;
-// On Managed Instances nobody says when an invocation ends. A recording keeps the totals of the
-// last few ends (recording::kBoundaries), so for a while after one looks come sooner, and so they
-// do in the time in which most inits end.
+// On Managed Instances nobody says when an invocation ends, so recordings are polled. A recording
+// keeps the totals of the last few ends only (recording::kBoundaries). We therefore poll more often
+// at the start, when most inits end, and for a while after each end.
 constexpr milliseconds kDrainEvery{1000};
 constexpr milliseconds kDrainSoon{100};
 constexpr int kLooksAtFirst = 100;
 constexpr int kLooksAfterAnEnd = 20;
-// What an invocation may wait for names: what is not found by then is named in the next line.
+// How long an invocation may wait for names. What is not found by then is named in the next line.
 constexpr std::uint64_t kNamesNs = kNsAMs;
-// In a shutdown's 300 ms or more there is no next line.
+// After a shutdown there is no next line, and it leaves us at least 300 ms.
 constexpr std::uint64_t kLastNamesNs = 50 * kNsAMs;
 constexpr nanoseconds kNap = milliseconds{1};
 
@@ -117,8 +117,8 @@ int Companion::run() {
   }
 }
 
-// Whatever fails here, the next thing the platform sees of us is `next`: an extension that ends
-// takes the function's environment with it.
+// Whatever fails here, we still ask for `next`: an extension that exits ends the function's
+// environment.
 void Companion::guarded(const char* what, const std::function<void()>& work) {
   try {
     work();
@@ -150,7 +150,7 @@ void Companion::load_config_and_journal() {
   journal_.keep_state();
 }
 
-// Sent, not waited for: Lambda answers while the runtime starts.
+// Sends the request without waiting: Lambda answers while the runtime starts.
 void Companion::subscribe() {
   if (config_.telemetry) {
     telemetry_.emplace(surroundings_.api,
@@ -218,7 +218,8 @@ std::size_t Companion::report_ended_invocations(const std::string& current_reque
   return drained;
 }
 
-// Children and workers end while the environment lives on: their recordings go when they went.
+// Children and workers end while the environment lives on. Reports those that have ended and
+// removes their recordings.
 void Companion::bury_children() {
   std::vector<Followed*> ended;
   for (const auto& followed : recordings_.live()) {
@@ -251,8 +252,8 @@ void Companion::on_invoke(const lambda::Event& event) {
   for (const auto& followed : recordings_.live()) {
     followed->begin_invocation();
   }
-  // Also when no request was seen yet: the mark of one that left in pieces comes after its last
-  // piece, and the platform may have told us by then.
+  // Also when no START was seen yet: a request that arrives in pieces is marked after its last
+  // piece, and the platform may tell us before that.
   wait_for_end(event);
   report_ended_invocations(event.request_id);
   if (!any_boundaries()) {
@@ -260,7 +261,7 @@ void Companion::on_invoke(const lambda::Event& event) {
   }
 }
 
-// One look at everything that is followed: where the invocation is, and the word to sleep on.
+// Looks once at every recording: in which one the invocation is, and the word to sleep on.
 Companion::Sight Companion::look_for(const std::string& request_id) {
   Sight sight;
   auto& live = recordings_.live();
@@ -298,8 +299,8 @@ void Companion::wait_for_end(const lambda::Event& event) {
     const std::uint64_t until = sight.entry ? limit : std::min(limit, begin + kStartPatienceNs);
     if (now >= until || !sight.readable) {
       if (sight.owner != nullptr && sight.entry) {
-        sight.owner->snapshot_before_deadline();           // it may be killed before we hear of it,
-        journal_.state().late_request = event.request_id;  // and we with it
+        sight.owner->snapshot_before_deadline();           // it may be killed before we hear of it
+        journal_.state().late_request = event.request_id;  // and so may we
         journal_.keep_state();
       }
       log(LogLevel::kInfo, fmt::format("{}: {} when the time to wait was over", event.request_id,
@@ -339,7 +340,7 @@ std::string Companion::why_nothing() const {
   return why_unrecorded(note);
 }
 
-// Once: a function that cannot be recorded says why, and then runs as if we were not there.
+// Says once why the function cannot be recorded. It then runs as if we were not there.
 void Companion::say_unrecorded() {
   if (unrecorded_said_) {
     return;
@@ -397,7 +398,7 @@ void Companion::send_waiting(milliseconds most) {
 
 void Companion::log(LogLevel level, const std::string& text) {
   if (level > config_.log || text == last_complaint_) {
-    return;  // the same trouble again and again is one line
+    return;  // a complaint that repeats is printed once
   }
   last_complaint_ = text;
   std::fprintf(stderr, "lamprey: %s\n", text.c_str());

@@ -1,6 +1,6 @@
 // The companion's life: register, answer each INVOKE with one line when the invocation has ended,
-// answer SHUTDOWN with what is left, and be back in `next` whatever happens. The order of things is
-// here; figures, files and traffic are elsewhere.
+// answer SHUTDOWN with what is left, and always ask for `next` again. Only the order of steps lives
+// here; figures, files and traffic live elsewhere.
 #pragma once
 
 #include <chrono>
@@ -18,7 +18,7 @@
 
 namespace lamprey::companion {
 
-// Where a companion lives; tests put it somewhere else.
+// What a companion takes from its surroundings; tests pass their own.
 struct Surroundings {
   std::string api;        // AWS_LAMBDA_RUNTIME_API
   std::string name;       // base name of the program
@@ -41,7 +41,7 @@ class Companion {
     std::optional<recording::Invocation> entry;
     Followed* owner = nullptr;  // its recording, or the only one
     std::uint32_t word = 0;     // the owner's futex word before the look
-    bool readable = false;      // any recording could be read at all
+    bool readable = false;      // at least one recording could be read
   };
 
   void load_config_and_journal();
@@ -62,7 +62,7 @@ class Companion {
   void say_unrecorded();
   void print(report::Report& report, report::Ledger* of = nullptr);
   void tell_lost(bool all_went);
-  void send_waiting(std::chrono::milliseconds most);  // what standard output had no room for
+  void send_waiting(std::chrono::milliseconds most);  // lines that standard output had no room for
   report::Sink printer(report::Ledger& of, bool late = false);
   void count_failed_init(report::EndCause& end);
   void note_init_ended();
@@ -83,13 +83,13 @@ class Companion {
   bool served_ = false;   // a process of this environment has asked for work
   std::string obstacle_;  // why there is no directory of recordings; empty when there is one
   std::string last_complaint_;
-  report::MemoryKills kills_before_us_;    // the kernel's counters in our predecessor's time
+  report::MemoryKills kills_before_us_;    // the kernel's counters at our predecessor's last look
   std::uint64_t ended_mono_ns_ = 0;        // END of the invocation just reported; 0 none
   std::uint64_t gone_mono_ns_ = 0;         // when the runtime was found dead
-  std::optional<std::uint64_t> flush_ns_;  // END → next, of the invocation before
+  std::optional<std::uint64_t> flush_ns_;  // from END to `next`, of the invocation before
 };
 
-// How long to wait for an invocation's end before giving `next` without it, in ms: up to the
+// How long to wait for an invocation's end before asking for `next` without it, in ms: up to the
 // deadline less 5 % (at least 50 ms, at most 500 ms). 0: not at all.
 std::uint64_t patience_ms(std::uint64_t now_ms, std::uint64_t deadline_ms);
 

@@ -14,7 +14,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-// What a shutdown may wait in all for room in standard output.
+// How long a shutdown may wait in all for room in standard output.
 constexpr milliseconds kLastPatience{100};
 
 }  // namespace
@@ -24,7 +24,7 @@ Circumstances Companion::circumstances_of(Followed& followed) {
   known.account = followed.ledger().self_report();
   known.exited = (followed.ledger().header().flags & recording::kFlagExited) != 0;
   known.gone = followed.has_ended();
-  // Where workers serve, the process that started them asks for nothing itself.
+  // Where workers serve, the process that started them never asks for work itself.
   known.init_ended = followed.ledger().init_ended() || followed.is_child() || served_;
   if (known.gone && !known.account && !known.exited) {
     const report::MemoryEvidence evidence =
@@ -68,7 +68,7 @@ void Companion::report_ends(const lambda::Event& event) {
   while (!recordings_.live().empty()) {
     Followed& followed = *recordings_.live().front();
     report::Ledger& ledger = followed.ledger();
-    ledger.refresh();  // its last words may have come after the look
+    ledger.refresh();  // it may have written how it ended since we last looked
     const Circumstances known = circumstances_of(followed);
     report::EndCause end = ending_of(event.reason, known);
     end.mono_ns = known.account ? known.account->mono_ns : gone_mono_ns_ != 0 ? gone_mono_ns_ : now;
@@ -85,8 +85,8 @@ void Companion::report_ends(const lambda::Event& event) {
   }
 }
 
-// An init that is killed each time, before it could finish, is started anew each time: nothing but
-// a change of the function ends that.
+// An init that is killed before it finishes is started again, and killed again. Only a change to
+// the function ends that loop.
 void Companion::count_failed_init(report::EndCause& end) {
   EnvironmentState& state = journal_.state();
   state.failed_inits += 1;

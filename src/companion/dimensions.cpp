@@ -14,7 +14,8 @@ constexpr std::size_t kMaxName = 64;
 constexpr std::size_t kMaxValue = 128;
 constexpr std::size_t kMaxShown = 80;
 
-// The keys at the root of a record (docs/record.schema.json): a dimension would hide them.
+// The keys at the root of a record (docs/record.schema.json): a dimension of that name would hide
+// them.
 constexpr std::array<std::string_view, 39> kTaken = {"lamprey",
                                                      "type",
                                                      "status",

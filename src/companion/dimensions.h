@@ -1,5 +1,5 @@
-// LAMPREY_DIMENSIONS: further dimensions of the metrics. Every set of values is a metric that is
-// billed by itself, so values are fixed words, never figures of an invocation.
+// LAMPREY_DIMENSIONS: additional dimensions of the metrics. AWS bills every set of values as a
+// metric of its own, so values are fixed words, never figures of an invocation.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@
 
 namespace lamprey::companion {
 
-// "stage=prod,team=orders" → pairs of name and value, in this order. What is not accepted is left
-// out and gets one line in `complaints`: at most 5; names of up to 64 letters, digits and _ that
-// begin with a letter and are no key of the record; values of 1 to 128 printable ASCII characters.
+// "stage=prod,team=orders" → pairs of name and value, in this order. Accepted are at most 5 pairs.
+// A name has up to 64 letters, digits and _, begins with a letter and is no key of the record. A
+// value has 1 to 128 printable ASCII characters. Others are left out, with a line in `complaints`.
 std::vector<std::pair<std::string, std::string>> read_dimensions(
     std::string_view text, std::vector<std::string>& complaints);
 

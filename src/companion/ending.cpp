@@ -17,13 +17,13 @@ void take(EndCause& end, const report::SelfReport& account) {
   end.death = account.death;
 }
 
-// SIGTERM is how the platform asks a runtime to go, and exit how one obeys. But before init is over
-// nobody asks: AWS's emulator says spindown when a runtime has left in the middle of init.
+// The platform asks a runtime to stop by SIGTERM, and the runtime obeys by exit. Before init is
+// over nobody asks: AWS's emulator says spindown when a runtime has left in the middle of init.
 bool is_orderly(const report::SelfReport& account, bool init_ended) {
   return account.signal == SIGTERM || (account.signal == 0 && init_ended);
 }
 
-// The platform says that something failed; what failed is better known here.
+// The platform says that something failed. The process and the kernel say more precisely what.
 void explain_failure(EndCause& end, const Circumstances& known) {
   if (known.account) {
     take(end, *known.account);

@@ -1,4 +1,4 @@
-// What a SHUTDOWN's reason says about the process that was recorded, weighed with what the process
+// How the recorded process ended: the reason that SHUTDOWN gives, weighed against what the process
 // and the kernel say. Pure.
 #pragma once
 
@@ -12,18 +12,18 @@
 namespace lamprey::companion {
 
 struct Circumstances {
-  std::optional<report::SelfReport> account;  // the process's own
+  std::optional<report::SelfReport> account;  // what the process wrote about its end
   bool exited = false;                        // its exit handlers ran
   bool gone = false;                          // it is known not to run any more
   bool init_ended = true;                     // it once asked for an invocation
-  report::MemoryVerdict memory;               // when it is gone and left no account
-  std::vector<report::Finding> findings;      // that go with the verdict
+  report::MemoryVerdict memory;               // when it is gone and wrote none
+  std::vector<report::Finding> findings;      // about the verdict
 };
 
 report::EndCause ending_of(lambda::ShutdownReason reason, const Circumstances& known);
 
-// The same for an invocation that was still open: an orderly end of the environment is no orderly
-// end of an invocation.
+// The same for an invocation that was still open: where the environment ends in order, such an
+// invocation still does not.
 report::EndCause open_ending(const report::EndCause& end, const Circumstances& known);
 
 }  // namespace lamprey::companion

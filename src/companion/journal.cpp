@@ -1,5 +1,5 @@
-// The journal's file; see the header. Everything is written with pwrite: a file that somebody cuts
-// short must not kill the companion by SIGBUS. (For sendfile it is an error, EFAULT.)
+// The journal's file; see the header. Everything is written with pwrite: a write to a mapping of a
+// file that somebody cut short would kill the companion by SIGBUS. (sendfile fails with EFAULT.)
 #include "companion/journal.h"
 
 #include <fcntl.h>
@@ -25,15 +25,15 @@ constexpr std::size_t kPageBytes = 4096;
 constexpr std::size_t kEntries = 64;
 constexpr std::uint64_t kUnknown = UINT64_MAX;
 constexpr std::size_t kMaxWaitingBytes = std::size_t{256} * 1024;
-// The function's time passes meanwhile, so only the first line that finds no room waits.
+// Waiting costs the function time, so only the first line that finds no room waits.
 constexpr std::chrono::milliseconds kPatience{50};
 
 }  // namespace
 
 struct Journal::Page {
   std::uint64_t magic;
-  // The line that is being printed: `sent` of its `size` bytes have left, says the kernel; when all
-  // have, `pending` takes the place of entry number `place`.
+  // The line that is being printed. The kernel keeps in `sent` how many of its `size` bytes have
+  // left. Once all have, `pending` takes the place of entry number `place`.
   std::int64_t sent;
   std::int64_t size;  // 0: none
   std::uint64_t place;
@@ -110,7 +110,7 @@ bool Journal::open(int output) {
   return true;
 }
 
-// A companion that was killed between removing a recording and forgetting it.
+// A companion may have been killed after it removed a recording and before it removed its entry.
 void Journal::drop_entries_of_removed_files() {
   const std::string directory = path_.substr(0, path_.rfind('/') + 1);
   for (Entry& entry : page_->entries) {
@@ -176,7 +176,7 @@ Journal::Entry* Journal::find(const recording::Header& header) const {
   return nullptr;
 }
 
-// Where it is, or a free place; nullptr: there is none.
+// Where the entry is, or a free place for it; nullptr: there is neither.
 Journal::Entry* Journal::place_for(const Entry& entry) const {
   Entry* free = nullptr;
   for (Entry& there : page_->entries) {
@@ -272,14 +272,14 @@ bool Journal::send_waiting(int output, std::chrono::milliseconds most) {
       break;
     }
     if (was_ready && first_->gone() == before) {
-      std::this_thread::sleep_for(std::chrono::milliseconds{1});  // it said so and takes nothing
+      std::this_thread::sleep_for(std::chrono::milliseconds{1});  // writable, yet nothing is taken
     }
     was_ready = descriptors::wait_writable(output, left);
   }
   return all;
 }
 
-// Notes in the file what is about to be printed, and what will then be known.
+// Notes in the file which line is about to be printed, and the entry that holds once it has left.
 void Journal::begin_first() {
   const Waiting& waiting = waiting_.front();
   Entry* place = waiting.entry && descriptor_ >= 0 ? place_for(*waiting.entry) : nullptr;
@@ -305,7 +305,7 @@ OutgoingLine::Step Journal::send_first(int output) {
   }
   const OutgoingLine::Step step = first_->go(output);
   if (step == OutgoingLine::Step::kFull) {
-    if (noted_ && first_->gone() != 0) {  // where write(2) sent it, nobody else says so
+    if (noted_ && first_->gone() != 0) {  // write(2), unlike sendfile, does not note this
       page_->sent = static_cast<std::int64_t>(first_->gone());
       keep(offsetof(Page, sent), sizeof(page_->sent));
     }

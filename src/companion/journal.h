@@ -1,17 +1,17 @@
-// What was printed of each recording, kept in a file, so that a companion that is killed at any
-// instant neither loses a line nor prints it twice: its successor goes on from here. Also the
-// little else that must outlive a companion (EnvironmentState).
+// Which lines of each recording were printed, kept in a file. A companion that is killed at any
+// instant neither loses a line nor prints it twice: its successor goes on from here. The file also
+// holds the little else that must outlive a companion (EnvironmentState).
 //
-// The line and the note of it are one system call: the line goes to standard output by sendfile(2),
-// which writes how far it came to a page of this file before it returns to the program, where a
-// SIGKILL would be noticed. Where standard output does not take that (a pipe before Linux 5.12), or
-// is a file that others may write to as well, the line is written and then noted, and a kill
-// between the two may repeat a line.
+// Printing a line and noting it are one system call. The line goes to standard output by
+// sendfile(2), which writes the number of bytes sent to a page of this file. It does so before it
+// returns to user space, the earliest point at which SIGKILL takes effect. Some outputs do not take
+// sendfile (a pipe before Linux 5.12), and a file may have other writers. There the line is written
+// first and noted after, so a kill between the two may repeat a line.
 //
-// A standard output that does not block and is full is waited for, a little. Then the line waits,
-// and those that come after it: what has begun is always finished first, so no line is torn. What
-// waits goes out at the next chance, is not yet noted as printed, and has a bound: beyond it lines
-// are lost.
+// A full standard output that does not block is waited for briefly. Then this line and all later
+// ones are queued. A line that has begun is always finished first, so none is torn. Queued lines go
+// out at the next chance and count as printed only then. The queue is bounded: beyond it lines are
+// lost.
 //
 // The file belongs to one environment: journal-<address of its API>. One companion at a time.
 #pragma once
@@ -47,7 +47,7 @@ class Journal {
   Journal& operator=(const Journal&) = delete;
 
   // Opens what a former companion left, or makes it. False: there is no journal, and lines are
-  // printed all the same. A line that was cut off in the middle is ended, at `output`.
+  // printed all the same. A line that was cut off in the middle gets its newline on `output`.
   bool open(int output);
 
   EnvironmentState& state() { return state_; }
@@ -55,19 +55,19 @@ class Journal {
 
   // What was printed of a recording, or waits to be; nothing when that cannot be known.
   std::optional<report::Reported> reported(const recording::Header& header) const;
-  // Prints a line of a recording, after which `after` was given of it. False: a line was lost.
+  // Prints a line of a recording and notes `after` as what was reported. False: a line was lost.
   bool print(int output, const std::string& line, const recording::Header& header,
              const report::Reported& after);
   // Prints a line that belongs to no recording.
   bool print(int output, const std::string& line);
-  // Sends what waits, for at most so long. False: a line was lost.
+  // Sends what waits, for `most` at most. False: a line was lost.
   bool send_waiting(int output, std::chrono::milliseconds most);
   std::size_t waiting() const { return waiting_.size(); }
-  // Whether a line of this recording waits, so that the recording is still needed.
+  // Whether a line of this recording waits: the recording is then still needed.
   bool waits_for(const recording::Header& header) const;
   // The recording is gone.
   void forget(const recording::Header& header);
-  // At the end: what holds nothing that a successor would need is not left behind.
+  // At the end: removes the file if it holds nothing that a successor would need.
   void remove_if_needless();
 
  private:
@@ -85,7 +85,7 @@ class Journal {
   struct Page;
   struct Waiting {
     std::string text;            // with its newline
-    std::optional<Entry> entry;  // what is noted once it has left
+    std::optional<Entry> entry;  // noted once the line has left
   };
 
   static bool is_of(const Entry& entry, const recording::Header& header);
@@ -107,8 +107,8 @@ class Journal {
   EnvironmentState state_;
   std::deque<Waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
-  std::unique_ptr<OutgoingLine> first_;  // of waiting_, once it was begun
-  bool noted_ = false;                   // it is noted in the file, and what follows from it
+  std::unique_ptr<OutgoingLine> first_;  // the first of waiting_, once it has begun
+  bool noted_ = false;                   // the file says what it is and what holds once it has left
   bool cut_off_ = false;                 // the last thing that left was a part of a line
 };
 

@@ -1,4 +1,4 @@
-// Asking the network and the directory; see the header.
+// Whether neighbours are there, asked of the network and the directory; see the header.
 #include "companion/neighbours.h"
 
 #include <arpa/inet.h>

@@ -1,13 +1,13 @@
-// Other environments that share our directory, as those of one machine's emulators may: whether one
-// is still there, and what it left for its companions. On Lambda there are none.
+// Other environments that share our directory: whether one is still there, and the journal that it
+// left. Emulators on one machine may share it; on Lambda there is nobody else.
 #pragma once
 
 #include <string>
 
 namespace lamprey::companion {
 
-// Whether anybody takes connections at "127.0.0.1:9001", the address of an environment's API. Asked
-// of loopback only; of any other place it is supposed.
+// Whether anybody takes connections at "127.0.0.1:9001", the address of an environment's API. Only
+// loopback is asked; any other address is assumed to be in use.
 bool somebody_listens(const std::string& address);
 
 // A journal is named after its environment's API.

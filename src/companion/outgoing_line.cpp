@@ -20,9 +20,9 @@ OutgoingLine::~OutgoingLine() {
   }
 }
 
-// By sendfile, from a file in memory that nobody changes afterwards: what is in the pipe may still
-// be that file's page. Not into a file: sendfile(2) takes its offset without the lock that write(2)
-// takes, so that lines of others who share it are written over.
+// Sends by sendfile, from a file in memory that nobody changes afterwards: the pipe may still refer
+// to that file's page. Not used into a file: sendfile(2) takes the file's offset without the lock
+// that write(2) takes, and so overwrites lines of others who share it.
 OutgoingLine::Step OutgoingLine::go(int output) {
   struct stat status {};
   if (gone_ == 0 && spool_ < 0 && counter_ != nullptr && fstat(output, &status) == 0 &&
@@ -38,7 +38,7 @@ OutgoingLine::Step OutgoingLine::go(int output) {
     if (step != Step::kRefused) {
       return step;
     }
-    close(std::exchange(spool_, -1));  // what it refuses of a file, it may take of a program
+    close(std::exchange(spool_, -1));  // what refuses sendfile may take write
   }
   return by_write(output);
 }

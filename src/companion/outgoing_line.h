@@ -1,5 +1,5 @@
-// One line on its way to standard output: how far it came, and how it goes on. Never waits where
-// the descriptor does not block. Which line is next, and when, is the journal's.
+// One line on its way to standard output: how much of it has left, and sending the rest. Never
+// waits where the descriptor does not block. The journal decides which line is next, and when.
 #pragma once
 
 #include <sys/types.h>
@@ -14,7 +14,7 @@ class OutgoingLine {
   enum class Step {
     kDone,     // all of it has left
     kFull,     // the descriptor takes no more now
-    kRefused,  // and never will: nobody reads any more, the disk is full
+    kRefused,  // and never will: the reader is gone, or the disk is full
   };
 
   // `text` ends with its newline. `counter`, where there is one, is in a page of a file: the kernel

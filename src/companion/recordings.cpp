@@ -23,10 +23,10 @@ using recording::Reader;
 using recording::Role;
 
 constexpr std::size_t kMaxPassedOver = recording::kMaxListed;
-// A file that is made within the same tick of the file system's clock as the one before does not
-// move the directory's time. Two seconds are the coarsest tick there is.
+// Two files that are made within one tick of the file system's clock give the directory the same
+// time. Two seconds are the coarsest tick there is.
 constexpr std::uint64_t kCoarsestTickNs = 2'000'000'000;
-// How far the kernel's coarse clock, which gives files their times, may be behind (CONFIG_HZ=100).
+// How far the kernel's coarse clock, from which files get their times, may lag (CONFIG_HZ=100).
 constexpr std::uint64_t kKernelTickNs = 10'000'000;
 
 ino_t inode_at(const std::string& path) {
@@ -92,7 +92,7 @@ bool Followed::has_ended() {
   }
   const bool runs = ledger_.process_runs();
   seen_running_ = seen_running_ || runs;
-  // One that died before we first looked was never seen, but most leave their last words.
+  // We never saw one that died before we first looked, but most write how they ended.
   return !runs && (seen_running_ || ledger_.self_report().has_value());
 }
 
@@ -116,8 +116,8 @@ bool Recordings::followed_already(const std::string& path) {
   return false;
 }
 
-// What `lamprey run` recorded is nobody's here, and so is what belongs to no environment at all: a
-// child that it followed.
+// What `lamprey run` recorded is not for a companion. Neither is a child that it followed: its
+// recording names no environment.
 bool Recordings::is_ours(const Header& header) const {
   return header.role != Role::kRun && environment_ == header.environment;
 }
@@ -127,8 +127,8 @@ bool Recordings::is_orphan(const Header& header) const {
          !report::is_running(header.pid, header.process_start);
 }
 
-// Several environments may share one /tmp: what a process of another one left is that one's
-// companion's to report, for as long as that environment is there.
+// Several environments may share one /tmp. While another one is there, its own companion reports
+// what its processes left.
 bool Recordings::is_abandoned(const Header& header) const {
   return !is_ours(header) && header.environment[0] != '\0' && !somebody_listens(header.environment);
 }
@@ -210,15 +210,15 @@ void Recordings::refuse(const recording::Listed& listed, const struct stat* befo
   if (failure.error == OpenError::kMissing || before == nullptr) {
     return;
   }
-  // (The kernel's times of files are of its last tick: what is new may seem a tick older than we
+  // (The kernel gives files the time of its last tick: a new file may seem a tick older than we
   // are.)
   const bool old = nanoseconds_of(before->st_ctim) + kKernelTickNs < since_real_ns_;
   if (failure.error == OpenError::kUnfinished && !old) {
-    settled_ = false;  // it is just being made
+    settled_ = false;  // it is being made right now
     return;
   }
   complaints.push_back("lamprey: " + failure.text);
-  // What nobody can read any more would be complained about for ever.
+  // A file that nobody can ever read would be complained about for ever.
   const bool useless =
       failure.error == OpenError::kCorrupt || failure.error == OpenError::kUnfinished;
   if (useless && old && recording::remove_file(listed.path, before->st_ino)) {
@@ -233,12 +233,12 @@ std::vector<Recordings::Orphan> Recordings::take_orphans() {
     Failure failure;
     auto reader = Reader::open(path, failure);
     if (!reader || inode_of(reader->descriptor()) != inode) {
-      settled_ = false;  // it is another one's by now
+      settled_ = false;  // another process has the path by now
       continue;
     }
     const bool ours = is_ours(reader->header());
-    // Of another environment: whoever removes the file has claimed it. Of ours: it stays until it
-    // was printed, for we may be killed before.
+    // Another environment's orphan belongs to the companion that removes its file. Ours stays until
+    // its lines are printed: we may be killed before.
     if (!ours && !recording::remove_file(path, inode)) {
       continue;
     }
@@ -262,7 +262,7 @@ void Recordings::remove(Followed& followed) {
   std::erase_if(live_, [&followed](const auto& entry) { return entry.get() == &followed; });
 }
 
-// Its file goes when its lines have gone.
+// Removes the file, once all its lines are printed.
 void Recordings::leave(const std::string& path, ino_t inode, const Header& header) {
   leaving_.push_back({path, inode, std::make_unique<Header>(header)});
   remove_printed();

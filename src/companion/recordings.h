@@ -1,5 +1,5 @@
 // Which recordings there are: those of this environment's living processes, and orphans that a
-// former process left. Finds, sorts and removes files; what is in them is Ledger's.
+// former process left. Finds, sorts and removes files; Ledger reads what is in them.
 #pragma once
 
 #include <sys/stat.h>
@@ -30,19 +30,19 @@ class Followed {
   Waiter& waiter() { return waiter_; }
   const std::string& path() { return ledger_.reader().path(); }
   ino_t inode() const { return inode_; }
-  // Looks how much memory its process has; cheap enough for every 20 ms of a long invocation.
+  // Reads how much memory its process has; cheap enough for every 20 ms of a long invocation.
   void sample_memory();
-  // Two close looks at an invocation that goes on and on, the second when it is nearly too late.
+  // A long invocation is looked at closely twice, the second time shortly before its deadline.
   void begin_invocation();
   void look_early();
   void snapshot_before_deadline();
   const report::Closeup& closeup() const { return closeup_; }
-  // What there is to judge its end by, once it is gone.
+  // The evidence by which its end is judged, once it is gone.
   report::MemoryEvidence memory_evidence(const report::MemoryKills& before);
   bool is_child() { return ledger_.header().role == recording::Role::kChild; }
 
-  // Whether its process has certainly ended. A process that /proc never showed (another pid
-  // namespace) is not known to have, unless it left an account of its end.
+  // Whether its process has certainly ended. Of a process that /proc never showed (another pid
+  // namespace) that is unknown, unless it wrote how it ended.
   bool has_ended();
   // Its file was replaced by another recording (the process executed another program).
   bool replaced = false;
@@ -76,15 +76,16 @@ class Recordings {
   std::vector<std::unique_ptr<Followed>>& live() { return live_; }
   struct Orphan {
     std::unique_ptr<report::Ledger> ledger;
-    bool known = false;  // what was given of it before is known
+    bool known = false;  // what was reported of it before is known
   };
-  // The orphans found since the last call. Bury each when all of it was printed.
+  // The orphans found since the last call. Each goes to delete_orphan() once all of it is printed.
   std::vector<Orphan> take_orphans();
   void delete_orphan(Orphan& orphan);
   // Stops following, and removes the file once no line of it waits any more.
   void remove(Followed& followed);
   void remove_printed();
-  // What another environment's process records may have become an orphan: it is looked at again.
+  // Looks again at files that were passed over: another environment's recording may have become an
+  // orphan.
   void look_again();
 
   static constexpr std::size_t kMaxFollowed = 64;
@@ -121,9 +122,9 @@ class Recordings {
   std::vector<std::unique_ptr<Followed>> live_;
   std::vector<std::pair<std::string, ino_t>> orphans_;
   std::vector<Leaving> leaving_;
-  std::map<std::string, PassedOver> passed_over_;  // by path: looked at, and none of ours
-  // The directory as it was when it was last listed. It is not settled while a file may come that
-  // does not move its time.
+  std::map<std::string, PassedOver> passed_over_;  // by path: looked at, not ours
+  // The directory as it was when it was last listed. It is not settled as long as a new file might
+  // leave its time unchanged.
   ino_t directory_inode_ = 0;
   std::uint64_t directory_changed_ns_ = 0;
   bool settled_ = false;

@@ -59,7 +59,7 @@ void Waiter::wait(std::uint32_t seen, nanoseconds most) {
   const long result = syscall(SYS_futex, word, FUTEX_WAIT, seen, &slice, nullptr, 0);
   const int error = result == 0 ? 0 : errno;
   if (error == 0) {
-    missed_ = 0;  // wake-ups do come
+    missed_ = 0;  // wake-ups do arrive
   }
   if (error == 0 || error == EAGAIN || error == EINTR) {
     return;
@@ -68,9 +68,9 @@ void Waiter::wait(std::uint32_t seen, nanoseconds most) {
     naps_ = true;
     return;
   }
-  // The slice passed without a wake-up. If the word has changed meanwhile, the wake-up was sent and
-  // did not reach us: futexes on this file do not connect the two processes. Once may be chance
-  // (the word changed just as the slice ended), twice with none that came between is not.
+  // The slice passed without a wake-up. If the word has changed, a wake-up was sent and did not
+  // reach us: futexes on this file do not connect the two processes. Once may be chance (the word
+  // changed just as the slice ended); twice without a wake-up in between is not.
   const auto now = reader_.wake();
   if (!now || *now != seen) {
     naps_ = ++missed_ >= 2;

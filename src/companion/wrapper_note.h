@@ -1,5 +1,5 @@
-// The note that the wrapper leaves for the companion: what an extension cannot see, and what became
-// of the library. Only reading it lives here.
+// The note that the wrapper leaves for the companion: what an extension cannot see by itself, and
+// whether the library could be loaded. Only reading it lives here.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ struct WrapperNote {
   std::uint64_t started_ns = 0;  // UNIX time; 0 unknown
 };
 
-// Nothing when there is no such file, it is not this user's, or it is larger than any wrapper
-// writes.
+// Nothing when there is no such file, when it is not this user's, or when it is larger than any
+// that the wrapper writes.
 std::optional<WrapperNote> read_wrapper_note(const std::string& path);
 
 // Why there is no recording to read, for coverage.unseen; `note` is the one of this environment.

@@ -1,4 +1,5 @@
-// /opt/extensions/lamprey: puts the companion where it lives. Nothing else may live here.
+// /opt/extensions/lamprey: starts the companion with its real surroundings. Nothing else may live
+// here.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -12,7 +13,7 @@
 int main(int argc, char** argv) {
   lamprey::companion::Surroundings here;
   here.started_real_ns = lamprey::recording::realtime_ns();
-  // A reader of our output that went away must not end us: that would end the environment.
+  // A closed standard output must not end us: that would end the environment.
   std::signal(SIGPIPE, SIG_IGN);
   const char* api = std::getenv("AWS_LAMBDA_RUNTIME_API");
   if (api == nullptr || *api == '\0') {

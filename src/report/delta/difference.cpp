@@ -67,7 +67,7 @@ CallFigures call_between(const recording::CallTotals& before, const recording::C
   figures.bytes = grown(after.bytes, before.bytes);
   figures.total_ns = clock.duration_ns(grown(after.ticks, before.ticks));
   if (figures.calls == 0 && figures.total_ns == 0) {
-    return figures;  // most calls of the table
+    return figures;  // true of most calls in the table
   }
   std::array<std::uint32_t, kBuckets> buckets{};
   std::uint64_t counted = 0;
@@ -135,7 +135,7 @@ std::optional<KernelFigures> kernel_between(const recording::Totals& before,
                                             const recording::Totals& after,
                                             const recording::ClockScale& clock, Peaks peaks,
                                             bool arm64) {
-  const bool from_attach = before.at.mono_ns == 0;  // then there was nothing before
+  const bool from_attach = before.at.mono_ns == 0;  // all counters were 0 then
   if (!after.kernel_known || (!before.kernel_known && !from_attach)) {
     return std::nullopt;
   }

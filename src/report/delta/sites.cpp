@@ -39,7 +39,7 @@ namespace {
 
 using Candidate = SiteLedger::Candidate;
 
-// Equal ones stay in the order of their stacks: lines of like invocations are alike.
+// Ties keep the order of their stacks, so that similar invocations give similar lines.
 constexpr auto kMoreAllocated = [](const Candidate& a, const Candidate& b) {
   return a.allocated_bytes != b.allocated_bytes ? a.allocated_bytes > b.allocated_bytes
                                                 : a.stack < b.stack;
@@ -49,7 +49,7 @@ constexpr auto kMoreLive = [](const Candidate& a, const Candidate& b) {
   return a.live_bytes != b.live_bytes ? a.live_bytes > b.live_bytes : kMoreAllocated(a, b);
 };
 
-// The most live first; behind them, of the others, what allocated most.
+// Those with most live bytes first; then, of the others, those that allocated most.
 void keep_top(std::vector<Candidate>& candidates) {
   if (candidates.size() > kMaxSites) {
     put_first(candidates, 0, kByLive, kMoreLive);
@@ -88,7 +88,7 @@ MemorySite described(const Candidate& candidate,
     frame.label = "mmap";
     site.stack.insert(site.stack.begin(), frame);
   }
-  site.stack_text = site.stack.empty() ? "(stack not kept)" : "";  // else named by the sink
+  site.stack_text = site.stack.empty() ? "(stack not kept)" : "";  // else the sink names it
   return site;
 }
 
@@ -99,7 +99,8 @@ SiteLedger::Seen SiteLedger::seen(const recording::Site& site) {
           difference(site.live_added, site.live_removed), site.churned_bytes};
 }
 
-// Nothing was copied in an invocation in which samples never rose above what was live at START.
+// In an invocation whose samples never rose above what was live at START, no peak was copied: START
+// is its peak.
 SiteLedger::PeakOf SiteLedger::peak_of(const recording::Header& header, std::uint64_t invocation) {
   if (header.started != invocation || header.peak_round > invocation + 1) {
     return PeakOf::kOther;

@@ -1,5 +1,5 @@
 // What was allocated at which stack, between two looks at a recording. The figures are estimates by
-// sampling (docs/sampling.md). Names of functions and words are stacks.h's.
+// sampling (docs/sampling.md). Frames are made in stacks.h and named in text/stack_names.h.
 //
 // Holds 32 bytes for each stack of the recording (64 KB at most). Not thread-safe.
 #pragma once
@@ -17,11 +17,11 @@ inline constexpr std::size_t kMaxSites = 20;
 
 class SiteLedger {
  public:
-  // Since the take before, or since the start; most live first, at most kMaxSites: those that hold
-  // most, and those that allocated most in between. `invocation`: 0 init; its peak is taken if it
-  // is the newest.
+  // Figures since the last take(), or since the start. At most kMaxSites: those that hold most,
+  // most live first, then those that allocated most. `invocation` (0: init): its peak is taken if
+  // it is the newest.
   std::vector<MemorySite> take(recording::Reader& reader, std::uint64_t invocation);
-  // Since the start, whatever was taken.
+  // Figures since the start, whatever take() returned before.
   static std::vector<MemorySite> whole(recording::Reader& reader);
 
   struct Candidate;  // sites.cpp's
@@ -33,7 +33,7 @@ class SiteLedger {
     std::int64_t live_bytes = 0;
     std::uint64_t churned_bytes = 0;
   };
-  // Whether Site::peak_bytes are of the invocation.
+  // Which instant is the invocation's peak: that of Site::peak_bytes, its START, or one unknown.
   enum class PeakOf : std::uint8_t { kThis, kStart, kOther };
   static PeakOf peak_of(const recording::Header& header, std::uint64_t invocation);
   static Seen seen(const recording::Site& site);

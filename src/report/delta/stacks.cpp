@@ -52,7 +52,8 @@ Stack ModuleMap::frames_of(const recording::CapturedStack& stack) const {
   for (const std::uint64_t returned : stack.frames) {
     Frame frame;
     frame.address = returned != 0 ? returned - 1 : 0;
-    // Modules of different times may overlap, so all that begin below are looked at: a few hundred.
+    // Modules of different times may overlap, so all that begin below the address are looked at: a
+    // few hundred.
     const LoadedModule* found = nullptr;
     for (const LoadedModule& module : modules_) {
       if (module.start > frame.address) {
@@ -72,7 +73,7 @@ Stack ModuleMap::frames_of(const recording::CapturedStack& stack) const {
   return frames;
 }
 
-// Once written a module changes only by dying, and then the generation is another.
+// A module that was written changes only when it is unloaded, and then the generation changes too.
 const ModuleMap& KnownModules::of(recording::Reader& reader) {
   const recording::Header& header = reader.header();
   if (!complete_ || used_ != header.modules_used || generation_ != header.generation) {

@@ -1,5 +1,5 @@
-// From a recording's addresses to frames: which module an address belongs to, and where in it. No
-// file but the recording is read; names of functions are another's work.
+// From a recording's addresses to frames: which module an address belongs to, and where in it.
+// Reads no file but the recording; looks up no names.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ class ModuleMap {
   std::vector<recording::LoadedModule> modules_;  // by start
 };
 
-// The modules of one recording, read again only when there are others: a process loads hundreds in
+// The modules of one recording, read again only when they have changed: a process loads hundreds in
 // its first second and then none for hours.
 class KnownModules {
  public:

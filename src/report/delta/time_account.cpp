@@ -21,14 +21,14 @@ std::uint64_t grown(std::uint64_t after, std::uint64_t before) {
   return after > before ? after - before : 0;
 }
 
-// `part`, as far as there is room; what it takes is gone from `left`.
+// `part`, but no more than `left`, which is reduced by it.
 std::uint64_t take(std::uint64_t part, std::uint64_t& left) {
   const std::uint64_t taken = std::min(part, left);
   left -= taken;
   return taken;
 }
 
-// Only the counters that both kinds of lists need are differences here.
+// How much a counter of a host or a file grew.
 struct Growth {
   const TargetTotals& before;
   const TargetTotals& after;

@@ -33,8 +33,7 @@ Finding critical(const char* code, std::string text, const char* advice) {
   return finding;
 }
 
-// A wait for a lock, by its name: rows of locks and of children have classes of their own where
-// they are counted at all.
+// Whether a call waits for a lock. Decided by its name: flock has the class of files.
 bool is_lock(std::string_view name) {
   return name.starts_with("pthread_mutex") || name.starts_with("pthread_rwlock") ||
          name.starts_with("pthread_cond") || name.starts_with("pthread_barrier") ||
@@ -151,7 +150,7 @@ void add_crash_finding(Report& report) {
 
 void add_ending_findings(Report& report) {
   if (report.type != Type::kInvoke && report.type != Type::kInit && report.type != Type::kRun) {
-    return;  // the environment's own end repeats what its last invocation said
+    return;  // a shutdown's line would repeat what that of its last invocation said
   }
   if (report.status == Status::kTimeout && !report.blocked.empty()) {
     add_timeout_finding(report);

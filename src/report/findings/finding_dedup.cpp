@@ -13,7 +13,7 @@ void FindingDedup::mark(Report& report) {
   }
   for (Finding& finding : report.findings) {
     if (finding.code.starts_with("memory.")) {
-      continue;  // these know themselves when they are worth a word again
+      continue;  // whoever makes these decides when they are told again
     }
     const std::pair key(finding.code, finding.severity);
     finding.told = std::find(told_.begin(), told_.end(), key) != told_.end();

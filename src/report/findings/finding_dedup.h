@@ -1,6 +1,6 @@
-// Which findings of a process are news. One that every invocation has would make every line a full
-// one, and those cost: it makes one once in each hundred of invocations. Findings about memory are
-// always news: whoever makes them sees to it that they are rare.
+// Which findings of a process are news. A finding makes its line a full one, and full lines cost
+// money. So one that every invocation has counts as news once in every hundred invocations.
+// Findings about memory are always news: the code that makes them keeps them rare.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +15,10 @@ namespace lamprey::report {
 // One process's invocations in order.
 class FindingDedup {
  public:
-  // Marks the findings of an invocation that one before it in its hundred had, as severe.
+  // Marks findings that an earlier invocation of the same hundred had with the same severity.
   void mark(Report& report);
 
-  // Hundreds begin where a line is full anyway.
+  // A hundred begins where a line is full anyway.
   static constexpr std::uint64_t kInvocations = 100;
 
  private:

@@ -1,6 +1,6 @@
-// Findings: what is worth a human's attention, told from figures. A finding is silent where the
-// figures do not support it. This page has those that one report supports by itself; what needs
-// several invocations is found by whoever keeps them and is added to the report before.
+// Findings: what deserves a human's attention, derived from figures. Nothing is claimed that the
+// figures do not support. Here are the findings that need one report only. Those that need several
+// invocations (leaks.h, memory_watch.h, time_history.h) are added to the report before.
 #pragma once
 
 #include "report/model/report.h"

@@ -29,7 +29,8 @@ constexpr std::int64_t kLeastShare = 10;  // %
 constexpr std::int64_t kLeastMappedShare = 50;  // %
 // Stacks with that many innermost frames in common are one place.
 constexpr std::size_t kSamePlace = 4;
-// Blocks that grow too are not what it is about where resident memory grows so many times faster.
+// Where resident memory grows this many times faster than live blocks, the blocks are not the
+// cause.
 constexpr std::int64_t kMuchMore = 4;
 
 std::array<double, kBlocks> block_means(const Levels& levels, std::size_t first,
@@ -73,9 +74,9 @@ std::uint64_t hash_of(const Stack& stack, std::size_t frames) {
   return hash;
 }
 
-// Whether all that is resident has room in what was mapped and in live blocks. Then growth that
-// neither explains is first use: of a heap that its owner has mapped whole (a JVM's with -Xms). It
-// is as steady as a leak's, and ends when all of it was used.
+// Whether what was mapped and the live blocks together are as large as resident memory. Then growth
+// that neither explains is first use of a heap that its owner mapped as a whole (a JVM with -Xms).
+// Such growth is as steady as a leak's, and ends when all of the heap was used.
 bool is_first_use(const Report& report) {
   const ProcessFigures& process = report.process;
   std::int64_t room = report.memory->live_bytes -
@@ -130,7 +131,7 @@ std::optional<Growth> steady_growth(const Levels& levels) {
   if (late < early / 2 || means[kSteps] <= static_cast<double>(levels.highest_before())) {
     return std::nullopt;
   }
-  // Without any spread t has no end.
+  // Without any spread t would be infinite.
   const double t = std::min(mean / std::max(error, 1e-6 * mean), 1e6);
   return Growth{static_cast<std::int64_t>(mean / static_cast<double>(width)),
                 static_cast<int>(std::min(99.0, 100 * t * t / (t * t + 6)))};
@@ -174,7 +175,7 @@ void LeakWatch::add_sites(const MemoryFigures& memory) {
       entry->watched.levels.add(site.live_bytes);
     }
   }
-  for (Site& site : sites_) {  // not listed this time: as it was
+  for (Site& site : sites_) {  // not listed this time: its level stays
     if (site.seen != looks_) {
       site.watched.levels.add(site.watched.levels.newest());
     }
@@ -204,9 +205,9 @@ std::int64_t LeakWatch::Site::rise() const {
   return gain() / static_cast<std::int64_t>(std::max<std::size_t>(watched.levels.size(), 2) - 1);
 }
 
-// What a compiler at run time makes anew, now and then, has new addresses each time: one line of
-// JavaScript has many stacks, none of which grows steadily. So those with the same innermost frames
-// must explain the growth together.
+// A compiler at run time makes the same code again and again, at new addresses. One line of
+// JavaScript thus has many stacks, none of which grows steadily. So all stacks with the same
+// innermost frames must explain the growth together.
 const LeakWatch::Site* LeakWatch::worst_place(const Growth& growth) const {
   const Site* worst = nullptr;
   std::int64_t most = 0;
@@ -224,8 +225,8 @@ const LeakWatch::Site* LeakWatch::worst_place(const Growth& growth) const {
   return most >= growth.bytes_per_invocation * steps / 100 * kLeastMappedShare ? worst : nullptr;
 }
 
-// CPython asks for an arena wherever the last one happens to run out: the stacks differ, the cause
-// does not. So all of them together must explain the growth.
+// CPython maps an arena wherever the last one happens to run out: the stacks differ, the cause does
+// not. So all mappings together must explain the growth.
 const LeakWatch::Site* LeakWatch::worst_mapping(const Growth& growth) const {
   const Site* worst = nullptr;
   std::int64_t all = 0;

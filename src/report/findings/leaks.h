@@ -1,15 +1,15 @@
-// Memory that grows from one invocation to the next and does not level off: told from the levels at
-// the end of the last invocations. Keeps numbers only; reads nothing, prints nothing.
+// Memory that grows from one invocation to the next and does not level off, recognised from the
+// levels at the end of the last invocations. Keeps numbers only; reads nothing, prints nothing.
 //
 // The test. The newest 48 to 64 levels of a series are cut into eight blocks. It is a leak when
 //   1. the means of the blocks rise steadily: the mean of the seven steps is at least five of its
 //      own standard errors (a step, two steps, noise and a random walk are not steady);
 //   2. the lowest level of each quarter rises (a sawtooth comes back down to the same floor);
 //   3. the last two steps are at least half of the first two (a cache that fills slows down);
-//   4. it has left behind every level from before the window (what came back once comes back
-//   again);
-//   5. it is worth a word: at least 1 KiB an invocation, and the limit within 100,000 of them;
-//   6. all that held eight invocations ago as well.
+//   4. the level is above every level from before the window (what came down once comes down
+//      again);
+//   5. it matters: at least 1 KiB an invocation, and the limit within 100,000 invocations;
+//   6. all of this was so eight invocations ago as well.
 // False alarms were measured on made-up handlers in tests/unit/leaks_test.cpp, which states them.
 // Memory that is mapped, not malloc'ed (an interpreter's heap), shows in resident memory. It is
 // mapped in steps, which no test of steadiness suits: a mapping site is named by how far it rose.
@@ -57,15 +57,15 @@ std::optional<Growth> steady_growth(const Levels& levels);
 // One process's invocations in order. About 18 KB.
 class LeakWatch {
  public:
-  // Adds the levels of this invocation, and the finding memory.leak when there is one to tell: when
-  // it is first seen and then every kAgain invocations.
+  // Adds the levels of this invocation. Adds the finding memory.leak when a leak is first seen, and
+  // again every kAgain invocations.
   void look(Report& report);
 
   static constexpr std::size_t kMaxSites = 32;
   static constexpr std::uint64_t kAgain = 16;
 
  private:
-  // Points 5 and 6: what was found at the last test, and whether it was so at the one before.
+  // For points 5 and 6: what the last test found, and whether the test before found it too.
   struct Watched {
     Levels levels;
     std::optional<Growth> growth;

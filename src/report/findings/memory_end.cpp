@@ -120,7 +120,7 @@ MemoryVerdict judge_memory(const MemoryEvidence& evidence) {
     return {99, "the kernel counted a kill for want of memory in its control group"};
   }
   if (evidence.before.group && evidence.after.group) {
-    return {};  // the group says: none
+    return {};  // the group counted no kill
   }
   if (has_grown(evidence.before.machine, evidence.after.machine) && (!full || *full >= kHalfFull)) {
     return {90, "the kernel counted a kill for want of memory on this machine"};

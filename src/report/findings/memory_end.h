@@ -1,5 +1,5 @@
-// Whether a process that vanished was killed for want of memory. The kernel sends SIGKILL and tells
-// nobody in the process; what remains is evidence: its counters of such kills, and how near to the
+// Whether a process that vanished was killed because memory ran out. The kernel sends SIGKILL and
+// tells nobody in the process. The evidence is its counters of such kills, and how near to the
 // limit the process was when it was last seen.
 //
 // Units: bytes.
@@ -13,13 +13,13 @@
 
 namespace lamprey::report {
 
-// Kills for want of memory, counted by the kernel since the machine, or the group, began.
+// Out-of-memory kills, counted by the kernel since the machine started or the group was made.
 struct MemoryKills {
   std::optional<std::uint64_t> group;  // of the process's control group: memory.events, oom_control
   std::optional<std::uint64_t> machine;  // /proc/vmstat
 };
 
-// As of now. `pid`: whose control group is meant; 0 the caller's own.
+// The counters as they are now. `pid`: whose control group is read; 0: the caller's own.
 MemoryKills count_memory_kills(std::int32_t pid);
 
 // Resident bytes of a process, from /proc/<pid>/statm: one small read.
@@ -38,7 +38,7 @@ struct MemoryVerdict {
   std::string because;
 };
 
-// Of a process that ended without a word and was not killed by whoever asks. Pure.
+// Judges a process that ended without writing how, and that the caller did not kill. Pure.
 MemoryVerdict judge_memory(const MemoryEvidence& evidence);
 
 // The finding that goes with a verdict.

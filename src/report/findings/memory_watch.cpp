@@ -10,7 +10,7 @@
 namespace lamprey::report {
 namespace {
 
-// Several arenas are worth limiting from here on: one belongs to every glibc program.
+// From this number of arenas on, limiting them is worth it: every glibc program has one.
 constexpr std::uint64_t kManyArenas = 3;
 
 std::optional<std::uint64_t> limit_of(const Report& report) {
@@ -73,8 +73,8 @@ void MemoryWatch::add_oversized(Report& report) {
         {"invocations", static_cast<std::int64_t>(looks_)}}});
 }
 
-// Resident memory of the allocator's own areas less all that is live is the least that it keeps:
-// large live blocks lie elsewhere and are taken off all the same.
+// The allocator keeps at least what is resident in its own areas less all live bytes. It may keep
+// more: large live blocks lie elsewhere, and are subtracted all the same.
 void MemoryWatch::add_retained(Report& report, const Look& address_space) {
   const auto& resident = report.process.rss_anonymous_bytes;
   if (!report.memory || !resident || report.memory->live_bytes < 0 || !is_due(retained_)) {

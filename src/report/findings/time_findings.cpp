@@ -1,5 +1,5 @@
 // Findings about time, hosts and files: those that one report supports (findings.h) and those that
-// need several (time_history.h). A threshold stands beside the question that it answers.
+// need several (time_history.h). Each threshold stands where it is used.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -23,7 +23,7 @@ std::string counted(std::uint64_t value, const char* what) {
   return fmt::format("{} {}{}", human_count(value), what, value == 1 ? "" : "s");
 }
 
-// At least `percent` of the whole, and long enough for anybody to care.
+// At least `percent` of the whole, and at least `least_ns`.
 bool is_large(std::uint64_t part, std::uint64_t whole, std::uint64_t percent,
               std::uint64_t least_ns) {
   return part >= least_ns && part >= whole / 100 * percent;
@@ -34,8 +34,8 @@ struct Figure {
   std::int64_t value;
 };
 
-// In one place: written out at each of its uses, what it makes of its arguments is the most of this
-// file.
+// Not inlined: the code that builds a finding, repeated at each call, would be most of this file's
+// size.
 [[gnu::noinline]] void tell(Report& report, const char* code, Severity severity, std::string text,
                             const char* advice, Figure first, Figure second, Figure third = {}) {
   Finding finding{code, severity, std::move(text), advice, {}};
@@ -173,7 +173,8 @@ void TimeHistory::add_reconnects(Report& report) {
   std::size_t told = 0;
   std::map<std::string, std::uint64_t> still;
   for (HostFigures& host : report.targets.hosts) {
-    // What never answered is no connection to keep; a resolver's socket is not the function's own.
+    // A host that never answered gave no connection to keep. A resolver's socket is not the
+    // function's own.
     if (host.connects == 0 || host.reused != 0 || host.received_bytes == 0 ||
         host.peer.ends_with(":53") || still.size() >= kMaxHosts) {
       continue;

@@ -1,5 +1,6 @@
-// What only several invocations of one process together show: connections made anew each time,
-// descriptors and threads that only ever become more. Bounded, however many hosts there are.
+// What only several invocations of one process together show: connections that are made anew each
+// time, and numbers of descriptors or threads that only rise. Bounded, however many hosts there
+// are.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,7 @@ namespace lamprey::report {
 
 class TimeHistory {
  public:
-  // Takes an invocation into account, in their order, and adds what it makes clear to its findings.
+  // Takes the next invocation into account, and adds the findings that it now supports.
   void add_findings(Report& report);
 
  private:

@@ -14,12 +14,12 @@ EndCause whole_end(const EndCause& end) {
     whole.status = Status::kOk;
     whole.death = {};
   } else if (end.death.signal == "SIGTERM") {
-    whole.status = Status::kOk;  // how the platform asks a runtime to go, and no reason to worry
+    whole.status = Status::kOk;  // how the platform asks a runtime to stop: nothing is wrong
   }
   return whole;
 }
 
-// It said nothing of its end: want of memory, or whatever else kills without a word.
+// The process did not write how it ended: memory ran out, or something else killed it at once.
 void explain_silence(Ledger& ledger, const Hints& hints, EndCause& end) {
   MemoryEvidence evidence;
   evidence.before = hints.before;
@@ -74,7 +74,7 @@ EndCause end_at_rest(Ledger& ledger, const Hints& hints) {
 
 namespace {
 
-// A runtime that never asked for work has an init that failed, and no life to tell of.
+// A runtime that never asked for work failed in init: its line is that of the init.
 void report_life(Ledger& ledger, const EndCause& end, const Sink& sink) {
   if (ledger.header().role == recording::Role::kRuntime && !ledger.init_ended()) {
     ledger.report_process_end(Type::kInit, end, sink);
@@ -105,7 +105,7 @@ void give_everything(Ledger& ledger, const Sink& sink) {
   ledger.report_init(sink);
   ledger.report_ended(sink);
   if (ledger.process_runs()) {
-    return;  // what is open goes on
+    return;  // it still runs: open invocations go on
   }
   const EndCause end = end_at_rest(ledger);
   ledger.report_open(end, sink);

@@ -22,7 +22,7 @@ using recording::kInvocations;
 using recording::Totals;
 
 constexpr std::uint64_t kNsAMs = 1'000'000;
-// At most once in a hundred invocations, and only where much memory is not accounted for.
+// Spent at most once in a hundred invocations, and only where much memory is not accounted for.
 constexpr std::uint64_t kMaxAddressSpaceNs = 3 * kNsAMs;
 
 std::optional<std::uint64_t> span(const recording::ClockPair& from,
@@ -33,7 +33,8 @@ std::optional<std::uint64_t> span(const recording::ClockPair& from,
   return to.mono_ns - from.mono_ns;
 }
 
-// What the process itself has used. The network's counters are the machine's, from before it.
+// What the process itself has used. Network counters are left out: they are the machine's and began
+// before the process.
 ProcessFigures since_start(ProcessFigures now) {
   now.rx_bytes.reset();
   now.tx_bytes.reset();
@@ -133,17 +134,17 @@ void Ledger::fill(Report& report, const Totals& before, const Totals& after, boo
   add_errors(report);
   add_kernel(report, before, after, peaks);
   report.targets = targets_between(before, after, reader_.targets(), clock);
-  // An allocator linked into the program takes its calls before they reach us: nothing counted is
-  // then no figure at all.
+  // An allocator linked into the program takes its calls before they reach us. A count of 0 then
+  // means unknown.
   if ((header().flags & recording::kFlagForeignAllocator) != 0 && after.memory.allocations == 0) {
     report.memory.reset();
     report.coverage.unseen.emplace_back("memory: the program has an allocator of its own");
   }
-  // The process's own account at the mark is finer than /proc's ticks and exact to the moment; it
-  // goes before what /proc says now.
+  // The process's own figures, taken at the mark, are finer than /proc's ticks and exact to the
+  // moment. They replace what /proc says now.
   if (after.use.max_rss_bytes != 0) {
-    // The kernel keeps both figures in per-thread pieces that it adds up now and then: the present
-    // one may have overtaken the highest.
+    // The kernel keeps both figures in per-thread parts that it adds up now and then: the present
+    // figure may exceed the peak.
     report.process.peak_rss_bytes =
         std::max(after.use.max_rss_bytes, report.process.rss_bytes.value_or(0));
     if (before.use.max_rss_bytes != 0 || before.at.mono_ns == 0) {  // or from the start
@@ -226,7 +227,8 @@ void Ledger::mark_given(std::uint64_t sequence) {
   }
 }
 
-// The ring keeps the newest invocations: older ones that were not given are gone, and counted.
+// The ring keeps only the newest invocations. Older ones that were not reported are counted as
+// lost.
 void Ledger::skip_overwritten() {
   const std::uint64_t newest = header().started;
   if (newest < reported_.next || newest - reported_.next < kInvocations) {
@@ -234,7 +236,7 @@ void Ledger::skip_overwritten() {
   }
   const std::uint64_t oldest = newest - kInvocations + 1;
   if (oldest - reported_.next >
-      kInvocations) {  // far behind, or a forged number: no walk of 2^64 steps
+      kInvocations) {  // far behind, or a forged number: do not loop 2^64 times
     lost_ += oldest - reported_.next - reported_.flags.count();
     reported_.flags.reset();
     reported_.next = oldest;
@@ -263,7 +265,8 @@ std::size_t Ledger::report_ended(const Sink& sink) {
   if (ended.empty()) {
     return 0;
   }
-  // Concurrent ones may end in another order than they started in. Totals go from end to end.
+  // Concurrent invocations may end in another order than they started. Totals run from one end to
+  // the next.
   std::stable_sort(ended.begin(), ended.end(), [](const Invocation& a, const Invocation& b) {
     return a.ended.mono_ns < b.ended.mono_ns;
   });
@@ -273,7 +276,7 @@ std::size_t Ledger::report_ended(const Sink& sink) {
     report.status = (entry.flags & recording::kInvocationError) != 0 ? Status::kError : Status::kOk;
     fill_invocation(report, entry);
     report.duration_ns = span(entry.started, entry.ended);
-    if (ended.size() == 1) {  // else nobody knows which part of the growth is whose
+    if (ended.size() == 1) {  // else the growth cannot be divided among them
       report.process = since(last_process_, now);
     }
     fill_totals(report, entry);
@@ -290,7 +293,7 @@ std::size_t Ledger::report_ended(const Sink& sink) {
     });
     finish(report, sink);
   }
-  if (ended.size() > 1) {  // what they allocated where is not to be told apart
+  if (ended.size() > 1) {  // their allocations cannot be told apart
     sites_.take(reader_, newest);
   }
   last_process_ = now;
@@ -350,7 +353,8 @@ void Ledger::report_process_end(Type type, const EndCause& end, const Sink& sink
   report.status = end.status;
   report.death = end.death;
   report.findings = end.findings;
-  // An error that the runtime itself reported leaves its threads in calls that are not the reason.
+  // After an error that the runtime itself reported, the calls its threads are in are not the
+  // cause.
   const bool killed = end.status != Status::kOk && end.status != Status::kError;
   if (type == Type::kInit && killed) {
     add_blocked(report, header().pid, header().attach_begin.mono_ns, end.mono_ns, end);
@@ -363,7 +367,7 @@ void Ledger::report_process_end(Type type, const EndCause& end, const Sink& sink
     report.duration_ns = end.mono_ns - header().attach_begin.mono_ns;
   }
   const auto totals = reader_.live(end.mono_ns);
-  // Peaks start anew at every boundary: they are of the whole only where there was none.
+  // Peaks start anew at every boundary: they cover the whole only if there was none.
   fill(report, Totals{}, *totals, header().boundary_sequence == 0 && header().started == 0);
   add_sites(report, SiteLedger::whole(reader_));
   report.process = since_start(process_.figures());

@@ -1,6 +1,6 @@
-// One recording's reports, each exactly once: init, every invocation that ended, what was open when
-// the process ended, and the whole. Knows the order of things and what is missing; does not wait,
-// print, or decide when to look.
+// One recording's reports, each exactly once: init, every invocation that ended, those open when
+// the process ended, and the end of the process. Knows their order and what is missing. Does not
+// wait, print, or decide when to read.
 //
 // Not thread-safe. Holds one set of totals (some 30 KB), of sites (48 KB) and of levels (18 KB)
 // however many invocations pass.
@@ -35,22 +35,22 @@ struct EndCause {
   EndDescription death;           // its reason is empty when it is not abnormal
   std::uint64_t mono_ns = 0;      // at the latest; calls in flight count up to here
   bool duration_known = false;    // mono_ns is when it ended, not only when it was noticed
-  std::vector<Finding> findings;  // what whoever judged the end has to say
+  std::vector<Finding> findings;  // of the code that judged the end
   Closeup closeup;                // of the process while it was late
-  bool found_later = false;       // nobody was there: how long a call was in flight is unknown
+  bool found_later = false;       // nobody watched: how long a call was in flight is unknown
 };
 
-// An open invocation cannot have run past its deadline by much, whenever that is noticed: the
-// earlier of `now` and its deadline, in ns of CLOCK_MONOTONIC.
+// When an open invocation ended at the latest: the earlier of `now` and its deadline, in ns of
+// CLOCK_MONOTONIC. It cannot run much longer than its deadline, however late its end is noticed.
 std::uint64_t latest_end(const recording::Invocation& entry, std::uint64_t now_mono_ns);
 
 using Sink = std::function<void(Report&)>;
 
-// Which reports of a recording were given. A sink that asks for it finds its own report among them.
+// Which reports of a recording were made. The report that a sink is just given is already included.
 struct Reported {
   bool init = false;
   bool whole = false;
-  std::uint64_t next = 1;                      // every invocation below was given or lost
+  std::uint64_t next = 1;                      // every invocation below was reported or lost
   std::bitset<recording::kInvocations> flags;  // sequence % kInvocations, from `next` on
 };
 
@@ -64,14 +64,14 @@ class Ledger {
   // Looks at the recording again; false when it cannot be read any more.
   bool refresh() { return reader_.refresh(); }
 
-  // What was given already, by this ledger or by one that had the recording before.
+  // What was reported already, by this ledger or by one that had the recording before.
   Reported reported_so_far() const { return reported_; }
   void restore(const Reported& before);
 
   bool init_ended() const { return header().init_end.mono_ns != 0; }
-  // The report of the init phase: once, when it is over; then never again.
+  // The report of the init phase, once, when it is over.
   bool report_init(const Sink& sink);
-  // The reports of all invocations that ended and were not given yet, oldest first.
+  // The reports of all invocations that ended and were not reported yet, oldest first.
   std::size_t report_ended(const Sink& sink);
   // The invocations that had started and not ended when the process did.
   std::size_t report_open(const EndCause& end, const Sink& sink);
@@ -83,9 +83,9 @@ class Ledger {
 
   // The process that wrote it.
   bool process_runs() { return process_.runs(); }
-  // As Lambda set it; nothing when unknown or beyond belief.
+  // As Lambda set it; nothing when it is unknown or implausible.
   std::optional<std::uint64_t> memory_limit_bytes() const;
-  // What it said of its own end, if it could.
+  // How the process says it ended, if it could write that.
   std::optional<SelfReport> self_report();
 
  private:
@@ -100,7 +100,7 @@ class Ledger {
   void fill_wall(Report& report, const recording::Invocation& entry);
   void fill_open_wall(Report& report, const recording::Invocation& entry, std::uint64_t until);
   std::optional<std::uint64_t> runnable_since(std::int32_t tid);
-  // `handler`: the thread that matters; `began`, `until`: what was ended, CLOCK_MONOTONIC.
+  // `handler`: the thread that matters; `began`, `until`: the span that ended, CLOCK_MONOTONIC.
   void add_blocked(Report& report, std::int32_t handler, std::uint64_t began, std::uint64_t until,
                    const EndCause& end);
   void add_calls_in_flight(Report& report, std::uint64_t until, const EndCause& end);
@@ -130,9 +130,9 @@ class Ledger {
   SiteLedger sites_;
   TimeHistory time_history_;
   FindingDedup finding_dedup_;
-  std::vector<std::uint64_t> errors_before_;  // counts of Header::call_errors at the look before
-  std::vector<std::string> direct_syscalls_;  // what is said of files that make them without libc
-  std::map<std::int32_t, std::uint64_t> run_delay_;  // by thread, when last looked at; few
+  std::vector<std::uint64_t> errors_before_;         // counts of Header::call_errors when last read
+  std::vector<std::string> direct_syscalls_;         // what coverage says about them
+  std::map<std::int32_t, std::uint64_t> run_delay_;  // by thread, when last read; few
 };
 
 }  // namespace lamprey::report

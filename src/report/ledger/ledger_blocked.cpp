@@ -14,7 +14,7 @@ namespace {
 
 using recording::Call;
 
-// Waits of an event loop: what for is known by its connections alone.
+// Waits of an event loop: only its connections tell what it waits for.
 bool is_loop_wait(Call call) {
   constexpr std::array kWaits = {Call::k_epoll_wait, Call::k_epoll_pwait, Call::k_epoll_pwait2,
                                  Call::k_poll,       Call::k_ppoll,       Call::k_select,
@@ -22,10 +22,10 @@ bool is_loop_wait(Call call) {
   return std::find(kWaits.begin(), kWaits.end(), call) != kWaits.end();
 }
 
-// Smaller is nearer to the reason. A thread that waits since before the invocation began is a
-// pool's, at rest, and so is one that waits for another thread, but for the main one and the
-// handler's; the handler's own thread comes first, unless it runs an event loop that waits
-// for another thread's work (getaddrinfo in Node's pool).
+// How far a thread is from the cause: the smaller, the nearer. A thread that has waited since
+// before the invocation began is an idle one of a pool. So is one that waits for another thread,
+// except the main thread and the handler's. The handler's thread comes first, unless it runs an
+// event loop that waits for another thread's work (getaddrinfo in Node's pool).
 int distance(const Blocked& blocked, std::uint64_t invocation_ns) {
   constexpr std::uint64_t kTolerance = 1'000'000;
   const bool for_thread =
@@ -56,14 +56,14 @@ std::string Ledger::waited_for(const Closeup& closeup) {
   std::size_t named = 0;
   for (const SocketLook& socket : closeup.sockets) {
     if (closeup.sockets.front().connecting && !socket.connecting) {
-      break;  // those that wait for an answer at rest say less than one that never got through
+      break;  // an idle connection says less than one that was never established
     }
     if (named++ == kMaxNamed) {
       return text + ", ...";
     }
     std::string peer = reader_.descriptor_text(socket.descriptor);
     if (!peer.starts_with(socket.peer)) {
-      peer = socket.peer;  // the recording knows less, or another use of the number
+      peer = socket.peer;  // the recording knows less, or an earlier use of this descriptor number
     }
     text += fmt::format("{}{}{}", text.empty() ? "" : ", ", peer,
                         socket.connecting ? " (connecting)" : "");

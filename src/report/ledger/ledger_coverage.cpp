@@ -28,7 +28,7 @@ std::vector<std::string> mapped_code(std::int32_t pid) {
   return files;
 }
 
-// Those that its recording names: all that there were at attach, and what stacks have led to since.
+// The files that its recording names: those mapped at attach, and those met in stacks since.
 std::vector<std::string> recorded_code(recording::Reader& reader) {
   std::vector<std::string> files;
   for (recording::LoadedModule& module : reader.modules()) {
@@ -39,10 +39,10 @@ std::vector<std::string> recorded_code(recording::Reader& reader) {
 
 }  // namespace
 
-// The line of an init is made while the first invocation runs: it has less time than the last one,
-// when nobody waits any more.
+// An init's line is made while the first invocation runs, so it gets less time than the last line,
+// for which nobody waits.
 void Ledger::add_direct_syscalls(Report& report) {
-  static symbols::DirectSyscallSearch search;  // of all ledgers: they live on one thread
+  static symbols::DirectSyscallSearch search;  // shared by all ledgers: they live on one thread
   constexpr std::uint64_t kNsAMs = 1'000'000;
   const bool runs = process_.runs();
   if (header().role != recording::Role::kChild && (runs || direct_syscalls_.empty())) {

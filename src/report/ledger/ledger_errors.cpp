@@ -6,9 +6,9 @@
 
 namespace lamprey::report {
 
-// The recording has one table of them, not one for each boundary: what has come since the look
-// before is the span's only if no other span ended in between, and if no thread made calls between
-// the boundary and this look. Either shows in the sum, which is then not the number of errors.
+// The recording has one table of them, not one for each boundary. What was added since it was last
+// read belongs to this span only if no other span ended in between and no thread made calls since
+// the boundary. Otherwise the sum differs from the number of errors, and no numbers are told.
 void Ledger::add_errors(Report& report) {
   const bool whole = report.type == Type::kRun || report.type == Type::kShutdown;
   std::vector<CallFigures>& rows = report.calls->by_time;

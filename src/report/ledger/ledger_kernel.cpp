@@ -1,4 +1,4 @@
-// Ledger: exact mode's figures, and what is said where it could not be switched on.
+// Ledger: exact mode's figures, or why it could not be switched on.
 #include <fmt/format.h>
 
 #include "report/delta/difference.h"
@@ -46,7 +46,7 @@ void Ledger::add_kernel(Report& report, const recording::Totals& before,
   if (report.kernel) {
     report.kernel->places = places->counted;
   }
-  // Of the whole process, so said where that is spoken of.
+  // True of the whole process, so an invocation's line does not say it.
   if (report.type != Type::kInvoke && places->left != 0) {
     report.coverage.unseen.push_back(
         fmt::format("exact mode: {} of {} places in libc's code at which the kernel may be called "

@@ -1,5 +1,5 @@
-// Ledger: where the time of an init or an invocation went. What the figures mean stands in
-// time_account.h.
+// Ledger: where the time of an init or an invocation went. The figures are explained in
+// model/time_figures.h.
 #include <utility>
 
 #include "report/delta/time_account.h"
@@ -10,7 +10,7 @@ namespace lamprey::report {
 
 using recording::Invocation;
 
-// What the thread's figure in /proc has grown by since it was last read: at the end of init or of
+// How much the thread's figure in /proc has grown since it was last read: at the end of init or of
 // the invocation before. Nothing the first time.
 std::optional<std::uint64_t> Ledger::runnable_since(std::int32_t tid) {
   constexpr std::size_t kMaxThreads = 64;
@@ -29,7 +29,7 @@ std::optional<std::uint64_t> Ledger::runnable_since(std::int32_t tid) {
   return *now >= before ? std::optional(*now - before) : std::nullopt;
 }
 
-// Cut at the first file of the function's own that was opened.
+// Init is divided where the first of the function's own files was opened.
 void Ledger::fill_init(Report& report) {
   std::uint64_t file_ns = 0;
   for (const CallFigures& call : report.calls->by_time) {

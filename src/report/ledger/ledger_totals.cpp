@@ -1,5 +1,5 @@
-// Ledger: which part of a process's totals is an invocation's. The reports themselves are made in
-// ledger.cpp.
+// Ledger: which part of a process's totals belongs to an invocation. The reports themselves are
+// made in ledger.cpp.
 #include <fmt/format.h>
 
 #include "recording/reader.h"
@@ -28,8 +28,8 @@ std::size_t Ledger::ran_beside(const Invocation& entry) {
   return count;
 }
 
-// Totals of an invocation: boundary(N) - boundary(N - 1) when both are there. With others beside it
-// those since the end before, so that sums over lines stay those of the process.
+// Totals of an invocation: boundary(N) - boundary(N - 1) when both are there. Where others ran
+// beside it, those since the end before, so that the lines still add up to the process's totals.
 void Ledger::fill_totals(Report& report, const Invocation& entry) {
   const std::uint64_t sequence = entry.sequence;
   auto after = reader_.boundary(sequence);

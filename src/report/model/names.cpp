@@ -1,4 +1,4 @@
-// The words of the record for the enumerators of report.h. Nothing else lives here.
+// The record's words for the enumerators of report.h. Nothing else lives here.
 #include "report/model/report.h"
 
 namespace lamprey::report {

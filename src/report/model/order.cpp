@@ -1,4 +1,4 @@
-// The one sort; see the header.
+// The sort that all rows share; see the header.
 #include "report/model/order.h"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
-// Putting rows of any type in order, by one sort of their numbers: std::sort and std::stable_sort
-// are 3 to 9 KB of the companion for each type they are used with. Nothing that knows a type of row
-// may live here.
+// Sorts rows of any type, by one sort of their indices: std::sort and std::stable_sort add 3 to 9
+// KB to the companion for each type they are used with. Nothing that knows a type of row may live
+// here.
 #pragma once
 
 #include <cstddef>
@@ -10,15 +10,15 @@
 
 namespace lamprey::report {
 
-// Says whether row `a` goes before row `b`; `rows` and `rule` are what the caller handed over.
+// Whether row `a` goes before row `b`; `rows` and `rule` are what the caller passed.
 using GoesBefore = bool (*)(const void* rows, const void* rule, std::uint32_t a, std::uint32_t b);
 
-// The numbers from..count-1, of which the first `most` are in order, and equal ones by number. The
-// others are behind them, in no order.
+// The indices from..count-1. The first `most` are in order, ties by index; the others follow, in no
+// order.
 std::vector<std::uint32_t> order_of(std::size_t from, std::size_t count, std::size_t most,
                                     GoesBefore goes_before, const void* rows, const void* rule);
 
-// Of rows[from..], puts the first `most` in order, and the others behind them.
+// Puts the first `most` of rows[from..] in order, and the others behind them.
 template <class Row, class Before>
 void put_first(std::vector<Row>& rows, std::size_t from, std::size_t most, const Before& before) {
   const GoesBefore goes_before = [](const void* all, const void* rule, std::uint32_t a,

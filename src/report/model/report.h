@@ -24,24 +24,24 @@ const char* name_of(Type type);
 const char* name_of(Status status);
 const char* name_of(Severity severity);
 
-// One frame of a stack: where a call will return to, less one byte (so that it lies in the call).
+// One frame of a stack: the return address less one, so that it lies within the call.
 struct Frame {
   std::uint64_t address = 0;    // in the process
   std::string module;           // path of the mapped file; empty: none (code made at run time)
   std::string build_id;         // hexadecimal; empty: the module has none
   std::uint64_t offset = 0;     // address - load bias: the address that symbol tables speak of
-  const char* label = nullptr;  // stands for no code but says what was done: all of its text
+  const char* label = nullptr;  // the whole text of a frame that is no code ("mmap")
 };
 using Stack = std::vector<Frame>;  // innermost first
 
 struct Finding {
-  std::string_view code;  // this, the advice and the names of the evidence are literals
+  std::string_view code;  // this, the advice and the evidence's names are literals
   Severity severity = Severity::kInfo;
   std::string text;
   std::string_view advice;
   std::vector<std::pair<std::string_view, std::int64_t>> evidence{};
   Stack site{};       // the call site it is about; its names are added to the text (stack_names.h)
-  bool told = false;  // a line not long ago had it in full (told_findings.h)
+  bool told = false;  // a line not long ago had it in full (finding_dedup.h)
 };
 
 // What one call site (a whole stack) allocated. Sampled: estimates, each unbiased by itself.
@@ -67,8 +67,8 @@ struct MemoryFigures {
   std::int64_t live_bytes = 0;
   std::int64_t live_delta_bytes = 0;
   std::optional<std::int64_t> peak_live_bytes;
-  std::optional<std::int64_t> retained_bytes;  // at least: held by malloc and not live
-  // Resident, where it was looked at (address_space.h).
+  std::optional<std::int64_t> retained_bytes;  // held by malloc and not live, at least
+  // Resident bytes, if the address space was read (address_space.h).
   std::optional<std::uint64_t> mapped_bytes;  // anonymous, outside malloc's heaps and the stacks
   std::optional<std::uint64_t> arenas;        // glibc's, the main one included
   std::optional<std::uint64_t> thread_stacks_bytes;
@@ -89,7 +89,7 @@ struct CallFigures {
   std::uint64_t p50_ns = 0;
   std::uint64_t p99_ns = 0;
   std::optional<std::uint64_t> max_ns;
-  // How many failed with which error number, most first; empty where that is not known of all.
+  // How many failed with which error number, most first; empty unless known for all of them.
   std::vector<std::pair<std::int32_t, std::uint64_t>> by_error{};
 };
 
@@ -136,7 +136,7 @@ struct EndDescription {
   std::string reason;  // in words; empty: it did not end, or not abnormally
   std::string signal;  // "SIGSEGV"
   std::optional<std::int64_t> exit_code;
-  std::optional<std::uint64_t> address;  // that a fault was about
+  std::optional<std::uint64_t> address;  // that a fault accessed
   std::optional<std::int32_t> tid;       // the thread that it happened in
   std::uint32_t stack_id = 0;            // of the recording; 0: none
   std::uint64_t pc = 0;                  // of a fault: the frames above it are a signal handler's
@@ -145,8 +145,7 @@ struct EndDescription {
   bool stack_overflow = false;
 };
 
-// What the system says about the process, in its recording or in /proc; every figure by itself may
-// be absent.
+// What the system says about the process, in its recording or in /proc. Each figure may be absent.
 struct ProcessFigures {
   std::optional<std::uint64_t> rss_bytes;
   std::optional<std::uint64_t> peak_rss_bytes;
@@ -163,7 +162,7 @@ struct ProcessFigures {
 };
 
 struct Coverage {
-  const char* mode = "api";         // api: cut by Runtime API traffic; process: a whole run
+  const char* mode = "api";         // api: divided by Runtime API traffic; process: a whole run
   std::vector<std::string> unseen;  // what could not be seen, and why
   std::uint64_t threads_without_slot = 0;
   std::uint64_t rows_refused = 0;
@@ -178,7 +177,7 @@ struct Coverage {
   std::optional<std::uint64_t> sampled_bytes;  // mean distance of two sampled allocations
 };
 
-// What Lambda itself said about an invocation before this one (its own report comes that late).
+// What Lambda itself said about an earlier invocation: its report comes only after ours.
 struct PlatformFigures {
   std::string request_id;
   std::optional<std::uint64_t> billed_ms;
@@ -199,7 +198,7 @@ struct SelfFigures {
 struct Report {
   Type type = Type::kInvoke;
   Status status = Status::kOk;
-  bool late = false;     // printed after the moment it is about
+  bool late = false;     // printed late: after a reset, or past the deadline margin
   std::int32_t pid = 0;  // of the recorded process; 0 unknown
   std::string request_id;
   std::string program;                    // base name of the process's executable

@@ -11,8 +11,8 @@
 
 namespace lamprey::report {
 
-// The parts add up to the whole, exactly. Time in calls is what the call was spent on, the CPU
-// that the kernel used in it included; `cpu_ns` is what the thread used outside of them.
+// The parts add up to the whole, exactly. Time in a call counts as what the call does, including
+// the CPU that the kernel used in it. `cpu_ns` is what the thread used outside of calls.
 struct WallFigures {
   std::uint64_t total_ns = 0;
   std::optional<std::uint64_t> cpu_ns;       // absent (and part of other) when the thread is gone

@@ -15,7 +15,7 @@ namespace lamprey::report {
 namespace {
 
 constexpr std::uint64_t kArena = std::uint64_t{64} << 20U;  // glibc's HEAP_MAX_SIZE, 64-bit
-// An arena that needs more gets a further heap: of its heaps only the newest is not full.
+// An arena that needs more gets another heap: only the newest of its heaps is not full.
 constexpr std::uint64_t kFullHeap = kArena / 16 * 15;
 constexpr std::uint64_t kMaxGuard = std::uint64_t{64} * 1024;
 constexpr std::uint64_t kMaxStack = std::uint64_t{1} << 30U;
@@ -128,7 +128,7 @@ void AddressSpaceReader::close() {
   parser_ = {};
 }
 
-// The kernel goes on behind the last mapping that it gave, whatever has become of it.
+// The kernel continues behind the last mapping that it returned, even if that is gone.
 std::optional<AddressSpace> AddressSpaceReader::read_on(std::int32_t pid, std::uint64_t start,
                                                         std::uint64_t until_ns) {
   if (!is_running(pid, start)) {
@@ -138,7 +138,7 @@ std::optional<AddressSpace> AddressSpaceReader::read_on(std::int32_t pid, std::u
   if (file_ < 0) {
     file_ = open(fmt::format("/proc/{}/smaps", pid).c_str(), O_RDONLY | O_CLOEXEC);
   }
-  std::array<char, 4096> piece;  // what the kernel gives at once
+  std::array<char, 4096> piece;  // what the kernel returns at once
   ssize_t got = 0;
   do {
     got = read(file_, piece.data(), piece.size());

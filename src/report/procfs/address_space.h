@@ -1,6 +1,6 @@
 // What the resident memory of a process consists of, from /proc/<pid>/smaps: the allocator's own
 // areas, thread stacks, files. Reading it costs the kernel a walk over every page (0.3 ms for a
-// small process, 20 ms for 300 MB): not something for every invocation, nor for one alone.
+// small process, 20 ms for 300 MB): too much for every invocation, and spread over several.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,8 @@
 
 namespace lamprey::report {
 
-// Resident bytes by kind. glibc's arenas are told by their place: heaps of 64 MiB, aligned to that.
+// Resident bytes by kind. glibc's arenas are recognised by their place: heaps of 64 MiB, aligned to
+// that.
 struct AddressSpace {
   std::uint64_t heap_bytes = 0;  // [heap]: glibc's main arena
   std::uint64_t arenas = 0;      // further arenas: heaps that are not full
@@ -47,8 +48,8 @@ class AddressSpaceReader {
   AddressSpaceReader& operator=(AddressSpaceReader&&) = delete;
   ~AddressSpaceReader();
 
-  // Begins, or goes on where it stopped, until CLOCK_MONOTONIC passed `until_ns`. Nothing when that
-  // was before the end, or when it is not that very process (see process.h).
+  // Begins, or continues where it stopped, until CLOCK_MONOTONIC passes `until_ns`. Nothing when
+  // that comes before the end, or when the pid now belongs to another process (see process.h).
   std::optional<AddressSpace> read_on(std::int32_t pid, std::uint64_t start,
                                       std::uint64_t until_ns);
 

@@ -82,7 +82,7 @@ std::optional<ThreadLook> look_at_thread(std::int32_t pid, std::int32_t tid) {
   return look;
 }
 
-// "0100007F:1F90" of /proc/net/tcp, or its 32-digit sibling: addresses are printed as words in the
+// "0100007F:1F90" of /proc/net/tcp, or 32 digits for IPv6: addresses are printed as words in the
 // machine's byte order, ports as numbers.
 std::string address_of(std::string_view text) {
   const std::size_t colon = text.find(':');
@@ -101,7 +101,7 @@ std::string address_of(std::string_view text) {
   return ip4 || mapped ? fmt::format("{}:{}", out, port) : fmt::format("[{}]:{}", out, port);
 }
 
-// Inode → connection, for those that are being made or wait for something to read.
+// Inode → connection, for those that are being made or have nothing to read.
 std::map<std::uint64_t, SocketLook> connections(std::int32_t pid, const std::string& except) {
   std::map<std::uint64_t, SocketLook> found;
   for (const char* table : {"tcp", "tcp6"}) {

@@ -1,4 +1,4 @@
-// A close look at a living process that is about to be killed for being late: which threads
+// A close look at a living process that is about to be killed at its deadline: which threads
 // compute, and which connections an event loop may be waiting for. Read from /proc; what /proc does
 // not show is absent. Nothing from recordings lives here.
 //
@@ -21,7 +21,7 @@ struct ThreadLook {
 inline constexpr std::size_t kMaxThreads = 512;
 std::vector<ThreadLook> look_at_threads(std::int32_t pid);
 
-// A TCP connection of the process that is not at rest.
+// A TCP connection that the process may be waiting for.
 struct SocketLook {
   std::int32_t descriptor = -1;
   bool connecting = false;  // SYN sent, no answer; else established with nothing to read

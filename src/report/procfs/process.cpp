@@ -1,5 +1,5 @@
 // Figures of a process; see the header. This runs between the end of an invocation and the next,
-// where each µs is the function's.
+// where each µs costs the function.
 #include "report/procfs/process.h"
 
 #include <dirent.h>
@@ -54,7 +54,8 @@ std::string_view after_comm(std::string_view stat) {
   return end == std::string_view::npos ? std::string_view{} : stat.substr(end + 1);
 }
 
-// Of the text of /proc/<pid>/stat; nothing of a process that has ended, waited for or not.
+// The start time in the text of /proc/<pid>/stat; nothing for a process that has ended, whether its
+// parent waited for it or not.
 std::optional<std::uint64_t> start_in(std::string_view stat) {
   const std::string_view fields = after_comm(stat);
   const std::string_view state = word(fields, 0);
@@ -89,7 +90,7 @@ std::optional<std::uint64_t> count_entries(const std::string& path) {
   return count;
 }
 
-// prlimit(2) is one call where the text of /proc/<pid>/limits is three and sixteen lines to print.
+// prlimit(2) is one call. Reading /proc/<pid>/limits is three, and the kernel prints sixteen lines.
 std::optional<std::uint64_t> most_descriptors(std::int32_t pid) {
   rlimit limit{};
   if (prlimit(pid, RLIMIT_NOFILE, nullptr, &limit) == 0) {

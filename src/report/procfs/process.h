@@ -13,20 +13,20 @@ namespace lamprey::report {
 // it is a zombie.
 std::optional<std::uint64_t> process_start(std::int32_t pid);
 
-// Whether that very process (not another one with its number) runs. `start` 0 means unknown and
-// gives false.
+// Whether that very process runs, not another one with its pid. `start` 0 means unknown and gives
+// false.
 bool is_running(std::int32_t pid, std::uint64_t start);
 
 // One process, looked at often. Its files stay open (see KernelFile). Not thread-safe.
 class ProcessView {
  public:
-  // Neither needs to exist; `start` as process_start() gave it, 0 unknown.
+  // The process need not exist. `start`: from process_start(); 0: unknown.
   ProcessView(std::int32_t pid, std::uint64_t start);
 
   // Whether that very process runs.
   bool runs();
-  // What can be read about it right now: levels and counters since its start. Empty when it is not
-  // that very process. tmp_* are of /tmp whoever asks.
+  // What can be read about it right now: levels, and counters since its start. Empty when the pid
+  // belongs to another process. tmp_* are of /tmp as the caller sees it.
   ProcessFigures figures();
 
  private:

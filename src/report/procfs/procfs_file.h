@@ -1,4 +1,5 @@
-// Texts of the kernel: files of /proc and of control groups. What they say is for others to know.
+// Reads the kernel's text files: those of /proc and of control groups. Nothing here knows what they
+// say.
 #pragma once
 
 #include <cstddef>
@@ -6,12 +7,12 @@
 
 namespace lamprey::report {
 
-// At most so many bytes of a file; empty when it cannot be read.
+// At most `most` bytes of a file; empty when it cannot be read.
 std::string read_kernel_text(const std::string& path, std::size_t most = std::size_t{16} * 1024);
 
-// One that is read again and again: held open, which saves two thirds of the time (4 for 13 µs for
-// /proc/<pid>/stat). A file below /proc/<pid> stays that process's: once it has ended the text is
-// empty, whoever has its number then. Not thread-safe.
+// A file that is read again and again. It stays open, which saves two thirds of the time (4 µs
+// instead of 13 for /proc/<pid>/stat). An open file below /proc/<pid> stays that process's: once it
+// has ended the text is empty, whoever has its pid then. Not thread-safe.
 class KernelFile {
  public:
   explicit KernelFile(std::string path);

@@ -1,4 +1,4 @@
-// Accounts of ends; see the header.
+// How a process ended, in words; see the header.
 #include "report/text/end_description.h"
 
 #include <fmt/format.h>
@@ -47,8 +47,8 @@ constexpr std::array kCodes = {
     Code{SIGILL, ILL_ILLOPN, "illegal instruction"},
     Code{SIGILL, ILL_PRVOPC, "privileged instruction"}};
 
-// The kernel grows a stack no further than its limit, and leaves a gap of 1 MB below it: a fault
-// there, near the stack pointer, is a stack that ran out.
+// The kernel grows a stack up to its limit, and keeps a gap of 1 MB below it. A fault there, near
+// the stack pointer, is a stack overflow.
 constexpr std::uint64_t kNearStack = std::uint64_t{1} << 20U;
 
 bool is_stack_overflow(const recording::Death& death) {
@@ -91,7 +91,8 @@ std::string fault_text(const recording::Death& death) {
 
 std::string abort_text(const recording::Death& death) {
   const std::string message = message_of(death);
-  // A mangled type's name begins with its length, or N, St, S, P ...; libc's messages have blanks.
+  // A mangled type name begins with its length, or with N, St, S, P ...; libc's messages contain
+  // blanks.
   if (death.kind == DeathKind::kAbort && !message.empty() &&
       message.find(' ') == std::string::npos) {
     return fmt::format("abort(): uncaught C++ exception of type {}", message);
@@ -100,7 +101,7 @@ std::string abort_text(const recording::Death& death) {
 }
 
 std::string signal_text(const recording::Death& death, std::int32_t pid) {
-  // abort() uses tgkill(2): a plain kill(2) of oneself is another thing to look for.
+  // abort() uses tgkill(2), so a plain kill(2) of oneself has another cause.
   const bool by_kill =
       death.kind == DeathKind::kSignal && death.code == SI_USER && death.message[0] == '\0';
   if (death.signal == SIGABRT && (death.sender == 0 || death.sender == pid) && !by_kill) {
@@ -155,7 +156,7 @@ SelfReport to_account(const recording::Death& death, std::int32_t pid) {
   return account;
 }
 
-// A call of abort() or raise() whose signal did not arrive may have been survived.
+// The process may survive a call of abort() or raise() whose signal does not arrive.
 bool is_believable(const recording::Death& death, std::uint64_t last_mark_ns) {
   return death.state == DeathState::kWritten && death.at.mono_ns >= last_mark_ns;
 }

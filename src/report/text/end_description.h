@@ -1,5 +1,5 @@
-// How a process ended, in words: from the account that it left in its recording. Who else has a say
-// (the platform, a wait status, the kernel's counters) is weighed elsewhere. Pure.
+// How a process ended, in words, from what it wrote in its recording. The platform's word, a wait
+// status and the kernel's counters are weighed elsewhere. Pure.
 #pragma once
 
 #include <cstdint>
@@ -19,15 +19,15 @@ struct SelfReport {
   std::uint64_t mono_ns = 0;  // when
 };
 
-// The last word of the process; nothing when it left none, or went on living afterwards
-// (`last_mark_ns`: of the newest START, response or END, CLOCK_MONOTONIC).
+// What the process wrote last about its end. Nothing when it wrote none, or lived on afterwards
+// (`last_mark_ns`: the newest START, response or END, CLOCK_MONOTONIC).
 std::optional<SelfReport> self_report_of(const recording::Header& header,
                                          std::uint64_t last_mark_ns);
 
 // "SIGSEGV"; "signal 40" for one without a name.
 std::string signal_name(int number);
 
-// Whether the signal says "this program is at fault", not "somebody wants it gone".
+// Whether the signal means that the program is at fault, not that somebody wants it to end.
 bool is_fault(int number);
 
 }  // namespace lamprey::report

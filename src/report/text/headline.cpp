@@ -50,7 +50,8 @@ std::string init_subject(const Report& report) {
                      report);
 }
 
-// What is worth a word in a headline: a hundredth, and where nobody knows of what, 100 us.
+// The least time that a headline mentions: a hundredth of the duration, or 100 us if that is
+// unknown.
 std::uint64_t worth_telling_ns(const Report& report) {
   return report.duration_ns.value_or(report.init_ns.value_or(10'000'000)) / 100 + 1;
 }
@@ -91,7 +92,7 @@ std::string subject(const Report& report) {
   return "Took";
 }
 
-// "61 ms CPU + 240 ms network (dynamodb.eu-west-1…) + 88 ms DNS": parts of a hundredth and more.
+// "61 ms CPU + 240 ms network (dynamodb.eu-west-1…) + 88 ms DNS": the parts worth telling.
 std::string parts_of(const Report& report) {
   const WallFigures& wall = *report.wall;
   std::string text;
@@ -118,7 +119,7 @@ std::string parts_of(const Report& report) {
 
 void add_headline(Report& report) {
   std::string text = subject(report);
-  // Of what was killed the account is open: what the threads were in says more.
+  // Where an invocation was killed, the account is incomplete: what the threads were in says more.
   const bool whole = report.status == Status::kOk || report.status == Status::kError;
   const std::string parts = report.wall && whole ? parts_of(report) : std::string();
   if (!parts.empty()) {

@@ -1,11 +1,11 @@
-// The one sentence a person on call reads first. Adds to a report; reads nothing else.
+// The one sentence a person on call reads first. Reads only the report, and adds to it.
 #pragma once
 
 #include "report/model/report.h"
 
 namespace lamprey::report {
 
-// After the findings.
+// Call it after the findings were added.
 void add_headline(Report& report);
 
 }  // namespace lamprey::report

@@ -13,8 +13,9 @@ symbols::Place place_of(const Frame& frame, std::int32_t pid) {
   return {pid, frame.address, frame.module, frame.build_id, frame.offset};
 }
 
-// Frames of the C++ library by which memory is asked for: "operator new", "std::vector<...>::...",
-// also with a result type before it. Many, long, and never where a leak is mended.
+// Frames of the C++ library through which memory is allocated: "operator new",
+// "std::vector<...>::...", also with a result type before it. They are many and long, and a leak is
+// never fixed there.
 bool is_of_library(std::string_view name) {
   for (const std::string_view prefix : {"operator new", "std::", "__gnu_cxx::"}) {
     if (name.starts_with(prefix)) {
@@ -25,8 +26,8 @@ bool is_of_library(std::string_view name) {
   return blank != std::string_view::npos && name.substr(blank + 1).starts_with("std::");
 }
 
-// The stack for a finding, whose text is short: from the innermost frame of somebody's own code on,
-// where there is one; a label stays in front.
+// The stack for a finding, whose text is short: from the innermost frame that is not the C++
+// library's, if there is one. A label stays in front.
 Stack own_part(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer) {
   const std::size_t first = !stack.empty() && stack[0].label != nullptr ? 1 : 0;
   const std::size_t most = std::min(stack.size(), kMaxFramesNamed);
@@ -44,10 +45,9 @@ bool is_made_at_run_time(const Frame& frame) {
   return frame.label == nullptr && frame.module.empty();
 }
 
-// The frames of a stack that are shown. Where a perf map names code made at run time (Python's
-// functions, JavaScript's), what lies between two such frames and in the interpreter's own file is
-// how one function calls the other, three or four frames for each: it would take the room of the
-// functions themselves.
+// The frames of a stack that are shown. A perf map names code made at run time (Python's functions,
+// JavaScript's). Between two such frames lie three or four of the interpreter's own, which only
+// show how one function calls the other. They are left out: they would take the functions' room.
 class Shown {
  public:
   explicit Shown(const Stack& stack) : stack_(stack) {
@@ -62,7 +62,8 @@ class Shown {
     return i <= first_ || i >= last_ || stack_[i].module.empty() ||
            stack_[i].module != stack_[first_ + 1].module;
   }
-  // The innermost and the outermost frame of code made at run time; the same index: fewer than two.
+  // The innermost and the outermost frame of code made at run time; equal if there are fewer than
+  // two.
   std::size_t first() const { return first_; }
   std::size_t last() const { return last_; }
 
@@ -82,7 +83,7 @@ void want(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer)
   }
 }
 
-// Whether there is a map that names them: addresses in no known module look the same.
+// Whether a perf map names them. Without one, an address in no known module may be anything.
 bool has_names(const Shown& shown, const Stack& stack, std::int32_t pid,
                symbols::Symbolizer& symbolizer) {
   return shown.first() < shown.last() &&
@@ -117,7 +118,7 @@ std::string stack_text(const Stack& stack, std::int32_t pid, symbols::Symbolizer
 void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t until_ns) {
   static std::vector<MemorySite> none;
   std::vector<MemorySite>& sites = report.memory ? report.memory->sites : none;
-  // What an end was about first: its line is the last that can have names.
+  // The end's stack first: after its line no other can give these names.
   want(report.death.stack, report.pid, symbolizer);
   for (const Blocked& blocked : report.blocked) {
     want(blocked.stack, report.pid, symbolizer);
@@ -136,7 +137,7 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
     }
   }
   for (MemorySite& site : sites) {
-    if (!site.stack.empty()) {  // else it says so
+    if (!site.stack.empty()) {  // else the text says "(stack not kept)"
       site.stack_text = stack_text(site.stack, report.pid, symbolizer);
     }
   }

@@ -14,13 +14,13 @@ namespace lamprey::report {
 inline constexpr std::size_t kMaxFramesNamed = 16;
 inline constexpr std::size_t kMaxStackText = 1000;  // bytes
 
-// The text of every stack in the report, once: sites, and what findings are about. Looks names up
-// until CLOCK_MONOTONIC passes `until_ns`; what has no name by then reads "?? (module +0x...)", and
-// has one when it is asked for again.
+// Fills in the text of every stack in the report: sites, and what findings are about. Looks up
+// names until CLOCK_MONOTONIC passes `until_ns`. A frame without a name by then reads "?? (module
+// +0x...)", and has one when it is asked for again.
 void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t until_ns);
 
-// One stack, innermost first, with the names that are known so far. A longer one keeps its inner
-// frames and ends with "...".
+// One stack, innermost first, with the names that are known so far. One that is too long keeps its
+// inner frames and ends with "...".
 std::string stack_text(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer,
                        std::size_t most = kMaxStackText);
 
