@@ -101,7 +101,7 @@ void fill_identity(recording::Header& h, int pid, unsigned long start, const cha
   h.flags |= g_sizes_by_header ? recording::kFlagUsableByHeader : 0;
   h.flags |= g_follow_children ? recording::kFlagFollowChildren : 0;
   h.flags |= g_concurrent ? recording::kFlagConcurrent : 0;
-  // A program with an allocator linked in binds its calls to that: they never reach us.
+  // A program that links an allocator in calls that one directly: those calls never reach us.
   h.flags |=
       g_real.default_malloc != hooks::lamprey_own_malloc() ? recording::kFlagForeignAllocator : 0;
 }
@@ -238,7 +238,7 @@ void __attribute__((constructor(101))) attach() {
   ending::attach();
   stack::attach(__builtin_return_address(0));
   memory::mappings::attach();
-  // Of a bad value the companion tells, or `lamprey run`.
+  // A bad value is reported by the companion, or by `lamprey run`.
   memory::sampler::attach(environment_value("LAMPREY_SAMPLE_BYTES"));
   if (exact) {
     header.exact = exact::install(*g_writer.kernel());

@@ -18,7 +18,7 @@ struct ElfNote {
   std::uint32_t text_bytes;
 };
 
-// Calls `wanted` with each note until it returns true. Whether it did.
+// Calls `wanted` with each note until it returns true; returns whether one did.
 template <class Wanted>
 bool find_note(const std::uint8_t* at, const std::uint8_t* end, Wanted wanted) {
   constexpr auto padded = [](std::uint32_t bytes) {

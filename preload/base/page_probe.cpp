@@ -13,7 +13,7 @@ std::uint64_t g_generation = 1;  // so that an entry of 0 is nobody's
 
 namespace {
 
-std::uint64_t g_forgotten = 0;  // how often anything was: whoever asks meanwhile must not remember
+std::uint64_t g_forgotten = 0;  // how often pages were forgotten: older answers are void
 
 constexpr std::uintptr_t kPages = std::uintptr_t{1} << (kIndexBits + kTagBits);
 
@@ -34,7 +34,7 @@ bool __attribute__((noinline)) ask(std::uintptr_t page) {
   }
   std::uint64_t& place = place_of(page);
   __atomic_store_n(&place, entry, __ATOMIC_SEQ_CST);
-  // Either whoever forgets finds the entry, or it is found here that somebody forgot.
+  // Either forget() finds the entry, or this finds that it ran meanwhile.
   if (__atomic_load_n(&g_forgotten, __ATOMIC_SEQ_CST) != forgotten) {
     store(place, 0);
   }
@@ -114,7 +114,7 @@ void forget(std::uintptr_t begin, std::uintptr_t end) {
   }
 }
 
-// What is being asked at this moment is stored with the generation before.
+// An answer that is still on its way is stored with the old generation.
 void forget_all() { __atomic_fetch_add(&g_generation, 1, __ATOMIC_SEQ_CST); }
 
 }  // namespace lamprey::preload::page_probe

@@ -1,6 +1,6 @@
 // While one lives, no signal handler runs in this thread. For the few places that hold something
-// which a handler might ask for: one that met it taken by the thread that it interrupted would wait
-// for itself, and one that left by siglongjmp would leave it taken for ever.
+// which a handler might ask for: a handler that asks for what its own thread holds would wait for
+// ever, and one that left by siglongjmp would leave it held for ever.
 //
 // Two system calls (rt_sigprocmask); never on a path that every call takes. Signal-safe.
 #pragma once

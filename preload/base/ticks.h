@@ -22,8 +22,8 @@ inline std::uint64_t read_clock(clockid_t id) {
          static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-// About so many ticks, for thresholds: nothing that is printed may come of it. Counters run at 1 to
-// 5 GHz on x86-64; arm64 says its frequency.
+// An estimate, for thresholds only: never for a figure that is printed. Counters run at 1 to 5 GHz
+// on x86-64; arm64 says its frequency.
 inline std::uint64_t ticks_for(std::uint64_t ns) {
 #if defined(__aarch64__)
   std::uint64_t frequency = 0;

@@ -126,7 +126,7 @@ bool claim(Death& record) {
   return mine;
 }
 
-// The signal of a call that has left its account: who called is known from there.
+// Whether the signal follows from a call that was reported already: that record has the caller.
 bool completes(const SelfReport& account, const Death& record, std::int32_t tid) {
   return account.kind == DeathKind::kSignal && may_have_survived(record) && record.tid == tid &&
          record.signal == account.signal;
@@ -137,7 +137,7 @@ bool is_exit(DeathKind kind) {
          kind == DeathKind::kImmediateExit;
 }
 
-// on_exit(3): the only one who is told what main returned.
+// on_exit(3): only its handlers are told what main returned.
 void on_exit_status(int status, void*) {
   if (is_ours()) {
     write({DeathKind::kExit, status, 0, 0, 0, 0, 0, 0, nullptr}, false);

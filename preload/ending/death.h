@@ -28,12 +28,12 @@ struct SelfReport {
   const void* context = nullptr;  // of a signal handler: what it interrupted
 };
 
-// Writes the account, unless one stands there already that can only be the truth. `with_stack`:
-// also the calling thread's. Call only when is_ours().
+// Writes the report, unless a final one is there already. `with_stack`: also the calling thread's
+// stack. Call only when is_ours().
 void write(const SelfReport& account, bool with_stack);
 
 // At attach: what libc and the C++ runtime keep for the end (abort's message, the exception in
-// flight) is looked up, and who returns from main is listened for.
+// flight) is looked up, and a handler is set for a return from main.
 void attach();
 
 // libc's last words before it aborted ("free(): double free detected in tcache 2"), or NULL.

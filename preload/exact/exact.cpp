@@ -101,8 +101,8 @@ bool is_new_glibc(const char* version) {
   return !starts_with(version, "2.") || minor >= 41;
 }
 
-// glibc keeps account of it since 2.32; before, the number of links of /proc/self/task is 2 and one
-// for each thread (proc(5)). The first is asked first: an emulator's own threads are in the second.
+// glibc says so since 2.32; before, the number of links of /proc/self/task is 2 and one for each
+// thread (proc(5)). The first is asked first: an emulator's own threads are in the second.
 bool has_one_thread() {
   if (const void* single = ::dlsym(RTLD_DEFAULT, "__libc_single_threaded")) {
     return *static_cast<const char*>(single) != 0;
@@ -175,8 +175,8 @@ bool in_reach(std::uintptr_t from, std::uintptr_t to) {
   return distance > -kReach && distance < kReach;
 }
 
-// A jump, and nothing in the rest, where nobody comes. No call may be made here: libc's code is
-// half changed while this runs.
+// A jump; the bytes after it, which are never reached, become nops. No call may be made here:
+// libc's code is half changed while this runs.
 constexpr std::uint8_t kNothing = 0x90;  // x86-64's nop
 [[gnu::always_inline]] inline void lead(const SyscallSite& site, std::uintptr_t text,
                                         std::uintptr_t stub) {

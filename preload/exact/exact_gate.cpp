@@ -46,7 +46,7 @@ extern "C" {
   return kinds;
 }();
 
-// The moment at which the call is made; 0: it is not to be counted.
+// The time at which the call is made; 0: it is not to be counted.
 [[gnu::visibility("hidden"), gnu::used]] std::uint64_t lamprey_exact_enter() {
   return recording_here() ? ticks() : 0;
 }

@@ -45,8 +45,8 @@ std::uint32_t branch(const void* from, std::uintptr_t to) {
 
 }  // namespace
 
-// Where the kernel puts it of itself is as a rule beside what was mapped last, which is our library
-// and libc; whether it is near enough is the caller's to see.
+// The kernel as a rule puts it beside what was mapped last, which is our library and libc. The
+// caller checks whether it is near enough.
 bool prepare_stubs() {
   const long at = raw_syscall(SYS_mmap, 0, sizeof(Stub) * kStubs, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

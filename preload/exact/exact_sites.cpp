@@ -59,8 +59,8 @@ std::size_t number_before(const std::uint8_t* text, std::size_t at, std::uint32_
   return 0;
 }
 
-// Of the bytes around `syscall` at `at`, the shape; nothing when there is none. `untouched` is set
-// when the number says so.
+// The shape of the bytes around `syscall` at `at`; nothing when they have none. Sets `untouched`
+// when the number is of such a kind.
 bool shape_at(const std::uint8_t* text, std::size_t bytes, std::size_t at, SyscallSite& site,
               bool& untouched) {
   const auto offset = static_cast<std::uint32_t>(at);
@@ -157,7 +157,7 @@ class Search {
     SyscallSite site{};
     bool untouched = false;
     if (!shape_at(text_.bytes, text_.size, at, site, untouched)) {
-      // How much before it is copied is seen later: here it is the call alone.
+      // Only the call for now: how much before it is copied is decided later.
       site = {static_cast<std::uint32_t>(at), kSyscallBytes, kSyscallBytes, Shape::kCopied, -1, 0};
     }
     const SyscallSite* before = found_.sites != 0 ? &sites_[found_.sites - 1] : nullptr;

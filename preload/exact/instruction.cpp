@@ -170,7 +170,7 @@ void read_mapped(Cursor& cursor, std::uint32_t map) {
   cursor.failed = cursor.failed || map > 6 || map == 0;
 }
 
-// Arithmetic, moves, lea; with registers or memory. What is left out is moved by nobody.
+// Arithmetic, moves, lea; with registers or memory. Others are never moved.
 bool is_simple(std::uint8_t opcode) {
   const bool arithmetic = opcode < 0x40 && (opcode & 7U) < 6;
   const bool moves = (opcode >= 0x88 && opcode <= 0x8B) || (opcode >= 0xB0 && opcode <= 0xBF) ||
@@ -263,7 +263,7 @@ Instruction read_instruction(const std::uint8_t* code, std::size_t room) {
   if (cursor.failed) {
     return {};
   }
-  // An operand of 4 GiB's addresses (67) is no matter of where the instruction stands, but rare.
+  // A 32-bit address operand (67) could be moved too, but is rare.
   return {static_cast<std::uint8_t>(cursor.at), static_cast<std::uint8_t>(cursor.relative_at),
           cursor.simple && !prefixes.address32};
 }

@@ -182,7 +182,7 @@ void* __attribute__((noinline)) malloc_unusual(std::size_t size) {
   return available(g_real.malloc) ? count(g_real.malloc(size), size) : take_from_arena(size);
 }
 
-// After the real call: a large block was a mapping of its own, perhaps, and is one no more.
+// After the real call: a large block may have been a mapping of its own, which is gone now.
 void forget_pages(const void* block, std::size_t usable) {
   if (usable >= kLargeBlock) {
     const auto begin = reinterpret_cast<std::uintptr_t>(block);
@@ -357,7 +357,7 @@ LAMPREY_HOOK(int, posix_memalign, void** into, std::size_t alignment, std::size_
     return *into == nullptr ? ENOMEM : 0;
   }
   const int error = g_real.posix_memalign(into, alignment, size);
-  if (error != EINVAL) {  // EINVAL: not an allocation that failed but no allocation at all
+  if (error != EINVAL) {  // EINVAL: nothing was allocated or tried
     count_outer(error == 0 ? *into : nullptr, size);
   }
   return error;
@@ -395,8 +395,7 @@ LAMPREY_HOOK(void*, pvalloc, std::size_t size) {
   return count(g_real.pvalloc(size), size);
 }
 
-// A second, hidden name, because the address of an exported function is the dynamic linker's to
-// say.
+// A second, hidden name: the dynamic linker decides what address an exported one has.
 extern "C" __attribute__((alias("malloc"), visibility("hidden"))) void* hidden_malloc(std::size_t);
 
 namespace lamprey::preload::hooks {

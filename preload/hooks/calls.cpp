@@ -1,4 +1,4 @@
-// The hooks that need nothing but their row in symbols.def. Those written by hand:
+// The hooks that need nothing but their row in the tables of symbols.def. Those written by hand:
 // calls_irregular.cpp.
 #include "preload/hooks/waits.h"
 

@@ -9,8 +9,7 @@
 namespace lamprey::preload::hooks {
 namespace {
 
-// Not in the hooks themselves: what it keeps in registers, each would save and restore for a lock
-// that is free.
+// Not inlined into the hooks: each would save and restore its registers even for a free lock.
 template <Call kCall, class Policy, class Lock, class... Arguments>
 [[gnu::noinline]] int wait_for(const char* symbol, Lock& lock_function, void* lock,
                                Arguments... arguments) {

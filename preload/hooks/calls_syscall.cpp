@@ -8,8 +8,7 @@
 namespace lamprey::preload::hooks {
 namespace {
 
-// Of the headers that this is built with, those of Debian 10 lack them; numbers are the same on
-// every architecture from 424 on.
+// Debian 10's headers lack them. From 424 on numbers are the same on every architecture.
 constexpr long kOpenAt2 = 437;
 constexpr long kAccessAt2 = 439;
 constexpr long kEpollWait2 = 441;

@@ -104,8 +104,8 @@ void fill_registers(ending::SelfReport& account, const void* context) {
 #endif
 }
 
-// The thread that is writing its account, and the signal that kills it: a walk over a ruined stack
-// may fault itself, and then the process dies of what it was dying of.
+// The thread that is writing its report, and the signal that kills it. A walk over a ruined stack
+// may fault; the process then still dies by the first signal.
 std::int32_t g_dying_tid = 0;
 int g_dying_of = 0;
 

@@ -33,8 +33,8 @@ struct Entry {
   recording::InFlight outer;
 };
 
-// A descriptor of kSame leaves what the thread's call before was on: poll() of one descriptor is
-// nearly always of that, and where it really points cannot be read before the kernel has judged it.
+// kSame keeps the descriptor of the thread's call before. poll() of one descriptor is nearly always
+// about that one, and its argument must not be read before the kernel has accepted it.
 inline constexpr int kSame = -2;
 
 // The stack of a call that may block, 0 for others; taken before the clock is read. A plain read()

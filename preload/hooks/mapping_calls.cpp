@@ -170,8 +170,8 @@ int __attribute__((noinline)) recorded_mprotect(void* address, std::size_t size,
   return result;
 }
 
-// Of growth only that of a mapping which is followed is sampled: nothing else tells memory from a
-// file that was mapped.
+// Growth is sampled only where the mapping is followed: otherwise memory cannot be told from a
+// mapped file.
 void count_remap(const memory::mappings::Moving& moving, std::uintptr_t from, std::size_t had,
                  std::uintptr_t at, std::size_t bytes, const void* caller) {
   shared_add(totals().remaps, 1);

@@ -51,7 +51,8 @@ bool was_for_child(const void* condition, const Spent& spent) {
     return false;
   }
   for (Signalled& entry : g_signalled) {
-    // Within this wait, most of which the other thread had waited too.
+    // Signalled during this wait, and the other thread waited for its child for at least half as
+    // long.
     if (__atomic_load_n(&entry.condition, __ATOMIC_ACQUIRE) == condition &&
         load(entry.at) >= spent.begin && load(entry.at) <= spent.end &&
         load(entry.ticks) >= spent.ticks / 2) {

@@ -13,7 +13,7 @@ namespace lamprey::preload::hooks {
 
 // -- poll, select, epoll ----------------------------------------------------------------------
 
-// A wait that nobody ended was for the time to pass; one that failed, for nothing that we know.
+// A wait that ran out of time is charged as sleep; the cause of one that failed is unknown.
 struct Waits : NoFdOp {
   using NoFdOp::NoFdOp;
   static CallClass nobody(int result) { return result == 0 ? CallClass::kSleep : CallClass::kWait; }

@@ -115,7 +115,8 @@ void account_file(Target& target, const Spent& spent, Direction way) {
   }
 }
 
-// What the thread has mostly waited for since it last woke somebody. Waiting for work is none.
+// What the thread has mostly waited for since it last woke somebody. Waiting for work does not
+// count.
 std::uint32_t work_done(recording::ThreadSlot& slot) {
   static constexpr CallClass kWork[] = {CallClass::kFile, CallClass::kNetwork, CallClass::kDns,
                                         CallClass::kChild, CallClass::kSleep};
@@ -133,7 +134,8 @@ std::uint32_t work_done(recording::ThreadSlot& slot) {
   return static_cast<std::uint32_t>(most) + 1;
 }
 
-// Whoever waits for the other end will be woken by this: for what this thread had been doing.
+// This wakes whoever waits at the other end: its wait is charged to what this thread had waited
+// for.
 void woke(const Descriptor& entry, int fd) {
   recording::ThreadSlot* slot = current_slot();
   const int reader = entry.other != 0 ? entry.other - 1 : fd;
@@ -178,7 +180,7 @@ bool is_error(const Spent& spent) {
          errno != EINPROGRESS && errno != EALREADY && errno != EISCONN;
 }
 
-// All that the inline used() leaves: other kinds, other threads' files, failures.
+// What the inline account_io() leaves: other kinds, other threads' files, failures.
 CallClass __attribute__((noinline))
 account_io_slow(int fd, CallClass by_name, Spent spent, Direction way) {
   Descriptor& entry = g_writer.descriptor(fd);

@@ -17,7 +17,8 @@ using recording::Target;
 using recording::TargetKind;
 using recording::Writer;
 
-// As of the last chdir; empty: unknown. Written by whoever changes it, torn at worst for a moment.
+// As of the last chdir; empty: unknown. Written by the thread that changes it: another may see it
+// torn for a moment.
 char g_directory[paths::kBytes];
 
 // Without a slash at its end; empty: unknown.

@@ -28,7 +28,7 @@ struct Address {
 };
 
 struct Name {
-  std::uint32_t version;  // even: as it is to stay for now; odd: it is being written; 0: empty
+  std::uint32_t version;  // even: complete; odd: it is being written; 0: empty
   Address address;
   char host[64];
 };
@@ -111,7 +111,7 @@ Host host_of(const sockaddr_storage& from) {
   return host;
 }
 
-// The same host to a reader: of one name and port, whichever of its addresses was taken.
+// Whether a reader would call it the same host: same name and port, whichever address was used.
 bool is(const Target& target, const Host& host, std::uint16_t port) {
   if (__atomic_load_n(&target.ready, __ATOMIC_ACQUIRE) == 0 || target.port != port) {
     return false;

@@ -58,7 +58,7 @@ constexpr std::size_t kConversations = 64;
 static_assert(kConversations < kTls);
 constinit Conversation g_conversations[kConversations] = {};
 
-// Values of Conversation::word; 0: free. Nobody waits for one: who finds it held goes on.
+// Values of Conversation::word; 0: free. No thread waits for one: whoever finds it held goes on.
 enum Stage : std::uint32_t {
   kOpen = 1,  // of a descriptor, and in nobody's hands
   kHeld = 2,
@@ -91,7 +91,7 @@ void release(Conversation& c) {
   }
 }
 
-// Whoever holds `c` wants no more of it. The number may be another connection's by now.
+// Frees `c`, which the caller holds. The descriptor may be another connection's by now.
 void drop(Conversation& c) {
   const auto mine = static_cast<std::uint8_t>(&c - g_conversations + 1);
   recording::exchange_if(g_descriptor[c.fd], mine, kPlain);

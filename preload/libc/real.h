@@ -1,9 +1,9 @@
 // The functions that the hooks stand in front of: a table of pointers, one per row of
 // symbols.def, filled once. No hook lives here.
 //
-// The truth is dlsym(RTLD_NEXT): whatever would have been called without us, which may be
-// another preload's malloc. Where glibc has two versions of a symbol, dlsym before glibc 2.36 gives
-// the oldest (BZ #14932): real.cpp asks for those by version.
+// They come from dlsym(RTLD_NEXT): what would have been called without us, perhaps another
+// preload's malloc. Where glibc has two versions of a symbol, dlsym before glibc 2.36 gives the
+// oldest (BZ #14932): real.cpp asks for those by version.
 #pragma once
 
 #include <netdb.h>

@@ -173,8 +173,8 @@ void for_each_piece(std::uintptr_t begin, std::uintptr_t end, Moment before, Kin
   }
 }
 
-// An entry that another has come to lie upon: its mapping is gone, and who unmapped it has not said
-// so yet.
+// An entry that a newer one overlaps: its mapping is gone, but the thread that unmapped it has not
+// yet said so.
 bool is_outlived(const Moving& moving, std::uint32_t index) {
   const Piece& piece = moving.pieces[index];
   for (std::uint32_t i = 0; i < moving.count; ++i) {

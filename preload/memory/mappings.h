@@ -2,11 +2,11 @@
 // lock. Pieces may be unmapped, replaced (MAP_FIXED) or moved (mremap), as allocators do that want
 // an aligned piece and give head and tail back.
 //
-// Order. Another thread may be given a range the moment it is unmapped, and be entered here before
-// the thread that unmapped it is: so each entry has a number, a number is read before the real
-// call (now()), and what the call ended are only entries not younger than that. Nothing has to be
-// put back when the real munmap fails. An entry that has outlived its mapping for that moment may
-// be ended by whoever unmaps the place next: it is, so or so.
+// Order. Another thread may be given a range the moment it is unmapped, and enter it here before
+// the first thread has removed its own entry. So each entry has a number, the caller reads the
+// newest number before the real call (now()), and the call ends only entries that are not younger.
+// Nothing has to be put back when the real munmap fails. An entry that briefly outlives its mapping
+// may also be ended by whoever unmaps the range next: the result is the same.
 //
 // Cost: a look at every entry in use (two loads each, ~1 us when all 2,048 are), against a system
 // call that splits and flushes. An entry of which another thread takes a part is waited for, but

@@ -113,7 +113,7 @@ take(ThreadSlot& slot, const void* block, std::size_t requested, std::size_t usa
   count_sample(block, requested, usable, kind, sampling::weight_of(measure, mean));
 }
 
-// Several threads pass the one mark together: whoever moves it takes the sample.
+// Several threads may pass the shared mark together: the one that moves it takes the sample.
 void take_shared(const void* block, std::size_t requested, std::size_t usable, Kind kind) {
   ThreadSlot& slot = g_writer.shared_slot();
   const std::uint64_t mean = load(g_writer.header().sample_bytes);

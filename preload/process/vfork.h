@@ -2,14 +2,13 @@
 // with CLONE_VM. It must not write down what happens to its descriptors as if they were ours.
 //
 // Such a child differs by its pid alone, and asking for that is a system call. So vfork and clone
-// are stood in front of, to know when one may exist at all: a flag of the thread, set before the
-// call. While the child runs the flag is set in both (they share the thread's memory, and the
-// parent sleeps); the parent takes it back when it is next asked. Without the flag the question
-// costs a load.
+// are hooked, to know when one may exist at all: a flag of the thread, set before the call. While
+// the child runs the flag is set in both (they share the thread's memory, and the parent sleeps);
+// the parent takes it back when it is next asked. Without the flag the question costs a load.
 //
-// Standing in front of a function that returns twice is possible only for what is not there any
-// more when it does: the two hooks are a few instructions that end in a jump (google/sanitizers
-// #925 is what happens to others).
+// A function that returns twice can be hooked only by code that has no frame when it returns: the
+// two hooks are a few instructions that end in a jump (google/sanitizers #925 is what happens to
+// others).
 #pragma once
 
 #include <cstdint>

@@ -187,7 +187,7 @@ void add_or_revive(const Found& found, const char* path) {
     recording::publish(known.end, found.end);
     __atomic_store_n(&g_count, index + 1, __ATOMIC_RELEASE);
   } else {
-    mark_gone(found);  // rather no name than another's
+    mark_gone(found);  // no name is better than a wrong one
     recording::shared_add(g_writer.header().modules_refused, 1);
   }
 }

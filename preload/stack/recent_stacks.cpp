@@ -20,8 +20,8 @@ std::uint64_t epoch() {
   return (std::uint64_t{load(g_forgotten)} << 32U) | load(g_writer.header().generation);
 }
 
-// What the base of a trace has on top when it has words in other pages than that of its frame. A
-// guess may have led there; what lies there may have been unmapped since.
+// A bit of a trace's base: it has words in other pages than its frame's. A guess may have led
+// there, and they may have been unmapped since.
 constexpr std::uintptr_t kFar = 1;
 
 std::uintptr_t last_word(const unwind::Trace& trace, std::uintptr_t frame) {

@@ -118,7 +118,7 @@ std::uint32_t __attribute__((noinline)) walk_once() {
 }
 
 #if defined(LAMPREY_TRIPWIRE)
-// What was recognised is what a walk finds.
+// Checks that the recognised stack is the one that a walk finds.
 void check_recalled(std::uint32_t stack) {
   if (const std::uint32_t walked = walk_once(); walked != 0 && walked != stack) {
     tripwire::fire("recent_stacks::recall, which took one stack for another");

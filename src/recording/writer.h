@@ -39,8 +39,8 @@ class Writer {
   bool bound() const { return base_ != nullptr; }
   Header& header() const { return *reinterpret_cast<Header*>(base_); }
 
-  // -- threads ---------------------------------------------------------------------------------- A
-  // slot of one's own, or nullptr when all are in use (then count with the shared_* functions).
+  // -- threads ----------------------------------------------------------------------------------
+  // A slot of one's own, or nullptr when all are in use (then count with the shared_* functions).
   // What an earlier thread counted in the slot stays in it: rows and totals are the process's. A
   // thread may end without giving its slot back. So when no slot is free, `is_gone` is asked about
   // the threads that hold them: at the first refusal and at each 64th from then on, because a
