@@ -134,8 +134,7 @@ std::string put_together(const Parts& parts, const Amount& amount, const Entries
   return line.text();
 }
 
-// What is cut, in this order, until the line fits: first into what is good, then into what is
-// possible.
+// What is cut, in this order, until the line fits: first kGoodBytes, then kMaxBytes.
 struct Step {
   std::size_t above;
   List list;

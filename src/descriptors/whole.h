@@ -1,4 +1,4 @@
-// Writing a text whole, for whoever has nothing better to do than to wait until it is taken.
+// Writing a whole text, for callers that may wait until it is taken.
 #pragma once
 
 #include <string_view>

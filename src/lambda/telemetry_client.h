@@ -1,6 +1,6 @@
 // A subscriber of Lambda's Telemetry API that nobody ever waits for: the subscription is sent and
-// its answer looked at later, events are taken when they are there. What a report is good for is
-// not known here.
+// its answer read later, events are taken when they have arrived. What a report is used for is not
+// known here.
 //
 // One thread. No call blocks, but for a connect to the API on this machine.
 #pragma once

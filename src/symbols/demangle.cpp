@@ -1,4 +1,4 @@
-// Which form a symbol has, and the C++ one; see the header. Rust's v0 has its own page.
+// Which form a symbol has, and the C++ one; see the header. Rust's v0 is in demangle_rust_v0.cpp.
 #include "symbols/demangle.h"
 
 #include <cxxabi.h>

@@ -39,7 +39,7 @@ struct Place {
   std::uint64_t offset = 0;
 };
 
-// Where files are looked for; tests look elsewhere.
+// The directories in which files are searched; tests pass their own.
 struct Surroundings {
   std::string debug = "/usr/lib/debug";
   std::string proc = "/proc";

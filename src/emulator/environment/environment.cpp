@@ -124,7 +124,7 @@ void Environment::shutdown(std::function<void()> done) {
   }
   if (managed_) {
     managed_->fail_all({"error", "Sandbox.Interrupted"}, "The emulator was stopped");
-    // Nobody says when a worker has seen that its answer was taken; on Lambda it has time to.
+    // Nothing tells when a worker has seen that its answer was accepted; Lambda gives it time.
     limit(std::chrono::milliseconds(20), [this] { stop("spindown", {}); });
     return;
   }

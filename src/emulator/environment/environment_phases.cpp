@@ -221,7 +221,7 @@ void Environment::fail_invoke(const PhaseEnd& end, const std::string& message) {
   stop(timeout ? "timeout" : "failure", {});
 }
 
-// A process ended while nothing ran, or, on Managed Instances, whatever ran.
+// A process ended while nothing ran (on Managed Instances: even while something ran).
 void Environment::fail_between(const PhaseEnd& end, const std::string& message) {
   if (managed_) {
     sandbox_.drain_output();

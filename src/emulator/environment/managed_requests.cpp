@@ -45,7 +45,7 @@ void ManagedRequests::start(Invocation&& invocation) {
                          parts_.function.arn);
 }
 
-// What answers after its time has run out finds its request gone.
+// An answer that comes after the timeout finds its request gone.
 void ManagedRequests::responded(const FunctionResponse& response) {
   const auto node = running_.extract(response.request_id);
   if (node.empty()) {

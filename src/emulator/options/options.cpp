@@ -77,7 +77,7 @@ std::string check_environment(const std::vector<std::string>& words,
     }
     environment[word.substr(0, equals)] = word.substr(equals + 1);
   }
-  // The one that this program itself goes by (Managed Instances).
+  // The only variable whose value this program itself needs (Managed Instances).
   const auto most = environment.find("AWS_LAMBDA_MAX_CONCURRENCY");
   if (most != environment.end()) {
     std::uint64_t requests = 0;

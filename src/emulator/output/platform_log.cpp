@@ -156,7 +156,7 @@ void PlatformLog::runtime_done(const std::string& request_id, const RuntimeDone&
 
 void PlatformLog::timed_out(const std::string& request_id, Nanoseconds limit) {
   if (json_) {
-    return;  // there the status of runtimeDone and report says it
+    return;  // there runtimeDone and report carry the status
   }
   console_.line(fmt::format("{} {} Task timed out after {} seconds",
                             iso_time(std::chrono::system_clock::now()), request_id,

@@ -241,7 +241,7 @@ std::optional<std::uint64_t> Sandbox::peak_bytes() const {
   for (const auto& [pid, name] : extensions_) {
     total += resident_peak(pid);
   }
-  // Half a sum would be a wrong figure: when the runtime is gone there is none.
+  // Without the runtime the sum would be too small: then there is no figure.
   return runtime_ > 0 && total > 0 ? std::optional(total) : std::nullopt;
 }
 
