@@ -2,9 +2,9 @@
 // dictionary is here the unpacked content itself: it lies in memory whole (a mapped file, see
 // mini_debug_info.h), so a match is a copy within it and there is no window to maintain.
 //
-// Ours because the companion has room for 10 KB of it, not for the 60 of liblzma. The packed bytes
-// are hostile: every read, distance and length is checked, and the sums that xz keeps are not
-// (names are at stake, and a wrong name needs a valid ELF file behind it).
+// Written here because the companion has room for its 10 KB, not for the 60 KB of liblzma. The
+// packed bytes are hostile: every read, distance and length is checked. xz's checksums are not:
+// only names are at stake, and a wrong name needs a valid ELF file.
 #pragma once
 
 #include <array>

@@ -149,7 +149,7 @@ void PerfMap::take_line(std::string_view line, std::uint64_t end) {
     return;
   }
   for (auto& [address, answer] : answers_) {
-    // What was looked at for an older answer is not looked at again: it may be long outdated.
+    // Lines that were read for an older answer are skipped: they may be outdated.
     if (address >= start && address - start < bytes && end > answer.read_to) {
       answer.name = line.substr(0, kMaxName);
     }

@@ -35,7 +35,7 @@ int UnpackedFiles::find(const std::string& build_id) const {
 void UnpackedFiles::keep(const std::string& build_id, int descriptor) {
   struct stat status {};
   if (fstat(descriptor, &status) != 0) {
-    return;  // no descriptor was left to keep it by
+    return;  // there was no free descriptor for it
   }
   const auto bytes = static_cast<std::uint64_t>(status.st_size);
   const auto is_full = [&] { return files_.back().descriptor >= 0 || bytes_ + bytes > kMaxBytes; };

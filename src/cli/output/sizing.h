@@ -1,8 +1,8 @@
 // What invocations cost in GB-seconds, and what memory size the lines support: sums over records
 // in, a table out. Prices are the caller's: none is built in.
 //
-// Advice is given only where the records carry it: from kFewestInvocations warm invocations at one
-// memory size on, with the figures it rests on beside it; otherwise nothing is said.
+// Advice needs at least kFewestInvocations warm invocations at one memory size, and stands beside
+// the figures it rests on. With fewer, nothing is said.
 #pragma once
 
 #include <cstdint>
