@@ -9,6 +9,7 @@
 #include "preload/ending/death.h"
 #include "preload/exact/exact.h"
 #include "preload/hooks/allocation.h"
+#include "preload/hooks/allocator.h"
 #include "preload/hooks/deadly_signals.h"
 #include "preload/io/files.h"
 #include "preload/io/recent_directory.h"
@@ -21,6 +22,7 @@
 #include "preload/process/file.h"
 #include "preload/process/role.h"
 #include "preload/process/thread.h"
+#include "preload/stack/modules.h"
 #include "preload/stack/stacks.h"
 #include "recording/place.h"
 
@@ -35,7 +37,7 @@ namespace {
 recording::Role g_role = recording::Role::kRuntime;
 bool g_follow_children = false;
 bool g_concurrent = false;
-bool g_sizes_by_header = false;  // check_usable_by_header's answer
+std::uint32_t g_allocator = 0;   // judge_allocator's answer
 bool g_started_by_name = false;  // by _LAMPREY_TARGET, not by a function-wide LD_PRELOAD
 
 void complain(const FileResult& failure) {
@@ -49,31 +51,6 @@ void complain(const FileResult& failure) {
   n += copy_text(line + n, sizeof(line) - n, number);
   n += copy_text(line + n, sizeof(line) - n, "\n");
   raw_syscall(SYS_write, 2, pointer_argument(line), static_cast<long>(n));
-}
-
-// Believes the chunk header only if malloc is glibc's own (before a block of another allocator
-// there may be no readable byte) and if it says what malloc_usable_size says, for small, odd, large
-// and aligned chunks. Any other allocator, a debug malloc, memory tagging or a future glibc fails
-// one of these. No size here reaches the mmap threshold: freeing such a block would raise the
-// threshold for the whole program (mallopt(3), M_MMAP_THRESHOLD).
-bool check_usable_by_header() {
-  if (g_real.malloc_usable_size == nullptr || g_real.memalign == nullptr ||
-      g_real.malloc != g_real.libc_malloc) {
-    return false;
-  }
-  static constexpr std::size_t kSizes[] = {0, 1, 24, 25, 100, 1000, 1032, 5000, 20000};
-  bool good = true;
-  for (const std::size_t size : kSizes) {
-    void* plain = g_real.malloc(size);
-    void* aligned = g_real.memalign(256, size);
-    void* const blocks[] = {plain, aligned};
-    for (void* block : blocks) {
-      good = good && block != nullptr &&
-             hooks::glibc_usable_size(block) == g_real.malloc_usable_size(block);
-      g_real.free(block);
-    }
-  }
-  return good;
 }
 
 void fill_identity(recording::Header& h, int pid, unsigned long start, const char* executable,
@@ -98,12 +75,9 @@ void fill_identity(recording::Header& h, int pid, unsigned long start, const cha
   copy_text(h.log_group, environment_value("AWS_LAMBDA_LOG_GROUP_NAME"));
   copy_text(h.log_stream, environment_value("AWS_LAMBDA_LOG_STREAM_NAME"));
   copy_text(h.initialization_type, environment_value("AWS_LAMBDA_INITIALIZATION_TYPE"));
-  h.flags |= g_sizes_by_header ? recording::kFlagUsableByHeader : 0;
+  h.flags |= g_allocator;
   h.flags |= g_follow_children ? recording::kFlagFollowChildren : 0;
   h.flags |= g_concurrent ? recording::kFlagConcurrent : 0;
-  // A program that links an allocator in calls that one directly: those calls never reach us.
-  h.flags |=
-      g_real.default_malloc != hooks::lamprey_own_malloc() ? recording::kFlagForeignAllocator : 0;
 }
 
 // What was allocated before attach belongs to the process's totals.
@@ -128,7 +102,7 @@ void open_recording(recording::Header& header) {
   header.attach_end = clock_pair();
   __atomic_store_n(&header.magic, recording::kMagic, __ATOMIC_RELEASE);
   __atomic_store_n(&g_wiped.recording, std::uint8_t{1}, __ATOMIC_RELEASE);
-  g_wiped.sizes_by_header = g_sizes_by_header ? UINTPTR_MAX : 0;
+  g_wiped.sizes_by_header = (g_allocator & recording::kFlagUsableByHeader) != 0 ? UINTPTR_MAX : 0;
 }
 
 std::size_t bytes_of(bool exact) {
@@ -160,6 +134,7 @@ void record_child(const std::byte* parent, const recording::Header& before,
   copy_text(header.environment, before.environment);
   g_writer.inherit_live(inherited);
   stack::attach_child(before, parent + recording::kModulesOffset);
+  header.allocator = before.allocator;
   memory::live_set::forget_all();
   memory::mappings::forget_all();
   io::recent_directory::forget_all();
@@ -218,7 +193,7 @@ void __attribute__((constructor(101))) attach() {
     complain(file);
     return;
   }
-  g_sizes_by_header = check_usable_by_header();
+  g_allocator = hooks::judge_allocator();
   prepare_thread_exit();
   g_writer.bind(file.base, exact);
   recording::Header& header = g_writer.header();
@@ -238,6 +213,9 @@ void __attribute__((constructor(101))) attach() {
   ending::attach();
   stack::attach(__builtin_return_address(0));
   memory::mappings::attach();
+  if (g_real.foreign_malloc) {
+    header.allocator = stack::modules::number_of(reinterpret_cast<std::uintptr_t>(g_real.malloc));
+  }
   // A bad value is reported by the companion, or by `lamprey run`.
   memory::sampler::attach(environment_value("LAMPREY_SAMPLE_BYTES"));
   if (exact) {

@@ -29,6 +29,10 @@ The library sees the calls that the program and its libraries make to libc. It d
 * **what libc maps for itself**: malloc's heaps and its blocks of 128 KiB and more (they are malloc's bytes), stacks of threads.
   `mmap`, `mmap64`, `munmap`, `mprotect`, `mremap`, `madvise`, `brk` and `sbrk` of the program and its libraries are counted as
   memory (`memory.maps`, `memory.sites`), not as rows;
+* **blocks that pass malloc by**: `operator new` of a linked or preloaded jemalloc, tcmalloc or mimalloc, and jemalloc's own functions
+  (`mallocx` and its kin). `coverage.unseen` names the allocator. `operator new` of libstdc++ and libc++ calls `malloc` and is
+  counted. It is not hooked: a program whose libstdc++ came by `dlopen` would find our function and not the real one behind it;
+* **sizes of blocks**, where the allocator has no `malloc_usable_size`: live and freed bytes are absent, and `coverage.unseen` says so;
 * **vDSO calls** (`clock_gettime`) and page faults;
 * **`vfork`** and `clone`: they are hooked, but only to know that a child may share the process's memory; the wait for the child
   is seen;

@@ -1,8 +1,9 @@
 // The hooks of the malloc family: exact counts, requested bytes, live bytes by usable size.
 //
 // Cost: real call + ~2 ns. On glibc the usable size is read from the chunk header instead of by a
-// call of malloc_usable_size (2.9 ns a pair, measured): see check_usable_by_header in attach.cpp,
-// which proves at attach that both agree, for every kind of chunk, before this is believed.
+// call of malloc_usable_size (2.9 ns a pair, measured): see check_usable_by_header in
+// allocator.cpp, which proves at attach that both agree, for every kind of chunk, before this is
+// believed.
 //
 // Which functions reach which: glibc's strdup, getline, asprintf, operator new, ... call malloc
 // through its symbol and are counted here. reallocarray of glibc calls realloc through its symbol,
@@ -52,12 +53,20 @@ void* take_from_arena(std::size_t size, std::size_t alignment = 16) {
 // Smaller ones are never mappings of their own (glibc's threshold starts at twice this).
 constexpr std::size_t kLargeBlock = 65536;
 
+// Where malloc's module has no malloc_usable_size, nobody is asked: the size counts as 0, and the
+// recording says that live bytes are not known.
+inline bool sizes_known() { return g_real.malloc_usable_size != nullptr; }
+
 inline std::size_t usable_size(void* block) {
   if (sizes_by_header() && !glibc_chunk_is_mapping(block)) [[likely]] {
     return glibc_usable_size(block);
   }
-  return g_real.malloc_usable_size(block);
+  return sizes_known() ? g_real.malloc_usable_size(block) : 0;
 }
+
+// While the real functions are looked up, before it is known who can tell sizes, blocks of dlsym's
+// error texts come and go uncounted.
+bool counts_early() { return g_early.open && (sizes_known() || g_real.ready); }
 
 // -- counting -------------------------------------------------------------------------------------
 
@@ -69,7 +78,7 @@ void change_early_live(std::int64_t change) {
 }
 
 void count_early(void* block, std::size_t requested) {
-  if (!g_early.open || g_real.malloc_usable_size == nullptr) {
+  if (!counts_early()) {
     return;
   }
   if (block == nullptr) {
@@ -78,7 +87,7 @@ void count_early(void* block, std::size_t requested) {
   }
   recording::shared_add(g_early.allocations, 1);
   recording::shared_add(g_early.allocated_bytes, requested);
-  change_early_live(static_cast<std::int64_t>(g_real.malloc_usable_size(block)));
+  change_early_live(static_cast<std::int64_t>(usable_size(block)));
 }
 
 // `usable`: read before the block was given back.
@@ -101,8 +110,12 @@ void count_early_reallocation(std::size_t requested, std::size_t before, std::si
   change_early_live(static_cast<std::int64_t>(after) - static_cast<std::int64_t>(before));
 }
 
+// A site's live bytes are estimates: they do with requested bytes where usable ones are not known.
 inline void sample_if_due(recording::ThreadSlot* slot, void* block, std::size_t requested,
                           std::size_t usable, memory::sampler::Kind kind) {
+  if (!sizes_known()) {
+    usable = requested;
+  }
   if (slot == nullptr) {
     memory::sampler::take_shared(block, requested, usable, kind);
   } else if (memory::sampler::due(*slot)) [[unlikely]] {
@@ -184,7 +197,9 @@ void* __attribute__((noinline)) malloc_unusual(std::size_t size) {
 
 // After the real call: a large block may have been a mapping of its own, which is gone now.
 void forget_pages(const void* block, std::size_t usable) {
-  if (usable >= kLargeBlock) {
+  if (!sizes_known()) {
+    page_probe::forget_all();
+  } else if (usable >= kLargeBlock) {
     const auto begin = reinterpret_cast<std::uintptr_t>(block);
     page_probe::forget(begin, begin + usable);
   }
@@ -196,8 +211,8 @@ void __attribute__((noinline)) free_slow(void* block) {
   }
   std::size_t usable = 0;
   if (!recording_here()) {
-    if (g_early.open && g_real.malloc_usable_size != nullptr) {
-      count_early_free(g_real.malloc_usable_size(block));
+    if (counts_early()) {
+      count_early_free(usable_size(block));
     }
   } else {
     usable = usable_size(block);
@@ -316,6 +331,13 @@ LAMPREY_HOOK(void, free, void* block) {
     return free_rest(block, publish);
   }
   return g_real.free(block);
+}
+
+// C23's, which glibc has since 2.43. They do what free does, and libc's would do it past our hook.
+LAMPREY_HOOK(void, free_sized, void* block, std::size_t /*size*/) { hook_free(block); }
+LAMPREY_HOOK(void, free_aligned_sized, void* block, std::size_t /*alignment*/,
+             std::size_t /*size*/) {
+  hook_free(block);
 }
 
 LAMPREY_HOOK(void*, calloc, std::size_t count_of, std::size_t size) {

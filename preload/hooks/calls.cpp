@@ -13,7 +13,9 @@
   }
 #define LAMPREY_ARGUMENTS(...) __VA_OPT__(, ) __VA_ARGS__
 #define IRREGULAR(result, symbol, parameters)
+#define ALIAS(result, symbol, parameters)
 #include "preload/libc/symbols.def"
 #undef IRREGULAR
+#undef ALIAS
 #undef LAMPREY_ARGUMENTS
 #undef HOOK

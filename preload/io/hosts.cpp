@@ -128,8 +128,8 @@ bool is(const Target& target, const Host& host, std::uint16_t port) {
 }
 
 std::uint32_t find(const Host& host, std::uint16_t port) {
-  const std::uint32_t account_io = g_writer.targets_used(TargetKind::kHost);
-  for (std::uint32_t index = 0; index < account_io; ++index) {
+  const std::uint32_t used = g_writer.targets_used(TargetKind::kHost);
+  for (std::uint32_t index = 0; index < used; ++index) {
     if (is(g_writer.target_at(index), host, port)) {
       return index;
     }
@@ -168,8 +168,8 @@ std::uint32_t place_of(const Host& host) {
 
 // Of a name that was looked up: any port's.
 Target* target_named(const char* name) {
-  const std::uint32_t account_io = g_writer.targets_used(TargetKind::kHost);
-  for (std::uint32_t index = 0; index < account_io; ++index) {
+  const std::uint32_t used = g_writer.targets_used(TargetKind::kHost);
+  for (std::uint32_t index = 0; index < used; ++index) {
     Target& target = g_writer.target_at(index);
     if (__atomic_load_n(&target.ready, __ATOMIC_ACQUIRE) != 0 && equal(target.name, name)) {
       return &target;

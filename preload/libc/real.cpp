@@ -33,6 +33,25 @@ void wake_free() {
   }
 }
 
+// An arena may bring malloc, free, calloc and realloc alone. libc's malloc_usable_size, asked about
+// one of its blocks, would take what stands before the block for a header of its own, and crash.
+void judge_allocator() {
+  int (*address_info)(const void*, Dl_info*) = nullptr;
+  find(address_info, RTLD_DEFAULT, "dladdr");
+  const auto module_of = [address_info](auto function) -> const void* {
+    Dl_info info = {};
+    const bool known = address_info != nullptr && function != nullptr &&
+                       address_info(reinterpret_cast<const void*>(function), &info) != 0;
+    return known ? info.dli_fbase : nullptr;
+  };
+  const void* provider = module_of(g_real.malloc);
+  // mimalloc has a __libc_malloc too, tcmalloc an sbrk; getauxval is libc's alone.
+  g_real.foreign_malloc = provider != module_of(g_real.getauxval);
+  if (provider == nullptr || provider != module_of(g_real.malloc_usable_size)) {
+    g_real.malloc_usable_size = nullptr;
+  }
+}
+
 // Symbols of which glibc on x86-64 has an old version that behaves otherwise, and those that exist
 // only as old versions since 2.33 and 2.34, which dlsym does not see. arm64 has but one of each.
 struct Versioned {
@@ -123,17 +142,20 @@ void resolve_real_functions() {
 #define HOOK(row, result, symbol, parameters, arguments, policy) \
   find_hooked(g_real.symbol, #symbol);
 #define IRREGULAR(result, symbol, parameters) find_hooked(g_real.symbol, #symbol);
+#define ALIAS(result, symbol, parameters)
 #include "preload/libc/symbols.def"
 #undef HOOK
 #undef IRREGULAR
+#undef ALIAS
   find(g_real.fileno, RTLD_NEXT, "fileno");
   find(g_real.pthread_mutex_trylock, RTLD_DEFAULT, "pthread_mutex_trylock");
   find(g_real.pthread_rwlock_tryrdlock, RTLD_DEFAULT, "pthread_rwlock_tryrdlock");
   find(g_real.pthread_rwlock_trywrlock, RTLD_DEFAULT, "pthread_rwlock_trywrlock");
-  find(g_real.malloc_usable_size, RTLD_NEXT, "malloc_usable_size");
   // By name, not by linking: on glibc before 2.34 they are libpthread's, and a library that
   // needs libpthread would turn every single-threaded program into one with locks that lock.
   find(g_real.getauxval, RTLD_DEFAULT, "getauxval");
+  find(g_real.malloc_usable_size, RTLD_NEXT, "malloc_usable_size");
+  judge_allocator();  // before the next lookup that may fail, and allocate
   find(g_real.pthread_key_create, RTLD_DEFAULT, "pthread_key_create");
   find(g_real.pthread_setspecific, RTLD_DEFAULT, "pthread_setspecific");
   find(g_real.gnu_get_libc_version, RTLD_DEFAULT, "gnu_get_libc_version");
@@ -141,6 +163,14 @@ void resolve_real_functions() {
   find(g_real.default_malloc, RTLD_DEFAULT, "malloc");
   g_real.ready = true;
   busy = false;
+}
+
+BesideMalloc find_beside_malloc() {
+  BesideMalloc found = {};
+  find(found.mallocx, RTLD_DEFAULT, "mallocx");
+  find(found.operator_new, RTLD_DEFAULT, "_ZnwmRKSt9nothrow_t");
+  find(found.operator_delete, RTLD_DEFAULT, "_ZdlPv");
+  return found;
 }
 
 }  // namespace libc

@@ -24,10 +24,12 @@ inline namespace libc {
 struct RealFunctions {
 #define HOOK(row, result, symbol, parameters, arguments, policy) result(*symbol) parameters;
 #define IRREGULAR(result, symbol, parameters) result(*symbol) parameters;
+#define ALIAS(result, symbol, parameters)
 #include "preload/libc/symbols.def"
 #undef HOOK
 #undef IRREGULAR
-  std::size_t (*malloc_usable_size)(void*);  // called, never hooked
+#undef ALIAS
+  std::size_t (*malloc_usable_size)(void*);  // called, never hooked; of malloc's module, or nullptr
   unsigned long (*getauxval)(unsigned long);
   int (*pthread_key_create)(unsigned*, void (*)(void*));
   int (*pthread_setspecific)(unsigned, const void*);
@@ -38,7 +40,8 @@ struct RealFunctions {
   int (*pthread_rwlock_trywrlock)(void*);
   void* (*libc_malloc)(std::size_t);  // glibc's own, under the name that nobody interposes
   void* (*default_malloc)(
-      std::size_t);  // what RTLD_DEFAULT finds: ours, unless the program has its own
+      std::size_t);     // what RTLD_DEFAULT finds: ours, unless the program has its own
+  bool foreign_malloc;  // malloc is another module's than libc
   bool ready;
 };
 
@@ -58,6 +61,16 @@ inline bool available(Function& function) {
   }
   return function != nullptr;
 }
+
+// What an allocator has beside malloc: operator new and delete, and jemalloc's mallocx. Looked up
+// at attach, and only where malloc is foreign: where there is none, the lookup allocates its error
+// text.
+struct BesideMalloc {
+  void* (*operator_new)(std::size_t, const void* nothrow);
+  void (*operator_delete)(void*);
+  void* (*mallocx)(std::size_t, int);
+};
+BesideMalloc find_beside_malloc();
 
 // Looks for `symbol` alone: before the table is filled, and once more where it was not found then
 // (before glibc 2.34 a program may load libpthread or libresolv long after us). errno stays.

@@ -190,13 +190,8 @@ bool is_outlived(const Moving& moving, std::uint32_t index) {
 }  // namespace
 
 void attach() {
-  // mimalloc has a __libc_malloc too: whose malloc it is, its module says. libc alone has sbrk.
-  const auto module_of = [](auto function) {
-    return stack::modules::range_of(reinterpret_cast<std::uintptr_t>(function));
-  };
-  const stack::modules::Range provider = module_of(g_real.malloc);
-  if (provider.begin != module_of(g_real.sbrk).begin) {
-    g_allocator = provider;
+  if (g_real.foreign_malloc) {
+    g_allocator = stack::modules::range_of(reinterpret_cast<std::uintptr_t>(g_real.malloc));
   }
 }
 

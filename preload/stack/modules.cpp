@@ -341,6 +341,11 @@ Range range_of(std::uintptr_t address) {
   return known != nullptr ? Range{known->start, known->end} : Range{};
 }
 
+std::uint32_t number_of(std::uintptr_t address) {
+  const Known* known = look_up(address);
+  return known != nullptr ? static_cast<std::uint32_t>(known - g_known) + 1 : 0;
+}
+
 bool in_vdso(std::uintptr_t pc) { return pc >= g_vdso.begin && pc < g_vdso.end; }
 
 void unloading() {

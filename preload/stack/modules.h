@@ -37,6 +37,8 @@ struct Range {
 Range own();
 // Where the module lies that holds `address`; empty when none is known.
 Range range_of(std::uintptr_t address);
+// The index of that module in Module[], + 1; 0 when none is known.
+std::uint32_t number_of(std::uintptr_t address);
 
 // The kernel's page of code in every process.
 bool in_vdso(std::uintptr_t pc);

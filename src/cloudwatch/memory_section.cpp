@@ -65,9 +65,9 @@ Object memory_section(const Report& report, Form form) {
     memory.add("frees", m.frees);
     memory.add("reallocations", m.reallocations);
     memory.add("allocated_bytes", m.allocated_bytes);
-    memory.add("freed_bytes", m.freed_bytes);
-    memory.add("live_bytes", m.live_bytes);
-    memory.add("live_delta_bytes", m.live_delta_bytes);
+    put(memory, "freed_bytes", m.freed_bytes);
+    put(memory, "live_bytes", m.live_bytes);
+    put(memory, "live_delta_bytes", m.live_delta_bytes);
     put(memory, "peak_live_bytes", m.peak_live_bytes);
     put(memory, "retained_bytes", m.retained_bytes);
     put(memory, "mapped_bytes", m.mapped_bytes);

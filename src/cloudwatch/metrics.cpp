@@ -43,7 +43,9 @@ std::vector<std::string> add_figures(Object& line, const Report& report) {
   }
   if (report.memory) {
     add("allocated_bytes", "Bytes", report.memory->allocated_bytes);
-    add("live_bytes", "Bytes", report.memory->live_bytes);
+  }
+  if (report.memory && report.memory->live_bytes) {
+    add("live_bytes", "Bytes", *report.memory->live_bytes);
   }
   if (report.process.peak_rss_bytes) {
     add("peak_rss_bytes", "Bytes", *report.process.peak_rss_bytes);

@@ -82,7 +82,7 @@ report::MemoryEvidence Followed::memory_evidence(const report::MemoryKills& befo
   evidence.after = report::count_memory_kills(0);
   evidence.limit_bytes = ledger_.memory_limit_bytes();
   evidence.highest_rss_bytes = highest_rss_bytes_;
-  evidence.live_bytes = ledger_.reader().live(recording::monotonic_ns())->memory.live_bytes;
+  evidence.live_bytes = ledger_.live_bytes(recording::monotonic_ns());
   return evidence;
 }
 

@@ -80,6 +80,13 @@ inline constexpr std::uint32_t kFlagStacks = 32;            // stacks are record
 inline constexpr std::uint32_t kFlagIoUring = 64;  // io_uring was set up: unseen operations
 // Managed Instances: more work may be asked for before what is there has been answered.
 inline constexpr std::uint32_t kFlagConcurrent = 128;
+// malloc's module has no malloc_usable_size: live and freed bytes are not known, sites have
+// requested bytes.
+inline constexpr std::uint32_t kFlagNoUsableSize = 256;
+// operator new, or mallocx, is the allocator's own and passes malloc by: its blocks are not
+// counted.
+inline constexpr std::uint32_t kFlagOwnOperatorNew = 512;
+inline constexpr std::uint32_t kFlagMallocx = 1024;
 
 struct ClockPair {
   std::uint64_t ticks;
@@ -204,6 +211,7 @@ struct Header {
 
   std::int32_t pid;
   std::int32_t parent_pid;
+  std::uint32_t allocator;      // index + 1 in Module[] of what gives malloc; 0: libc, or not known
   std::uint64_t process_start;  // field 22 of /proc/<pid>/stat, clock ticks since boot; 0 unknown
   Role role;
   Clock clock;

@@ -148,6 +148,8 @@ class Reader {
   std::string descriptor_text(std::int32_t descriptor);
   // Every module that makes sense, and its texts made safe.
   std::vector<LoadedModule> modules();
+  // The path of the module with that index + 1; empty for 0 and for what makes no sense.
+  std::string module_path(std::uint32_t index_plus_one);
   // The stack with that index + 1; nothing for 0 and for what was not finished or makes no sense.
   std::optional<CapturedStack> stack(std::uint32_t index_plus_one);
   // Many of them, in the order asked for: neighbours are read in one go.

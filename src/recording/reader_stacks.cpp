@@ -62,6 +62,18 @@ std::vector<LoadedModule> Reader::modules() {
   return found;
 }
 
+std::string Reader::module_path(std::uint32_t index_plus_one) {
+  Module module = {};
+  if (index_plus_one == 0 || index_plus_one > header_->modules.count ||
+      !read_at(header_->modules.offset + ((index_plus_one - 1) * sizeof(Module)), &module,
+               sizeof(Module)) ||
+      module.state != kModuleThere || !makes_sense(module)) {
+    return {};
+  }
+  module.path[sizeof(module.path) - 1] = '\0';
+  return module.path;
+}
+
 std::optional<CapturedStack> Reader::captured(std::uint64_t index, const Stack& stack) {
   if (stack.depth > kStackFrames) {
     drop(fmt::format("stack {}: {} frames in room for {}", index, stack.depth, kStackFrames));

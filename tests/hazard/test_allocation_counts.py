@@ -25,8 +25,13 @@ def counted(preload, *arguments, binary=None, env=None):
     """What a run with these rounds adds to a run of none: (recorded, known by the program)."""
     binary = binary or program("allocations")
     threads, rounds, *rest = arguments
-    none = execute([binary, threads, 0, *rest], preload=preload, env=env)
-    some = execute([binary, threads, rounds, *rest], preload=preload, env=env)
+    return between([binary, threads, 0, *rest], [binary, threads, rounds, *rest], preload, env)
+
+
+def between(fewer, more, preload, env=None):
+    """What the second command adds to the first: (recorded, known by the program, its run)."""
+    none = execute(fewer, preload=preload, env=env)
+    some = execute(more, preload=preload, env=env)
     assert (none.status, none.stderr) == (0, "") and (some.status, some.stderr) == (0, "")
     recorded = difference(some.recording["memory"], none.recording["memory"])
     return recorded, json.loads(some.stdout), some

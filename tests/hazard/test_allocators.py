@@ -8,10 +8,13 @@ import subprocess
 
 import pytest
 from conftest import difference, execute, program
-from test_allocation_counts import against_shim, counted, shim_counts, without_peak
+from test_allocation_counts import against_shim, between, counted, shim_counts, without_peak
 
 FOREIGN_ALLOCATOR = 16  # kFlagForeignAllocator
 USABLE_BY_HEADER = 1  # kFlagUsableByHeader
+NO_USABLE_SIZE = 256  # kFlagNoUsableSize
+OWN_OPERATOR_NEW = 512  # kFlagOwnOperatorNew
+MALLOCX = 1024  # kFlagMallocx
 
 
 def installed(pattern):
@@ -73,6 +76,61 @@ def test_program_with_an_allocator_linked_in(library, compiled):
     under = execute([binary, 1, 100], preload=library, env=PLAIN)
     assert under.outcome() == plain.outcome() and plain.status == 0
     assert under.recording["flags"] & FOREIGN_ALLOCATOR
+
+
+def arena(compiled, *flags):
+    return compiled("libraries/arena.c", "-shared", "-fPIC", *flags)
+
+
+@pytest.mark.parametrize("how", ["preloaded", "linked"])
+def test_allocator_without_malloc_usable_size(library, compiled, how):
+    """libc's, asked about a block of theirs, reads a header that is not there."""
+    theirs = arena(compiled)
+    if how == "preloaded":
+        binary, preload = compiled("libraries/arena_user.c"), f"{library}:{theirs}"
+    else:
+        binary = compiled("libraries/arena_user.c", "-Wl,--no-as-needed", theirs)
+        preload = library
+    recorded, known, run = between([binary, 0], [binary, 200], preload)
+    assert {k: recorded[k] for k in known} == known
+    assert run.recording["flags"] & (NO_USABLE_SIZE | USABLE_BY_HEADER) == NO_USABLE_SIZE
+
+
+def test_sized_frees_are_counted(library, compiled):
+    """C23's free_sized, which an allocator has for itself; or nobody but us."""
+    sized = compiled("libraries/arena_user.c", "-DSIZED", "-ldl")
+    for preload in (f"{library}:{arena(compiled, '-DWITH_FREE_SIZED')}", library):
+        recorded, known, _ = between([sized, 0], [sized, 200], preload)
+        assert {k: recorded[k] for k in known} == known
+
+
+@pytest.mark.parametrize("flags", [(), ("-DWITH_NEW",), ("-DNEW_BY_MALLOC",)])
+def test_operator_new_that_passes_malloc_by_is_known(library, compiled, flags):
+    makes_new = compiled("libraries/makes_new.cpp", compiler="c++")
+    run = execute([makes_new, 1000], preload=f"{library}:{arena(compiled, *flags)}")
+    assert (run.status, run.stdout) == (0, "made\n"), run.stderr
+    passes = flags == ("-DWITH_NEW",)
+    assert bool(run.recording["flags"] & OWN_OPERATOR_NEW) == passes
+    # What is asked at attach is no allocation of the program's.
+    assert run.recording["memory"]["allocations"] % 1000 < 100
+    assert run.recording["memory"]["allocations"] // 1000 == (1 if passes else 2)
+
+
+def test_operator_new_of_a_linked_allocator_is_known(library, allocator, compiled):
+    makes_new = compiled(
+        "libraries/makes_new.cpp", "-Wl,--no-as-needed", allocator, compiler="c++"
+    )
+    run = execute([makes_new, 10000], preload=library)
+    assert (run.status, run.stdout) == (0, "made\n"), run.stderr
+    assert run.recording["flags"] & OWN_OPERATOR_NEW
+    assert bool(run.recording["flags"] & MALLOCX) == ("jemalloc" in str(allocator))
+
+
+def test_operator_new_of_libstdcxx_is_nothing_to_tell(library, compiled):
+    makes_new = compiled("libraries/makes_new.cpp", compiler="c++")
+    run = execute([makes_new, 1000], preload=library)
+    assert run.recording["flags"] & (NO_USABLE_SIZE | OWN_OPERATOR_NEW | MALLOCX) == 0
+    assert run.recording["memory"]["allocations"] // 1000 == 2
 
 
 def test_debugging_malloc_of_glibc(library):

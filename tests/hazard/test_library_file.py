@@ -38,7 +38,7 @@ def symbols_of_the_table():
     tables = (ROOT / "preload/libc").glob("*.def")
     for line in "".join(table.read_text() for table in tables).splitlines():
         hook = re.match(r"HOOK\(\w+, [\w* ]+, (\w+),", line)
-        irregular = re.match(r"IRREGULAR\([\w* ]+, (\w+),", line)
+        irregular = re.match(r"(?:IRREGULAR|ALIAS)\([\w* ]+, (\w+),", line)
         if hook or irregular:
             names.add((hook or irregular)[1])
     return names

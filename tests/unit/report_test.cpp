@@ -22,7 +22,9 @@ using lamprey::testing::TemporaryDirectory;
 using recording::Call;
 using recording::monotonic_ns;
 using recording::Totals;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 recording::CallTotals& totals_of(Totals& totals, Call call) {
   return totals.calls[static_cast<std::size_t>(call)];
@@ -347,6 +349,40 @@ TEST_F(LedgerTest, AnOpenInvocationSaysWhereItStood) {
   EXPECT_EQ(reports_[0].memory->allocations, 1U);
   EXPECT_THAT(reports_[0].headline, HasSubstr("Timed out"));
   EXPECT_THAT(reports_[0].headline, HasSubstr("connect"));
+}
+
+TEST_F(LedgerTest, WhatAnAllocatorDoesNotTellIsAbsentAndSaid) {
+  recording::Module& module = builder_.writer().module_at(0);
+  module.start = 0x1000;
+  module.end = 0x2000;
+  std::strncpy(module.path, "/opt/libarena.so.1", sizeof(module.path) - 1);
+  module.state = recording::kModuleThere;
+  builder_.header().modules_used = 1;
+  builder_.header().allocator = 1;
+  const auto said = [this](std::uint32_t flags) {
+    builder_.header().flags |= flags;
+    reports_.clear();
+    Ledger book = ledger();
+    book.report_process_end(Type::kRun, {}, keep());
+    builder_.header().flags &= ~flags;
+    return reports_.at(0).coverage.unseen;
+  };
+  EXPECT_THAT(said(0), IsEmpty());
+  EXPECT_TRUE(reports_[0].memory->live_bytes);
+  EXPECT_THAT(said(recording::kFlagNoUsableSize),
+              ElementsAre("live bytes: libarena.so.1 has no malloc_usable_size"));
+  EXPECT_FALSE(reports_[0].memory->live_bytes || reports_[0].memory->freed_bytes ||
+               reports_[0].memory->live_delta_bytes || reports_[0].memory->peak_live_bytes);
+  EXPECT_THAT(
+      said(recording::kFlagOwnOperatorNew | recording::kFlagMallocx),
+      ElementsAre("operator new and mallocx of libarena.so.1: their blocks are not counted"));
+  EXPECT_THAT(said(recording::kFlagMallocx),
+              ElementsAre("mallocx and its kin of libarena.so.1: their blocks are not counted"));
+  builder_.header().allocator = 77;  // no such module
+  EXPECT_THAT(
+      said(recording::kFlagOwnOperatorNew),
+      ElementsAre("operator new and delete of the program's allocator: their blocks are not "
+                  "counted"));
 }
 
 TEST_F(LedgerTest, AnInitThatNeverFinishedSaysWhereItStood) {

@@ -102,16 +102,17 @@ std::string report_table(const report::Report& report) {
   if (report.memory) {
     const report::MemoryFigures& m = *report.memory;
     const std::string peak = m.peak_live_bytes ? human_bytes(*m.peak_live_bytes) : std::string("-");
-    text += table({{"memory", "count", "bytes"},
-                   {"allocations", human_count(m.allocations), signed_bytes(m.allocated_bytes)},
-                   {"frees", human_count(m.frees), signed_bytes(m.freed_bytes)},
-                   {"reallocations", human_count(m.reallocations), ""},
-                   {"refused", human_count(m.failed), ""},
-                   {"live at the end", "", human_bytes(m.live_bytes)},
-                   {"live at most", "", peak},
-                   {"resident at most", "",
-                    report.process.peak_rss_bytes ? signed_bytes(*report.process.peak_rss_bytes)
-                                                  : std::string("-")}});
+    text +=
+        table({{"memory", "count", "bytes"},
+               {"allocations", human_count(m.allocations), signed_bytes(m.allocated_bytes)},
+               {"frees", human_count(m.frees), m.freed_bytes ? signed_bytes(*m.freed_bytes) : "-"},
+               {"reallocations", human_count(m.reallocations), ""},
+               {"refused", human_count(m.failed), ""},
+               {"live at the end", "", m.live_bytes ? human_bytes(*m.live_bytes) : "-"},
+               {"live at most", "", peak},
+               {"resident at most", "",
+                report.process.peak_rss_bytes ? signed_bytes(*report.process.peak_rss_bytes)
+                                              : std::string("-")}});
   }
   text += sites_table(report);
   if (report.calls && !report.calls->by_time.empty()) {

@@ -79,7 +79,7 @@ std::uint64_t hash_of(const Stack& stack, std::size_t frames) {
 // Such growth is as steady as a leak's, and ends when all of the heap was used.
 bool is_first_use(const Report& report) {
   const ProcessFigures& process = report.process;
-  std::int64_t room = report.memory->live_bytes -
+  std::int64_t room = report.memory->live_bytes.value_or(0) -
                       level_of(process.rss_anonymous_bytes.value_or(process.rss_bytes.value_or(0)));
   for (const MemorySite& site : report.memory->sites) {
     room += site.mapping ? site.live_bytes : 0;
@@ -245,7 +245,9 @@ void LeakWatch::look(Report& report) {
     return;
   }
   ++looks_;
-  live_.levels.add(report.memory->live_bytes);
+  if (report.memory->live_bytes) {
+    live_.levels.add(*report.memory->live_bytes);
+  }
   if (report.process.rss_bytes) {
     resident_.levels.add(level_of(*report.process.rss_bytes));
   }
@@ -290,7 +292,8 @@ void LeakWatch::tell(Report& report, const Growth& growth, bool resident_only) {
                                   : std::string());
   finding.evidence = {{"bytes_per_invocation", growth.bytes_per_invocation},
                       {"confidence_percent", growth.confidence_percent},
-                      {"invocations", static_cast<std::int64_t>(live_.levels.size())}};
+                      {"invocations", static_cast<std::int64_t>(
+                                          std::max(live_.levels.size(), resident_.levels.size()))}};
   if (left) {
     finding.evidence.emplace_back("invocations_left", *left);
   }
@@ -304,7 +307,7 @@ void LeakWatch::tell_where(Finding& finding, const Growth& growth, bool resident
     site = worst_place(growth);
   }
   finding.advice =
-      resident_only && site == nullptr
+      resident_only && site == nullptr && live_.levels.size() != 0
           ? "malloc's live bytes do not grow with it: look at the interpreter's own heap, memory "
             "mapped directly, or fragmentation."
           : "Look for what the handler keeps between invocations: globals, caches without "

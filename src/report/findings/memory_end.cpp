@@ -85,7 +85,8 @@ std::optional<std::uint64_t> fullness(const MemoryEvidence& evidence) {
   if (!evidence.limit_bytes || *evidence.limit_bytes == 0) {
     return std::nullopt;
   }
-  const auto live = static_cast<std::uint64_t>(std::max<std::int64_t>(0, evidence.live_bytes));
+  const auto live =
+      static_cast<std::uint64_t>(std::max<std::int64_t>(0, evidence.live_bytes.value_or(0)));
   const std::uint64_t used = std::max(live, evidence.highest_rss_bytes.value_or(0));
   return static_cast<std::uint64_t>(static_cast<unsigned __int128>(used) * 100 /
                                     *evidence.limit_bytes);
@@ -141,14 +142,18 @@ Finding memory_finding(const MemoryEvidence& evidence, const MemoryVerdict& verd
   finding.code = "memory.out_of_memory";
   finding.severity = Severity::kCritical;
   finding.text = fmt::format(
-      "Killed for want of memory: {}; {} live in blocks at that moment{}.", verdict.because,
-      human_bytes(evidence.live_bytes),
+      "Killed for want of memory: {}{}{}.", verdict.because,
+      evidence.live_bytes
+          ? fmt::format("; {} live in blocks at that moment", human_bytes(*evidence.live_bytes))
+          : std::string(),
       evidence.limit_bytes ? fmt::format(", of a limit of {} MB", *evidence.limit_bytes >> 20U)
                            : std::string());
   finding.advice =
       "Give the function more memory, or hold less at once: memory.sites says who held it.";
   finding.evidence.emplace_back("confidence_percent", verdict.confidence_percent);
-  finding.evidence.emplace_back("live_bytes", evidence.live_bytes);
+  if (evidence.live_bytes) {
+    finding.evidence.emplace_back("live_bytes", *evidence.live_bytes);
+  }
   if (evidence.limit_bytes) {
     finding.evidence.emplace_back("limit_bytes", static_cast<std::int64_t>(*evidence.limit_bytes));
   }

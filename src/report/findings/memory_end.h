@@ -30,7 +30,7 @@ struct MemoryEvidence {
   MemoryKills after;   // once it was gone
   std::optional<std::uint64_t> limit_bytes;
   std::optional<std::uint64_t> highest_rss_bytes;  // of the process, while it was looked at
-  std::int64_t live_bytes = 0;                     // when it ended: exact, from its recording
+  std::optional<std::int64_t> live_bytes = 0;      // when it ended: exact, from its recording
 };
 
 struct MemoryVerdict {

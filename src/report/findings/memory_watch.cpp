@@ -77,10 +77,11 @@ void MemoryWatch::add_oversized(Report& report) {
 // more: large live blocks lie elsewhere, and are subtracted all the same.
 void MemoryWatch::add_retained(Report& report, const Look& address_space) {
   const auto& resident = report.process.rss_anonymous_bytes;
-  if (!report.memory || !resident || report.memory->live_bytes < 0 || !is_due(retained_)) {
+  if (!report.memory || !resident || report.memory->live_bytes.value_or(-1) < 0 ||
+      !is_due(retained_)) {
     return;
   }
-  const auto live = static_cast<std::uint64_t>(report.memory->live_bytes);
+  const auto live = static_cast<std::uint64_t>(*report.memory->live_bytes);
   const std::uint64_t worth =
       std::max(kRetainedBytes, limit_of(report).value_or(0) / 100 * kRetainedPercent);
   if (*resident < live || *resident - live < worth) {
@@ -118,7 +119,7 @@ void MemoryWatch::add_retained(Report& report, const Look& address_space) {
        many ? "Set MALLOC_ARENA_MAX=2: each thread that allocates may open an arena of its own."
             : "Call malloc_trim(0) after the largest piece of work, or set "
               "MALLOC_TRIM_THRESHOLD_=1000000.",
-       {{"live_bytes", report.memory->live_bytes},
+       {{"live_bytes", *report.memory->live_bytes},
         {"retained_bytes", static_cast<std::int64_t>(held - live)},
         {"arenas", static_cast<std::int64_t>(space->arenas)},
         {"arena_bytes", static_cast<std::int64_t>(space->arena_bytes)},

@@ -25,7 +25,7 @@ void explain_silence(Ledger& ledger, const Hints& hints, EndCause& end) {
   evidence.before = hints.before;
   evidence.after = hints.after;
   evidence.limit_bytes = ledger.memory_limit_bytes();
-  evidence.live_bytes = ledger.reader().live(end.mono_ns)->memory.live_bytes;
+  evidence.live_bytes = ledger.live_bytes(end.mono_ns);
   const MemoryVerdict verdict = judge_memory(evidence);
   if (verdict.confidence_percent > 0) {
     end.status = Status::kOutOfMemory;

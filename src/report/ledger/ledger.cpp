@@ -134,12 +134,7 @@ void Ledger::fill(Report& report, const Totals& before, const Totals& after, boo
   add_errors(report);
   add_kernel(report, before, after, peaks);
   report.targets = targets_between(before, after, reader_.targets(), clock);
-  // An allocator linked into the program takes its calls before they reach us. A count of 0 then
-  // means unknown.
-  if ((header().flags & recording::kFlagForeignAllocator) != 0 && after.memory.allocations == 0) {
-    report.memory.reset();
-    report.coverage.unseen.emplace_back("memory: the program has an allocator of its own");
-  }
+  add_unseen_memory(report, after);
   // The process's own figures, taken at the mark, are finer than /proc's ticks and exact to the
   // moment. They replace what /proc says now.
   if (after.use.max_rss_bytes != 0) {

@@ -60,6 +60,8 @@ class Ledger {
 
   recording::Reader& reader() { return reader_; }
   const recording::Header& header() const { return reader_.header(); }
+  // As of now; nothing where the program's allocator tells no sizes.
+  std::optional<std::int64_t> live_bytes(std::uint64_t mono_ns);
 
   // Looks at the recording again; false when it cannot be read any more.
   bool refresh() { return reader_.refresh(); }
@@ -106,6 +108,7 @@ class Ledger {
   void add_calls_in_flight(Report& report, std::uint64_t until, const EndCause& end);
   void add_stacks(Report& report);
   void add_direct_syscalls(Report& report);
+  void add_unseen_memory(Report& report, const recording::Totals& after);
   void add_errors(Report& report);
   void add_kernel(Report& report, const recording::Totals& before, const recording::Totals& after,
                   Peaks peaks);

@@ -1,4 +1,5 @@
-// Ledger: files whose system calls are not seen, because they make them without libc.
+// Ledger: what is not seen. Files that make system calls without libc; allocators that pass our
+// hooks by, or that tell no sizes.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -37,7 +38,48 @@ std::vector<std::string> recorded_code(recording::Reader& reader) {
   return files;
 }
 
+// "libjemalloc.so.2" of its path.
+std::string file_name(const std::string& path) {
+  return path.empty() ? "the program's allocator" : path.substr(path.rfind('/') + 1);
+}
+
 }  // namespace
+
+std::optional<std::int64_t> Ledger::live_bytes(std::uint64_t mono_ns) {
+  if ((header().flags & recording::kFlagNoUsableSize) != 0) {
+    return std::nullopt;
+  }
+  return reader_.live(mono_ns)->memory.live_bytes;
+}
+
+// Nothing counted, or nothing known, is no figure at all.
+void Ledger::add_unseen_memory(Report& report, const recording::Totals& after) {
+  const std::uint32_t flags = header().flags;
+  std::vector<std::string>& unseen = report.coverage.unseen;
+  // An allocator linked into the program takes its calls before they reach us.
+  if ((flags & recording::kFlagForeignAllocator) != 0 && after.memory.allocations == 0) {
+    report.memory.reset();
+    unseen.emplace_back("memory: the program has an allocator of its own");
+    return;
+  }
+  const std::string allocator = file_name(reader_.module_path(header().allocator));
+  if ((flags & recording::kFlagNoUsableSize) != 0) {
+    report.memory->freed_bytes.reset();
+    report.memory->live_bytes.reset();
+    report.memory->live_delta_bytes.reset();
+    report.memory->peak_live_bytes.reset();
+    unseen.push_back("live bytes: " + allocator + " has no malloc_usable_size");
+  }
+  const bool own_new = (flags & recording::kFlagOwnOperatorNew) != 0;
+  const bool mallocx = (flags & recording::kFlagMallocx) != 0;
+  if (own_new || mallocx) {
+    unseen.push_back(fmt::format("{} of {}: their blocks are not counted",
+                                 own_new && mallocx ? "operator new and mallocx"
+                                 : own_new          ? "operator new and delete"
+                                                    : "mallocx and its kin",
+                                 allocator));
+  }
+}
 
 // An init's line is made while the first invocation runs, so it gets less time than the last line,
 // for which nobody waits.

@@ -62,10 +62,10 @@ struct MemoryFigures {
   std::uint64_t frees = 0;
   std::uint64_t reallocations = 0;
   std::uint64_t allocated_bytes = 0;
-  std::uint64_t freed_bytes = 0;
+  std::optional<std::uint64_t> freed_bytes = 0;  // this, live bytes: absent if sizes are unknown
   std::uint64_t failed = 0;
-  std::int64_t live_bytes = 0;
-  std::int64_t live_delta_bytes = 0;
+  std::optional<std::int64_t> live_bytes = 0;
+  std::optional<std::int64_t> live_delta_bytes = 0;
   std::optional<std::int64_t> peak_live_bytes;
   std::optional<std::int64_t> retained_bytes;  // held by malloc and not live, at least
   // Resident bytes, if the address space was read (address_space.h).

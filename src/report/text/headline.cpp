@@ -129,7 +129,9 @@ void add_headline(Report& report) {
     text += fmt::format("; allocated {} in {} blocks",
                         human_bytes(static_cast<std::int64_t>(report.memory->allocated_bytes)),
                         human_count(report.memory->allocations));
-    text += fmt::format(", {} live", human_bytes(report.memory->live_bytes));
+    if (report.memory->live_bytes) {
+      text += fmt::format(", {} live", human_bytes(*report.memory->live_bytes));
+    }
   }
   if (!report.blocked.empty()) {
     if (report.status != Status::kTimeout) {
