@@ -1,5 +1,8 @@
 """What layer/release makes, as its users take it: sums checked, the wheel installed and used, the programs
 started where nothing else is. What is inside the zips is looked at in test_layer.py.
+
+Compiling the command takes minutes for each architecture, so the default run has this machine's only;
+what needs the other one is `long`.
 """
 
 import base64
@@ -34,6 +37,7 @@ PLATFORMS = {  # what pip asks for: the newest that it knows, and older ones
     "x86_64": ("manylinux_2_26_x86_64", "manylinux_2_39_x86_64", "musllinux_1_2_x86_64"),
     "arm64": ("manylinux_2_28_aarch64", "musllinux_1_2_aarch64"),
 }
+BOTH = [pytest.param(name, marks=[] if name == HOST else [pytest.mark.long]) for name in ARCHITECTURES]
 MUSL_PROGRAM = """
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,13 +50,20 @@ int main(void) {
 
 
 @pytest.fixture(scope="session")
-def dist(root, request):
+def made_for(request):
+    """The architectures that the chosen tests ask for; of a release made elsewhere, all."""
+    chosen = any(item.get_closest_marker("long") for item in request.session.items)
+    return ARCHITECTURES if chosen or "LAMPREY_DIST" in os.environ else (HOST,)
+
+
+@pytest.fixture(scope="session")
+def dist(root, request, made_for):
     """The release; one that is there already may be named, for instance one that was downloaded."""
     if "LAMPREY_DIST" in os.environ:
         return pathlib.Path(os.environ["LAMPREY_DIST"]).resolve()
     request.getfixturevalue("cross_compiler")
     with only_here("shipped"):
-        made = run(root / "layer" / "release")
+        made = run(root / "layer" / "release", *made_for)
     assert made.returncode == 0, made.stderr[-4000:]
     return root / "dist"
 
@@ -82,10 +93,10 @@ def records(text):
 # ---- what is there --------------------------------------------------------------------------------
 
 
-def test_the_sums_are_of_all_and_hold(dist):
+def test_the_sums_are_of_all_and_hold(dist, made_for):
     listed = [line.split()[1] for line in (dist / "SHA256SUMS").read_text().splitlines()]
     expected = ["LICENSE", "NOTICE", f"lamprey-{VERSION}.spdx.json", f"lamprey-{VERSION}-notes.md"]
-    for architecture in ARCHITECTURES:
+    for architecture in made_for:
         expected += [f"lamprey-{architecture}.zip", f"lamprey-{architecture}"]
         expected.append(wheel_of(dist, architecture).name)
     assert sorted(listed) == sorted(expected)
@@ -132,7 +143,7 @@ def test_the_bill_of_materials(dist):
         assert {relation["spdxElementId"], relation["relatedSpdxElement"]} <= identifiers
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", BOTH)
 def test_the_command_is_one_static_program(dist, architecture, root):
     command = dist / f"lamprey-{architecture}"
     assert MACHINES[architecture] in readelf("-h", command)
@@ -141,7 +152,7 @@ def test_the_command_is_one_static_program(dist, architecture, root):
         assert path.encode() not in command.read_bytes()
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", BOTH)
 def test_a_wheel_holds_command_and_layer(dist, architecture):
     with zipfile.ZipFile(wheel_of(dist, architecture)) as wheel:
         content = {info.filename: wheel.read(info) for info in wheel.infolist()}
@@ -161,7 +172,8 @@ def test_a_wheel_holds_command_and_layer(dist, architecture):
 
 
 @pytest.mark.parametrize(
-    ("architecture", "platform"), [(a, p) for a in ARCHITECTURES for p in PLATFORMS[a]]
+    ("architecture", "platform"),
+    [pytest.param(*one.values, p, marks=one.marks) for one in BOTH for p in PLATFORMS[one.values[0]]],
 )
 def test_pip_takes_the_wheel_on_glibc_and_musl(dist, workspace, architecture, platform):
     words = ["-m", "pip", "download", "--no-index", "--no-deps", "--find-links", dist, "--dest", workspace,
@@ -226,6 +238,7 @@ def test_the_command_alone_says_that_it_has_no_layer(dist, private_tmp, workspac
     assert f"no layer in {workspace}/share/lamprey" in ran.stderr
 
 
+@pytest.mark.long
 def test_the_command_for_arm64_reports_as_that_of_this_machine(dist, build, private_tmp, workspace):
     qemu = shutil.which("qemu-aarch64")
     if qemu is None:
@@ -281,6 +294,7 @@ def test_the_wheels_files_work_where_there_is_musl_only(musl_root):
 # ---- made again -----------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.skipif("LAMPREY_DIST" in os.environ, reason="LAMPREY_DIST was made elsewhere")
 def test_what_is_compiled_already_is_packed_to_the_same_bytes(dist, root):
     before = (dist / "SHA256SUMS").read_text()
