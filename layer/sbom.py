@@ -60,6 +60,12 @@ def zig_version():
     return stamp.partition("==")[2].strip()
 
 
+def libunwind_version():
+    text = (ROOT / "build/sources/libunwind/configure.ac").read_text()
+    parts = [re.search(rf"^define\(pkg_{part}, *(\w+)\)", text, re.MULTILINE) for part in ("major", "minor", "extra")]
+    return ".".join(part[1] for part in parts if part)
+
+
 def components():
     """(name, version, licence, copyright, home page, what it is linked into)"""
     llvm = llvm_version()
@@ -80,6 +86,8 @@ def components():
         ("libcxx", llvm, mit_llvm, "NOASSERTION", "https://libcxx.llvm.org/", programs),
         ("libcxxabi", llvm, mit_llvm, "NOASSERTION", "https://libcxxabi.llvm.org/", programs),
         ("llvm-libunwind", llvm, mit_llvm, "NOASSERTION", "https://llvm.org/", programs),
+        ("libunwind", libunwind_version(), "MIT", "Copyright (c) 2002-2007 Hewlett-Packard Co and contributors",
+         "https://github.com/libunwind/libunwind", "lib/liblamprey.so"),
         ("zig-compiler-rt", zig_version(), "MIT", "Copyright (c) Zig contributors", "https://ziglang.org/",
          f"{programs}, lib/liblamprey.so"),
     ]  # fmt: skip

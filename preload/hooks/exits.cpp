@@ -1,5 +1,5 @@
-// Hooks of the calls that end a process on purpose: each writes down who called it, and then ends
-// the process. What is written and how: death.cpp.
+// Hooks of the calls that end a process on purpose: each writes down who called it, and then calls
+// the real function. What is written and how: death.cpp.
 //
 // Nothing here changes when, in which order or with which status the process ends.
 #include <csignal>

@@ -6,8 +6,7 @@
 //   bool failed(R) const           is this result an error?
 //   int reason(R) const            of a failure: its number. errno is still the call's
 //   uint64_t after(R) const        just after a success; returns the bytes it moved
-//   CallClass account(...) const   then: counts for what the call was on, and says what its time
-//   was
+//   CallClass account(...) const   then: counts for the call's target, and says what its time was
 //                                  spent on; errno is still the call's
 //   uint64_t subject() const       only where the in-flight record has one (layout.h, InFlight)
 //   R missing<R>()                 what to answer where libc has no such function
