@@ -109,6 +109,10 @@ def straced(library, rounds, folder):
 def test_strace_counts_the_same(release_library, tmp_path):
     none, some = straced(release_library, 1, tmp_path), straced(release_library, 51, tmp_path)
     by_strace, by_us = difference(some[0], none[0]), difference(some[1], none[1])
+    # Our own: the walker asks whether a page of the stack can be read (page_probe.h). These always fail,
+    # and the program makes none that does.
+    probes = by_strace.get("rt_sigprocmask", {"calls": 0, "errors": 0})
+    probes["calls"], probes["errors"] = probes["calls"] - probes["errors"], 0
     nonzero = {name: c for name, c in by_strace.items() if any(c.values())}
     assert {name: c for name, c in by_us.items() if any(c.values())} == nonzero
     # What the program calls, and what libc calls of itself: fopen's file, its properties, its text.

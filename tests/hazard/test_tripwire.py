@@ -8,7 +8,7 @@ import signal
 import subprocess
 
 import pytest
-from conftest import ROOT, execute, program
+from conftest import DEBUG, ROOT, execute, program
 
 FLAGS = "-std=c++20 -O1 -fPIC -shared -fno-rtti -fno-threadsafe-statics -w -Wl,-z,now".split()
 
@@ -53,7 +53,9 @@ def build(folder, fault, *extra):
     # All in one unit: half the time, and names of our own stay apart by their namespaces.
     unit = folder / "unit.cpp"
     unit.write_text(INCLUDES + "".join(f'#include "{source}"\n' for source in sources))
-    command = ["gcc", *FLAGS, *extra, "-I", folder, "-I", folder / "src", unit, "-o", library]
+    headers, archive = DEBUG / "generated/libunwind", DEBUG / "liblamprey_libunwind.a"
+    command = ["gcc", *FLAGS, *extra, "-I", folder, "-I", folder / "src", "-I", headers,
+               "-DUNW_REMOTE_ONLY", unit, archive, "-o", library]  # fmt: skip
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:3000]
     return library
