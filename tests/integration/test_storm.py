@@ -7,6 +7,7 @@ from storm import MUST_BE_EMPTY, storm
 
 
 @pytest.mark.slow
+@pytest.mark.alone  # how many invocations are answered before the kill depends on the machine's load
 def test_a_storm_of_kills_loses_and_repeats_nothing(local_lambda):
     result = storm(local_lambda, kills=200, seed=7)
     assert sum(result["kills"].values()) == 200
