@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "report/ledger/ledger.h"
 #include "tests/unit/recording_builder.h"
 
@@ -165,6 +167,27 @@ TEST_F(TargetsTest, AnInvocationsPartIsTheDifference) {
                                  : report.targets.files[1];
   EXPECT_EQ(model.reads, 6U);
   EXPECT_EQ(model.read_bytes, 5096U);
+}
+
+// A quick invocation may meet a host and end between two looks of the companion: the header that it
+// read before must not count the targets of a boundary that it reads now.
+TEST_F(TargetsTest, AHostThatIsNewerThanTheHeaderIsTold) {
+  builder_.end_init();
+  builder_.start("one");
+  recording::Failure failure;
+  Ledger ledger(std::move(*recording::Reader::open(builder_.path(), failure)));
+  totals(add(TargetKind::kHost, 0, "db.internal")).starts = 1;
+  builder_.writer().count_error(recording::Call::k_recv, ECONNRESET);
+  builder_.writer().count_call(&builder_.slot(), recording::Call::k_recv, 10, true, 0);
+  builder_.respond("one");
+  builder_.end();
+  Report report;
+  ledger.report_ended([&report](Report& told) { report = told; });
+  ASSERT_EQ(report.targets.hosts.size(), 1U);
+  EXPECT_EQ(report.targets.hosts[0].connects, 1U);
+  ASSERT_EQ(report.calls->by_time.size(), 1U);
+  EXPECT_THAT(report.calls->by_time[0].by_error,
+              ::testing::ElementsAre(::testing::Pair(ECONNRESET, 1U)));
 }
 
 TEST_F(TargetsTest, TheRootsOwnNameHasOneSlash) {

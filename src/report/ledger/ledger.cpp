@@ -260,6 +260,9 @@ std::size_t Ledger::report_ended(const Sink& sink) {
   if (ended.empty()) {
     return 0;
   }
+  // Entries and boundaries are read afresh. What the header counts (targets, stacks, errors) has to
+  // be at least as new, or what an invocation met first would be missing from its report.
+  reader_.refresh();
   // Concurrent invocations may end in another order than they started. Totals run from one end to
   // the next.
   std::stable_sort(ended.begin(), ended.end(), [](const Invocation& a, const Invocation& b) {
