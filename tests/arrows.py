@@ -36,7 +36,10 @@ DOORS = {
     "preload/base": ("recording",),
     "preload/libc": ("recording", "preload/base"),
     "preload/process": ("recording", "preload/base", "preload/libc"),
-    "preload/stack": ("recording", "preload/base", "preload/libc", "preload/process"),
+    "preload/stack/reading": ("recording", "preload/base", "preload/process"),
+    "preload/stack": (
+        "recording", "preload/base", "preload/libc", "preload/process", "preload/stack/reading",
+    ),
     "preload/memory": (
         "recording", "preload/base", "preload/libc", "preload/process", "preload/stack",
     ),

@@ -30,6 +30,7 @@ struct Found {
   std::uintptr_t start = UINTPTR_MAX;
   std::uintptr_t end = 0;
   std::uintptr_t bias = 0;
+  std::uintptr_t dynamic = 0;  // its dynamic section; 0: none
   unwind::Tables tables;
   const std::uint8_t* build_id = nullptr;
   std::uint8_t build_id_bytes = 0;
@@ -53,6 +54,7 @@ std::uint32_t g_unloading = 0;
 constinit Range g_own = {};
 constinit Range g_vdso = {};
 r_debug* g_debug = nullptr;
+void (*g_on_new)(const LoadedObject&) = nullptr;
 
 // <dlfcn.h> of glibc 2.35; the extra room is for what later ones may add.
 struct FoundObject {
@@ -90,6 +92,7 @@ bool describe(const ElfW(Phdr) * headers, int count, std::uintptr_t bias, Found&
       found.end = end > found.end ? end : found.end;
     }
     table = header.p_type == PT_GNU_EH_FRAME ? &header : table;
+    found.dynamic = header.p_type == PT_DYNAMIC ? bias + header.p_vaddr : found.dynamic;
   }
   if (found.start >= found.end || found.end - found.start > kLargestModule) {
     return false;
@@ -186,6 +189,9 @@ void add_or_revive(const Found& found, const char* path) {
     known.tables = found.tables;
     recording::publish(known.end, found.end);
     __atomic_store_n(&g_count, index + 1, __ATOMIC_RELEASE);
+    if (g_on_new != nullptr) {
+      g_on_new({found.bias, found.start, found.end, found.dynamic, path});
+    }
   } else {
     mark_gone(found);  // no name is better than a wrong one
     recording::shared_add(g_writer.header().modules_refused, 1);
@@ -313,7 +319,8 @@ void find(Function& into, const char* name) {
 
 }  // namespace
 
-void attach() {
+void attach(void (*on_new)(const LoadedObject&)) {
+  g_on_new = on_new;
   int (*iterate)(int (*)(dl_phdr_info*, std::size_t, void*), void*) = nullptr;
   find(iterate, "dl_iterate_phdr");
   find(g_find_object, "_dl_find_object");

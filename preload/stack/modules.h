@@ -13,13 +13,15 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "preload/stack/reading/dynamic_symbols.h"
 #include "preload/stack/unwind_tables.h"
 
 namespace lamprey::preload::stack::modules {
 
-// Takes all that is loaded now. At attach (it asks the loader); also in a forked child that gets a
-// recording of its own, where it only writes again what is known.
-void attach();
+// Takes all that is loaded now, at attach (it asks the loader). `on_new` is told of each module
+// when it is first met: here, or later by the thread that meets it, with its signals blocked.
+void attach(void (*on_new)(const LoadedObject&));
+// In a forked child that gets a recording of its own: only writes again what is known.
 void write_again();
 
 enum class Answer : std::uint8_t {

@@ -12,7 +12,7 @@ using recording::store;
 constexpr std::uint32_t kPlaces = 4;  // of a thread: a loop seldom waits in more ways
 
 constinit Recent g_places[recording::kThreadSlots][kPlaces] =
-    {};  // touched as threads wait: 3 KB each
+    {};  // touched as threads wait: 7 KB each
 std::uint32_t g_forgotten = 1;
 
 // Stacks of other module generations are other stacks; see Header::generation.
@@ -60,14 +60,15 @@ Recent* place_for(std::uintptr_t frame, const void* caller) {
   return &g_places[g_writer.index_of(*slot)][(which ^ (which >> 6U)) % kPlaces];
 }
 
-std::uint32_t recall(const Recent& place, std::uintptr_t frame) {
-  if (load(place.epoch) != epoch() || place.owner != load(t_thread.slot->generation)) {
+std::uint32_t recall(const Recent& place, std::uintptr_t frame, std::uint64_t chain) {
+  if (load(place.epoch) != epoch() || place.chain != chain ||
+      place.owner != load(t_thread.slot->generation)) {
     return 0;
   }
   return place.trace.base == frame ? stack_if_same(place, frame) : recall_far(place, frame);
 }
 
-bool begin(Recent& place, std::uintptr_t frame) {
+bool begin(Recent& place, std::uintptr_t frame, std::uint64_t chain) {
   if (place.filling) {
     return false;
   }
@@ -76,6 +77,7 @@ bool begin(Recent& place, std::uintptr_t frame) {
   recording::order_for_handlers();
   place.began = epoch();
   place.trace.base = frame;
+  place.chain = chain;
   return true;
 }
 

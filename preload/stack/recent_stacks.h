@@ -20,6 +20,7 @@ struct Recent {
   std::uint32_t owner;  // ThreadSlot::generation
   std::uint32_t stack;  // as capture gives it
   bool filling;
+  std::uint64_t chain;  // of its language's frames (languages::chain_of)
   unwind::Trace trace;
 };
 
@@ -27,11 +28,11 @@ struct Recent {
 // the thread has no slot. What is in it may be another's.
 Recent* place_for(std::uintptr_t frame, const void* caller);
 
-// The stack there, if it is the one at `frame` still; 0: it is not.
-std::uint32_t recall(const Recent& place, std::uintptr_t frame);
+// The stack there, if it is the one at `frame` still, with that chain; 0: it is not.
+std::uint32_t recall(const Recent& place, std::uintptr_t frame, std::uint64_t chain);
 
 // Around a walk that fills `place.trace`: false when it is being filled already.
-bool begin(Recent& place, std::uintptr_t frame);
+bool begin(Recent& place, std::uintptr_t frame, std::uint64_t chain);
 void end(Recent& place, std::uint32_t stack);
 
 // What an address means may have changed, or the recording in which the stacks are.

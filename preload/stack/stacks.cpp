@@ -3,9 +3,11 @@
 // a stack by its hash.
 #include "preload/stack/stacks.h"
 
+#include "preload/base/text.h"
 #include "preload/base/tripwire.h"
 #include "preload/libc/environment.h"
 #include "preload/process/thread.h"
+#include "preload/stack/languages.h"
 #include "preload/stack/modules.h"
 #include "preload/stack/recent_stacks.h"
 #include "preload/stack/signal_walk.h"
@@ -16,7 +18,7 @@ extern char** environ;  // NOLINT(readability-redundant-declaration)
 namespace lamprey::preload::stack {
 namespace {
 
-using recording::kStackFrames;
+using recording::kFrameWords;
 using recording::kStacks;
 using recording::load;
 using recording::Stack;
@@ -28,34 +30,43 @@ constexpr std::uint32_t kMaxProbes = 64;
 std::uint32_t g_index[kIndexSize];  // index in Stack[] + 1
 bool g_on = false;
 
-struct Taken {
-  std::uint64_t frames[kStackFrames];
-  unwind::Walk walk;
-};
-
 // Two chains of multiplications, so that one need not wait for the other.
-std::uint64_t hash_of(const Taken& taken, std::uint32_t generation) {
+std::uint64_t hash_of(const Words& taken, std::uint32_t generation) {
   constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15U;
   std::uint64_t even = generation + 1;
-  std::uint64_t odd = taken.walk.depth;
+  std::uint64_t odd = taken.depth;
   std::uint32_t i = 0;
-  for (; i + 1 < taken.walk.depth; i += 2) {
+  for (; i + 1 < taken.depth; i += 2) {
     even = (even ^ taken.frames[i]) * kOdd;
     even ^= even >> 29U;
     odd = (odd ^ taken.frames[i + 1]) * kOdd;
     odd ^= odd >> 31U;
   }
-  if (i < taken.walk.depth) {
+  if (i < taken.depth) {
     even = (even ^ taken.frames[i]) * kOdd;
   }
   const std::uint64_t hash = (even ^ (odd << 1U) ^ (odd >> 63U)) * kOdd;
   return hash ^ (hash >> 32U);
 }
 
+// Room for the frames of a stack; kFrameWords when there is none.
+std::uint32_t place_for_frames(std::uint32_t depth) {
+  std::uint32_t& used = g_writer.header().frame_words_used;
+  if (load(used) + depth > kFrameWords) {
+    return kFrameWords;
+  }
+  const std::uint32_t first = __atomic_fetch_add(&used, depth, __ATOMIC_RELAXED);
+  return first <= kFrameWords - depth ? first : kFrameWords;
+}
+
 // A new entry, complete but for its depth; 0 when there is no room.
-std::uint32_t fill_next(const Taken& taken, std::uint64_t hash, std::uint32_t generation) {
+std::uint32_t fill_next(const Words& taken, std::uint64_t hash, std::uint32_t generation) {
   recording::Header& header = g_writer.header();
   if (load(header.stacks_used) >= kStacks) {
+    return 0;
+  }
+  const std::uint32_t first = place_for_frames(taken.depth);
+  if (first == kFrameWords) {
     return 0;
   }
   const std::uint32_t index = __atomic_fetch_add(&header.stacks_used, 1U, __ATOMIC_RELAXED);
@@ -64,15 +75,16 @@ std::uint32_t fill_next(const Taken& taken, std::uint64_t hash, std::uint32_t ge
   }
   Stack& stack = g_writer.stack_at(index);
   store(stack.hash, hash);
-  stack.flags = taken.walk.cut ? recording::kStackCut : std::uint16_t{0};
+  stack.flags = taken.cut ? recording::kStackCut : std::uint16_t{0};
   stack.generation = static_cast<std::uint16_t>(generation);
-  for (std::uint32_t i = 0; i < taken.walk.depth; ++i) {
-    stack.frames[i] = taken.frames[i];
+  stack.first = first;
+  for (std::uint32_t i = 0; i < taken.depth; ++i) {
+    g_writer.frame_words()[first + i] = taken.frames[i];
   }
   return index + 1;
 }
 
-std::uint32_t keep(const Taken& taken) {
+std::uint32_t keep(const Words& taken) {
   const std::uint32_t generation = load(g_writer.header().generation);
   const std::uint64_t hash = hash_of(taken, generation);
   std::uint32_t fresh = 0;
@@ -86,7 +98,7 @@ std::uint32_t keep(const Taken& taken) {
       }
       if (__atomic_compare_exchange_n(&place, &there, fresh, false, __ATOMIC_ACQ_REL,
                                       __ATOMIC_ACQUIRE)) {
-        recording::publish(g_writer.stack_at(fresh - 1).depth, taken.walk.depth);
+        recording::publish(g_writer.stack_at(fresh - 1).depth, taken.depth);
         return fresh;
       }
     }
@@ -98,34 +110,50 @@ std::uint32_t keep(const Taken& taken) {
   return 0;
 }
 
-inline unwind::Walk take(Taken& taken, unwind::Trace& trace) {
+inline void take(Words& taken, unwind::Trace& trace) {
   const modules::Range own = modules::own();
-  taken.walk = unwind::walk(taken.frames, kStackFrames, own.begin, own.end, trace);
-  return taken.walk;
+  const unwind::Walk walk =
+      unwind::walk(taken.frames, recording::kMaxDepth, own.begin, own.end, trace);
+  taken.depth = walk.depth;
+  taken.cut = walk.cut;
 }
 
 // Its caller's frame stays on the stack below the words that a trace holds: no tail call.
 std::uint32_t __attribute__((noinline)) walk_and_keep(unwind::Trace& trace) {
-  Taken taken;
-  return take(taken, trace).depth != 0 ? keep(taken) : 0;
+  Words taken;
+  take(taken, trace);
+  return taken.depth != 0 ? keep(taken) : 0;
+}
+
+// The same with the frames of the thread's language.
+std::uint32_t __attribute__((noinline))
+walk_and_merge(languages::Scratch& scratch, unwind::Trace& trace) {
+  const modules::Range own = modules::own();
+  unwind::walk_frames(scratch.native, own.begin, own.end, trace);
+  trace.complete = languages::merge(scratch) && trace.complete;
+  return scratch.words.depth != 0 ? keep(scratch.words) : 0;
+}
+
+std::uint32_t walk_with(languages::Scratch* scratch, unwind::Trace& trace) {
+  return scratch != nullptr ? walk_and_merge(*scratch, trace) : walk_and_keep(trace);
 }
 
 // A trace that nobody will look at.
-std::uint32_t __attribute__((noinline)) walk_once() {
+std::uint32_t __attribute__((noinline)) walk_once(languages::Scratch* scratch) {
   unwind::Trace trace;
   trace.base = UINTPTR_MAX;
-  return walk_and_keep(trace);
+  return walk_with(scratch, trace);
 }
 
 #if defined(LAMPREY_TRIPWIRE)
 // Checks that the recognised stack is the one that a walk finds.
-void check_recalled(std::uint32_t stack) {
-  if (const std::uint32_t walked = walk_once(); walked != 0 && walked != stack) {
+void check_recalled(std::uint32_t stack, languages::Scratch* scratch) {
+  if (const std::uint32_t walked = walk_once(scratch); walked != 0 && walked != stack) {
     tripwire::fire("recent_stacks::recall, which took one stack for another");
   }
 }
 #else
-void check_recalled(std::uint32_t) {}
+void check_recalled(std::uint32_t, languages::Scratch*) {}
 #endif
 
 }  // namespace
@@ -135,13 +163,17 @@ void attach(const void* caller) {
   if (environment_value("PYTHONPERFSUPPORT") != nullptr) {
     unwind::expect_trampolines();
   }
-  modules::attach();
+  if (const char* frames = environment_value("LAMPREY_FRAMES");
+      frames != nullptr && equal(frames, "off")) {
+    languages::switch_off();
+  }
+  modules::attach(languages::module_came);
   signal_walk::attach();
-  Taken taken;
+  Words taken;
   unwind::Trace unused;
   unused.base = UINTPTR_MAX;
   take(taken, unused);
-  g_on = taken.walk.depth > 0 && taken.frames[0] == reinterpret_cast<std::uintptr_t>(caller);
+  g_on = taken.depth > 0 && taken.frames[0] == reinterpret_cast<std::uintptr_t>(caller);
   if (g_on) {
     keep(taken);
     g_writer.header().flags |= recording::kFlagStacks;
@@ -158,6 +190,9 @@ void attach_child(const recording::Header& parent, const void* parent_modules) {
   }
   modules::write_again();
   recent_stacks::forget_all();
+  languages::attach_child();
+  __builtin_memcpy(g_writer.header().frame_readers, parent.frame_readers,
+                   sizeof(parent.frame_readers));
   g_writer.header().flags |= g_on ? recording::kFlagStacks : 0;
 }
 
@@ -169,29 +204,34 @@ std::uint32_t __attribute__((noinline)) capture() {
   }
   const auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   recent_stacks::Recent* place = recent_stacks::place_for(frame, __builtin_return_address(0));
-  std::uint32_t stack = place != nullptr ? recent_stacks::recall(*place, frame) : 0;
+  languages::Scratch* scratch = languages::begin();
+  const std::uint64_t chain = scratch != nullptr ? languages::chain_of(*scratch) : 0;
+  std::uint32_t stack = place != nullptr ? recent_stacks::recall(*place, frame, chain) : 0;
   if (stack != 0) {
-    check_recalled(stack);
-    return stack;
-  }
-  if (place != nullptr && recent_stacks::begin(*place, frame)) {
-    stack = walk_and_keep(place->trace);
+    check_recalled(stack, scratch);
+  } else if (place != nullptr && recent_stacks::begin(*place, frame, chain)) {
+    stack = walk_with(scratch, place->trace);
     recent_stacks::end(*place, stack);
-    return stack;
+  } else {
+    stack = walk_once(scratch);
   }
-  return walk_once();
+  if (scratch != nullptr) {
+    languages::end(*scratch);
+  }
+  return stack;
 }
 
 std::uint32_t capture_interrupted(const void* context) {
   if (!g_on || !recording_here()) {
     return 0;
   }
-  Taken taken;
-  const signal_walk::Walk walk = signal_walk::walk(context, taken.frames, kStackFrames);
+  Words taken;
+  const signal_walk::Walk walk = signal_walk::walk(context, taken.frames, recording::kMaxDepth);
   if (walk.depth == 0) {
     return 0;
   }
-  taken.walk = {walk.depth, walk.cut};
+  taken.depth = walk.depth;
+  taken.cut = walk.cut;
   ++taken.frames[0];  // readers look up the instruction before an address: they expect return
                       // addresses
   return keep(taken);

@@ -16,7 +16,7 @@ using recording::store;
 constexpr std::uintptr_t kLargestStack = std::uintptr_t{1} << 30;
 constexpr std::uintptr_t kLargestGuess = std::uintptr_t{1} << 20;  // a frame without tables
 constexpr std::uintptr_t kLowestCode = 4096;
-constexpr int kMaxSteps = 256;
+constexpr int kMaxSteps = NativeFrames::kMost + 16;  // this library's own frames are not kept
 
 std::uintptr_t g_main_stack_end = 0;
 std::uintptr_t g_main_thread = 0;  // its thread pointer
@@ -170,6 +170,7 @@ end_of_readable(std::uintptr_t cfa, Step step, std::uintptr_t end_of_stack) {
     }
     r.guessed = true;
   }
+  r.by_guess = step.guess();
   if (step.from_frame()) {
     relied.on(r.fp_from, r.fp);
   }
@@ -266,7 +267,7 @@ bool take_rules(Registers& r, const Rules& rules) {
   if (rules.signal_frame) {
     r.end = end_of_stack(cfa);
   }
-  r = {plain_address(pc), cfa, fp, 0, r.end, 0, 0, rules.signal_frame, r.guessed};
+  r = {plain_address(pc), cfa, fp, 0, r.end, 0, 0, rules.signal_frame, r.guessed, false};
   return r.pc >= kLowestCode;
 }
 
@@ -320,6 +321,22 @@ bool __attribute__((noinline)) step_anew(Registers& r, Relied& relied) {
   return up;
 }
 
+// Where a walk begins: in the function that asks. Its own frame is the first that is stepped out
+// of, so it must be one that is neither inlined nor left by a tail call.
+[[gnu::always_inline]] inline Registers registers_here() {
+  Registers r = {};
+#if defined(__x86_64__)
+  asm volatile("leaq 0(%%rip), %0\n\tmovq %%rsp, %1\n\tmovq %%rbp, %2"
+               : "=r"(r.pc), "=r"(r.sp), "=r"(r.fp));
+#else
+  asm volatile("adr %0, .\n\tmov %1, sp\n\tmov %2, x29" : "=r"(r.pc), "=r"(r.sp), "=r"(r.fp));
+  r.lr = reinterpret_cast<std::uintptr_t>(__builtin_return_address(0));
+#endif
+  r.end = end_of_stack(r.sp);
+  r.readable = end_of_page(r.sp);
+  return r;
+}
+
 }  // namespace
 
 void set_main_stack(std::uintptr_t end) {
@@ -337,20 +354,10 @@ void forget_addresses() {
   }
 }
 
-// Not inlined and not a tail call: its own frame is the first that is stepped out of.
 Walk __attribute__((noinline))
 walk(std::uint64_t* frames, std::uint32_t capacity, std::uintptr_t skip_begin,
      std::uintptr_t skip_end, Trace& trace) {
-  Registers r = {};
-#if defined(__x86_64__)
-  asm volatile("leaq 0(%%rip), %0\n\tmovq %%rsp, %1\n\tmovq %%rbp, %2"
-               : "=r"(r.pc), "=r"(r.sp), "=r"(r.fp));
-#else
-  asm volatile("adr %0, .\n\tmov %1, sp\n\tmov %2, x29" : "=r"(r.pc), "=r"(r.sp), "=r"(r.fp));
-  r.lr = reinterpret_cast<std::uintptr_t>(__builtin_return_address(0));
-#endif
-  r.end = end_of_stack(r.sp);
-  r.readable = end_of_page(r.sp);
+  Registers r = registers_here();
   Relied relied = {trace, trace.base, 0, r.end != 0};
   Walk result = {0, false};
   for (int steps = 0; steps < kMaxSteps; ++steps) {
@@ -370,6 +377,34 @@ walk(std::uint64_t* frames, std::uint32_t capacity, std::uintptr_t skip_begin,
   trace.complete = relied.complete;
   asm volatile("" : : : "memory");
   return result;
+}
+
+void __attribute__((noinline)) walk_frames(NativeFrames& native, std::uintptr_t skip_begin,
+                                           std::uintptr_t skip_end, Trace& trace) {
+  Registers r = registers_here();
+  Relied relied = {trace, trace.base, 0, r.end != 0};
+  native.count = 0;
+  native.cut = false;
+  native.end_of_stack = r.end;
+  for (int steps = 0; steps < kMaxSteps; ++steps) {
+    if (!step_up(r, relied)) {
+      break;
+    }
+    if (native.count != 0) {
+      native.frames[native.count - 1].without_tables = r.by_guess;
+    }
+    if (r.pc >= skip_begin && r.pc < skip_end) {
+      continue;
+    }
+    if (native.count == NativeFrames::kMost) {
+      native.cut = true;
+      break;
+    }
+    native.frames[native.count++] = {r.pc, r.sp, r.fp, false};
+  }
+  trace.count = relied.count;
+  trace.complete = relied.complete;
+  asm volatile("" : : : "memory");
 }
 
 }  // namespace lamprey::preload::stack::unwind

@@ -17,6 +17,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "preload/stack/reading/frames.h"
+
 namespace lamprey::preload::stack::unwind {
 
 // Takes the end of the main thread's stack. Once, at attach, before any walk.
@@ -31,7 +33,7 @@ void forget_addresses();
 // The words of the stack that a walk relied on: while they stay, the walk stays the same. Those
 // below `base`, an address that the caller chooses before the walk, are left out.
 struct Trace {
-  static constexpr std::uint32_t kMax = 64;
+  static constexpr std::uint32_t kMax = 160;
   std::uintptr_t base;
   std::uint32_t count;
   bool complete;           // and on nothing else
@@ -47,5 +49,10 @@ struct Walk {
 };
 Walk walk(std::uint64_t* frames, std::uint32_t capacity, std::uintptr_t skip_begin,
           std::uintptr_t skip_end, Trace& trace);
+
+// The same with each frame's registers, for the readers of languages' frames. As many as there is
+// room for in `native`.
+void walk_frames(NativeFrames& native, std::uintptr_t skip_begin, std::uintptr_t skip_end,
+                 Trace& trace);
 
 }  // namespace lamprey::preload::stack::unwind

@@ -20,6 +20,7 @@ struct Registers {
   std::uintptr_t fp_from;   // where on the stack fp was read; 0: it is the register
   bool interrupted;         // pc is the next instruction, not the one after a call
   bool guessed;             // on the way here: nothing says that pc is code
+  bool by_guess;            // the step that led here was one: no tables cover the frame before
 };
 
 // Reads a word of the stack; false when it lies outside, or cannot be read.

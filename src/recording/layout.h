@@ -15,6 +15,8 @@
 //   Module[]      what is, or was, loaded into the process: names for the addresses in stacks
 //   Site[]        what was allocated at the stack with the same index
 //   Stack[]       stacks of calls, each once, handed out from the front, never changed
+//   FrameWord[], Function[], SourceFile[], Text
+//                 the frames of stacks, and the program's own functions in them (functions.h)
 //   Kernel        of exact mode, and only there: the kernel's own calls (kernel_section.h)
 //
 // Life of a file: created with its whole size by posix_fallocate semantics (so that a full disk is
@@ -38,21 +40,19 @@
 #include "recording/call_totals.h"
 #include "recording/calls.h"
 #include "recording/kernel_section.h"
+#include "recording/stack_sections.h"
 #include "recording/targets.h"
 
 namespace lamprey::recording {
 
 inline constexpr std::uint64_t kMagic = 0x0A594552504D414CULL;  // "LAMPREY\n"
-inline constexpr std::uint32_t kVersion = 7;
+inline constexpr std::uint32_t kVersion = 8;
 inline constexpr std::size_t kPageBytes = 4096;
 
 inline constexpr std::uint32_t kInvocations = 128;
 inline constexpr std::uint32_t kBoundaries = 4;
 inline constexpr std::uint32_t kThreadSlots = 256;
 inline constexpr std::uint32_t kCallRows = 1536;
-inline constexpr std::uint32_t kModules = 256;
-inline constexpr std::uint32_t kStacks = 2048;
-inline constexpr std::uint32_t kStackFrames = 38;
 
 inline constexpr const char* kDirectory = "/tmp/lamprey";
 inline constexpr const char* kSuffix = ".rec";
@@ -204,6 +204,10 @@ struct Header {
   Section modules;
   Section sites;
   Section stacks;
+  Section frame_words;
+  Section functions;
+  Section source_files;
+  Section function_text;
   Section kernel;  // count 0: there is none
   ExactState exact;
   std::uint32_t call_count;
@@ -263,10 +267,16 @@ struct Header {
   std::uint32_t generation;        // +1 when a module takes the place of another; see Module::born
   std::uint32_t modules_refused;   // found when the table was full
   std::uint64_t stacks_refused;    // not kept, for want of room
-  std::uint64_t sample_bytes;      // mean distance of two samples as asked for; 0: none are taken
-  std::uint64_t sample_now;        // as it is now: doubled when there are too many samples
-  std::uint64_t samples;           // taken so far
-  std::uint64_t samples_unplaced;  // sampled blocks whose free cannot be followed: table full
+  std::uint32_t frame_words_used;  // handed out
+  std::uint32_t functions_used;
+  std::uint32_t source_files_used;
+  std::uint32_t function_text_used;  // bytes
+  std::uint64_t functions_refused;   // frames whose function found no room
+  FrameReader frame_readers[8];      // by Language
+  std::uint64_t sample_bytes;        // mean distance of two samples as asked for; 0: none are taken
+  std::uint64_t sample_now;          // as it is now: doubled when there are too many samples
+  std::uint64_t samples;             // taken so far
+  std::uint64_t samples_unplaced;    // sampled blocks whose free cannot be followed: table full
   std::uint64_t samples_this_round;  // since the last START
   Site no_stack;                     // samples whose stack found no room
 
@@ -400,34 +410,6 @@ struct alignas(64) ThreadSlot {
 
 inline constexpr std::uint16_t kNoRow = 0xFFFF;
 
-// A file mapped as code. Once `state` says that an entry is there, only `died` changes. An address
-// in a stack of generation g belongs to the module that holds it and has born <= g < died.
-inline constexpr std::uint32_t kModuleThere = 1;
-inline constexpr std::uint32_t kMaxBuildId = 20;
-
-struct Module {
-  std::uint64_t start;  // of its lowest mapped byte
-  std::uint64_t end;    // behind its highest
-  std::uint64_t bias;   // address in the process - address in the file's symbol table
-  std::uint32_t state;  // stored last
-  std::uint32_t born;   // Header::generation when it was found
-  std::uint32_t died;   // Header::generation when another was found in its place; 0: not yet
-  std::uint8_t build_id_bytes;
-  std::uint8_t build_id[kMaxBuildId];
-  char path[195];
-};
-
-// Return addresses, innermost first, without the library's own frames.
-inline constexpr std::uint16_t kStackCut = 1;  // flags: it went on
-
-struct Stack {
-  std::uint64_t hash;
-  std::uint32_t depth;  // stored last; 0: not finished, or given up
-  std::uint16_t flags;
-  std::uint16_t generation;  // Header::generation when it was taken, its lower 16 bits
-  std::uint64_t frames[kStackFrames];
-};
-
 struct alignas(64) CallRow {
   std::uint16_t call;  // unused in shared rows: there it is the row's own number
   std::uint16_t slot;
@@ -452,7 +434,14 @@ inline constexpr std::size_t kRowsOffset = page_up(kTargetsOffset + (sizeof(Targ
 inline constexpr std::size_t kModulesOffset = page_up(kRowsOffset + (sizeof(CallRow) * kCallRows));
 inline constexpr std::size_t kSitesOffset = page_up(kModulesOffset + (sizeof(Module) * kModules));
 inline constexpr std::size_t kStacksOffset = page_up(kSitesOffset + (sizeof(Site) * kStacks));
-inline constexpr std::size_t kFileBytes = page_up(kStacksOffset + (sizeof(Stack) * kStacks));
+inline constexpr std::size_t kFrameWordsOffset = page_up(kStacksOffset + (sizeof(Stack) * kStacks));
+inline constexpr std::size_t kFunctionsOffset =
+    page_up(kFrameWordsOffset + (sizeof(std::uint64_t) * kFrameWords));
+inline constexpr std::size_t kSourceFilesOffset =
+    page_up(kFunctionsOffset + (sizeof(Function) * kFunctions));
+inline constexpr std::size_t kFunctionTextOffset =
+    page_up(kSourceFilesOffset + (sizeof(SourceFile) * kSourceFiles));
+inline constexpr std::size_t kFileBytes = page_up(kFunctionTextOffset + kFunctionText);
 inline constexpr std::size_t kKernelOffset = kFileBytes;
 inline constexpr std::size_t kExactFileBytes = page_up(kKernelOffset + sizeof(Kernel));
 
@@ -477,7 +466,7 @@ static_assert(kCallRows < kNoRow && kThreadSlots < 0xFFFF);
 static_assert(bucket_of(bucket_floor(kBuckets - 1)) == kBuckets - 1);
 static_assert(kKernelBoundaries == kBoundaries);
 static_assert(sizeof(Header) <= kPageBytes);
-static_assert(sizeof(Module) == 256 && sizeof(Stack) == 320 && sizeof(Site) == 64);
+static_assert(sizeof(Site) == 64);
 static_assert(kFileBytes < std::size_t{3} << 20, "the budget for what is added to RSS is 4 MB");
 
 }  // namespace lamprey::recording

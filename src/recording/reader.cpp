@@ -17,8 +17,10 @@
 namespace lamprey::recording {
 namespace {
 
-// Above any count that version 1 writes; keeps a forged header from costing memory or minutes.
-constexpr std::uint32_t kMaxCount = 1U << 14;
+// Above any count that is written; keeps a forged header from costing memory or minutes.
+constexpr std::uint32_t most_of(std::size_t stride) {
+  return stride <= sizeof(std::uint64_t) ? 1U << 20U : 1U << 14U;
+}
 constexpr std::uint64_t kMaxSequence = std::uint64_t{1} << 48;
 constexpr std::size_t kFrom = offsetof(Header, wake);
 
@@ -106,7 +108,8 @@ Reader::Reader(Reader&& other) noexcept
       header_(std::move(other.header_)),
       clock_(other.clock_),
       dropped_(std::move(other.dropped_)),
-      dropped_count_(other.dropped_count_) {}
+      dropped_count_(other.dropped_count_),
+      functions_(std::move(other.functions_)) {}
 
 Reader& Reader::operator=(Reader&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
@@ -115,6 +118,7 @@ Reader& Reader::operator=(Reader&& other) noexcept {
   std::swap(clock_, other.clock_);
   std::swap(dropped_, other.dropped_);
   std::swap(dropped_count_, other.dropped_count_);
+  std::swap(functions_, other.functions_);
   return *this;
 }
 
@@ -210,13 +214,17 @@ bool Reader::check_header(std::uint64_t file_bytes, Failure& failure) {
          check_section(h.modules, "modules", sizeof(Module), file_bytes, failure) &&
          check_section(h.sites, "sites", sizeof(Site), file_bytes, failure) &&
          check_section(h.stacks, "stacks", sizeof(Stack), file_bytes, failure) &&
+         check_section(h.frame_words, "frames", sizeof(std::uint64_t), file_bytes, failure) &&
+         check_section(h.functions, "functions", sizeof(Function), file_bytes, failure) &&
+         check_section(h.source_files, "source files", sizeof(SourceFile), file_bytes, failure) &&
+         check_section(h.function_text, "function text", 1, file_bytes, failure) &&
          (h.kernel.count == 0 ||
           check_section(h.kernel, "kernel", sizeof(Kernel), file_bytes, failure));
 }
 
 bool Reader::check_section(Section& section, const char* name, std::size_t stride,
                            std::uint64_t file_bytes, Failure& failure) {
-  if (section.stride != stride || section.count == 0 || section.count > kMaxCount ||
+  if (section.stride != stride || section.count == 0 || section.count > most_of(stride) ||
       section.offset < sizeof(Header) || section.offset > (std::uint64_t{1} << 40)) {
     failure = {OpenError::kCorrupt,
                fmt::format("recording {} places {} x {} bytes of {} at {}, which cannot be", path_,

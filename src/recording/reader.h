@@ -14,10 +14,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "recording/layout.h"
 #include "recording/rows.h"
+#include "recording/source_function.h"
 
 namespace lamprey::recording {
 
@@ -73,11 +76,22 @@ struct LoadedModule {
   std::string path;
 };
 
-// Return addresses, innermost first.
+struct CapturedFrame {
+  CapturedFrame() = default;
+  CapturedFrame(std::uint64_t returned)
+      : address(returned) {}  // NOLINT(google-explicit-constructor)
+
+  std::uint64_t address = 0;  // to which the call returns; 0: it is a function's
+  std::shared_ptr<const SourceFunction> function;
+  std::uint32_t line = 0;  // 0: unknown
+  bool async = false;      // it awaits the frame before it
+};
+
+// Innermost first.
 struct CapturedStack {
   std::uint32_t generation = 0;
   bool cut = false;  // it went on
-  std::vector<std::uint64_t> frames;
+  std::vector<CapturedFrame> frames;
 };
 
 // Ticks ↔ nanoseconds, through two (ticks, ns) pairs of one recording. Integer arithmetic only.
@@ -182,7 +196,17 @@ class Reader {
   std::uint32_t rows_used();
   std::uint32_t used_of(const char* name, std::uint32_t used, std::uint32_t count);
   ClockScale read_clock();
-  std::optional<CapturedStack> captured(std::uint64_t index, const Stack& stack);
+  // Some of FrameWord[], from `first` on; empty: they could not be read in one go.
+  struct Window {
+    std::uint32_t first = 0;
+    std::vector<std::uint64_t> words;
+  };
+  bool lies_inside(std::uint64_t index, const Stack& stack);
+  Window window_of(const std::vector<std::pair<std::uint64_t, Stack>>& wanted);
+  std::optional<CapturedStack> captured(const Stack& stack, const Window& window);
+  CapturedFrame captured_frame(std::uint64_t word);
+  std::shared_ptr<const SourceFunction> function(std::uint32_t number);
+  std::string function_text(std::uint32_t offset, std::uint32_t bytes);
   void add_slots(Totals& totals, std::vector<OpenCall>& open_calls);
   std::string target_of(const ThreadSlot& slot, Call call);
   std::optional<TargetName> target(std::uint32_t index);
@@ -205,6 +229,8 @@ class Reader {
   std::optional<ClockScale> clock_;
   std::vector<std::string> dropped_;
   std::uint64_t dropped_count_ = 0;
+  // Functions that were asked for, by index in Function[] + 1: an entry never changes.
+  std::unordered_map<std::uint32_t, std::shared_ptr<const SourceFunction>> functions_;
 };
 
 // Now on the clocks that recordings use, in ns.

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "recording/reader.h"
 
@@ -13,7 +14,8 @@ namespace {
 
 constexpr std::size_t kModulesARead = 32;  // 8 KB a pread
 constexpr std::size_t kSitesARead = 128;
-constexpr std::size_t kStacksARead = 32;  // 10 KB
+constexpr std::size_t kStacksARead = 128;  // 3 KB
+constexpr std::size_t kMostKept = 1024;    // functions, some 200 bytes each
 constexpr std::uint64_t kUserSpace = std::uint64_t{1} << 56;
 
 std::string hexadecimal(const std::uint8_t* bytes, std::size_t count) {
@@ -74,19 +76,112 @@ std::string Reader::module_path(std::uint32_t index_plus_one) {
   return module.path;
 }
 
-std::optional<CapturedStack> Reader::captured(std::uint64_t index, const Stack& stack) {
-  if (stack.depth > kStackFrames) {
-    drop(fmt::format("stack {}: {} frames in room for {}", index, stack.depth, kStackFrames));
-    return std::nullopt;
+bool Reader::lies_inside(std::uint64_t index, const Stack& stack) {
+  const std::uint32_t words = header_->frame_words.count;
+  if (stack.depth > kMaxDepth || stack.first > words || stack.depth > words - stack.first) {
+    drop(fmt::format("stack {}: {} frames at {} in room for {}", index, stack.depth, stack.first,
+                     words));
+    return false;
   }
-  if (stack.depth == 0) {
+  return stack.depth != 0;
+}
+
+// The frames of neighbours lie side by side, as a rule: one read for all of them.
+Reader::Window Reader::window_of(const std::vector<std::pair<std::uint64_t, Stack>>& wanted) {
+  constexpr std::uint32_t kMost = 16 * 1024;
+  Window window;
+  std::uint32_t end = 0;
+  window.first = UINT32_MAX;
+  for (const auto& [index, stack] : wanted) {
+    window.first = std::min(window.first, stack.first);
+    end = std::max(end, stack.first + stack.depth);
+  }
+  if (end > window.first && end - window.first <= kMost) {
+    window.words.resize(end - window.first);
+    if (!read_at(header_->frame_words.offset + (window.first * sizeof(std::uint64_t)),
+                 window.words.data(), window.words.size() * sizeof(std::uint64_t))) {
+      window.words.clear();
+    }
+  }
+  return window;
+}
+
+std::optional<CapturedStack> Reader::captured(const Stack& stack, const Window& window) {
+  std::uint64_t frames[kMaxDepth];
+  if (!window.words.empty()) {
+    std::copy_n(window.words.begin() + (stack.first - window.first), stack.depth, frames);
+  } else if (!read_at(header_->frame_words.offset + (stack.first * sizeof(std::uint64_t)), frames,
+                      stack.depth * sizeof(std::uint64_t))) {
     return std::nullopt;
   }
   CapturedStack captured;
   captured.generation = stack.generation;
   captured.cut = (stack.flags & kStackCut) != 0;
-  captured.frames.assign(stack.frames, stack.frames + stack.depth);
+  captured.frames.reserve(stack.depth);
+  for (std::uint32_t i = 0; i < stack.depth; ++i) {
+    captured.frames.push_back(captured_frame(frames[i]));
+  }
   return captured;
+}
+
+CapturedFrame Reader::captured_frame(std::uint64_t word) {
+  if (!is_function_frame(word)) {
+    return word;
+  }
+  CapturedFrame frame;
+  frame.function = function(function_of(word));
+  frame.line = line_of(word);
+  frame.async = (word & kAsyncFrame) != 0;
+  return frame;
+}
+
+// What is not there, or makes no sense, is a function without a name.
+std::shared_ptr<const SourceFunction> Reader::function(std::uint32_t number) {
+  if (const auto known = functions_.find(number); known != functions_.end()) {
+    return known->second;
+  }
+  static const auto kUnnamed = std::make_shared<const SourceFunction>(
+      SourceFunction{Language::kNone, "(more functions)", ""});
+  Function entry = {};
+  SourceFile file = {};
+  if (number == 0 || number > header_->functions.count ||
+      !read_at(header_->functions.offset + ((number - 1) * sizeof(Function)), &entry,
+               sizeof(entry)) ||
+      entry.state != kFunctionThere) {
+    return kUnnamed;
+  }
+  if (entry.file != 0 && entry.file <= header_->source_files.count) {
+    read_at(header_->source_files.offset + ((entry.file - 1U) * sizeof(SourceFile)), &file,
+            sizeof(file));
+  }
+  auto found = std::make_shared<SourceFunction>();
+  found->language =
+      static_cast<std::size_t>(entry.language) < kLanguages ? entry.language : Language::kNone;
+  found->name = function_text(entry.name, entry.name_bytes);
+  found->file = file.state == kFunctionThere ? function_text(file.path, file.path_bytes) : "";
+  found->first_line = entry.first_line;
+  if (functions_.size() >= kMostKept) {
+    functions_.clear();
+  }
+  functions_.emplace(number, found);
+  return found;
+}
+
+// Names are the program's: they may hold anything. What would end a line, or a frame in a list of
+// frames, is replaced; bytes that are no UTF-8 are left to whoever prints.
+std::string Reader::function_text(std::uint32_t offset, std::uint32_t bytes) {
+  constexpr std::uint32_t kMost = std::max(kMaxFunctionName, kMaxSourcePath);
+  const std::uint32_t room = header_->function_text.count;
+  std::string text(std::min(bytes, kMost), '\0');
+  if (offset > room || text.size() > room - offset ||
+      !read_at(header_->function_text.offset + offset, text.data(), text.size())) {
+    return {};
+  }
+  for (char& c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    c = byte < 0x20 || byte == 0x7F ? '?' : c == ';' ? ',' : c;
+  }
+  return text;
 }
 
 std::optional<CapturedStack> Reader::stack(std::uint32_t index_plus_one) {
@@ -120,9 +215,16 @@ std::vector<std::optional<CapturedStack>> Reader::stacks(
       drop("stacks: some could not be read");
       break;
     }
+    std::vector<std::pair<std::uint64_t, Stack>> wanted;
     for (; from < to; ++from) {
       const std::uint64_t index = indices_plus_one[order[from]] - 1;
-      found[order[from]] = captured(index, buffer[index - first]);
+      if (lies_inside(index, buffer[index - first])) {
+        wanted.emplace_back(order[from], buffer[index - first]);
+      }
+    }
+    const Window window = window_of(wanted);
+    for (const auto& [place, stack] : wanted) {
+      found[place] = captured(stack, window);
     }
   }
   return found;

@@ -32,6 +32,10 @@ void Writer::bind(std::byte* base, bool exact) {
   h.modules = {kModulesOffset, sizeof(Module), kModules};
   h.sites = {kSitesOffset, sizeof(Site), kStacks};
   h.stacks = {kStacksOffset, sizeof(Stack), kStacks};
+  h.frame_words = {kFrameWordsOffset, sizeof(std::uint64_t), kFrameWords};
+  h.functions = {kFunctionsOffset, sizeof(Function), kFunctions};
+  h.source_files = {kSourceFilesOffset, sizeof(SourceFile), kSourceFiles};
+  h.function_text = {kFunctionTextOffset, 1, kFunctionText};
   h.kernel = {kKernelOffset, sizeof(Kernel), exact ? 1U : 0U};
   h.call_count = kCallCount;
   h.bucket_count = kBuckets;

@@ -72,7 +72,8 @@ class Writer {
   std::uint32_t index_of(const ThreadSlot& slot) const {
     return static_cast<std::uint32_t>(&slot - &slot_at(0));
   }
-  // Sections that are written elsewhere (preload/stack, preload/memory): modules, stacks and sites.
+  // Sections that are written elsewhere (preload/stack, preload/memory): modules, stacks and their
+  // frames, functions, sites.
   Module& module_at(std::uint32_t index) const {
     return reinterpret_cast<Module*>(base_ + kModulesOffset)[index];
   }
@@ -82,6 +83,16 @@ class Writer {
   Stack& stack_at(std::uint32_t index) const {
     return reinterpret_cast<Stack*>(base_ + kStacksOffset)[index];
   }
+  std::uint64_t* frame_words() const {
+    return reinterpret_cast<std::uint64_t*>(base_ + kFrameWordsOffset);
+  }
+  Function& function_at(std::uint32_t index) const {
+    return reinterpret_cast<Function*>(base_ + kFunctionsOffset)[index];
+  }
+  SourceFile& source_file_at(std::uint32_t index) const {
+    return reinterpret_cast<SourceFile*>(base_ + kSourceFilesOffset)[index];
+  }
+  char* function_text() const { return reinterpret_cast<char*>(base_ + kFunctionTextOffset); }
 
   // -- memory -----------------------------------------------------------------------------------
   void count_allocation(ThreadSlot& slot, std::uint64_t requested, std::uint64_t usable) {

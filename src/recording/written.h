@@ -47,6 +47,7 @@ inline constexpr Span kWritten[] = {
     {kModulesOffset, sizeof(Module) * 48},
     {kSitesOffset, sizeof(Site) * 256},
     {kStacksOffset, sizeof(Stack) * 192},
+    {kFrameWordsOffset, sizeof(std::uint64_t) * 192 * 32},
 };
 static_assert(kBoundaries == 4);
 

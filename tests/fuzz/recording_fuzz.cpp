@@ -95,10 +95,13 @@ void fill_stacks(RecordingBuilder& builder) {
     fill_module(builder.writer().module_at(i), i);
   }
   for (std::uint32_t i = 0; i < kStacksFilled; ++i) {
-    Stack& stack = builder.writer().stack_at(i);
+    Stack& stack = builder.stack(i, {});
     for (std::uint32_t frame = 0; frame <= i; ++frame) {
-      stack.frames[frame] = (0x10000 * (1 + (frame % 5))) + 0x1000 + (0x10 * i) + frame;
+      builder.writer().frame_words()[stack.first + frame] =
+          frame % 3 == 2 ? function_frame(frame, i) | (frame % 2 == 0 ? kAsyncFrame : 0)
+                         : (0x10000 * (1 + (frame % 5))) + 0x1000 + (0x10 * i) + frame;
     }
+    builder.header().frame_words_used += i + 1;
     stack.generation = static_cast<std::uint16_t>(i % 2);
     stack.flags = i % 4 == 0 ? kStackCut : std::uint16_t{0};
     stack.depth = i + 1;
@@ -113,6 +116,21 @@ void fill_stacks(RecordingBuilder& builder) {
   header.sample_bytes = header.sample_now = 4096;
   header.samples = 50;
   header.peak_round = 6;
+}
+
+void fill_functions(RecordingBuilder& builder) {
+  constexpr const char* kText = "handler/var/task/app.py";
+  std::memcpy(builder.writer().function_text(), kText, std::strlen(kText));
+  builder.writer().source_file_at(0) = {7, 16, kFunctionThere};
+  for (std::uint32_t i = 0; i < 8; ++i) {
+    builder.writer().function_at(i) = {0,
+                                       i,
+                                       static_cast<std::uint16_t>(i % 2),
+                                       7,
+                                       static_cast<Language>(i % kLanguages),
+                                       kFunctionThere,
+                                       0};
+  }
 }
 
 void fill_targets(RecordingBuilder& builder) {

@@ -254,6 +254,10 @@ void print_frame(const Stack& stack, std::uint64_t address) {
   std::printf("\"0x%" PRIx64 "\"", address);
 }
 
+std::uint64_t frame_of(const Stack& stack, std::uint32_t index) {
+  return at<std::uint64_t>(kFrameWordsOffset, stack.first + index);
+}
+
 void print_stacks() {
   std::printf("\"stacks\":[");
   const char* comma = "";
@@ -261,13 +265,13 @@ void print_stacks() {
     const auto& stack = at<Stack>(kStacksOffset, i);
     const auto& site = at<Site>(kSitesOffset, i);
     std::printf("%s{\"frames\":[", comma);
-    for (std::uint32_t f = 0; f < stack.depth && f < kStackFrames; ++f) {
+    for (std::uint32_t f = 0; f < stack.depth && f < kMaxDepth; ++f) {
       std::printf("%s", f == 0 ? "" : ",");
-      print_frame(stack, stack.frames[f]);
+      print_frame(stack, frame_of(stack, f));
     }
     std::printf("],\"addresses\":[");
-    for (std::uint32_t f = 0; f < stack.depth && f < kStackFrames; ++f) {
-      std::printf("%s%" PRIu64, f == 0 ? "" : ",", stack.frames[f]);
+    for (std::uint32_t f = 0; f < stack.depth && f < kMaxDepth; ++f) {
+      std::printf("%s%" PRIu64, f == 0 ? "" : ",", frame_of(stack, f));
     }
     std::printf("],");
     print_number("allocated_bytes", site.allocated_bytes);

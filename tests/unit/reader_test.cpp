@@ -183,7 +183,7 @@ TEST_F(ReaderTest, RefusesWhatIsNotARecordingOfOurs) {
   builder.header().version = 9;
   const Failure failure = fails(path());
   EXPECT_EQ(failure.error, OpenError::kVersion);
-  EXPECT_EQ(failure.text, "recording " + path() + " has version 9, this program reads 7");
+  EXPECT_EQ(failure.text, "recording " + path() + " has version 9, this program reads 8");
 }
 
 TEST_F(ReaderTest, RefusesAnotherUsersFile) {

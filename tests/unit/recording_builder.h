@@ -8,8 +8,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
 #include <string>
 
 #include "recording/layout.h"
@@ -118,6 +120,15 @@ class RecordingBuilder {
     writer_.count_call(slot_, recording::Call::k_read, 5000, false, 10);
     respond(request_id);
     end();
+  }
+  // Stack[index], with these frames.
+  recording::Stack& stack(std::uint32_t index, std::initializer_list<std::uint64_t> frames) {
+    recording::Stack& stack = writer_.stack_at(index);
+    stack.first = header().frame_words_used;
+    std::copy(frames.begin(), frames.end(), writer_.frame_words() + stack.first);
+    header().frame_words_used += static_cast<std::uint32_t>(frames.size());
+    stack.depth = static_cast<std::uint32_t>(frames.size());
+    return stack;
   }
   // As of a process that /proc does not show.
   void never_seen() {

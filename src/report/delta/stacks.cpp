@@ -49,9 +49,16 @@ ModuleMap::ModuleMap(std::vector<LoadedModule> modules) : modules_(std::move(mod
 Stack ModuleMap::frames_of(const recording::CapturedStack& stack) const {
   Stack frames;
   frames.reserve(stack.frames.size());
-  for (const std::uint64_t returned : stack.frames) {
+  for (const recording::CapturedFrame& captured : stack.frames) {
     Frame frame;
-    frame.address = returned != 0 ? returned - 1 : 0;
+    if (captured.function) {
+      frame.function = captured.function;
+      frame.line = captured.line;
+      frame.async = captured.async;
+      frames.push_back(std::move(frame));
+      continue;
+    }
+    frame.address = captured.address != 0 ? captured.address - 1 : 0;
     // Modules of different times may overlap, so all that begin below the address are looked at: a
     // few hundred.
     const LoadedModule* found = nullptr;

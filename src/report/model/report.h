@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "recording/calls.h"
+#include "recording/source_function.h"
 #include "report/model/time_figures.h"
 
 namespace lamprey::report {
@@ -31,6 +33,10 @@ struct Frame {
   std::string build_id;         // hexadecimal; empty: the module has none
   std::uint64_t offset = 0;     // address - load bias: the address that symbol tables speak of
   const char* label = nullptr;  // the whole text of a frame that is no code ("mmap")
+  // The program's own function, in its language's words; then all of the above is void.
+  std::shared_ptr<const recording::SourceFunction> function{};
+  std::uint32_t line = 0;  // of the call; 0: unknown
+  bool async = false;      // it awaits the frame before it
 };
 using Stack = std::vector<Frame>;  // innermost first
 

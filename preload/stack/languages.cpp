@@ -1,0 +1,60 @@
+// See languages.h.
+#include "preload/stack/languages.h"
+
+#include "preload/process/thread.h"
+#include "preload/stack/reading/functions.h"
+#include "recording/counting.h"
+
+namespace lamprey::preload::stack::languages {
+namespace {
+
+using recording::load;
+using recording::store;
+
+bool g_off = false;                          // LAMPREY_FRAMES
+bool g_any = false;                          // a reader is on
+Scratch g_scratch[recording::kThreadSlots];  // touched as threads capture
+
+void append_native(const NativeFrames& native, Words& words) {
+  for (std::uint32_t i = 0; i < native.count; ++i) {
+    words.append(native.frames[i].pc);
+  }
+}
+
+}  // namespace
+
+void switch_off() { g_off = true; }
+
+void module_came(const LoadedObject& object) { static_cast<void>(object); }
+
+Scratch* begin() {
+  const recording::ThreadSlot* slot = t_thread.slot;
+  if (!load(g_any) || slot == nullptr) {
+    return nullptr;
+  }
+  Scratch& scratch = g_scratch[g_writer.index_of(*slot)];
+  if (load(scratch.busy)) {
+    return nullptr;
+  }
+  store(scratch.busy, true);
+  recording::order_for_handlers();
+  return &scratch;
+}
+
+void end(Scratch& scratch) {
+  recording::order_for_handlers();
+  store(scratch.busy, false);
+}
+
+std::uint64_t chain_of(const Scratch&) { return 0; }
+
+bool merge(Scratch& scratch) {
+  scratch.words.depth = 0;
+  scratch.words.cut = scratch.native.cut;
+  append_native(scratch.native, scratch.words);
+  return true;
+}
+
+void attach_child() { functions::forget_all(); }
+
+}  // namespace lamprey::preload::stack::languages
