@@ -37,8 +37,10 @@ DOORS = {
     "preload/libc": ("recording", "preload/base"),
     "preload/process": ("recording", "preload/base", "preload/libc"),
     "preload/stack/reading": ("recording", "preload/base", "preload/process"),
+    "preload/stack/python": ("preload/stack/reading",),
     "preload/stack": (
         "recording", "preload/base", "preload/libc", "preload/process", "preload/stack/reading",
+        "preload/stack/python",
     ),
     "preload/memory": (
         "recording", "preload/base", "preload/libc", "preload/process", "preload/stack",

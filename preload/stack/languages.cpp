@@ -25,7 +25,12 @@ void append_native(const NativeFrames& native, Words& words) {
 
 void switch_off() { g_off = true; }
 
-void module_came(const LoadedObject& object) { static_cast<void>(object); }
+void module_came(const LoadedObject& object) {
+  python::module_came(object, !g_off);
+  if (python::armed()) {
+    store(g_any, true);
+  }
+}
 
 Scratch* begin() {
   const recording::ThreadSlot* slot = t_thread.slot;
@@ -38,6 +43,7 @@ Scratch* begin() {
   }
   store(scratch.busy, true);
   recording::order_for_handlers();
+  python::read(scratch.python);
   return &scratch;
 }
 
@@ -46,12 +52,14 @@ void end(Scratch& scratch) {
   store(scratch.busy, false);
 }
 
-std::uint64_t chain_of(const Scratch&) { return 0; }
+std::uint64_t chain_of(const Scratch& scratch) { return scratch.python.hash; }
 
 bool merge(Scratch& scratch) {
   scratch.words.depth = 0;
   scratch.words.cut = scratch.native.cut;
-  append_native(scratch.native, scratch.words);
+  if (!python::merge(scratch.python, scratch.native, scratch.words)) {
+    append_native(scratch.native, scratch.words);
+  }
   return true;
 }
 

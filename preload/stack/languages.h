@@ -10,6 +10,7 @@
 
 #include <cstdint>
 
+#include "preload/stack/python/python.h"
 #include "preload/stack/reading/dynamic_symbols.h"
 #include "preload/stack/reading/frames.h"
 
@@ -20,6 +21,7 @@ struct Scratch {
   bool busy;
   NativeFrames native;
   Words words;
+  python::Chain python;
 };
 
 // LAMPREY_FRAMES=off. At attach, before any module is told of.
