@@ -114,8 +114,8 @@ struct Resolves : ReturnsError {
   addrinfo* const* results;
   Resolves(const char* asked, addrinfo* const* into) : host(asked), results(into) {}
   void before() const { io::resolving(host); }
-  CallClass account(CallClass by_name, const Spent& spent, int) const {
-    io::resolved(host, spent.failed ? nullptr : *results, spent);
+  CallClass account(CallClass by_name, const Spent& spent, int result) const {
+    io::resolved(host, spent.failed ? nullptr : *results, result, spent);
     return by_name;
   }
 };
@@ -157,7 +157,10 @@ struct Accepts : NoFdOp {
 struct Closes : NoFdOp {
   using NoFdOp::NoFdOp;
   // Before: the moment it is closed, another thread may be given the number.
-  void before() const { forget_descriptor(fd); }
+  void before() const {
+    io::closing(fd);
+    forget_descriptor(fd);
+  }
 };
 
 inline void forget_descriptors(unsigned first, unsigned last) {
@@ -249,6 +252,13 @@ inline bool bytes_are_there(int fd, int flags) {
   return true;
 }
 
+// A read that gave nothing is the end of what the other side has to say, unless it only peeked.
+inline void note_end(int fd, ssize_t result, int flags) {
+  if (result == 0 && (flags & (MSG_PEEK | MSG_ERRQUEUE)) == 0) [[unlikely]] {
+    io::ended_by_peer(fd);
+  }
+}
+
 struct Receives : Transfers<Direction::kReceives> {
   const void* buffer;
   int flags;
@@ -262,6 +272,10 @@ struct Receives : Transfers<Direction::kReceives> {
       lambda::runtime_api::received(fd, buffer, size);
     }
     return size;
+  }
+  CallClass account(CallClass by_name, const Spent& spent, ssize_t result) const {
+    note_end(fd, result, flags);
+    return io::account_io(fd, by_name, spent, Direction::kReceives);
   }
 };
 
@@ -321,6 +335,10 @@ struct ReceivesVectors : Transfers<Direction::kReceives> {
     }
     return size;
   }
+  CallClass account(CallClass by_name, const Spent& spent, ssize_t result) const {
+    note_end(fd, result, flags);
+    return io::account_io(fd, by_name, spent, Direction::kReceives);
+  }
 };
 
 struct SendsVectors : Transfers<Direction::kSends> {
@@ -354,6 +372,10 @@ struct ReceivesMessage : Transfers<Direction::kReceives> {
       : Transfers(from), message(into), flags(how) {}
   std::uint64_t after(ssize_t result) const {
     return ReceivesVectors(fd, message->msg_iov, message->msg_iovlen, flags).after(result);
+  }
+  CallClass account(CallClass by_name, const Spent& spent, ssize_t result) const {
+    note_end(fd, result, flags);
+    return io::account_io(fd, by_name, spent, Direction::kReceives);
   }
 };
 

@@ -302,7 +302,7 @@ struct AsksSocket : FdOp {  // getsockopt
     if (error && !spent.failed) {
       int result = 0;  // of which the kernel wrote as much as there was room for
       __builtin_memcpy(&result, value, *size < sizeof(result) ? *size : sizeof(result));
-      io::connect_ended(fd, result != 0, spent);
+      io::connect_ended(fd, result, spent);
     }
     return io::account_io(fd, by_name, spent, Direction::kNeither);
   }
@@ -327,7 +327,11 @@ struct LooksUp : NoFdOp {
   template <class R>
   CallClass account(CallClass by_name, Spent spent, R result) const {
     spent.failed = failed(result);
-    io::looked_up(host, spent);
+    // A name without a record of one type (res_query) is an answer; h_errno says no more.
+    const bool is_unknown = spent.failed && !std::is_same_v<R, int>;
+    io::looked_up(
+        host, spent,
+        is_unknown ? recording::NetworkFailure::kUnknownName : recording::NetworkFailure::kNone);
     return by_name;
   }
 };

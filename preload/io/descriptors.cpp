@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "preload/base/raw_syscall.h"
+#include "preload/base/ticks.h"
 
 namespace lamprey::preload::io {
 namespace {
@@ -17,6 +18,11 @@ using recording::Target;
 using recording::TargetTotals;
 
 constexpr int kDnsPort = 53;
+// Who gives up earlier has lost a race (RFC 8305 tries several addresses), or asked for no answer.
+constexpr std::uint64_t kGivenUpAfterNs = 1'000'000'000;
+// Less than any HTTP request: what keeps a connection open or closes it (pings, TLS alerts, the
+// last words of database protocols) is answered by nobody.
+constexpr std::uint16_t kRequestBytes = 64;
 
 Target* target_of(const Descriptor& entry) {
   const std::uint32_t index = std::uint32_t{load(entry.target)} - 1;  // 0: none
@@ -66,23 +72,39 @@ void sent(Descriptor& entry, Target& target, bool own, const Spent& spent) {
   add(own, target.owned.sent, target.totals.sent, spent.bytes);
   if (load(entry.sent) == 0) {
     store(entry.sent, spent.end);
+    store(entry.asked, 0);
   }
+  const std::uint64_t asked = load(entry.asked) + spent.bytes;
+  store(entry.asked, static_cast<std::uint16_t>(asked < UINT16_MAX ? asked : UINT16_MAX));
   if (const Handshake state = load(entry.handshake); state != Handshake::kNone) [[unlikely]] {
     shook_hands(entry, target.totals, state, spent);
   }
   const std::uint64_t invocation = load(g_writer.header().started) + 1;
-  const std::uint64_t before = load(entry.invocation);
+  const std::uint64_t before = load(entry.invocation) & ~recording::kConnectionBits;
   if (before != invocation) {
-    store(entry.invocation, invocation);
+    store(entry.invocation, invocation | (before != 0 ? recording::kConnectionOld : 0));
     if (before != 0) {
       shared_add(target.totals.reused, 1);
     }
   }
 }
 
+// Whether a connection from before this invocation has not been answered in it.
+bool is_unproven(const Descriptor& entry) {
+  const std::uint64_t invocation = load(entry.invocation);
+  const std::uint64_t number = invocation & ~recording::kConnectionBits;
+  return number == load(g_writer.header().started) + 1
+             ? (invocation & recording::kConnectionOld) != 0 &&
+                   (invocation & recording::kConnectionAnswered) == 0
+             : number != 0;
+}
+
 void received(Descriptor& entry, Target& target, bool own, const Spent& spent) {
   if (spent.bytes != 0) {
     add(own, target.owned.received, target.totals.received, spent.bytes);
+    if (load(entry.handshake) == Handshake::kNone && load(entry.invocation) != 0) {
+      store(entry.invocation, load(entry.invocation) | recording::kConnectionAnswered);
+    }
     const std::uint64_t since = load(entry.sent);
     if (since != 0 && load(entry.handshake) == Handshake::kNone) {
       store(entry.sent, 0);
@@ -95,10 +117,13 @@ void received(Descriptor& entry, Target& target, bool own, const Spent& spent) {
 void account_host(Descriptor& entry, Target& target, const Spent& spent, Direction way) {
   const bool own = owns(target);
   add(own, target.owned.ticks, target.totals.ticks, spent.ticks);
+  if (way == Direction::kNeither) {
+    return;  // an option that is not accepted, or a second shutdown, tells nothing of the host
+  }
   if (is_error(spent)) {
-    shared_add(target.totals.errors, 1);
     store(entry.connecting, 0);
-  } else if (!spent.failed && way != Direction::kNeither) {
+    count_broken(entry, target, failure_of(errno));
+  } else if (!spent.failed) {
     finish_connect(entry, target.totals, spent.end);
     if (way == Direction::kSends) {
       sent(entry, target, own, spent);
@@ -178,6 +203,84 @@ void give_meaning(int fd, DescriptorKind kind, std::uint16_t target, std::uint16
 bool is_error(const Spent& spent) {
   return spent.failed && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR &&
          errno != EINPROGRESS && errno != EALREADY && errno != EISCONN;
+}
+
+recording::NetworkFailure failure_of(int error) {
+  using recording::NetworkFailure;
+  switch (error) {
+    case ECONNREFUSED:
+      return NetworkFailure::kRefused;
+    case ECONNRESET:
+    case ECONNABORTED:
+    case EPIPE:
+      return NetworkFailure::kReset;
+    case ETIMEDOUT:
+      return NetworkFailure::kTimedOut;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case EHOSTDOWN:
+      return NetworkFailure::kUnreachable;
+    default:
+      return NetworkFailure::kNone;
+  }
+}
+
+void count_failure(Target& target, recording::NetworkFailure failure) {
+  shared_add(target.totals.errors, 1);
+  if (failure != recording::NetworkFailure::kNone) {
+    shared_add(target.totals.failures[static_cast<std::uint32_t>(failure)], 1);
+  }
+}
+
+void count_broken(Descriptor& entry, Target& target, recording::NetworkFailure failure) {
+  using recording::NetworkFailure;
+  const std::uint64_t invocation = load(entry.invocation);
+  if ((invocation & recording::kConnectionBroken) != 0) {
+    return;  // a write after a reset fails too, and a second read
+  }
+  if (failure == NetworkFailure::kReset) {
+    failure = load(entry.handshake) == Handshake::kUnderWay ? NetworkFailure::kHandshake
+              : is_unproven(entry)                          ? NetworkFailure::kStale
+                                                            : NetworkFailure::kReset;
+  }
+  if (failure != NetworkFailure::kNone) {
+    store(entry.invocation, invocation | recording::kConnectionBroken);
+  }
+  count_failure(target, failure);
+}
+
+// At its first use after a freeze a connection takes one request, although its end has arrived:
+// then a read gives nothing, and no call fails.
+void ended_by_peer_slow(int fd) {
+  Descriptor& entry = g_writer.descriptor(fd);
+  Target* target = target_of(entry);
+  if (target == nullptr || load(entry.sent) == 0 || in_vfork_child()) {
+    return;
+  }
+  if (load(entry.handshake) == Handshake::kUnderWay ||
+      (is_unproven(entry) && load(entry.asked) >= kRequestBytes)) {
+    count_broken(entry, *target, recording::NetworkFailure::kReset);
+  }
+}
+
+void closing_slow(int fd) {
+  Descriptor& entry = g_writer.descriptor(fd);
+  Target* target = target_of(entry);
+  const std::uint64_t connecting = load(entry.connecting);
+  const std::uint64_t since = connecting != 0 ? connecting : load(entry.sent);
+  if (target == nullptr || since == 0 || in_vfork_child() ||
+      g_writer.busy_between(since, ticks()) < ticks_for(kGivenUpAfterNs)) {
+    return;
+  }
+  const bool in_handshake = load(entry.handshake) == Handshake::kUnderWay;
+  const bool asked = (load(entry.invocation) & recording::kConnectionAnswered) == 0 &&
+                     load(entry.asked) >= kRequestBytes;
+  if (connecting != 0 || in_handshake || asked) {
+    count_broken(entry, *target,
+                 in_handshake && connecting == 0 ? recording::NetworkFailure::kReset
+                                                 : recording::NetworkFailure::kTimedOut);
+  }
 }
 
 // What the inline account_io() leaves: other kinds, other threads' files, failures.

@@ -101,6 +101,22 @@ bool identify(int fd);
   return account_io_slow(fd, by_name, spent, way);
 }
 
+// The other side has closed the connection: a read gave nothing.
+void ended_by_peer_slow(int fd);
+inline void ended_by_peer(int fd) {
+  if (kind_of(fd) == DescriptorKind::kHost) {
+    ended_by_peer_slow(fd);
+  }
+}
+
+// Before a close: a host that was asked and has not answered is given up.
+void closing_slow(int fd);
+inline void closing(int fd) {
+  if (kind_of(fd) == DescriptorKind::kHost) {
+    closing_slow(fd);
+  }
+}
+
 // After a wait that `fd`, found ready, has ended.
 CallClass waited_for(int fd, const Spent& spent);
 
@@ -127,5 +143,11 @@ int registered_as(std::uint64_t data, bool& may_search);
 void give_meaning(int fd, DescriptorKind kind, std::uint16_t target, std::uint16_t other);
 // A call that found nothing to do, or was interrupted, has not failed. Reads errno.
 bool is_error(const Spent& spent);
+// What an error number of a connect, a transfer or SO_ERROR tells of the other side.
+recording::NetworkFailure failure_of(int error);
+void count_failure(recording::Target& target, recording::NetworkFailure failure);
+// A connection has failed: counts it, once.
+void count_broken(recording::Descriptor& entry, recording::Target& target,
+                  recording::NetworkFailure failure);
 
 }  // namespace lamprey::preload::io

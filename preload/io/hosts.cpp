@@ -16,11 +16,16 @@
 namespace lamprey::preload::io {
 namespace {
 
+using recording::NetworkFailure;
 using recording::shared_add;
 using recording::store;
 using recording::Target;
 using recording::TargetKind;
 using recording::Writer;
+
+// netdb.h has these for _GNU_SOURCE only.
+constexpr int kNoData = -5;         // EAI_NODATA
+constexpr int kAddressFamily = -9;  // EAI_ADDRFAMILY
 
 struct Address {
   std::uint16_t family;  // kAddressIp4, kAddressIp6; kAddressNone: an empty entry
@@ -313,13 +318,13 @@ CallClass connected(int fd, const Spent& spent, bool under_way) {
     shared_add(target->totals.connect_ticks, spent.ticks);
   } else if (is_error(spent)) {
     shared_add(target->totals.connect_ticks, spent.ticks);
-    shared_add(target->totals.errors, 1);
+    count_failure(*target, failure_of(errno));
   }
   return (target->flags & recording::kTargetRuntimeApi) != 0 ? CallClass::kOther
                                                              : CallClass::kNetwork;
 }
 
-void connect_ended(int fd, bool failed, const Spent& spent) {
+void connect_ended(int fd, int error, const Spent& spent) {
   Target* target = target_of(fd);
   if (target == nullptr) {
     return;
@@ -330,8 +335,8 @@ void connect_ended(int fd, bool failed, const Spent& spent) {
     store(entry.connecting, 0);
     shared_add(target->totals.connect_ticks, g_writer.busy_between(began, spent.end));
   }
-  if (failed) {
-    shared_add(target->totals.errors, 1);
+  if (error != 0) {
+    count_broken(entry, *target, failure_of(error));
   }
 }
 
@@ -349,7 +354,7 @@ void resolving(const char* host) {
   }
 }
 
-void looked_up(const char* asked, const Spent& spent) {
+void looked_up(const char* asked, const Spent& spent, NetworkFailure failure) {
   char host[sizeof(Target::name)];
   if (!page_probe::copy_text(host, asked) || is_numeric(host)) {
     return;
@@ -358,19 +363,23 @@ void looked_up(const char* asked, const Spent& spent) {
   if (target != nullptr) {
     shared_add(target->totals.lookups, 1);
     shared_add(target->totals.lookup_ticks, spent.ticks);
-    if (spent.failed) {
-      shared_add(target->totals.errors, 1);
+    if (failure != NetworkFailure::kNone) {
+      count_failure(*target, failure);
     }
   }
 }
 
-void resolved(const char* asked, const addrinfo* results, const Spent& spent) {
+void resolved(const char* asked, const addrinfo* results, int error, const Spent& spent) {
   char host[sizeof(Target::name)];
   if (!page_probe::copy_text(host, asked) || is_numeric(host)) {
     return;
   }
-  looked_up(host, spent);
-  if (!spent.failed) {
+  const bool unknown = error == EAI_NONAME || error == kNoData || error == kAddressFamily;
+  looked_up(host, spent,
+            error == 0 ? NetworkFailure::kNone
+            : unknown  ? NetworkFailure::kUnknownName
+                       : NetworkFailure::kResolver);
+  if (error == 0) {
     remember_names(host, results);
   }
 }

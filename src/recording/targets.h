@@ -68,7 +68,10 @@ struct Descriptor {
   DescriptorKind kind;       // stored last
   std::uint32_t generation;  // +1 each time the number gets a new meaning
   std::uint16_t target;      // index in Target[] + 1; 0: none
-  std::uint16_t other;       // descriptor + 1; 0: none
+  union {
+    std::uint16_t other;  // descriptor + 1; 0: none
+    std::uint16_t asked;  // of hosts: bytes sent since the last answer, at most 65535
+  };
   union {
     std::uint32_t woken_class;  // CallClass + 1: what the last thread to write to it had waited for
     Handshake handshake;        // of hosts, which nobody in here writes to
@@ -76,8 +79,28 @@ struct Descriptor {
   std::uint64_t connecting;  // ticks at which a non-blocking connect began; 0: none under way
   std::uint64_t sent;        // ticks at which the oldest unanswered bytes had been sent; 0: none
   std::uint64_t epoll_data;  // the data that epoll_ctl was given for it
-  std::uint64_t invocation;  // in which it was last sent to, +1; 0: never
+  std::uint64_t invocation;  // in which it was last sent to, +1, and kConnection*; 0: never
 };
+// Bits of Descriptor::invocation, about its use in that invocation.
+inline constexpr std::uint64_t kConnectionBroken = std::uint64_t{1} << 63U;    // and counted so
+inline constexpr std::uint64_t kConnectionOld = std::uint64_t{1} << 62U;       // from before it
+inline constexpr std::uint64_t kConnectionAnswered = std::uint64_t{1} << 61U;  // since then
+inline constexpr std::uint64_t kConnectionBits =
+    kConnectionBroken | kConnectionOld | kConnectionAnswered;
+
+// How talking to a host failed. Of a connection one failure is counted, the first.
+enum class NetworkFailure : std::uint32_t {
+  kRefused = 0,      // ECONNREFUSED
+  kReset = 1,        // ECONNRESET, EPIPE: closed by the other side while it was in use
+  kStale = 2,        // the same at the first use of a connection from an earlier invocation
+  kTimedOut = 3,     // ETIMEDOUT, or closed by this side after a second without an answer
+  kUnreachable = 4,  // no route
+  kUnknownName = 5,  // the resolver says that there is no such name
+  kResolver = 6,     // the resolver does not say
+  kHandshake = 7,    // the connection ended before the TLS handshake did
+  kNone = 8,         // none of these
+};
+inline constexpr std::uint32_t kNetworkFailures = 8;
 
 // Bits of Target::flags.
 inline constexpr std::uint16_t kTargetRuntimeApi = 1;  // the Runtime API: no host of the function's
@@ -103,8 +126,14 @@ struct TargetTotals {
   std::uint64_t first_byte_ticks;  // sent to first byte, over all answers
   std::uint64_t reused;            // first use in an invocation of a connection from before it
   // files; a directory's are those of everything below it, named files included
-  std::uint64_t reads;
-  std::uint64_t writes;
+  union {
+    struct {
+      std::uint64_t reads;
+      std::uint64_t writes;
+    };
+    // Of hosts: those of `errors` that are one of these. They count modulo 2^16.
+    std::uint16_t failures[kNetworkFailures];
+  };
   union {
     std::uint64_t probes;      // stat, access, readlink, ...
     std::uint64_t handshakes;  // of hosts: TLS handshakes that the client's side has finished
@@ -125,7 +154,6 @@ struct OwnedTotals {
   std::uint64_t writes;
   std::uint64_t probes;  // of directories
 };
-inline constexpr std::uint32_t kTargetCounters = sizeof(TargetTotals) / sizeof(std::uint64_t);
 
 struct Target {
   std::uint32_t ready;         // 1: everything below up to `totals` is complete

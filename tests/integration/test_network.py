@@ -4,6 +4,7 @@ import shutil
 import socket
 import socketserver
 import ssl
+import struct
 import subprocess
 import threading
 import time
@@ -38,6 +39,35 @@ class Echoes(socketserver.DatagramRequestHandler):
         self.wfile.write(self.rfile.read())
 
 
+class Resets(socketserver.StreamRequestHandler):
+    """Half an answer, and then a reset (SO_LINGER of 0)."""
+
+    def handle(self):
+        self.rfile.readline()
+        self.wfile.write(b"HTTP/1.0 200 OK\r\n")
+        self.wfile.flush()
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.request.close()
+
+
+class AnswersAndGoes(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.recv(1000)
+        self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+
+class Goes(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.recv(1000)
+
+
+class Says(socketserver.BaseRequestHandler):
+    """Nothing, for longer than anybody waits."""
+
+    def handle(self):
+        time.sleep(5)
+
+
 def serve_tls(listening, context):
     """Slow to shake hands, and then to answer."""
     while True:
@@ -62,17 +92,23 @@ def ports(tmp_path_factory):
         socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answers) as stays,
         socketserver.ThreadingTCPServer(("127.0.0.1", 0), AnswersOnce) as goes,
         socketserver.ThreadingUDPServer(("127.0.0.1", 0), Echoes) as echoes,
+        socketserver.ThreadingTCPServer(("127.0.0.1", 0), Resets) as resets,
+        socketserver.ThreadingTCPServer(("127.0.0.1", 0), AnswersAndGoes) as leaves,
+        socketserver.ThreadingTCPServer(("127.0.0.1", 0), Goes) as hangs_up,
+        socketserver.ThreadingTCPServer(("127.0.0.1", 0), Says) as silent,
         socket.create_server(("127.0.0.1", 0)) as secret,
         socket.socket() as nobody,
     ):
-        stays.daemon_threads = True
-        for server in (stays, goes, echoes):
+        stays.daemon_threads = silent.daemon_threads = True
+        for server in (stays, goes, echoes, resets, leaves, hangs_up, silent):
             threading.Thread(target=server.serve_forever, daemon=True).start()
         found = {"keeps": stays, "connects": stays, "loops": goes, "handed over": goes}
         found |= dict.fromkeys(("datagrams", "messages", "many messages"), echoes)
+        found |= {"reset": resets, "stale": leaves, "broken tls": hangs_up, "gives up": silent}
         found = {way: server.server_address[1] for way, server in found.items()}
         nobody.bind(("127.0.0.1", 0))  # bound, so that nobody else is given it; not listening
         found |= {"refused": nobody.getsockname()[1], "six": 0}
+        found |= {"options": 0, "unknown name": 0}
         if shutil.which("openssl"):
             folder = tmp_path_factory.mktemp("certificate")
             command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
@@ -83,7 +119,7 @@ def ports(tmp_path_factory):
             threading.Thread(target=serve_tls, args=(secret, context), daemon=True).start()
             found |= dict.fromkeys(("tls1.2", "tls1.3"), secret.getsockname()[1])
         yield found
-        for server in (stays, goes, echoes):
+        for server in (stays, goes, echoes, resets, leaves, hangs_up, silent):
             server.shutdown()
 
 
@@ -109,7 +145,7 @@ def talk(root, local_lambda, ports):
                 time.sleep(0.02)
             record = records[before]
             peer = f"127.0.0.1:{ports[way]}"
-            return answer, [entry for entry in record["network"] if entry["peer"] == peer], record
+            return answer, [entry for entry in record["network"] if entry.get("peer") == peer], record
 
         yield once
         serving.stop()
@@ -146,7 +182,44 @@ def test_a_refused_connection_is_an_error_and_a_finding(talk):
     answer, (peer,), record = talk("refused")
     assert answer == "refused"
     assert (peer["connects"], peer["errors"], peer["received_bytes"]) == (1, 1, 0)
-    assert [finding["code"] for finding in record["findings"]] == ["network.errors"]
+    assert [finding["code"] for finding in record["findings"]] == ["network.refused"]
+
+
+def codes_of(record):
+    return [finding["code"] for finding in record.get("findings", [])]
+
+
+def test_what_tells_nothing_of_the_other_side_is_no_error(talk):
+    answer, _, record = talk("options")
+    assert answer == "?"
+    assert [entry["errors"] for entry in record["network"]] == [0]
+    assert codes_of(record) == []
+    assert record["calls"]["errors"] >= 2, "they did fail"
+
+
+@pytest.mark.parametrize(
+    ("way", "code"),
+    [
+        ("reset", "network.reset"),
+        ("gives up", "network.timed_out"),
+        ("broken tls", "network.tls"),
+        ("unknown name", "network.unknown_name"),
+    ],
+)
+def test_each_way_of_failing_has_its_own_finding(talk, way, code):
+    _, _, record = talk(way)
+    found = [found for found in codes_of(record) if found.startswith("network.")]
+    assert [found for found in found if found != "network.slow_host"] == [code]
+    assert record["network"][0]["errors"] == 1
+
+
+def test_a_connection_that_was_closed_while_it_was_kept(talk):
+    codes = []
+    for _ in range(3):
+        answer, _, record = talk("stale")
+        assert answer > 0
+        codes.append(codes_of(record))
+    assert codes == [[], ["network.stale_connection"], ["network.stale_connection"]]
 
 
 @pytest.mark.parametrize("way", ["tls1.2", "tls1.3"])

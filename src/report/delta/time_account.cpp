@@ -55,6 +55,10 @@ HostFigures host_figures(const TargetName& name, const Growth& grew,
   host.received_bytes = grew(&TargetTotals::received);
   host.reused = grew(&TargetTotals::reused);
   host.errors = grew(&TargetTotals::errors);
+  for (std::size_t kind = 0; kind < host.failures.size(); ++kind) {
+    host.failures[kind] =
+        static_cast<std::uint16_t>(grew.after.failures[kind] - grew.before.failures[kind]);
+  }
   return host;
 }
 

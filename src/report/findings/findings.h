@@ -13,5 +13,6 @@ void add_findings(Report& report);
 void add_memory_findings(Report& report);
 void add_ending_findings(Report& report);
 void add_time_findings(Report& report);
+void add_network_findings(Report& report);  // by add_time_findings
 
 }  // namespace lamprey::report

@@ -47,32 +47,6 @@ struct Figure {
   report.findings.push_back(std::move(finding));
 }
 
-void add_host_findings(Report& report, HostFigures& host) {
-  const std::size_t before = report.findings.size();
-  if (host.lookups != 0 && host.lookup_ns / host.lookups >= 50 * kMs) {
-    tell(report, "network.slow_dns", Severity::kWarning,
-         fmt::format("Looking up {} took {} in {}.", host.host, human_duration(host.lookup_ns),
-                     counted(host.lookups, "lookup")),
-         "Keep the connection open between invocations, and look at the VPC's resolver.",
-         {"lookups", count(host.lookups)}, {"dns_ms", in_ms(host.lookup_ns)});
-  }
-  const std::uint64_t whole = report.duration_ns.value_or(0);
-  if (report.type == Type::kInvoke && is_large(host.wait_ns, whole, 50, 200 * kMs)) {
-    tell(report, "network.slow_host", Severity::kInfo,
-         fmt::format("{} of {} went into waiting for {}.", human_duration(host.wait_ns),
-                     human_duration(whole), host.host),
-         "Ask less often, ask in parallel, or look at why the other side is slow.",
-         {"wait_ms", in_ms(host.wait_ns)}, {"first_byte_ms", in_ms(host.first_byte_ns)});
-  }
-  if (host.errors != 0) {
-    tell(report, "network.errors", Severity::kWarning,
-         fmt::format("{} to {} failed.", counted(host.errors, "call"), host.host),
-         "Look at the address, the security group and the other side's log.",
-         {"errors", count(host.errors)}, {"connects", count(host.connects)});
-  }
-  host.in_findings |= report.findings.size() != before;
-}
-
 void add_file_findings(Report& report) {
   std::uint64_t touched = 0;
   std::uint64_t opened = 0;
@@ -159,9 +133,7 @@ void add_leak(Report& report, const char* code, const char* what, std::uint64_t 
 }  // namespace
 
 void add_time_findings(Report& report) {
-  for (std::size_t i = 0; i < std::min(report.targets.hosts.size(), kMaxHostsTold); ++i) {
-    add_host_findings(report, report.targets.hosts[i]);
-  }
+  add_network_findings(report);
   add_file_findings(report);
   if (report.wall && report.type == Type::kInvoke) {
     add_wall_findings(report, *report.wall);

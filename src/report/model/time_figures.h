@@ -4,10 +4,13 @@
 // Units: ns, bytes, counts. A figure that could not be obtained is absent, never 0.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "recording/targets.h"
 
 namespace lamprey::report {
 
@@ -43,6 +46,7 @@ struct HostFigures {
   std::uint64_t received_bytes = 0;
   std::uint64_t reused = 0;
   std::uint64_t errors = 0;
+  std::array<std::uint64_t, recording::kNetworkFailures> failures{};  // of errors, by kind
   bool in_findings = false;  // a finding of the same report is about it
 };
 

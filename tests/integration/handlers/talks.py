@@ -2,11 +2,13 @@
 TLS, where there is one."""
 
 import asyncio
+import contextlib
 import ctypes
 import http.client
 import socket
 import ssl
 import struct
+import time
 
 _kept = {}
 
@@ -40,6 +42,81 @@ def _is_refused(port):
         socket.create_connection(("127.0.0.1", port), timeout=5)
     except ConnectionRefusedError:
         return "refused"
+
+
+def _sets_options(_):
+    """What pools do on each connection (mysql2, pg), and what tells nothing of the other side: an option
+    that is refused, and a second shutdown."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asking = socket.create_connection(server.getsockname())
+        answering, _ = server.accept()
+        with asking, answering:
+            for level, option in ((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), (socket.SOL_SOCKET, 9999)):
+                with contextlib.suppress(OSError):
+                    asking.setsockopt(level, option, 0)
+            asking.sendall(b"?")
+            answering.sendall(answering.recv(1))
+            answered = asking.recv(1).decode()
+            asking.shutdown(socket.SHUT_RDWR)
+            answering.close()
+            with contextlib.suppress(OSError):
+                asking.shutdown(socket.SHUT_RDWR)
+            return answered
+
+
+def _reset(port):
+    """The other side sends part of an answer and then a reset."""
+    with socket.create_connection(("127.0.0.1", port)) as asking:
+        asking.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        received = []
+        try:
+            while True:
+                received.append(asking.recv(100))
+                time.sleep(0.05)
+        except ConnectionResetError:
+            return b"".join(received).decode()
+
+
+def _stale(port):
+    """Keeps its connection; the other side closes it after each answer."""
+    request = b"GET / HTTP/1.1\r\nhost: localhost\r\nuser-agent: a client that keeps connections\r\n\r\n"
+    kept = _kept.pop("stale", None) or socket.create_connection(("127.0.0.1", port))
+    kept.sendall(request)
+    answer = kept.recv(100)
+    if not answer:
+        kept.close()
+        kept = socket.create_connection(("127.0.0.1", port))
+        kept.sendall(request)
+        answer = kept.recv(100)
+    _kept["stale"] = kept
+    return len(answer)
+
+
+def _gives_up(port):
+    with socket.create_connection(("127.0.0.1", port), timeout=1.2) as asking:
+        asking.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\nuser-agent: a client that waits for 1.2 s\r\n\r\n")
+        try:
+            asking.recv(100)
+        except TimeoutError:
+            return "nothing"
+
+
+def _unknown_name(_):
+    try:
+        socket.getaddrinfo("no such name", 80)
+    except socket.gaierror:
+        return "unknown"
+
+
+def _broken_tls(port):
+    """To a server that speaks something else, and goes."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        context.wrap_socket(socket.create_connection(("127.0.0.1", port)))
+    except OSError:
+        return "broken"
 
 
 def _tls(port, newest):
@@ -116,6 +193,12 @@ WAYS = {
     "connects": _connects,
     "loops": _loops,
     "refused": _is_refused,
+    "options": _sets_options,
+    "reset": _reset,
+    "stale": _stale,
+    "gives up": _gives_up,
+    "unknown name": _unknown_name,
+    "broken tls": _broken_tls,
     "tls1.2": lambda port: _tls(port, ssl.TLSVersion.TLSv1_2),
     "tls1.3": lambda port: _tls(port, ssl.TLSVersion.TLSv1_3),
     "datagrams": _datagrams,
