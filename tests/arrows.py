@@ -37,7 +37,9 @@ DOORS = {
     "preload/libc": ("recording", "preload/base"),
     "preload/process": ("recording", "preload/base", "preload/libc"),
     "preload/stack/reading": ("recording", "preload/base", "preload/process"),
-    "preload/stack/python": ("preload/stack/reading",),
+    "preload/stack/python": (
+        "recording", "preload/base", "preload/process", "preload/stack/reading",
+    ),
     "preload/stack": (
         "recording", "preload/base", "preload/libc", "preload/process", "preload/stack/reading",
         "preload/stack/python",

@@ -2,6 +2,8 @@
 #include "preload/stack/languages.h"
 
 #include "preload/process/thread.h"
+#include "preload/stack/modules.h"
+#include "preload/stack/reading/entry_frames.h"
 #include "preload/stack/reading/functions.h"
 #include "recording/counting.h"
 
@@ -26,6 +28,7 @@ void append_native(const NativeFrames& native, Words& words) {
 void switch_off() { g_off = true; }
 
 void module_came(const LoadedObject& object) {
+  entry_frames::module_came(object);
   python::module_came(object, !g_off);
   if (python::armed()) {
     store(g_any, true);
@@ -61,6 +64,13 @@ bool merge(Scratch& scratch) {
     append_native(scratch.native, scratch.words);
   }
   return true;
+}
+
+void unloading() { python::unloading(); }
+
+void unloaded() {
+  const std::uintptr_t may_go = python::may_go();
+  python::unloaded(may_go == 0 || modules::range_of(may_go).end != 0);
 }
 
 void attach_child() { functions::forget_all(); }

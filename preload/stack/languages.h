@@ -43,6 +43,10 @@ std::uint64_t chain_of(const Scratch& scratch);
 // (it may be recalled by them, and by chain_of).
 bool merge(Scratch& scratch);
 
+// Around the real dlclose: a runtime may go with it. After modules.h has been told.
+void unloading();
+void unloaded();
+
 // In a forked child that gets a recording of its own.
 void attach_child();
 

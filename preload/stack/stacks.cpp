@@ -237,10 +237,14 @@ std::uint32_t capture_interrupted(const void* context) {
   return keep(taken);
 }
 
-void unloading() { modules::unloading(); }
+void unloading() {
+  languages::unloading();
+  modules::unloading();
+}
 
 void unloaded() {
   modules::unloaded();
+  languages::unloaded();
   unwind::forget_addresses();
   recent_stacks::forget_all();
 }

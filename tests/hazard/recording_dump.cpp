@@ -240,8 +240,66 @@ void print_targets() {
   std::printf("],");
 }
 
+// Bytes that are no plain ASCII become \\u00XX each: a reader turns them back into UTF-8.
+void print_bytes(std::uint32_t offset, std::uint32_t size) {
+  const auto* bytes = reinterpret_cast<const unsigned char*>(g_base + kFunctionTextOffset);
+  for (std::uint32_t i = offset; i < offset + size && i < kFunctionText; ++i) {
+    if (bytes[i] < 0x20 || bytes[i] == '"' || bytes[i] == '\\' || bytes[i] > 0x7E) {
+      std::printf("\\u%04x", static_cast<unsigned>(bytes[i]));
+    } else {
+      std::putchar(bytes[i]);
+    }
+  }
+}
+
+void print_name(const Function& function) { print_bytes(function.name, function.name_bytes); }
+
+void print_file(const Function& function) {
+  if (function.file != 0 && function.file <= kSourceFiles) {
+    const auto& file = at<SourceFile>(kSourceFilesOffset, function.file - 1U);
+    print_bytes(file.path, file.path_bytes);
+  }
+}
+
+void print_functions() {
+  std::printf("\"functions\":[");
+  for (std::uint32_t i = 0; i < header().functions_used && i < kFunctions; ++i) {
+    const auto& function = at<Function>(kFunctionsOffset, i);
+    std::printf("%s{\"name\":\"", i == 0 ? "" : ",");
+    print_name(function);
+    std::printf("\",\"file\":\"");
+    print_file(function);
+    std::printf("\",\"language\":%u,", static_cast<unsigned>(function.language));
+    std::printf("\"first_line\":%u}", function.first_line);
+  }
+  std::printf("],\"frame_readers\":[");
+  for (std::uint32_t i = 0; i < kLanguages; ++i) {
+    std::printf("%s%u", i == 0 ? "" : ",", static_cast<unsigned>(header().frame_readers[i]));
+  }
+  std::printf("],");
+  print_number("functions_refused", header().functions_refused);
+}
+
+// A function as "name (file:line)".
+void print_function_frame(std::uint64_t word) {
+  const std::uint32_t number = function_of(word);
+  std::printf("\"");
+  if (number != 0 && number <= kFunctions) {
+    const auto& function = at<Function>(kFunctionsOffset, number - 1);
+    print_name(function);
+    std::printf(" (");
+    print_file(function);
+    std::printf(":%u)", line_of(word));
+  }
+  std::printf("\"");
+}
+
 // Each stack as "path+0xoffset" of its frames (the address itself where no module has it).
 void print_frame(const Stack& stack, std::uint64_t address) {
+  if (is_function_frame(address)) {
+    print_function_frame(address);
+    return;
+  }
   for (std::uint32_t i = 0; i < header().modules_used && i < kModules; ++i) {
     const auto& module = at<Module>(kModulesOffset, i);
     const bool then =
@@ -323,6 +381,7 @@ int main(int count, char** arguments) {
   print_death("death_by_signal", h.deaths[kDeathBySignal]);
   print_targets();
   print_stacks();
+  print_functions();
   print_number("modules_used", h.modules_used);
   print_number("modules_refused", h.modules_refused);
   print_number("generation", h.generation);

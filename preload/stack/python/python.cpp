@@ -1,17 +1,153 @@
-// See python.h.
+// See python.h. Which Python this process has, and whether it may be read at this moment.
 #include "preload/stack/python/python.h"
 
+#include "preload/process/thread.h"
+#include "preload/stack/python/chain.h"
+#include "preload/stack/python/merging.h"
+#include "preload/stack/reading/memory_reads.h"
+
 namespace lamprey::preload::stack::python {
+namespace {
 
-void module_came(const LoadedObject&, bool) {}
+using recording::FrameReader;
+using recording::load;
+using recording::store;
 
-bool armed() { return false; }
+constexpr std::uint32_t kMostBroken = 8;  // walks one after the other
+
+constinit Runtime g_runtime = {};  // written before `g_armed`
+bool g_armed = false;
+bool g_may_go = false;          // it came by dlopen
+std::uint32_t g_readers = 0;    // who reads, where it may go
+std::uint32_t g_unloading = 0;  // who unloads something
+std::uint32_t g_broken = 0;     // walks in a row that met what is no frame
+constexpr int kMaxSpins = 100000;
+
+void say(FrameReader how) {
+  store(g_writer.header().frame_readers[static_cast<std::uint32_t>(recording::Language::kPython)],
+        how);
+}
+
+// While one is alive, and true, the module that is called and read stays.
+class Held {
+ public:
+  Held() : counted_(load(g_may_go)), armed_(__atomic_load_n(&g_armed, __ATOMIC_ACQUIRE)) {
+    if (counted_) {
+      __atomic_fetch_add(&g_readers, 1U, __ATOMIC_SEQ_CST);
+      armed_ = __atomic_load_n(&g_unloading, __ATOMIC_SEQ_CST) == 0 && load(g_armed);
+    }
+  }
+  ~Held() {
+    if (counted_) {
+      __atomic_fetch_sub(&g_readers, 1U, __ATOMIC_SEQ_CST);
+    }
+  }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+  Held(Held&&) = delete;
+  Held& operator=(Held&&) = delete;
+  explicit operator bool() const { return armed_; }
+
+ private:
+  bool counted_;
+  bool armed_;
+};
+
+// glibc's and musl's pthread_self(): the thread pointer (x86_64), or where the thread's control
+// block begins, which ends at it (arm64).
+bool is_this_thread(std::uintptr_t thread) {
+  const auto pointer = reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer());
+#if defined(__x86_64__)
+  return thread == pointer;
+#else
+  constexpr std::uintptr_t kLargestControlBlock = 4096;
+  return pointer - thread <= kLargestControlBlock;
+#endif
+}
+
+// One that breaks every time is not what it was taken for.
+void judge(Walked walked) {
+  if (walked != Walked::kBroken) {
+    if (load(g_broken) != 0) {
+      store(g_broken, 0);
+    }
+  } else if (__atomic_add_fetch(&g_broken, 1U, __ATOMIC_RELAXED) == kMostBroken) {
+    store(g_armed, false);
+    say(FrameReader::kNotProven);
+  }
+}
+
+}  // namespace
+
+void module_came(const LoadedObject& object, bool wanted) {
+  Runtime runtime;
+  if (load(g_armed)) {
+    return;
+  }
+  const FrameReader how = find_runtime(object, runtime);
+  if (how == FrameReader::kAbsent) {
+    return;
+  }
+  say(wanted ? how : FrameReader::kSwitchedOff);
+  if (wanted && how == FrameReader::kOn) {
+    g_runtime = runtime;
+    store(g_may_go, recording_here());  // what is loaded before us, or with us, stays
+    store(g_broken, 0);
+    recording::publish(g_armed, true);
+  }
+}
+
+bool armed() { return load(g_armed); }
 
 void read(Chain& chain) {
   chain.count = 0;
   chain.hash = 0;
+  chain.cut = false;
+  const Held held;
+  // Once the interpreter ends it frees the states of threads that still wait.
+  if (!held || load(*reinterpret_cast<const std::uintptr_t*>(g_runtime.finalizing)) != 0) {
+    return;
+  }
+  const std::uintptr_t state = g_runtime.this_thread();
+  std::uintptr_t thread = 0;
+  if (state == 0) {
+    return;
+  }
+  if (!is_object(state) || !can_read(state, g_runtime.layout.state_thread + sizeof(thread))) {
+    judge(Walked::kBroken);
+    return;
+  }
+  __builtin_memcpy(&thread, reinterpret_cast<const void*>(state + g_runtime.layout.state_thread),
+                   sizeof(thread));
+  if (is_this_thread(thread)) {
+    judge(walk(g_runtime, state, chain));
+  }
 }
 
-bool merge(const Chain&, const NativeFrames&, Words&) { return false; }
+bool merge(const Chain& chain, const NativeFrames& native, Words& words) {
+  const Held held;
+  if (chain.count == 0 || !held) {
+    return false;
+  }
+  merge(g_runtime, chain, native, words);
+  return true;
+}
+
+void unloading() {
+  __atomic_fetch_add(&g_unloading, 1U, __ATOMIC_SEQ_CST);
+  for (int i = 0; i < kMaxSpins && __atomic_load_n(&g_readers, __ATOMIC_SEQ_CST) != 0; ++i) {
+  }
+}
+
+std::uintptr_t may_go() { return load(g_may_go) ? g_runtime.module_start : 0; }
+
+void unloaded(bool stays) {
+  if (load(g_may_go) && !stays) {
+    store(g_armed, false);
+    store(g_may_go, false);
+    say(FrameReader::kAbsent);
+  }
+  __atomic_fetch_sub(&g_unloading, 1U, __ATOMIC_SEQ_CST);
+}
 
 }  // namespace lamprey::preload::stack::python

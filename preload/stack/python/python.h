@@ -36,6 +36,12 @@ struct Chain {
 // A module was loaded: is Python in it? `wanted`: frames are not switched off.
 void module_came(const LoadedObject& object, bool wanted);
 
+// Around the real dlclose. One that came by dlopen may go: may_go() is an address in its module
+// (0: it stays), `stays` whether that is loaded still.
+void unloading();
+std::uintptr_t may_go();
+void unloaded(bool stays);
+
 // A Python is here, and proven.
 bool armed();
 
