@@ -40,9 +40,12 @@ DOORS = {
     "preload/stack/python": (
         "recording", "preload/base", "preload/process", "preload/stack/reading",
     ),
+    "preload/stack/v8": (
+        "recording", "preload/base", "preload/process", "preload/stack/reading",
+    ),
     "preload/stack": (
         "recording", "preload/base", "preload/libc", "preload/process", "preload/stack/reading",
-        "preload/stack/python",
+        "preload/stack/python", "preload/stack/v8",
     ),
     "preload/memory": (
         "recording", "preload/base", "preload/libc", "preload/process", "preload/stack",

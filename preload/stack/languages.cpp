@@ -5,6 +5,8 @@
 #include "preload/stack/modules.h"
 #include "preload/stack/reading/entry_frames.h"
 #include "preload/stack/reading/functions.h"
+#include "preload/stack/unwind.h"
+#include "preload/stack/v8/v8.h"
 #include "recording/counting.h"
 
 namespace lamprey::preload::stack::languages {
@@ -30,7 +32,11 @@ void switch_off() { g_off = true; }
 void module_came(const LoadedObject& object) {
   entry_frames::module_came(object);
   python::module_came(object, !g_off);
-  if (python::armed()) {
+  v8::module_came(object, !g_off);
+  if (v8::armed()) {
+    unwind::expect_v8();
+  }
+  if (python::armed() || v8::armed()) {
     store(g_any, true);
   }
 }
@@ -60,9 +66,13 @@ std::uint64_t chain_of(const Scratch& scratch) { return scratch.python.hash; }
 bool merge(Scratch& scratch) {
   scratch.words.depth = 0;
   scratch.words.cut = scratch.native.cut;
-  if (!python::merge(scratch.python, scratch.native, scratch.words)) {
-    append_native(scratch.native, scratch.words);
+  if (python::merge(scratch.python, scratch.native, scratch.words)) {
+    return true;
   }
+  if (v8::armed()) {
+    return v8::merge(scratch.native, scratch.words);
+  }
+  append_native(scratch.native, scratch.words);
   return true;
 }
 

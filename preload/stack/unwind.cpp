@@ -21,6 +21,7 @@ constexpr int kMaxSteps = NativeFrames::kMost + 16;  // this library's own frame
 std::uintptr_t g_main_stack_end = 0;
 std::uintptr_t g_main_thread = 0;  // its thread pointer
 bool g_trampolines = false;        // may be met
+bool g_v8 = false;                 // its frames may be met
 
 // -- the cache ------------------------------------------------------------------------------------
 // One word an entry, so that it is never torn. The 47 bits of a return address are multiplied by an
@@ -151,6 +152,25 @@ end_of_readable(std::uintptr_t cfa, Step step, std::uintptr_t end_of_stack) {
   return end_of_page(returned > frame ? returned : frame);
 }
 
+#if defined(__aarch64__)
+// Where the caller's frame begins behind one without tables that ends at `cfa`. That is there, but
+// where C++ entered V8: its entry saves 20 registers above the frame pointer. A word below that
+// says what the frame is (V8 src/execution/frame-constants.h, EntryFrameConstants; frames.h: ENTRY
+// and CONSTRUCT_ENTRY, shifted by 1).
+std::uintptr_t __attribute__((noinline))
+behind_entry(std::uintptr_t cfa, std::uintptr_t lowest, std::uintptr_t end, Relied& relied) {
+  constexpr std::uintptr_t kMark = 24;    // below an ordinary frame's CFA
+  constexpr std::uintptr_t kSaved = 144;  // above it
+  const std::uintptr_t at = cfa - kMark;
+  if (!load(g_v8) || at < lowest || !page_probe::readable(at, sizeof(std::uint64_t))) {
+    return cfa;
+  }
+  const std::uint64_t mark = word_at(at);
+  relied.on(at, mark);
+  return (mark == 2 || mark == 4) && kSaved < end - cfa ? cfa + kSaved : cfa;
+}
+#endif
+
 [[gnu::always_inline]] inline bool take(Registers& r, Step step, Relied& relied) {
   const std::uintptr_t cfa = (step.from_frame() ? r.fp : r.sp) + step.cfa();
   const std::uintptr_t room = cfa - r.sp;  // nothing below the stack pointer is anybody's
@@ -182,7 +202,11 @@ end_of_readable(std::uintptr_t cfa, Step step, std::uintptr_t end_of_stack) {
   }
   r.pc = plain_address(returned);
   r.lr = 0;  // whatever it holds, it is not this frame's any more
+#if defined(__aarch64__)
+  r.sp = step.guess() ? behind_entry(cfa, r.sp, r.end, relied) : cfa;
+#else
   r.sp = cfa;
+#endif
   r.interrupted = false;
   return r.pc >= kLowestCode;
 }
@@ -345,6 +369,8 @@ void set_main_stack(std::uintptr_t end) {
 }
 
 void expect_trampolines() { g_trampolines = true; }
+
+void expect_v8() { store(g_v8, true); }
 
 void forget_addresses() {
   for (std::uint64_t& word : g_known) {

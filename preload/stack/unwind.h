@@ -27,6 +27,9 @@ void set_main_stack(std::uintptr_t end);
 // Code made at run time may be CPython's trampolines (PYTHONPERFSUPPORT). Once, at attach.
 void expect_trampolines();
 
+// Frames without tables may be V8's: those by which C++ enters its code are larger on arm64.
+void expect_v8();
+
 // Code was unmapped: what was remembered of addresses may be wrong from now on.
 void forget_addresses();
 
