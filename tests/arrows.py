@@ -43,9 +43,10 @@ DOORS = {
     "preload/stack/v8": (
         "recording", "preload/base", "preload/process", "preload/stack/reading",
     ),
+    "preload/stack/hotspot": ("recording", "preload/base", "preload/stack/reading"),
     "preload/stack": (
         "recording", "preload/base", "preload/libc", "preload/process", "preload/stack/reading",
-        "preload/stack/python", "preload/stack/v8",
+        "preload/stack/python", "preload/stack/v8", "preload/stack/hotspot",
     ),
     "preload/memory": (
         "recording", "preload/base", "preload/libc", "preload/process", "preload/stack",

@@ -2,9 +2,11 @@
 #include "preload/stack/languages.h"
 
 #include "preload/process/thread.h"
+#include "preload/stack/hotspot/hotspot.h"
 #include "preload/stack/modules.h"
 #include "preload/stack/reading/entry_frames.h"
 #include "preload/stack/reading/functions.h"
+#include "preload/stack/recent_stacks.h"
 #include "preload/stack/unwind.h"
 #include "preload/stack/v8/v8.h"
 #include "recording/counting.h"
@@ -21,7 +23,29 @@ Scratch g_scratch[recording::kThreadSlots];  // touched as threads capture
 
 void append_native(const NativeFrames& native, Words& words) {
   for (std::uint32_t i = 0; i < native.count; ++i) {
-    words.append(native.frames[i].pc);
+    if (hotspot::holds(native.frames[i].pc)) [[unlikely]] {
+      hotspot::append(native.frames[i], words);
+    } else {
+      words.append(native.frames[i].pc);
+    }
+  }
+}
+
+void set_reader(recording::Language language, recording::FrameReader reader) {
+  store(g_writer.header().frame_readers[static_cast<std::size_t>(language)], reader);
+}
+
+// What was remembered of Java's frames was guessed.
+void prepare_java() {
+  const recording::FrameReader reader = hotspot::prepare();
+  if (reader == recording::FrameReader::kAbsent) {
+    return;
+  }
+  set_reader(recording::Language::kJava, reader);
+  if (reader == recording::FrameReader::kOn) {
+    unwind::forget_addresses();
+    recent_stacks::forget_all();
+    store(g_any, true);
   }
 }
 
@@ -39,9 +63,19 @@ void module_came(const LoadedObject& object) {
   if (python::armed() || v8::armed()) {
     store(g_any, true);
   }
+  if (hotspot::is_runtime(object)) {
+    if (g_off) {
+      set_reader(recording::Language::kJava, recording::FrameReader::kSwitchedOff);
+    } else {
+      hotspot::module_came(object);
+    }
+  }
 }
 
 Scratch* begin() {
+  if (hotspot::is_coming()) [[unlikely]] {
+    prepare_java();
+  }
   const recording::ThreadSlot* slot = t_thread.slot;
   if (!load(g_any) || slot == nullptr) {
     return nullptr;

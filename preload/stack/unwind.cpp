@@ -2,6 +2,7 @@
 #include "preload/stack/unwind.h"
 
 #include "preload/base/page_probe.h"
+#include "preload/stack/hotspot/hotspot.h"
 #include "preload/stack/modules.h"
 #include "preload/stack/unwind_expression.h"
 #include "preload/stack/unwind_tables.h"
@@ -295,8 +296,25 @@ bool take_rules(Registers& r, const Rules& rules) {
   return r.pc >= kLowestCode;
 }
 
+// A frame of Java's code: the JVM tells how it steps, and that rests on more than words of the
+// stack. Never from the cache, since what was compiled may be thrown away and its place used again.
+bool step_java(Registers& r, Relied& relied) {
+  relied.complete = false;
+  if (!hotspot::step(r.pc, r.sp, r.fp, r.end)) {
+    return false;
+  }
+  r.pc = plain_address(r.pc);
+  r.lr = 0;
+  r.fp_from = 0;
+  r.by_guess = true;  // without tables
+  return r.pc >= kLowestCode;
+}
+
 // By the tables, for an address that is not known yet.
 bool __attribute__((noinline)) step_anew(Registers& r, Relied& relied) {
+  if (!r.interrupted && hotspot::holds(r.pc)) {
+    return step_java(r, relied);
+  }
   relied.complete = false;  // they may tell to read anything
   const std::uint64_t key = scattered(r.pc);
   Step step = kGuess;
@@ -399,6 +417,7 @@ walk(std::uint64_t* frames, std::uint32_t capacity, std::uintptr_t skip_begin,
     }
     frames[result.depth++] = r.pc;
   }
+  result.cut = result.cut || hotspot::holds(r.pc);
   trace.count = relied.count;
   trace.complete = relied.complete;
   asm volatile("" : : : "memory");
@@ -428,6 +447,7 @@ void __attribute__((noinline)) walk_frames(NativeFrames& native, std::uintptr_t 
     }
     native.frames[native.count++] = {r.pc, r.sp, r.fp, false};
   }
+  native.cut = native.cut || hotspot::holds(r.pc);  // Java has a caller
   trace.count = relied.count;
   trace.complete = relied.complete;
   asm volatile("" : : : "memory");

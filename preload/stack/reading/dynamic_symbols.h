@@ -21,7 +21,8 @@ struct LoadedObject {
 
 class DynamicSymbols {
  public:
-  // Finds nothing when the module has no GNU hash table.
+  // By the module's GNU hash table, or the one of System V where there is only that (some builds of
+  // OpenJDK 11). Finds nothing when it has neither.
   explicit DynamicSymbols(const LoadedObject& object);
 
   // The address of that function or datum in the process; 0: it is not exported here. Of a thread's
@@ -31,6 +32,14 @@ class DynamicSymbols {
   std::uintptr_t find(const char* name, std::uint64_t& size) const;
 
  private:
+  void take_gnu_table(std::uintptr_t table);
+  void take_old_table(std::uintptr_t table);
+  std::uintptr_t find_by_gnu_table(const char* name, std::uint64_t& size) const;
+  std::uintptr_t find_by_old_table(const char* name, std::uint64_t& size) const;
+  // Whether the symbol of that index is the one, and where it is.
+  bool is(std::uint32_t index, const char* name, std::size_t bytes, std::uintptr_t& address,
+          std::uint64_t& size) const;
+
   std::uintptr_t bias_;
   std::uintptr_t symbols_ = 0;
   std::uintptr_t names_ = 0;
@@ -39,6 +48,7 @@ class DynamicSymbols {
   std::uintptr_t buckets_ = 0;
   std::uintptr_t chains_ = 0;
   std::uint32_t bucket_count_ = 0;
+  std::uint32_t symbol_count_ = 0;  // 0: by the GNU table, which does not tell
   std::uint32_t first_hashed_ = 0;
   std::uint32_t bloom_words_ = 0;
   std::uint32_t bloom_shift_ = 0;

@@ -1,0 +1,162 @@
+// See scopes.h.
+#include "preload/stack/hotspot/scopes.h"
+
+#include "preload/stack/hotspot/bytes.h"
+#include "preload/stack/reading/memory_reads.h"
+
+namespace lamprey::preload::stack::hotspot {
+namespace {
+
+constexpr int kMostInlined = 128;
+constexpr std::int32_t kMostDescriptors = 1 << 20;
+constexpr std::uint32_t kMostMethods = 1U << 20;
+
+// code/pcDesc.hpp
+struct PcDescriptor {
+  std::int32_t pc_offset;
+  std::int32_t scope_offset;
+  std::int32_t objects_offset;
+  std::int32_t flags;
+};
+
+// A pointer in the blob; or, in newer versions, an offset from `base`.
+std::uintptr_t pointer_or_offset(const Fields& fields, const Blob& blob, Field pointer,
+                                 Field offset, std::uintptr_t base) {
+  std::uintptr_t address = 0;
+  std::int32_t distance = 0;
+  if (fields.has(pointer)) {
+    return read_at(blob.at + fields.at[pointer], address) ? address : 0;
+  }
+  return base != 0 && read_at(blob.at + fields.at[offset], distance) && distance >= 0
+             ? base + static_cast<std::uintptr_t>(distance)
+             : 0;
+}
+
+// Where the tables lie that never change: beside the code, or (23 on) on the C heap.
+std::uintptr_t tables_of(const Fields& fields, const Blob& blob) {
+  std::uintptr_t base = blob.at;
+  return !fields.has(kImmutableData) || read_at(blob.at + fields.at[kImmutableData], base) ? base
+                                                                                           : 0;
+}
+
+std::uintptr_t methods_of(const Fields& fields, const Blob& blob) {
+  std::uintptr_t base = blob.at;
+  if (fields.has(kBlobMutableData) && !read_at(blob.at + fields.at[kBlobMutableData], base)) {
+    return 0;
+  }
+  const Field distance = fields.has(kBlobMutableData) ? kBlobRelocationSize : kMetadataOffset;
+  std::int32_t bytes = 0;
+  return base != 0 && read_at(blob.at + fields.at[distance], bytes) && bytes >= 0
+             ? base + static_cast<std::uintptr_t>(bytes)
+             : 0;
+}
+
+// Of the descriptors, which are sorted, the one of exactly this offset: each call has one. 0: none.
+std::int32_t scope_at(std::uintptr_t first, std::int32_t count, std::int32_t offset) {
+  std::int32_t low = 0;
+  std::int32_t high = count;
+  while (low < high) {
+    const std::int32_t middle = low + ((high - low) / 2);
+    PcDescriptor descriptor = {};
+    if (!read_at(first + (static_cast<std::uintptr_t>(middle) * sizeof(descriptor)), descriptor)) {
+      return 0;
+    }
+    if (descriptor.pc_offset == offset) {
+      return descriptor.scope_offset > 0 ? descriptor.scope_offset : 0;
+    }
+    if (descriptor.pc_offset < offset) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return 0;
+}
+
+std::int32_t scope_of(const Fields& fields, const Blob& blob, std::uintptr_t pc,
+                      std::uintptr_t tables) {
+  const std::uintptr_t code =
+      pointer_or_offset(fields, blob, kBlobCodeBegin, kBlobCodeOffset, blob.at);
+  const Field behind = fields.has(kImmutableData) ? kScopesOffset : kDependenciesOffset;
+  std::int32_t begin = 0;
+  std::int32_t end = 0;
+  if (code == 0 || pc <= code || pc - code > INT32_MAX ||
+      !read_at(blob.at + fields.at[kDescriptorsOffset], begin) ||
+      !read_at(blob.at + fields.at[behind], end) || begin < 0 || end < begin) {
+    return 0;
+  }
+  const std::int32_t count = (end - begin) / static_cast<std::int32_t>(sizeof(PcDescriptor));
+  return count <= kMostDescriptors ? scope_at(tables + static_cast<std::uintptr_t>(begin), count,
+                                              static_cast<std::int32_t>(pc - code))
+                                   : 0;
+}
+
+}  // namespace
+
+Scopes::Scopes(const Fields& fields, const Blob& blob, std::uintptr_t pc)
+    : fields_(fields), left_(kMostInlined) {
+  read_at(blob.at + fields.at[kMethodOfCode], compiled_);
+  if (blob.kind == Kind::kCompiled) {
+    begin(blob, pc);
+  }
+}
+
+void Scopes::begin(const Blob& blob, std::uintptr_t pc) {
+  const std::uintptr_t tables = tables_of(fields_, blob);
+  at_ = tables != 0 ? scope_of(fields_, blob, pc, tables) : 0;
+  if (at_ != 0) {
+    data_ = pointer_or_offset(fields_, blob, kScopesBegin, kScopesOffset, tables);
+    methods_ = methods_of(fields_, blob);
+  }
+}
+
+bool Scopes::next(Scope& scope) {
+  const std::uintptr_t compiled = compiled_;
+  compiled_ = 0;
+  if (at_ != 0 && data_ != 0 && methods_ != 0 && left_-- > 0) {
+    CheckedBytes bytes(data_ + static_cast<std::uintptr_t>(at_));
+    std::uint32_t sender = 0;
+    std::uint32_t number = 0;
+    std::uint32_t bytecode = 0;
+    const bool read = read_unsigned5(bytes, fields_.excluded(), sender) &&
+                      read_unsigned5(bytes, fields_.excluded(), number) &&
+                      read_unsigned5(bytes, fields_.excluded(), bytecode);
+    // Who a method was inlined into was written before it, so each is nearer to the beginning.
+    at_ = read && sender < static_cast<std::uint32_t>(at_) ? static_cast<std::int32_t>(sender) : 0;
+    if (read && number != 0 && number <= kMostMethods &&
+        read_at(methods_ + (std::uintptr_t{number - 1} * sizeof(scope.method)), scope.method)) {
+      scope.bytecode = static_cast<std::int32_t>(bytecode) - 1;
+      return true;
+    }
+    at_ = 0;
+  }
+  scope = {compiled, kNoBytecode};
+  return compiled != 0;
+}
+
+bool interpreted_scope(const Fields& fields, std::uintptr_t fp, Scope& scope) {
+#if defined(__x86_64__)
+  constexpr std::uintptr_t kBytecodeSlot = 8 * sizeof(std::uint64_t);
+#else
+  constexpr std::uintptr_t kBytecodeSlot = 9 * sizeof(std::uint64_t);
+#endif
+  constexpr std::uintptr_t kMethodSlot = 3 * sizeof(std::uint64_t);
+  std::uintptr_t at = 0;
+  std::uintptr_t constants = 0;
+  std::uint16_t size = 0;
+  if (!read_at(fp - kMethodSlot, scope.method) || !is_object(scope.method)) {
+    return false;
+  }
+  scope.bytecode = kNoBytecode;
+  if (read_at(fp - kBytecodeSlot, at) &&
+      read_at(scope.method + fields.at[kConstMethod], constants) && is_object(constants) &&
+      read_at(constants + fields.at[kCodeSize], size)) {
+    const std::uintptr_t code = constants + fields.at[kSizeOfConstMethod];
+    if (at >= code && at - code < size) {
+      scope.bytecode = static_cast<std::int32_t>(at - code);
+    }
+  }
+  return true;
+}
+
+}  // namespace lamprey::preload::stack::hotspot
