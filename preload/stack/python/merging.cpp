@@ -142,6 +142,8 @@ class Merging {
 }  // namespace
 
 void merge(const Runtime& runtime, const Chain& chain, const NativeFrames& native, Words& words) {
+  // Machine frames that found no room are further out than the outermost Python frame, or between.
+  words.cut = false;
   Merging merging(runtime, chain, native, words);
   if (runtime.layout.minor >= kFirstWithCframe) {
     merging.by_addresses();
