@@ -69,6 +69,7 @@ Object lost_section(const Report& report) {
   count("boundaries_missed", c.boundaries_missed);
   count("stacks", c.stacks_refused);
   count("modules", c.modules_refused);
+  count("functions", c.functions_refused);
   count("samples", c.samples_unplaced);
   count("mappings", c.mappings_unfollowed);
   count("targets_refused", c.targets_refused);

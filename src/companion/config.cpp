@@ -122,6 +122,7 @@ Config read_config(const Lookup& lookup, std::vector<std::string>& complaints) {
   config.follow_children = settings.on("LAMPREY_FOLLOW_CHILDREN", false);
   config.trace_language = settings.on("LAMPREY_TRACE_LANGUAGE", false);
   config.exact = settings.on("LAMPREY_EXACT", false);
+  config.frames = settings.on("LAMPREY_FRAMES", true);
   config.telemetry = settings.on("LAMPREY_TELEMETRY", false);
   if (const char* dimensions = lookup("LAMPREY_DIMENSIONS")) {
     config.dimensions = read_dimensions(dimensions, complaints);

@@ -22,6 +22,7 @@ struct Config {
   bool follow_children = false;
   bool trace_language = false;
   bool exact = false;
+  bool frames = true;
   bool telemetry = false;
   std::vector<std::pair<std::string, std::string>> dimensions;  // of the metrics: name, value
   LogLevel log = LogLevel::kError;

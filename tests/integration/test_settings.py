@@ -81,6 +81,7 @@ def test_the_namespace_is_the_users(local_lambda):
         ("LAMPREY_FOLLOW_CHILDREN", "yes", "off, on"),
         ("LAMPREY_TRACE_LANGUAGE", "ON", "off, on"),
         ("LAMPREY_EXACT", "yes", "off, on"),
+        ("LAMPREY_FRAMES", "native", "on, off"),
         ("LAMPREY_LOG", "loud\nspoof", "error, info, debug"),
         ("LAMPREY_NAMESPACE", "a?", "letters, digits"),
     ],
@@ -96,7 +97,7 @@ def test_an_unknown_value_is_one_line_and_the_default(local_lambda, name, value,
 
 
 def test_all_of_them_wrong_at_once(local_lambda):
-    names = ["DETAIL", "METRICS", "SAMPLE_BYTES", "FOLLOW_CHILDREN", "TRACE_LANGUAGE", "EXACT", "LOG"]
+    names = ["DETAIL", "METRICS", "SAMPLE_BYTES", "FOLLOW_CHILDREN", "TRACE_LANGUAGE", "EXACT", "FRAMES", "LOG"]
     log = run(local_lambda, **{f"LAMPREY_{name}": "?" for name in names})
     assert len(log.complaints) == len(names) and len(log.invokes) == 3
 

@@ -49,6 +49,8 @@ TEST(MemoryProfileTest, Frames) {
       frames_of("?? (node +0x12); py::load:/var/task/app.py; f(int (*)(char)) (a b +0x1)"),
       ElementsAre("f(int (*)(char)) (a b)", "py::load:/var/task/app.py", "?? (node +0x12)"));
   EXPECT_THAT(frames_of("load (app +0x12); ..."), ElementsAre("(outer frames cut)", "load (app)"));
+  EXPECT_THAT(frames_of("put (/var/task/app.py:12); f (/a b.js:x); g ()"),
+              ElementsAre("g ()", "f (/a b.js:x)", "put (/var/task/app.py)"));
   EXPECT_TRUE(frames_of("").empty());
   EXPECT_TRUE(frames_of("; ; ").empty());
   EXPECT_EQ(frames_of(std::string(100'000, ';') + "a; b").back(), std::string(100'000, ';') + "a");

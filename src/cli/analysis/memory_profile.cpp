@@ -19,13 +19,20 @@ constexpr std::string_view kMapped = "mmap";
 // How a stack ends of which a line has the inner frames only.
 constexpr std::string_view kMore = "...";
 
-// "f (m +0x12)" → "f (m)": two calls in one function are one box in a picture.
+// "f (m +0x12)" → "f (m)", "f (/a.py:12)" → "f (/a.py)": two calls in one function are one box in a
+// picture.
 std::string without_offset(std::string_view frame) {
-  const std::size_t offset = frame.rfind(" +0x");
-  if (frame.starts_with("??") || offset == std::string_view::npos || !frame.ends_with(')')) {
+  if (frame.starts_with("??") || !frame.ends_with(')')) {
     return std::string(frame);
   }
-  return std::string(frame.substr(0, offset)) + ")";
+  std::size_t end = frame.rfind(" +0x");
+  if (end == std::string_view::npos) {
+    end = frame.rfind(':');
+    const bool line = end != std::string_view::npos && end + 2 < frame.size() &&
+                      frame.find_first_not_of("0123456789", end + 1) == frame.size() - 1;
+    end = line ? end : frame.size() - 1;
+  }
+  return std::string(frame.substr(0, end)) + ")";
 }
 
 void add_member(std::int64_t& sum, const Json& object, const char* key) {

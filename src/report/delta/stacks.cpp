@@ -30,6 +30,9 @@ std::string frame_text(const Frame& frame) {
   if (frame.label != nullptr) {
     return frame.label;
   }
+  if (frame.function) {
+    return frame.function->name;  // whoever prints it for people says more (stack_names.h)
+  }
   if (frame.module.empty()) {
     return fmt::format("?? ({:#x})", frame.address);
   }

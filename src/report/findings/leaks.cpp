@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <span>
 #include <string_view>
 
@@ -69,7 +70,11 @@ std::int64_t level_of(std::uint64_t bytes) {
 std::uint64_t hash_of(const Stack& stack, std::size_t frames) {
   std::uint64_t hash = 14695981039346656037U;  // FNV-1a
   for (const Frame& frame : std::span(stack).first(std::min(frames, stack.size()))) {
-    hash = (hash ^ frame.address) * 1099511628211U;
+    const std::uint64_t word =
+        frame.function
+            ? std::hash<std::string>{}(frame.function->name + frame.function->file) + frame.line
+            : frame.address;
+    hash = (hash ^ word) * 1099511628211U;
   }
   return hash;
 }

@@ -103,6 +103,7 @@ Report Ledger::begin(Type type) {
   report.coverage.invocations_lost = lost_;
   report.coverage.stacks_refused = h.stacks_refused;
   report.coverage.modules_refused = h.modules_refused;
+  report.coverage.functions_refused = h.functions_refused;
   report.coverage.samples_unplaced = h.samples_unplaced;
   report.coverage.mappings_unfollowed = h.mappings_unfollowed;
   if (h.sample_bytes != 0) {
@@ -135,6 +136,7 @@ void Ledger::fill(Report& report, const Totals& before, const Totals& after, boo
   add_kernel(report, before, after, peaks);
   report.targets = targets_between(before, after, reader_.targets(), clock);
   add_unseen_memory(report, after);
+  add_unnamed_functions(report);
   // The process's own figures, taken at the mark, are finer than /proc's ticks and exact to the
   // moment. They replace what /proc says now.
   if (after.use.max_rss_bytes != 0) {

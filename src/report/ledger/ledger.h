@@ -108,6 +108,7 @@ class Ledger {
   void add_calls_in_flight(Report& report, std::uint64_t until, const EndCause& end);
   void add_stacks(Report& report);
   void add_direct_syscalls(Report& report);
+  void add_unnamed_functions(Report& report);
   void add_unseen_memory(Report& report, const recording::Totals& after);
   void add_errors(Report& report);
   void add_kernel(Report& report, const recording::Totals& before, const recording::Totals& after,

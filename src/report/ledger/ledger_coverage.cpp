@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <vector>
 
@@ -78,6 +79,25 @@ void Ledger::add_unseen_memory(Report& report, const recording::Totals& after) {
                                  : own_new          ? "operator new and delete"
                                                     : "mallocx and its kin",
                                  allocator));
+  }
+}
+
+// A runtime is here, and its functions have no names in stacks.
+void Ledger::add_unnamed_functions(Report& report) {
+  using recording::FrameReader;
+  static constexpr std::array<const char*, recording::kLanguages> kLanguages = {
+      "", "Python", "JavaScript", "Java", "Ruby"};
+  for (std::size_t i = 1; i < kLanguages.size(); ++i) {
+    const FrameReader reader = header().frame_readers[i];
+    const char* why = reader == FrameReader::kUnknownVersion ? "this version is not known"
+                      : reader == FrameReader::kMissing ? "the runtime does not say where they are"
+                      : reader == FrameReader::kNotProven
+                          ? "what was read is not what the runtime says of itself"
+                          : nullptr;
+    if (why != nullptr) {
+      report.coverage.unseen.push_back(
+          fmt::format("names of {} functions: {}", kLanguages.at(i), why));
+    }
   }
 }
 

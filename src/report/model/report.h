@@ -178,6 +178,7 @@ struct Coverage {
   std::uint64_t targets_refused = 0;
   std::uint64_t stacks_refused = 0;
   std::uint64_t modules_refused = 0;
+  std::uint64_t functions_refused = 0;         // frames whose function has no name for want of room
   std::uint64_t samples_unplaced = 0;          // sampled blocks whose free was not followed
   std::uint64_t mappings_unfollowed = 0;       // sampled mappings whose end was not
   std::optional<std::uint64_t> sampled_bytes;  // mean distance of two sampled allocations

@@ -2,12 +2,17 @@
 #include "report/text/stack_names.h"
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
+#include <vector>
+
+#include "report/text/frame_names.h"
 
 namespace lamprey::report {
 namespace {
 
 constexpr std::size_t kMaxSiteText = 360;  // with the finding's own words within its 512 bytes
+constexpr std::string_view kMore = "; ...";
 
 symbols::Place place_of(const Frame& frame, std::int32_t pid) {
   return {pid, frame.address, frame.module, frame.build_id, frame.offset};
@@ -26,23 +31,93 @@ bool is_of_library(std::string_view name) {
   return blank != std::string_view::npos && name.substr(blank + 1).starts_with("std::");
 }
 
-// The stack for a finding, whose text is short: from the innermost frame that is not the C++
-// library's, if there is one. A label stays in front.
+// The innermost frame of the program's own code, or else of a package that it uses; nothing where
+// no frame has a name of its language.
+std::optional<std::size_t> innermost_own(const Stack& stack) {
+  for (const Origin origin : {Origin::kOwn, Origin::kDependency}) {
+    for (std::size_t i = 0; i < stack.size(); ++i) {
+      if (stack[i].function && origin_of(stack[i]) == origin) {
+        return i;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+// The stack for a finding, whose text is short: from the innermost frame that is the program's own,
+// or, in a program of machine code, that is not the C++ library's. A label stays in front.
 Stack own_part(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer) {
   const std::size_t first = !stack.empty() && stack[0].label != nullptr ? 1 : 0;
   const std::size_t most = std::min(stack.size(), kMaxFramesNamed);
-  std::size_t own = first;
-  while (own < most && is_of_library(symbolizer.name(place_of(stack[own], pid)))) {
+  std::size_t own = innermost_own(stack).value_or(first);
+  while (own < most && !stack[own].function &&
+         is_of_library(symbolizer.name(place_of(stack[own], pid)))) {
     ++own;
   }
   Stack part(stack.begin(), stack.begin() + static_cast<std::ptrdiff_t>(first));
-  part.insert(part.end(), stack.begin() + static_cast<std::ptrdiff_t>(own < most ? own : first),
+  const bool found = own < most || (own < stack.size() && stack[own].function);
+  part.insert(part.end(), stack.begin() + static_cast<std::ptrdiff_t>(found ? own : first),
               stack.end());
   return part;
 }
 
 bool is_made_at_run_time(const Frame& frame) {
-  return frame.label == nullptr && frame.module.empty();
+  return frame.label == nullptr && !frame.function && frame.module.empty();
+}
+
+bool has_functions(const Stack& stack) {
+  return std::any_of(stack.begin(), stack.end(),
+                     [](const Frame& frame) { return frame.function != nullptr; });
+}
+
+// Which frames of a stack with functions are shown: as many as there is room for, the program's own
+// first, then by whose code they are; among equals the innermost. What the runtime puts between
+// functions is left out, and so is its own code where the program's is there.
+std::vector<bool> chosen_frames(const Stack& stack, const std::vector<std::string>& texts,
+                                std::size_t most) {
+  std::vector<bool> chosen(stack.size(), false);
+  std::size_t bytes = kMore.size();
+  std::size_t count = 0;
+  for (const Origin origin : {Origin::kOwn, Origin::kDependency, Origin::kExtension,
+                              Origin::kClient, Origin::kRuntime, Origin::kHidden}) {
+    if (count != 0 && origin == Origin::kHidden) {
+      break;
+    }
+    for (std::size_t i = 0; i < stack.size() && count < kMaxFramesNamed; ++i) {
+      if (origin_of(stack[i]) == origin && bytes + texts[i].size() + 2 <= most) {
+        chosen[i] = true;
+        bytes += texts[i].size() + 2;
+        ++count;
+      }
+    }
+  }
+  return chosen;
+}
+
+std::string text_of(const Frame& frame, std::int32_t pid, symbols::Symbolizer& symbolizer) {
+  return frame.label != nullptr ? std::string(frame.label)
+         : frame.function       ? function_text(frame)
+                                : symbolizer.name(place_of(frame, pid));
+}
+
+// Of a stack with functions. A text that leaves out frames further out ends with "...".
+std::string function_stack_text(const Stack& stack, std::int32_t pid,
+                                symbols::Symbolizer& symbolizer, std::size_t most) {
+  std::vector<std::string> texts;
+  texts.reserve(stack.size());
+  for (const Frame& frame : stack) {
+    texts.push_back(text_of(frame, pid, symbolizer));
+  }
+  const std::vector<bool> chosen = chosen_frames(stack, texts, most);
+  std::string text;
+  bool cut = false;
+  for (std::size_t i = 0; i < stack.size(); ++i) {
+    if (chosen[i]) {
+      text.append(text.empty() ? "" : "; ").append(texts[i]);
+    }
+    cut = cut || (!chosen[i] && origin_of(stack[i]) == Origin::kOwn);
+  }
+  return cut ? text.append(kMore) : text;
 }
 
 // The frames of a stack that are shown. A perf map names code made at run time (Python's functions,
@@ -76,7 +151,7 @@ class Shown {
 void want(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer) {
   const Shown shown(stack);
   for (std::size_t i = 0, wanted = 0; i < stack.size() && wanted < kMaxFramesNamed; ++i) {
-    if (stack[i].label == nullptr && (i < kMaxFramesNamed || shown(i))) {
+    if (stack[i].label == nullptr && !stack[i].function && (i < kMaxFramesNamed || shown(i))) {
       symbolizer.want(place_of(stack[i], pid));
       wanted += shown(i) ? 1 : 0;
     }
@@ -94,7 +169,9 @@ bool has_names(const Shown& shown, const Stack& stack, std::int32_t pid,
 
 std::string stack_text(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer,
                        std::size_t most) {
-  static constexpr std::string_view kMore = "; ...";
+  if (has_functions(stack)) {
+    return function_stack_text(stack, pid, symbolizer, most);
+  }
   const Shown shown(stack);
   const bool all = !has_names(shown, stack, pid, symbolizer);
   std::string text;
