@@ -117,6 +117,9 @@ void unloaded() {
   python::unloaded(may_go == 0 || modules::range_of(may_go).end != 0);
 }
 
-void attach_child() { functions::forget_all(); }
+void attach_child() {
+  functions::forget_all();
+  v8::attach_child();
+}
 
 }  // namespace lamprey::preload::stack::languages

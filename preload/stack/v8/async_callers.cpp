@@ -97,7 +97,7 @@ void append_async_callers(Reading& reading, Word generator, Words& words) {
     const Object object(generator, kGeneratorBytes);
     SharedFunction function = {};
     if (!object || !read_function(reading, object.word(kGeneratorFunction), function) ||
-        function.builtin) {
+        function.script == nullptr) {
       return;
     }
     words.append(recording::kAsyncFrame |

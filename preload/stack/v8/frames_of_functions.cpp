@@ -4,9 +4,11 @@
 #include "preload/stack/v8/frames_of_functions.h"
 
 #include "preload/stack/reading/functions.h"
+#include "preload/stack/v8/lines.h"
 #include "preload/stack/v8/machine_code.h"
 #include "preload/stack/v8/position_tables.h"
 #include "preload/stack/v8/runtime.h"
+#include "preload/stack/v8/seen_frames.h"
 
 namespace lamprey::preload::stack::v8 {
 namespace {
@@ -44,7 +46,7 @@ std::uint32_t line_at(const Reading& reading, const SharedFunction& function, Wo
   Bytes bytes = {};
   Position position;
   return bytes_of(reading.v8, table, bytes) && position_at(bytes, code_offset, position)
-             ? line_of(reading.v8, function.script, position.offset())
+             ? line_of(reading.v8, *function.script, position.offset())
              : 0;
 }
 
@@ -63,9 +65,10 @@ std::uint32_t line_of_bytecode(const Reading& reading, const SharedFunction& fun
   return line;
 }
 
-bool open_bytecodes(const Layout& v8, Word word, Object& bytecodes) {
-  bytecodes = Object(word, v8.bytecode_first);
-  return bytecodes.type() == v8.types.bytecode_array && is_smi(bytecodes.word(kArrayLength));
+bool open_bytecodes(Reading& reading, Word word, Object& bytecodes) {
+  const std::uint16_t type = reading.v8.types.bytecode_array;
+  bytecodes = Object(word, reading.v8.bytecode_first);
+  return reading.bytecodes.has(bytecodes, type, type) && is_smi(bytecodes.word(kArrayLength));
 }
 
 // What the interpreter and generators keep is counted from the object's tagged address.
@@ -76,20 +79,22 @@ std::int64_t bytecode_offset(const Layout& v8, Word word) {
 // -- kinds of code --------------------------------------------------------------------------------
 
 // False: the frame is none of the interpreter's.
-bool append_interpreted(const Reading& reading, const SharedFunction& function, const Slots& slots,
-                        Words& words) {
+bool append_interpreted(Reading& reading, const SharedFunction& function, const Slots& slots,
+                        std::uintptr_t pc, Words& words) {
   Object bytecodes;
-  if (!is_smi(slots.offset) || !open_bytecodes(reading.v8, slots.bytecodes, bytecodes)) {
+  if (!is_smi(slots.offset) || !open_bytecodes(reading, slots.bytecodes, bytecodes)) {
     return false;
   }
   const std::int64_t offset = bytecode_offset(reading.v8, slots.offset);
   const std::int32_t length = smi(bytecodes.word(kArrayLength));
-  const Object shared(function.word, reading.v8.shared_literal + sizeof(std::uint32_t));
-  prove(offset >= -1 && offset < length && shared &&
-        shared.get<std::uint32_t>(reading.v8.shared_literal) < kLiteralIds);
-  const std::uint32_t number = number_of(reading, function);
+  prove(offset >= -1 && offset < length && function.literal < kLiteralIds);
+  const std::uint32_t number = number_of(reading.v8, function);
   const std::uint32_t line = line_of_bytecode(reading, function, number, bytecodes, offset);
-  words.append(recording::function_frame(number, line));
+  const std::uint64_t word = recording::function_frame(number, line);
+  if (number != 0 && line != 0) {
+    seen_frames::remember(reading, {slots.function, slots.offset, pc}, function, word);
+  }
+  words.append(word);
   return true;
 }
 
@@ -110,15 +115,15 @@ std::uint32_t line_in_baseline(const Reading& reading, const SharedFunction& fun
              : 0;
 }
 
-void append_baseline(const Reading& reading, const SharedFunction& function, const Slots& slots,
+void append_baseline(Reading& reading, const SharedFunction& function, const Slots& slots,
                      const Code& code, std::uintptr_t pc, Words& words) {
-  const std::uint32_t number = number_of(reading, function);
+  const std::uint32_t number = number_of(reading.v8, function);
   const std::uint64_t pc_offset = pc - 1 - code.start;
   const std::uint64_t key = mix(mix(kBaseline, code.size), pc_offset);
   std::uint32_t line = 0;
   Object bytecodes;
   if (number != 0 && !functions::known_line(number, key, line) &&
-      open_bytecodes(reading.v8, slots.bytecodes, bytecodes)) {
+      open_bytecodes(reading, slots.bytecodes, bytecodes)) {
     line = line_in_baseline(reading, function, code, bytecodes, pc_offset);
     if (line != 0) {
       functions::remember_line(number, key, line);
@@ -206,9 +211,10 @@ class Inlining {
   }
 
   void append_one(const SharedFunction& function, Position position, Inlined& inlined) {
-    if (!function.builtin) {
-      inlined.words[inlined.count++] = recording::function_frame(
-          number_of(reading_, function), line_of(reading_.v8, function.script, position.offset()));
+    if (function.script != nullptr) {
+      inlined.words[inlined.count++] =
+          recording::function_frame(number_of(reading_.v8, function),
+                                    line_of(reading_.v8, *function.script, position.offset()));
     }
   }
 
@@ -231,7 +237,7 @@ std::uint64_t key_of(const Code& code, Bytes table, std::uint64_t pc_offset) {
 
 void append_optimised(Reading& reading, const SharedFunction& function, const Code& code,
                       std::uintptr_t pc, Words& words) {
-  const std::uint32_t number = number_of(reading, function);
+  const std::uint32_t number = number_of(reading.v8, function);
   const std::uint64_t pc_offset = pc - 1 - code.start;
   Bytes table = {};
   if (number == 0 || !bytes_of(reading.v8, code.object.word(reading.v8.code_positions), table)) {
@@ -242,11 +248,14 @@ void append_optimised(Reading& reading, const SharedFunction& function, const Co
   Inlined inlined;
   if (!recall(number, key, inlined)) {
     inlined.count = 0;
+    const Script script = *function.script;  // those of inlined functions take its place
+    SharedFunction outer = function;
+    outer.script = &script;
     Position position;
     if (position_at(table, static_cast<std::int64_t>(pc_offset), position)) {
-      Inlining(reading, code).append(function, position, inlined);
+      Inlining(reading, code).append(outer, position, inlined);
     }
-    const std::uint32_t line = line_of(reading.v8, function.script, position.offset());
+    const std::uint32_t line = line_of(reading.v8, script, position.offset());
     inlined.words[inlined.count++] = recording::function_frame(number, line);
     remember(number, key, inlined);
   }
@@ -255,17 +264,45 @@ void append_optimised(Reading& reading, const SharedFunction& function, const Co
   }
 }
 
-void append_function(Reading& reading, const SharedFunction& function, const Slots& slots,
-                     std::uintptr_t pc, Words& words) {
+void append_generated(Reading& reading, const SharedFunction& function, const Slots& slots,
+                      const Code& code, std::uintptr_t pc, Words& words) {
+  if (code.kind == reading.v8.baseline_kind) {
+    append_baseline(reading, function, slots, code, pc, words);
+  } else if (code.kind > reading.v8.baseline_kind) {
+    append_optimised(reading, function, code, pc, words);
+  } else if (!append_interpreted(reading, function, slots, pc, words)) {
+    words.append(recording::function_frame(number_of(reading.v8, function), 0));
+  }
+}
+
+// A frame in whose slots a JSFunction stands, if all is as it seems.
+FrameKind read_function_frame(Reading& reading, const Slots& slots, std::uintptr_t pc,
+                              Words& words) {
   Code code = {};
   const bool generated = code_at(reading, pc, code);
-  if (generated && code.kind == reading.v8.baseline_kind) {
-    append_baseline(reading, function, slots, code, pc, words);
-  } else if (generated && code.kind > reading.v8.baseline_kind) {
-    append_optimised(reading, function, code, pc, words);
-  } else if (!append_interpreted(reading, function, slots, words)) {
-    words.append(recording::function_frame(number_of(reading, function), 0));
+  if (const std::uint64_t word =
+          generated ? 0 : seen_frames::recall(reading, {slots.function, slots.offset, pc});
+      word != 0) {
+    words.append(word);
+    return FrameKind::kFunction;
   }
+  SharedFunction function = {};
+  if (!read_function(reading, slots.function, function)) {
+    if (!in_module(pc)) {
+      return FrameKind::kForeign;  // a library without tables, a regular expression's code
+    }
+    disprove();
+    return FrameKind::kMachinery;
+  }
+  if (function.script == nullptr) {
+    return FrameKind::kBuiltin;
+  }
+  if (generated) {
+    append_generated(reading, function, slots, code, pc, words);
+  } else if (!append_interpreted(reading, function, slots, pc, words)) {
+    words.append(recording::function_frame(number_of(reading.v8, function), 0));
+  }
+  return FrameKind::kFunction;
 }
 
 }  // namespace
@@ -275,32 +312,20 @@ FrameKind read_frame(Reading& reading, const NativeFrame& frame, Words& words) {
   if (!read_slots(frame, slots)) {
     return FrameKind::kForeign;
   }
-  if (!is_pointer(slots.context)) {
-    return slots.context % 2 == 0 && slots.context / 2 != 0 && slots.context / 2 < kMostFrameTypes
-               ? FrameKind::kMachinery
-               : FrameKind::kForeign;
+  if (is_pointer(slots.context)) {
+    return read_function_frame(reading, slots, frame.pc, words);
   }
-  SharedFunction function = {};
-  if (!read_function(reading, slots.function, function)) {
-    if (!in_module(frame.pc)) {
-      return FrameKind::kForeign;  // a library without tables, a regular expression's code
-    }
-    disprove();
-    return FrameKind::kMachinery;
-  }
-  if (function.builtin) {
-    return FrameKind::kBuiltin;
-  }
-  append_function(reading, function, slots, frame.pc, words);
-  return FrameKind::kFunction;
+  return slots.context % 2 == 0 && slots.context / 2 != 0 && slots.context / 2 < kMostFrameTypes
+             ? FrameKind::kMachinery
+             : FrameKind::kForeign;
 }
 
-std::uint64_t frame_at_bytecode(const Reading& reading, const SharedFunction& function,
-                                Word bytecodes, Word offset) {
-  const std::uint32_t number = number_of(reading, function);
+std::uint64_t frame_at_bytecode(Reading& reading, const SharedFunction& function, Word bytecodes,
+                                Word offset) {
+  const std::uint32_t number = number_of(reading.v8, function);
   Object object;
   const std::uint32_t line =
-      is_smi(offset) && open_bytecodes(reading.v8, bytecodes, object)
+      is_smi(offset) && open_bytecodes(reading, bytecodes, object)
           ? line_of_bytecode(reading, function, number, object, bytecode_offset(reading.v8, offset))
           : 0;
   return recording::function_frame(number, line);

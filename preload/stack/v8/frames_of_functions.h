@@ -24,8 +24,8 @@ FrameKind read_frame(Reading& reading, const NativeFrame& frame, Words& words);
 
 // The word of a function that stands at a bytecode of its own; `offset` as frames and generators
 // have it. With `bytecodes`, its BytecodeArray.
-std::uint64_t frame_at_bytecode(const Reading& reading, const SharedFunction& function,
-                                Word bytecodes, Word offset);
+std::uint64_t frame_at_bytecode(Reading& reading, const SharedFunction& function, Word bytecodes,
+                                Word offset);
 
 // The context that a frame runs in (a Context, tagged); 0: unreadable.
 Word context_of(const NativeFrame& frame);

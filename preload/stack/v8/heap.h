@@ -54,6 +54,26 @@ class Object {
   std::uintptr_t at_ = 0;
 };
 
+// Maps are compared before they are looked into: within one stack most objects of a type share one,
+// and while it is read nobody moves them.
+class KnownMap {
+ public:
+  bool has(const Object& object, std::int32_t first, std::int32_t last) {
+    if (map_ != 0 && object && object.word(kMapOffset) == map_) {
+      return true;
+    }
+    const std::int32_t type = object.type();
+    if (type < first || type > last) {
+      return false;
+    }
+    map_ = object.word(kMapOffset);
+    return true;
+  }
+
+ private:
+  Word map_ = 0;  // 0: none yet
+};
+
 // The type of what `word` points at; kNoType: nothing.
 inline std::int32_t type_of(Word word) { return Object(word, sizeof(Word)).type(); }
 

@@ -1,17 +1,10 @@
-// See lines.h. Layout: V8 src/objects/script.tq; what ends a line: String::CalculateLineEnds.
+// See lines.h. What ends a line: V8's String::CalculateLineEnds.
 #include "preload/stack/v8/lines.h"
 
 #include "preload/stack/reading/functions.h"
 
 namespace lamprey::preload::stack::v8 {
 namespace {
-
-constexpr std::size_t kSource = 8;
-constexpr std::size_t kName = 16;
-constexpr std::size_t kLineOffset = 24;
-constexpr std::size_t kLineEnds = 56;
-constexpr std::size_t kId = 64;
-constexpr std::size_t kScriptBytes = 72;
 
 // A count is remembered at the start of each block of so many units. Never more than kMostUnits are
 // counted at once: then the line is known the next time, or the time after.
@@ -102,25 +95,6 @@ std::uint32_t line_by_counting(const Script& script, std::uint32_t position) {
 }
 
 }  // namespace
-
-bool read_script(const Layout& v8, std::uint64_t isolate, Word word, Script& script) {
-  const Object object(word, kScriptBytes);
-  if (object.type() != v8.types.script) {
-    return false;
-  }
-  script.word = word;
-  script.name = object.word(kName);
-  script.source = object.word(kSource);
-  script.line_ends = object.word(kLineEnds);
-  const Word offset = object.word(kLineOffset);
-  script.line_offset = is_smi(offset) ? smi(offset) : 0;
-  // Its number is told from that of another isolate's script at the same address by the isolate;
-  // where one thread has had several (isolated-vm), by the length of the source.
-  std::uint32_t length = 0;
-  length_of_string(script.source, length);
-  script.identity = mix(mix(isolate, object.word(kId)), length);
-  return true;
-}
 
 std::uint32_t line_of(const Layout& v8, const Script& script, std::int32_t position) {
   if (position < 0) {

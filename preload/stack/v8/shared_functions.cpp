@@ -4,6 +4,8 @@
 #include "preload/base/text.h"
 #include "preload/process/thread.h"
 #include "preload/stack/reading/functions.h"
+#include "preload/stack/v8/lines.h"
+#include "preload/stack/v8/strings.h"
 #include "recording/counting.h"
 
 namespace lamprey::preload::stack::v8 {
@@ -13,8 +15,6 @@ using functions::Text;
 using recording::Language;
 
 constexpr char kAnonymous[] = "(anonymous)";
-constexpr char kEvaluated[] = "(eval)";
-constexpr std::uint32_t kPathBuffer = 512;
 
 // ScopeInfo: four fixed fields, then what its flags say that there is.
 constexpr std::size_t kScopeFlags = 8;
@@ -81,73 +81,58 @@ std::uint32_t name_of(const Described& described, char (&to)[recording::kMaxFunc
   return size != 0 ? size : static_cast<std::uint32_t>(copy_text(to, kAnonymous));
 }
 
-// Of a path that is too long the end.
-std::uint32_t file_of(const Script& script, char (&to)[kPathBuffer]) {
-  std::uint32_t length = 0;
-  if (!length_of_string(script.name, length)) {
-    return static_cast<std::uint32_t>(copy_text(to, kEvaluated));
-  }
-  const std::uint32_t from = length > kPathBuffer ? length - recording::kMaxSourcePath : 0;
-  return path_of_url(to, copy_string(script.name, from, to, kPathBuffer));
-}
-
-std::int32_t hexadecimal(char c) {
-  if (c >= '0' && c <= '9') {
-    return c - '0';
-  }
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-std::uint32_t add(const Reading& reading, const SharedFunction& function) {
+std::uint32_t add(const Layout& v8, const SharedFunction& function) {
   Described described;
-  if (Word name = 0;
-      read_at(function.word - 1 + reading.v8.shared_name, name) && is_pointer(name)) {
-    if (type_of(name) == reading.v8.types.scope_info) {
-      describe_scope(reading.v8, name, described);
+  if (Word name = 0; read_at(function.word - 1 + v8.shared_name, name) && is_pointer(name)) {
+    if (type_of(name) == v8.types.scope_info) {
+      describe_scope(v8, name, described);
     } else {
       described.name = name;  // not compiled, so that there is no more than its name
     }
   }
   char name[recording::kMaxFunctionName + 1];
-  char file[kPathBuffer];
+  char file[kMostFileBytes];
   const Text name_text = {name, name_of(described, name)};
-  const Text file_text = {file, file_of(function.script, file)};
+  const Text file_text = {file, file_of(*function.script, file)};
   return functions::add(function.identity, Language::kJavaScript, name_text, file_text,
-                        line_of(reading.v8, function.script, described.start));
-}
-
-// A debugger's DebugInfo may stand where a SharedFunctionInfo has its script: then that has it.
-bool script_of(Reading& reading, Word word) {
-  constexpr std::size_t kDebugInfoScript[] = {16, 24};
-  if (word == reading.script.word ||
-      read_script(reading.v8, reading.isolate, word, reading.script)) {
-    return true;
-  }
-  for (const std::size_t offset : kDebugInfoScript) {
-    Word inner = 0;
-    if (is_pointer(word) && read_at(word - 1 + offset, inner) &&
-        read_script(reading.v8, reading.isolate, inner, reading.script)) {
-      return true;
-    }
-  }
-  return false;
+                        line_of(v8, *function.script, described.start));
 }
 
 }  // namespace
 
+// A debugger's DebugInfo may stand where a SharedFunctionInfo has its script: then that has it.
+const Script* script_of(Reading& reading, Word word) {
+  constexpr std::size_t kDebugInfoScript[] = {16, 24};
+  for (const Script& script : reading.scripts) {
+    if (script.word == word) {
+      return &script;
+    }
+  }
+  if (!is_pointer(word)) {
+    return nullptr;
+  }
+  Script& script = reading.scripts[reading.next % Reading::kScripts];
+  bool there = read_script(reading.v8, reading.isolate, word, script);
+  for (const std::size_t offset : kDebugInfoScript) {
+    Word inner = 0;
+    there = there || (read_at(word - 1 + offset, inner) &&
+                      read_script(reading.v8, reading.isolate, inner, script));
+  }
+  reading.next += there ? 1U : 0U;
+  return there ? &script : nullptr;
+}
+
 bool read_shared(Reading& reading, Word word, SharedFunction& function) {
   const Layout& v8 = reading.v8;
   const Object shared(word, v8.shared_literal + sizeof(std::uint32_t));
-  if (shared.type() != v8.types.shared_function) {
+  if (!reading.shared.has(shared, v8.types.shared_function, v8.types.shared_function)) {
     return false;
   }
   function.word = word;
-  function.builtin = !script_of(reading, shared.word(v8.shared_script));
-  if (!function.builtin) {
-    function.script = reading.script;
-    function.identity =
-        mix(reading.script.identity, shared.get<std::uint32_t>(v8.shared_literal)) | 1U;
+  function.script = script_of(reading, shared.word(v8.shared_script));
+  if (function.script != nullptr) {
+    function.literal = shared.get<std::uint32_t>(v8.shared_literal);
+    function.identity = mix(function.script->identity, function.literal) | 1U;
   }
   return true;
 }
@@ -155,12 +140,11 @@ bool read_shared(Reading& reading, Word word, SharedFunction& function) {
 bool read_function(Reading& reading, Word word, SharedFunction& function) {
   const Layout& v8 = reading.v8;
   const Object closure(word, v8.function_shared + sizeof(Word));
-  const std::int32_t type = closure.type();
-  return type >= v8.types.first_function && type <= v8.types.last_function &&
+  return reading.functions.has(closure, v8.types.first_function, v8.types.last_function) &&
          read_shared(reading, closure.word(v8.function_shared), function);
 }
 
-std::uint32_t number_of(const Reading& reading, const SharedFunction& function) {
+std::uint32_t number_of(const Layout& v8, const SharedFunction& function) {
   const std::uint32_t known = functions::find(function.identity);
   if (known != 0) {
     return known;
@@ -169,7 +153,7 @@ std::uint32_t number_of(const Reading& reading, const SharedFunction& function) 
     recording::shared_add(g_writer.header().functions_refused, 1);
     return 0;  // spares reading what nobody keeps
   }
-  return add(reading, function);
+  return add(v8, function);
 }
 
 std::uint64_t note_frame(const char* text) {
@@ -183,28 +167,6 @@ std::uint64_t note_frame(const char* text) {
                             {text, static_cast<std::uint32_t>(length_of(text))}, {nullptr, 0}, 0);
   }
   return recording::function_frame(number, 0);
-}
-
-std::uint32_t path_of_url(char* text, std::uint32_t size) {
-  constexpr char kScheme[] = "file://";
-  constexpr std::uint32_t kSchemeBytes = sizeof(kScheme) - 1;
-  if (size <= kSchemeBytes || __builtin_memcmp(text, kScheme, kSchemeBytes) != 0) {
-    return size;
-  }
-  std::uint32_t to = 0;
-  for (std::uint32_t from = kSchemeBytes; from < size; ++from) {
-    char c = text[from];
-    if (c == '%' && size - from > 2) {
-      const std::int32_t high = hexadecimal(text[from + 1]);
-      const std::int32_t low = hexadecimal(text[from + 2]);
-      if (high >= 0 && low >= 0 && (high | low) != 0) {
-        c = static_cast<char>((high * 16) + low);
-        from += 2;
-      }
-    }
-    text[to++] = c;
-  }
-  return to;
 }
 
 }  // namespace lamprey::preload::stack::v8

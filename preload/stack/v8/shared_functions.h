@@ -6,23 +6,39 @@
 
 #include <cstdint>
 
-#include "preload/stack/v8/lines.h"
+#include "preload/stack/v8/layouts.h"
+#include "preload/stack/v8/scripts.h"
 
 namespace lamprey::preload::stack::v8 {
 
+namespace seen_frames {
+struct Seen;
+}
+
 // What the readers of one stack share.
 struct Reading {
+  static constexpr std::uint32_t kScripts = 4;
+
+  Reading(const Layout& layout, std::uint64_t own, seen_frames::Seen* places)
+      : v8(layout), isolate(own), seen(places) {}
+
   const Layout& v8;
   std::uint64_t isolate;
-  Script script = {};  // the one read last: neighbours mostly have the same
+  seen_frames::Seen* seen;
+  KnownMap functions, shared, bytecodes;
+  Script scripts[kScripts];  // those read last: neighbours mostly have the same
+  std::uint32_t next = 0;
 };
 
 struct SharedFunction {
-  Word word;
-  bool builtin;  // V8's own: it has no script
-  Script script;
-  std::uint64_t identity;
+  Word word = 0;
+  const Script* script = nullptr;  // until four others were read; nullptr: it is V8's own
+  std::uint64_t identity = 0;
+  std::uint32_t literal = 0;  // its number in the script
 };
+
+// The script that a SharedFunctionInfo has; nullptr: it has none, it is V8's own.
+const Script* script_of(Reading& reading, Word word);
 
 // False: `word` is no such object.
 bool read_shared(Reading& reading, Word word, SharedFunction& function);
@@ -30,13 +46,9 @@ bool read_shared(Reading& reading, Word word, SharedFunction& function);
 bool read_function(Reading& reading, Word word, SharedFunction& function);
 
 // Its number (functions.h); 0: there is no room for more.
-std::uint32_t number_of(const Reading& reading, const SharedFunction& function);
+std::uint32_t number_of(const Layout& v8, const SharedFunction& function);
 
 // A word of a stack that is no function of the program, but says something in its place.
 std::uint64_t note_frame(const char* text);
-
-// The path of a module's URL: "file:///a%20b" is "/a b". Returns its length; what is no such URL is
-// left as it is.
-std::uint32_t path_of_url(char* text, std::uint32_t size);
 
 }  // namespace lamprey::preload::stack::v8

@@ -3,6 +3,7 @@
 
 #include "preload/stack/v8/async_callers.h"
 #include "preload/stack/v8/frames_of_functions.h"
+#include "preload/stack/v8/seen_frames.h"
 
 namespace lamprey::preload::stack::v8 {
 namespace {
@@ -40,7 +41,7 @@ void append_collecting(const NativeFrames& native, Words& words) {
 }
 
 void append_javascript(const NativeFrames& native, Words& words) {
-  Reading reading = {layout(), isolate()};
+  Reading reading(layout(), isolate(), seen_frames::places());
   std::uint32_t behind = 0;  // the outermost function's frame; 0: there is no function
   Word generator = 0;        // that the outermost builtin resumed
   for (std::uint32_t i = 0; i < native.count; ++i) {
@@ -84,6 +85,12 @@ bool merge(const NativeFrames& native, Words& words) {
   }
   append_native(native, 0, native.count, words);
   return true;
+}
+
+void attach_child() {
+  if (armed()) {
+    seen_frames::forget_all();
+  }
 }
 
 }  // namespace lamprey::preload::stack::v8

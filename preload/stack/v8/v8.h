@@ -16,4 +16,7 @@ namespace lamprey::preload::stack::v8 {
 // Functions of JavaScript may not: all that are interpreted return to the same address.
 bool merge(const NativeFrames& native, Words& words);
 
+// In a forked child that gets a recording of its own.
+void attach_child();
+
 }  // namespace lamprey::preload::stack::v8
