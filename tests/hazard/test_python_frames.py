@@ -16,6 +16,7 @@ from conftest import HERE, ROOT, execute
 
 SHAPES = str(HERE / "python_shapes.py")
 KNOWN = range(8, 15)
+pytestmark = pytest.mark.spread
 ON, ABSENT, SWITCHED_OFF = 1, 0, 2
 PYTHON = 1  # Language::kPython
 DEEPEST = 128
@@ -170,9 +171,9 @@ def test_what_stands_for_the_interpreter_is_gone(python, release_library, tmp_pa
             assert position < stack.first or not re.search(r"libpython3|bin/python3|libc\.so|ld-linux", shown), (shown, stack.python)
 
 
-def test_functions_of_equal_machine_frames_are_told_apart(python, library, tmp_path):
+def test_functions_of_equal_machine_frames_are_told_apart(python, release_library, tmp_path):
     """A stack that is recalled by its machine frames alone would be named after the function before."""
-    run, noted, _ = shapes(python, library, tmp_path, "alike")
+    run, noted, _ = shapes(python, release_library, tmp_path, "alike")
     assert len({frames[0] for _, _, frames in noted}) == 4
     compare(run, noted)
 
@@ -262,12 +263,12 @@ signal.setitimer(signal.ITIMER_REAL, 0)
 """
 
 
-def test_signals_a_thousand_times_a_second(python, library, compiled):
+def test_signals_a_thousand_times_a_second(python, release_library, compiled):
     """Signals of Python's own, and a handler that waits: its stack is taken wherever it interrupts the
-    interpreter, while that makes and drops frames."""
+    interpreter, while that makes and drops frames. (The tripwire takes its wait for a hook's.)"""
     waits = compiled("libraries/waits_in_handler.c", "-shared", "-fPIC")
     env = {**ENVIRONMENT, "LAMPREY_SAMPLE_BYTES": "64", "PYTHONMALLOC": "malloc"}
-    run = execute([python, "-c", SIGNALS], preload=f"{library}:{waits}", env=env)
+    run = execute([python, "-c", SIGNALS], preload=f"{release_library}:{waits}", env=env)
     assert (run.status, run.stdout, run.stderr) == (0, "", "")
     recording = run.recording
     assert recording["frame_readers"][PYTHON] == ON
@@ -296,7 +297,7 @@ int main(int count, char** words) {
 """
 
 
-def test_a_python_that_comes_and_goes(python, library, tmp_path):
+def test_a_python_that_comes_and_goes(python, tripwire_library, tmp_path):
     """libpython comes by dlopen and goes by dlclose, while every block is a sample."""
     shared = subprocess.run([python, "-c", "import sysconfig as s; print(s.get_config_var('LIBDIR') + '/' + "
                              "s.get_config_var('INSTSONAME')); print(s.get_config_var('prefix'))"],
@@ -310,8 +311,8 @@ def test_a_python_that_comes_and_goes(python, library, tmp_path):
     env = {**ENVIRONMENT, "LAMPREY_SAMPLE_BYTES": "64", "PYTHONHOME": shared[1]}
     command = [tmp_path / "embeds", shared[0], code]
     plain = execute(command, env=env)
-    run = execute(command, preload=library, env=env)
+    run = execute(command, preload=tripwire_library, env=env)
     assert run.outcome() == plain.outcome()
-    if run.status == 0:
+    if run.status == 0:  # not every version can be begun a second time
         frames = [stack["frames"] for stack in run.recording["stacks"]]
         assert any("mine (<string>:2)" in stack for stack in frames)
