@@ -120,6 +120,7 @@ void unloaded() {
 void attach_child() {
   functions::forget_all();
   v8::attach_child();
+  hotspot::attach_child();
 }
 
 }  // namespace lamprey::preload::stack::languages

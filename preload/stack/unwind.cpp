@@ -298,23 +298,23 @@ bool take_rules(Registers& r, const Rules& rules) {
 
 // A frame of Java's code: the JVM tells how it steps, and that rests on more than words of the
 // stack. Never from the cache, since what was compiled may be thrown away and its place used again.
-bool step_java(Registers& r, Relied& relied) {
+[[gnu::always_inline]] inline bool step_java(Registers& r, Relied& relied) {
   relied.complete = false;
-  if (!hotspot::step(r.pc, r.sp, r.fp, r.end)) {
+  hotspot::Position position = {r.pc, r.sp, r.fp, r.readable};
+  if (!hotspot::step(position, r.end)) {
     return false;
   }
-  r.pc = plain_address(r.pc);
-  r.lr = 0;
+  r.pc = plain_address(position.pc);
+  r.sp = position.sp;
+  r.fp = position.fp;
   r.fp_from = 0;
+  r.lr = 0;
   r.by_guess = true;  // without tables
   return r.pc >= kLowestCode;
 }
 
 // By the tables, for an address that is not known yet.
 bool __attribute__((noinline)) step_anew(Registers& r, Relied& relied) {
-  if (!r.interrupted && hotspot::holds(r.pc)) {
-    return step_java(r, relied);
-  }
   relied.complete = false;  // they may tell to read anything
   const std::uint64_t key = scattered(r.pc);
   Step step = kGuess;
@@ -353,6 +353,9 @@ bool __attribute__((noinline)) step_anew(Registers& r, Relied& relied) {
   Step step = kOutermost;
   if (!r.interrupted && known(scattered(r.pc), step)) [[likely]] {
     return take(r, step, relied);
+  }
+  if (!r.interrupted && hotspot::holds(r.pc)) {
+    return step_java(r, relied);
   }
   Registers registers = r;  // copies, so that the loop's own can stay in the machine's
   Relied so_far = relied;

@@ -2,8 +2,8 @@
 #include "preload/stack/hotspot/hotspot.h"
 
 #include "preload/base/text.h"
+#include "preload/stack/hotspot/known_frames.h"
 #include "preload/stack/hotspot/methods.h"
-#include "preload/stack/hotspot/stepping.h"
 #include "preload/stack/reading/memory_reads.h"
 
 namespace lamprey::preload::stack::hotspot {
@@ -82,8 +82,41 @@ FrameReader begin() {
   return FrameReader::kOn;
 }
 
-void append_scope(const Scope& scope, Words& words) {
-  if (const std::uint64_t word = word_of(g_fields, scope); word != 0) {
+// What find() knows of the code, or finds out now.
+Blob blob_of(std::uintptr_t pc, known_frames::Stepping& stepping) {
+  const Blob blob = g_cache.find(pc);
+  stepping = {blob.kind, 0};
+  if (blob.kind != Kind::kNone && !read_at(blob.at + g_fields.at[kBlobFrameSize], stepping.words)) {
+    return {0, Kind::kNone};
+  }
+  return blob;
+}
+
+void append_compiled(const NativeFrame& frame, const Blob& blob, Words& words) {
+  const std::uintptr_t pc = real_pc(g_fields, blob, frame.pc, frame.sp);
+  const std::uint32_t before = words.depth;
+  Scopes scopes(g_fields, blob, pc);
+  Scope scope = {};
+  while (scopes.next(scope)) {
+    if (const std::uint64_t word = word_of(g_fields, scope); word != 0) {
+      words.append(word);
+    }
+  }
+  if (pc == frame.pc && words.depth < recording::kMaxDepth) {
+    known_frames::remember_functions(pc, words.frames + before, words.depth - before);
+  }
+}
+
+void append_interpreted(const NativeFrame& frame, Words& words) {
+  std::uint64_t word = known_frames::interpreted(g_fields, frame.fp);
+  Scope scope = {};
+  if (word == 0 && interpreted_scope(g_fields, frame.fp, scope)) {
+    word = word_of(g_fields, scope);
+    if (word != 0) {
+      known_frames::remember_interpreted(g_fields, frame.fp, word);
+    }
+  }
+  if (word != 0) {
     words.append(word);
   }
 }
@@ -115,33 +148,33 @@ FrameReader prepare() {
   return reader;
 }
 
-bool step(std::uintptr_t& pc, std::uintptr_t& sp, std::uintptr_t& fp, std::uintptr_t end_of_stack) {
-  Position position = {pc, sp, fp};
-  if (!step_up(g_fields, g_cache.find(pc), end_of_stack, position)) {
-    return false;
+bool step(Position& position, std::uintptr_t end) {
+  known_frames::Stepping stepping = {};
+  if (!known_frames::find(g_fields, position.pc, stepping)) [[unlikely]] {
+    const Blob blob = blob_of(position.pc, stepping);
+    known_frames::remember(g_fields, position.pc, blob, stepping);
   }
-  pc = position.pc;
-  sp = position.sp;
-  fp = position.fp;
-  return true;
+  return stepping.kind == Kind::kCompiled ? step_by_size(stepping.words, end, position)
+                                          : step_up(stepping.kind, stepping.words, end, position);
 }
 
 void append(const NativeFrame& frame, Words& words) {
-  const Blob blob = g_cache.find(frame.pc);
-  Scope scope = {};
-  switch (blob.kind) {
+  if (known_frames::append(g_fields, frame.pc, words)) {
+    return;
+  }
+  known_frames::Stepping stepping = {};
+  Blob blob = {0, Kind::kNone};
+  if (!known_frames::find(g_fields, frame.pc, stepping) || stepping.kind == Kind::kCompiled ||
+      stepping.kind == Kind::kNative) {
+    blob = blob_of(frame.pc, stepping);
+  }
+  switch (stepping.kind) {
     case Kind::kCompiled:
-    case Kind::kNative: {
-      Scopes scopes(g_fields, blob, real_pc(g_fields, blob, frame.pc, frame.sp));
-      while (scopes.next(scope)) {
-        append_scope(scope, words);
-      }
+    case Kind::kNative:
+      append_compiled(frame, blob, words);
       return;
-    }
     case Kind::kInterpreter:
-      if (interpreted_scope(g_fields, frame.fp, scope)) {
-        append_scope(scope, words);
-      }
+      append_interpreted(frame, words);
       return;
     case Kind::kContinuation:
       words.cut = true;
@@ -153,5 +186,7 @@ void append(const NativeFrame& frame, Words& words) {
       return;
   }
 }
+
+void attach_child() { known_frames::forget_all(); }
 
 }  // namespace lamprey::preload::stack::hotspot

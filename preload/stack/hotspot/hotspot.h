@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "preload/stack/hotspot/stepping.h"
 #include "preload/stack/reading/dynamic_symbols.h"
 #include "preload/stack/reading/frames.h"
 #include "recording/counting.h"
@@ -42,10 +43,13 @@ inline bool holds(std::uintptr_t pc) {
 }
 
 // From a frame whose return address holds() to its caller; false: nothing can be said. (arm64: the
-// new pc may be signed.)
-bool step(std::uintptr_t& pc, std::uintptr_t& sp, std::uintptr_t& fp, std::uintptr_t end_of_stack);
+// new pc may be signed.) `end`: of the stack; 0: not known.
+bool step(Position& position, std::uintptr_t end);
 
 // The methods that such a frame stands for, innermost first: none, one, or those inlined too.
 void append(const NativeFrame& frame, Words& words);
+
+// In a forked child that gets a recording of its own.
+void attach_child();
 
 }  // namespace lamprey::preload::stack::hotspot

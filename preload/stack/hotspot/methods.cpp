@@ -48,30 +48,15 @@ functions::Text file_of(const Fields& fields, const Method& parts) {
   return file;
 }
 
-// Metaspace is used again after its class was unloaded, perhaps by one of the same shape, with a
-// method of the same name: so the end of the class's name counts, where generated ones differ.
-bool identity_of(const Fields& fields, std::uintptr_t method, const Method& parts,
-                 std::uint64_t& identity) {
-  functions::Text class_name = {};
-  if (!read_symbol(fields, parts.class_name, class_name)) {
-    return false;
-  }
-  std::uint64_t end = 0;
-  if (class_name.size >= sizeof(end)) {
-    __builtin_memcpy(&end, class_name.bytes + class_name.size - sizeof(end), sizeof(end));
-  } else {
-    __builtin_memcpy(&end, class_name.bytes, class_name.size);
-  }
+std::uint64_t identity_of(std::uintptr_t method, const Method& parts, std::uint64_t end_of_name) {
   std::uint64_t hash = method;
-  const std::uint64_t parts_of_it[] = {
-      parts.constants,  parts.name, parts.holder,
-      parts.class_name, end,        std::uint64_t{class_name.size}};
+  const std::uint64_t parts_of_it[] = {parts.constants, parts.name, parts.holder, parts.class_name,
+                                       end_of_name};
   for (const std::uint64_t part : parts_of_it) {
     hash = (hash ^ part) * kScatter;
     hash ^= hash >> 32U;
   }
-  identity = hash != 0 ? hash : 1;
-  return true;
+  return hash != 0 ? hash : 1;
 }
 
 std::uint32_t add(const Fields& fields, const Method& parts, std::uint64_t identity) {
@@ -147,6 +132,21 @@ bool read_method(const Fields& fields, std::uintptr_t method, Method& parts) {
          read_entry(fields, parts.pool, name, parts.name);
 }
 
+bool end_of_class_name(const Fields& fields, const Method& parts, std::uint64_t& end) {
+  functions::Text name = {};
+  if (!read_symbol(fields, parts.class_name, name)) {
+    return false;
+  }
+  end = 0;
+  if (name.size >= sizeof(end)) {
+    __builtin_memcpy(&end, name.bytes + name.size - sizeof(end), sizeof(end));
+  } else {
+    __builtin_memcpy(&end, name.bytes, name.size);
+  }
+  end ^= name.size;
+  return true;
+}
+
 // oops/constMethod.hpp, code/compressedStream.hpp: a byte of both distances, or 0xFF and each.
 std::uint32_t line_in(std::uintptr_t table, std::uint32_t excluded, std::int32_t bytecode) {
   constexpr std::uint8_t kEnd = 0;
@@ -199,11 +199,11 @@ std::uint32_t line_of(const Fields& fields, std::uintptr_t const_method, std::in
 
 std::uint64_t word_of(const Fields& fields, const Scope& scope) {
   Method parts;
-  std::uint64_t identity = 0;
-  if (!read_method(fields, scope.method, parts) ||
-      !identity_of(fields, scope.method, parts, identity)) {
+  std::uint64_t end_of_name = 0;
+  if (!read_method(fields, scope.method, parts) || !end_of_class_name(fields, parts, end_of_name)) {
     return 0;
   }
+  const std::uint64_t identity = identity_of(scope.method, parts, end_of_name);
   std::uint32_t number = functions::find(identity);
   if (number == 0) {
     number = add(fields, parts, identity);

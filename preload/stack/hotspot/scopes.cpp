@@ -135,20 +135,15 @@ bool Scopes::next(Scope& scope) {
 }
 
 bool interpreted_scope(const Fields& fields, std::uintptr_t fp, Scope& scope) {
-#if defined(__x86_64__)
-  constexpr std::uintptr_t kBytecodeSlot = 8 * sizeof(std::uint64_t);
-#else
-  constexpr std::uintptr_t kBytecodeSlot = 9 * sizeof(std::uint64_t);
-#endif
-  constexpr std::uintptr_t kMethodSlot = 3 * sizeof(std::uint64_t);
   std::uintptr_t at = 0;
   std::uintptr_t constants = 0;
   std::uint16_t size = 0;
-  if (!read_at(fp - kMethodSlot, scope.method) || !is_object(scope.method)) {
+  if (!read_at(fp - (kMethodSlot * sizeof(std::uint64_t)), scope.method) ||
+      !is_object(scope.method)) {
     return false;
   }
   scope.bytecode = kNoBytecode;
-  if (read_at(fp - kBytecodeSlot, at) &&
+  if (read_at(fp - (kBytecodeSlot * sizeof(std::uint64_t)), at) &&
       read_at(scope.method + fields.at[kConstMethod], constants) && is_object(constants) &&
       read_at(constants + fields.at[kCodeSize], size)) {
     const std::uintptr_t code = constants + fields.at[kSizeOfConstMethod];

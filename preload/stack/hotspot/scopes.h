@@ -33,6 +33,14 @@ class Scopes {
   int left_;
 };
 
+// Where an interpreter's frame has its method and the bytecode, in words below its frame pointer.
+inline constexpr std::uintptr_t kMethodSlot = 3;
+#if defined(__x86_64__)
+inline constexpr std::uintptr_t kBytecodeSlot = 8;
+#else
+inline constexpr std::uintptr_t kBytecodeSlot = 9;
+#endif
+
 // The method of an interpreter's frame, and where it is in it.
 bool interpreted_scope(const Fields& fields, std::uintptr_t fp, Scope& scope);
 

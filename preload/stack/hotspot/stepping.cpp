@@ -6,10 +6,6 @@
 namespace lamprey::preload::stack::hotspot {
 namespace {
 
-constexpr std::uint64_t kWord = sizeof(std::uint64_t);
-constexpr std::int32_t kMostFrameWords = 1 << 20;
-constexpr std::uintptr_t kLargestFrame = std::uintptr_t{1} << 26;
-
 bool aligned(std::uintptr_t address) { return address % kWord == 0; }
 
 // Where a frame pointer may point that is to be followed.
@@ -18,41 +14,11 @@ bool in_reach(std::uintptr_t fp, std::uintptr_t sp, std::uintptr_t end) {
          (end == 0 || fp + (2 * kWord) <= end);
 }
 
-bool above(std::uintptr_t sp, std::uintptr_t before, std::uintptr_t end) {
-  return aligned(sp) && sp > before && sp - before <= kLargestFrame && (end == 0 || sp <= end);
-}
-
 // The frame pointer and the return address side by side, as both platforms' conventions have it.
 bool by_frame_pointer(Position& p, std::uintptr_t end) {
-  Position up = {0, p.fp + (2 * kWord), 0};
-  if (!in_reach(p.fp, p.sp, end) || !above(up.sp, p.sp, end) || !read_at(p.fp, up.fp) ||
-      !read_at(p.fp + kWord, up.pc)) {
-    return false;
-  }
-  p = up;
-  return true;
-}
-
-#if defined(__aarch64__)
-// Around a leaf call, generated code leaves its own address on the stack (rt_call in the macro
-// assembler's and the AD file's code): "stp; blr" stand before the return address.
-constexpr std::uint64_t kBreadcrumb = 0xD63F0100A9BF27FFU;
-std::uintptr_t left_on_stack(std::uintptr_t pc) {
-  std::uint64_t code = 0;
-  return read_at(pc - kWord, code) && code == kBreadcrumb ? 2 * kWord : 0;
-}
-#else
-std::uintptr_t left_on_stack(std::uintptr_t) { return 0; }
-#endif
-
-// Compiled code uses the frame pointer's register as any other: the size counts.
-bool by_size(std::int32_t words, Position& p, std::uintptr_t end) {
-  if (words <= 0 || words > kMostFrameWords) {
-    return false;
-  }
-  Position up = {0, p.sp + left_on_stack(p.pc) + (static_cast<std::uintptr_t>(words) * kWord), 0};
-  if (!above(up.sp, p.sp, end) || !read_at(up.sp - (2 * kWord), up.fp) ||
-      !read_at(up.sp - kWord, up.pc)) {
+  Position up = {0, p.fp + (2 * kWord), 0, p.readable};
+  if (!in_reach(p.fp, p.sp, end) || !above(up.sp, p.sp, end) || !read_word(p, p.fp, up.fp) ||
+      !read_word(p, p.fp + kWord, up.pc)) {
     return false;
   }
   p = up;
@@ -60,9 +26,9 @@ bool by_size(std::int32_t words, Position& p, std::uintptr_t end) {
 }
 
 bool from_interpreter(Position& p, std::uintptr_t end) {
-  Position up = {};
-  if (!in_reach(p.fp, p.sp, end) || !read_at(p.fp - kWord, up.sp) || !read_at(p.fp, up.fp) ||
-      !read_at(p.fp + kWord, up.pc)) {
+  Position up = {0, 0, 0, p.readable};
+  if (!in_reach(p.fp, p.sp, end) || !read_word(p, p.fp - kWord, up.sp) ||
+      !read_word(p, p.fp, up.fp) || !read_word(p, p.fp + kWord, up.pc)) {
     return false;
   }
 #if defined(__aarch64__)
@@ -91,7 +57,7 @@ bool from_adapter(Position& p, std::uintptr_t end) {
       !above(sender + kWord, p.sp, end) || !read_at(sender, there) || there != returned) {
     return false;
   }
-  p = {returned, sender + kWord, p.fp};
+  p = {returned, sender + kWord, p.fp, p.readable};
   return true;
 }
 #else
@@ -127,23 +93,22 @@ std::uintptr_t real_pc(const Fields& fields, const Blob& blob, std::uintptr_t pc
   return found ? original : pc;
 }
 
-bool step_up(const Fields& fields, const Blob& blob, std::uintptr_t end, Position& position) {
-  std::int32_t words = 0;
-  if (!aligned(position.sp) || !read_at(blob.at + fields.at[kBlobFrameSize], words)) {
+bool step_up(Kind kind, std::int32_t words, std::uintptr_t end, Position& position) {
+  if (!aligned(position.sp)) {
     return false;
   }
-  switch (blob.kind) {
+  switch (kind) {
     case Kind::kCompiled:
     case Kind::kNative:
-      return by_size(words, position, end);
+      return step_by_size(words, end, position);
     case Kind::kInterpreter:
       return from_interpreter(position, end);
     case Kind::kStubs:
-      return words > 0 ? by_size(words, position, end) : by_frame_pointer(position, end);
+      return words > 0 ? step_by_size(words, end, position) : by_frame_pointer(position, end);
     case Kind::kAdapter:
-      return words > 0 ? by_size(words, position, end) : from_adapter(position, end);
+      return words > 0 ? step_by_size(words, end, position) : from_adapter(position, end);
     case Kind::kOther:
-      return by_size(words, position, end);
+      return step_by_size(words, end, position);
     case Kind::kContinuation:  // what returns there are frames that lie in the heap
     case Kind::kNone:
       return false;
