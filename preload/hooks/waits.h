@@ -14,9 +14,18 @@ namespace lamprey::preload::hooks {
 // -- poll, select, epoll ----------------------------------------------------------------------
 
 // A wait that ran out of time is charged as sleep; the cause of one that failed is unknown.
+// Unless a host was to answer meanwhile: a timer's tick makes a wait for an answer no sleep.
 struct Waits : NoFdOp {
   using NoFdOp::NoFdOp;
   static CallClass nobody(int result) { return result == 0 ? CallClass::kSleep : CallClass::kWait; }
+  // Whether it may have been for an answer: nothing that is known to be waited for has ended it,
+  // and it took long enough to be worth a search.
+  static bool in_vain(CallClass by_end, const Spent& spent, int result) {
+    constexpr std::uint64_t kWorthNs = 100'000;
+    return result >= 0 && spent.ticks >= ticks_for(kWorthNs) &&
+           (by_end == CallClass::kSleep || by_end == CallClass::kOther ||
+            by_end == CallClass::kWait);
+  }
 };
 
 struct Polls : Waits {
@@ -30,11 +39,24 @@ struct Polls : Waits {
       if (fds[i].revents != 0) {
         spent_on = io::waited_for(fds[i].fd, spent);
         if (spent_on != CallClass::kWait) {
-          return spent_on;
+          break;
         }
       }
     }
-    return spent_on;
+    return in_vain(spent_on, spent, result) ? without_answer(spent, spent_on) : spent_on;
+  }
+  CallClass without_answer(const Spent& spent, CallClass by_end) const {
+    constexpr nfds_t kMax = 64;
+    int first = -1;
+    std::uint64_t first_since = 0;
+    for (nfds_t i = 0; i < count && i < kMax; ++i) {
+      const std::uint64_t since = io::unanswered_since(fds[i].fd);
+      if (since != 0 && (first < 0 || since < first_since)) {
+        first = fds[i].fd;
+        first_since = since;
+      }
+    }
+    return first >= 0 ? io::waited_in_vain(first, spent) : by_end;
   }
 };
 
@@ -56,11 +78,13 @@ struct Selects : Waits {
       if (left != before) {
         spent_on = io::waited_for(fd, spent);
         if (spent_on != CallClass::kWait) {
-          return spent_on;
+          break;
         }
       }
     }
-    return spent_on;
+    // Which descriptors it was about, the kernel has overwritten.
+    const int asked = in_vain(spent_on, spent, result) ? io::asked_first(-1) : -1;
+    return asked >= 0 ? io::waited_in_vain(asked, spent) : spent_on;
   }
 };
 
@@ -75,10 +99,11 @@ struct EpollWaits : Waits {
       const int ready = io::registered_as(events[i].data.u64, may_search);
       spent_on = ready >= 0 ? io::waited_for(ready, spent) : CallClass::kWait;
       if (spent_on != CallClass::kWait) {
-        return spent_on;
+        break;
       }
     }
-    return spent_on;
+    const int asked = in_vain(spent_on, spent, result) ? io::asked_first(fd) : -1;
+    return asked >= 0 ? io::waited_in_vain(asked, spent) : spent_on;
   }
 };
 
@@ -89,8 +114,10 @@ struct Registers : FdOp {  // epoll_ctl
   Registers(int epoll, int what_to_do, int fd_of_interest, const epoll_event* what)
       : FdOp(epoll), operation(what_to_do), target(fd_of_interest), event(what) {}
   CallClass account(CallClass by_name, const Spent& spent, int) const {
-    if (!spent.failed && operation != EPOLL_CTL_DEL) {  // which reads no event
-      io::registered(target, event->data.u64);
+    if (!spent.failed && operation == EPOLL_CTL_DEL) {  // which reads no event
+      io::unregistered(fd, target);
+    } else if (!spent.failed) {
+      io::registered(fd, target, event->data.u64);
     }
     return by_name;
   }

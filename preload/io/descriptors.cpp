@@ -56,6 +56,11 @@ void finish_connect(Descriptor& entry, TargetTotals& totals, std::uint64_t now) 
   }
 }
 
+// What a server may send of its own accord after a handshake of TLS 1.3: two session tickets, as a
+// rule, of some 250 bytes.
+constexpr std::uint32_t kTicketBytes = 600;
+constexpr std::uint32_t kTicketUnit = 4;  // of Descriptor::early
+
 // The sends of a TLS handshake: the first is where it begins, and the last where it ends. What is
 // answered in between is no answer to a request.
 void shook_hands(Descriptor& entry, TargetTotals& totals, Handshake state, const Spent& spent) {
@@ -65,18 +70,36 @@ void shook_hands(Descriptor& entry, TargetTotals& totals, Handshake state, const
   shared_add(totals.handshakes, 1);
   shared_add(totals.handshake_ticks, g_writer.busy_between(load(entry.sent), spent.end));
   store(entry.sent, state == Handshake::kEndedByRequest ? spent.end : 0);
-  store(entry.handshake, Handshake::kNone);
+  store(entry.early, 0);
+  store(entry.handshake,
+        state == Handshake::kEnded ? Handshake::kTicketsMayCome : Handshake::kNone);
+}
+
+// Whether what is sent begins another question. After bytes that may have been tickets it does, and
+// they were an answer.
+bool asks_anew(Descriptor& entry) {
+  if (load(entry.handshake) == Handshake::kTicketsMayCome && load(entry.sent) != 0 &&
+      load(entry.early) != 0) {
+    store(entry.handshake, Handshake::kNone);
+    return true;
+  }
+  return load(entry.sent) == 0 ||
+         (load(entry.handshake) == Handshake::kNone && load(entry.received) >= load(entry.sent));
 }
 
 void sent(Descriptor& entry, Target& target, bool own, const Spent& spent) {
   add(own, target.owned.sent, target.totals.sent, spent.bytes);
-  if (load(entry.sent) == 0) {
+  if (asks_anew(entry)) {
     store(entry.sent, spent.end);
     store(entry.asked, 0);
   }
   const std::uint64_t asked = load(entry.asked) + spent.bytes;
   store(entry.asked, static_cast<std::uint16_t>(asked < UINT16_MAX ? asked : UINT16_MAX));
-  if (const Handshake state = load(entry.handshake); state != Handshake::kNone) [[unlikely]] {
+  if (t_thread.slot != nullptr) {
+    store(entry.sender, static_cast<std::uint16_t>(g_writer.index_of(*t_thread.slot)));
+  }
+  if (const Handshake state = load(entry.handshake);
+      state != Handshake::kNone && state != Handshake::kTicketsMayCome) [[unlikely]] {
     shook_hands(entry, target.totals, state, spent);
   }
   const std::uint64_t invocation = load(g_writer.header().started) + 1;
@@ -99,18 +122,45 @@ bool is_unproven(const Descriptor& entry) {
              : number != 0;
 }
 
+// Whether what came is, or may be, something else than an answer.
+bool is_of_handshake(Descriptor& entry, const Spent& spent) {
+  const Handshake state = load(entry.handshake);
+  if (state != Handshake::kTicketsMayCome) [[likely]] {
+    return state != Handshake::kNone;
+  }
+  const std::uint64_t early = load(entry.early) + ((spent.bytes + 3) / kTicketUnit);
+  if (early <= kTicketBytes / kTicketUnit) {
+    store(entry.early, static_cast<std::uint8_t>(early));
+    return true;
+  }
+  store(entry.handshake, Handshake::kNone);
+  return false;
+}
+
+// An answer lasts until its last byte before the next question.
 void received(Descriptor& entry, Target& target, bool own, const Spent& spent) {
-  if (spent.bytes != 0) {
-    add(own, target.owned.received, target.totals.received, spent.bytes);
-    if (load(entry.handshake) == Handshake::kNone && load(entry.invocation) != 0) {
-      store(entry.invocation, load(entry.invocation) | recording::kConnectionAnswered);
-    }
-    const std::uint64_t since = load(entry.sent);
-    if (since != 0 && load(entry.handshake) == Handshake::kNone) {
-      store(entry.sent, 0);
-      shared_add(target.totals.answers, 1);
-      shared_add(target.totals.first_byte_ticks, g_writer.busy_between(since, spent.end));
-    }
+  if (spent.bytes == 0) {
+    return;
+  }
+  add(own, target.owned.received, target.totals.received, spent.bytes);
+  const Handshake state = load(entry.handshake);
+  if (state != Handshake::kUnderWay && load(entry.invocation) != 0) {
+    store(entry.invocation, load(entry.invocation) | recording::kConnectionAnswered);
+  }
+  if (is_of_handshake(entry, spent)) {
+    return;
+  }
+  const std::uint64_t since = load(entry.sent);
+  const bool first = recording::is_unanswered(entry);
+  store(entry.received, spent.end);
+  if (since == 0 || (!first && spent.end - since <= load(target.longest_ticks))) {
+    return;
+  }
+  const std::uint64_t took = g_writer.busy_between(since, spent.end);
+  recording::raise_to(target.longest_ticks, took);
+  if (first) {
+    shared_add(target.totals.answers, 1);
+    shared_add(target.totals.first_byte_ticks, took);
   }
 }
 
@@ -123,6 +173,7 @@ void account_host(Descriptor& entry, Target& target, const Spent& spent, Directi
   if (is_error(spent)) {
     store(entry.connecting, 0);
     count_broken(entry, target, failure_of(errno));
+    store(entry.sent, 0);  // what was asked will not be answered any more
   } else if (!spent.failed) {
     finish_connect(entry, target.totals, spent.end);
     if (way == Direction::kSends) {
@@ -165,24 +216,12 @@ void woke(const Descriptor& entry, int fd) {
   recording::ThreadSlot* slot = current_slot();
   const int reader = entry.other != 0 ? entry.other - 1 : fd;
   if (slot != nullptr && has_entry(reader)) {
-    store(g_writer.descriptor(reader).woken_class, work_done(*slot));
+    store(g_writer.descriptor(reader).woken_class, static_cast<std::uint16_t>(work_done(*slot)));
   }
 }
 
-// Which descriptor was last registered with such data (by pointers, mostly: libevent, nginx, asio):
-// where to look first, +1; 0: none was.
-constexpr unsigned kHintBits = 11;
-std::uint16_t g_hints[1U << kHintBits];
-static_assert(recording::kDescriptors < UINT16_MAX);
-
-std::uint16_t& hint_for(std::uint64_t data) {
-  return g_hints[(data * 0x9E3779B97F4A7C15U) >> (64 - kHintBits)];
-}
-
-bool is_registered_as(int fd, std::uint64_t data) {
-  const Descriptor& entry = g_writer.descriptor(fd);
-  return load(entry.epoll_data) == data && load(entry.kind) != DescriptorKind::kUnknown;
-}
+// All descriptors that ever had a meaning are below it.
+std::uint32_t g_known = 0;
 
 }  // namespace
 
@@ -197,6 +236,11 @@ void give_meaning(int fd, DescriptorKind kind, std::uint16_t target, std::uint16
   store(entry.sent, 0);
   store(entry.epoll_data, 0);
   store(entry.invocation, 0);
+  store(entry.received, 0);
+  store(entry.sender, 0);
+  store(entry.early, 0);
+  store(entry.watched_by, 0);
+  recording::raise_to(g_known, static_cast<std::uint32_t>(fd) + 1);
   recording::publish(entry.kind, kind);
 }
 
@@ -255,7 +299,7 @@ void count_broken(Descriptor& entry, Target& target, recording::NetworkFailure f
 void ended_by_peer_slow(int fd) {
   Descriptor& entry = g_writer.descriptor(fd);
   Target* target = target_of(entry);
-  if (target == nullptr || load(entry.sent) == 0 || in_vfork_child()) {
+  if (target == nullptr || !recording::is_unanswered(entry) || in_vfork_child()) {
     return;
   }
   if (load(entry.handshake) == Handshake::kUnderWay ||
@@ -268,7 +312,9 @@ void closing_slow(int fd) {
   Descriptor& entry = g_writer.descriptor(fd);
   Target* target = target_of(entry);
   const std::uint64_t connecting = load(entry.connecting);
-  const std::uint64_t since = connecting != 0 ? connecting : load(entry.sent);
+  const std::uint64_t since = connecting != 0                   ? connecting
+                              : recording::is_unanswered(entry) ? load(entry.sent)
+                                                                : 0;
   if (target == nullptr || since == 0 || in_vfork_child() ||
       g_writer.busy_between(since, ticks()) < ticks_for(kGivenUpAfterNs)) {
     return;
@@ -317,6 +363,50 @@ CallClass waited_for(int fd, const Spent& spent) {
   return class_of(entry, kind, CallClass::kWait);
 }
 
+std::uint64_t unanswered_since(int fd) {
+  if (kind_of(fd) != DescriptorKind::kHost) {
+    return 0;
+  }
+  const Descriptor& entry = g_writer.descriptor(fd);
+  const Target* target = target_of(entry);
+  if (target != nullptr && (target->flags & recording::kTargetRuntimeApi) != 0) {
+    return 0;
+  }
+  const std::uint64_t connecting = load(entry.connecting);
+  return connecting != 0 ? connecting : recording::is_unanswered(entry) ? load(entry.sent) : 0;
+}
+
+// A descriptor of which no registration was seen (it was registered before it was connected, or
+// through io_uring) is taken for one of the thread's own loop.
+int asked_first(int epoll) {
+  int first = -1;
+  std::uint64_t first_since = 0;
+  const auto known = static_cast<int>(load(g_known));
+  const std::uint32_t slot = t_thread.slot != nullptr ? g_writer.index_of(*t_thread.slot) : 0;
+  for (int fd = 0; fd < known; ++fd) {
+    const std::uint64_t since = unanswered_since(fd);
+    if (since == 0 || (first >= 0 && since >= first_since)) {
+      continue;
+    }
+    const Descriptor& entry = g_writer.descriptor(fd);
+    const int watched_by = int{load(entry.watched_by)} - 1;
+    const bool mine = slot != 0 && load(entry.sender) == slot;
+    if (epoll >= 0 ? watched_by == epoll || (watched_by < 0 && mine) : mine) {
+      first = fd;
+      first_since = since;
+    }
+  }
+  return first;
+}
+
+CallClass waited_in_vain(int fd, const Spent& spent) {
+  Descriptor& entry = g_writer.descriptor(fd);
+  if (Target* target = target_of(entry)) {
+    shared_add(target->totals.ticks, spent.ticks);
+  }
+  return class_of(entry, DescriptorKind::kHost, CallClass::kNetwork);
+}
+
 void forget_range(unsigned first, unsigned last) {
   if (first >= recording::kDescriptors || in_vfork_child()) {
     return;
@@ -356,41 +446,6 @@ void copied(int from, int to) {
   }
   const Descriptor& entry = g_writer.descriptor(from);
   give_meaning(to, kind, load(entry.target), load(entry.other));
-}
-
-void registered(int fd, std::uint64_t data) {
-  if (has_entry(fd) && !in_vfork_child()) {
-    store(g_writer.descriptor(fd).epoll_data, data);
-    store(hint_for(data), static_cast<std::uint16_t>(fd + 1));
-  }
-}
-
-int registered_as(std::uint64_t data, bool& may_search) {
-  // Nearly everybody puts the descriptor itself there, some leave the upper half undefined.
-  const auto guess = static_cast<int>(data & 0xFFFFFFFFU);
-  if (kind_of(guess) != DescriptorKind::kUnknown) {
-    const std::uint64_t known = load(g_writer.descriptor(guess).epoll_data);
-    if (known == data || (known == 0 && data <= 0xFFFFFFFFU)) {
-      return guess;
-    }
-  }
-  const int hint = int{load(hint_for(data))} - 1;
-  if (data == 0 || hint < 0 || is_registered_as(hint, data)) {
-    return data != 0 ? hint : -1;
-  }
-  // Another has the place now, or the descriptor was closed.
-  if (&hint_for(load(g_writer.descriptor(hint).epoll_data)) != &hint_for(data)) {
-    store(hint_for(data), 0);
-  }
-  const bool searches = may_search;
-  may_search = false;
-  for (int fd = 0; searches && has_entry(fd); ++fd) {
-    if (is_registered_as(fd, data)) {
-      store(hint_for(data), static_cast<std::uint16_t>(fd + 1));
-      return fd;
-    }
-  }
-  return -1;
 }
 
 }  // namespace lamprey::preload::io

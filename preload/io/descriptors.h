@@ -120,6 +120,16 @@ inline void closing(int fd) {
 // After a wait that `fd`, found ready, has ended.
 CallClass waited_for(int fd, const Spent& spent);
 
+// A wait that no answer ended (it ran out of time, or a timer did) was for an answer all the same
+// where a host had been asked and had not answered, or a connect was under way.
+// Since when that is so, in ticks; 0: it is not.
+std::uint64_t unanswered_since(int fd);
+// Whoever was asked first of those that `epoll` watches; with -1 of those that the calling thread
+// asked. -1: nobody has an answer to give.
+int asked_first(int epoll);
+// What a wait for `fd` was spent on that it did not end.
+CallClass waited_in_vain(int fd, const Spent& spent);
+
 // -- how descriptors get their meaning ------------------------------------------------------------
 
 // The number now means something else, or nothing.
@@ -133,8 +143,10 @@ void forget_range(unsigned first, unsigned last);
 // `other`: the far end of a pipe or pair, or -1.
 void made(int fd, DescriptorKind kind, int other);
 void copied(int from, int to);
-// epoll_ctl(2) told the kernel to say `data` when `fd` is ready.
-void registered(int fd, std::uint64_t data);
+// epoll_ctl(2) told the kernel to say `data` when `fd` is ready, to who waits on `epoll`; or no
+// longer.
+void registered(int epoll, int fd, std::uint64_t data);
+void unregistered(int epoll, int fd);
 // Which descriptor an event with `data` is about; -1 unknown. Where two share a hint the whole
 // table is searched, which `may_search` allows once.
 int registered_as(std::uint64_t data, bool& may_search);

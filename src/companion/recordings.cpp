@@ -57,6 +57,7 @@ void Followed::look_early() {
   if (early_mono_ns_ == 0) {
     early_mono_ns_ = recording::monotonic_ns();
     early_ = report::look_at_threads(ledger_.header().pid);
+    ledger_.note_threads();
   }
 }
 
@@ -65,8 +66,8 @@ void Followed::snapshot_before_deadline() {
   const std::uint64_t now = recording::monotonic_ns();
   closeup_.mono_ns = now;
   closeup_.window_ns = early_mono_ns_ != 0 ? now - early_mono_ns_ : 0;
-  closeup_.busy =
-      report::busy_between(early_, report::look_at_threads(header.pid), closeup_.window_ns);
+  closeup_.threads = report::look_at_threads(header.pid);
+  closeup_.busy = report::busy_between(early_, closeup_.threads, closeup_.window_ns);
   closeup_.sockets = report::look_at_sockets(header.pid, header.runtime_api);
 }
 

@@ -69,6 +69,22 @@ constexpr bool may_block(Call call) {
   }
 }
 
+// Waits of an event loop: only its connections tell what it waits for.
+constexpr bool is_loop_wait(Call call) {
+  switch (call) {
+    case Call::k_epoll_wait:
+    case Call::k_epoll_pwait:
+    case Call::k_epoll_pwait2:
+    case Call::k_poll:
+    case Call::k_ppoll:
+    case Call::k_select:
+    case Call::k_pselect:
+      return true;
+    default:
+      return false;
+  }
+}
+
 inline constexpr std::uint32_t kCallCount = sizeof(kCallTable) / sizeof(kCallTable[0]);
 
 }  // namespace lamprey::recording

@@ -52,17 +52,58 @@ struct TargetName {
   TargetKind kind{};
   std::uint32_t directory = kTargets;  // index of its directory; kTargets: none
   bool runtime_api = false;
-  std::string name;     // host name or path; "unix:PATH"; empty: a host without a name
-  std::string address;  // "10.0.3.17:5432"; empty where there is none
+  std::uint64_t longest_ticks = 0;  // of hosts: Target::longest_ticks
+  std::string name;                 // host name or path; "unix:PATH"; empty: a host without a name
+  std::string address;              // "10.0.3.17:5432"; empty where there is none
 };
+
+// "localhost:18101", of a host's name and address; one of them may be missing.
+std::string label_of(const std::string& name, const std::string& address);
 
 // A call that a thread had entered and not left when it was looked at.
 struct OpenCall {
   std::int32_t tid = 0;
   Call call{};
-  std::uint64_t started = 0;  // ticks
-  std::uint32_t stack = 0;    // Reader::stack takes it; 0: none
-  std::string target;         // what it waits for, in words; empty: unknown
+  std::uint64_t started = 0;     // ticks
+  std::uint32_t stack = 0;       // Reader::stack takes it; 0: none
+  std::string target;            // what it waits for, in words; empty: unknown
+  std::int32_t descriptor = -1;  // first argument where it is one; of a mutex: who holds it
+  std::uint32_t slot = 0;
+};
+
+// A connection, or one that is being made, as the library last saw it. Times in ticks.
+struct Connection {
+  std::int32_t descriptor = -1;
+  std::int32_t watched_by = -1;  // the epoll descriptor that it was registered with; -1: unknown
+  std::uint32_t sender = 0;      // slot of the thread that last sent on it; 0: none
+  std::uint32_t target = 0;      // index in Totals::targets
+  std::uint64_t connecting = 0;  // since when; 0: it is not
+  std::uint64_t asked = 0;       // since when bytes that were sent are unanswered; 0: none are
+  std::uint64_t received = 0;    // when bytes last came; 0: never
+  bool used = false;             // something was sent on it
+  std::string text;              // as OpenCall::target
+  std::string label;             // as label_of()
+  bool unanswered() const { return connecting != 0 || asked != 0; }
+};
+
+// The connections of a process, and whether one of its pipes leads to another process.
+struct Connections {
+  std::vector<Connection> all;  // without those to the Runtime API
+  bool to_others = false;
+};
+
+// Whom an open call waits for, of the connections: that of its descriptor; of an event loop the one
+// that was asked first, else one that never carried a byte. Null: nobody has an answer to give.
+const Connection* awaited_by(const OpenCall& call, const Connections& connections);
+// Whether the loop that `call` waits in watches it, as far as is known.
+bool is_watched_by(const Connection& connection, const OpenCall& call);
+
+// Where a thread stood at one moment, without its CPU time. `generation` tells threads apart to
+// which one slot and one number were given.
+struct ThreadTime {
+  std::int32_t tid = 0;
+  std::uint32_t generation = 0;
+  ThreadMoment moment{};
 };
 
 // A file that is, or was, mapped into the process.
@@ -155,8 +196,12 @@ class Reader {
   std::vector<OpenCall> open_calls();
   // Every host, directory and file that the recording names.
   std::vector<TargetName> targets();
+  // Every socket with a host, without those to the Runtime API.
+  Connections connections();
   // Class times of an account's slot, up to `now`: for an invocation that never ended.
   std::optional<ThreadMoment> moment_of(const ThreadAccount& account, std::uint64_t now_mono_ns);
+  // The same for every thread that has a slot.
+  std::vector<ThreadTime> threads(std::uint64_t now_mono_ns);
 
   // Where the socket with that number leads, as OpenCall::target; empty: unknown.
   std::string descriptor_text(std::int32_t descriptor);
@@ -210,6 +255,9 @@ class Reader {
   void add_slots(Totals& totals, std::vector<OpenCall>& open_calls);
   std::string target_of(const ThreadSlot& slot, Call call);
   std::optional<TargetName> target(std::uint32_t index);
+  ThreadMoment moment_in(const ThreadSlot& slot, std::uint32_t index, std::uint64_t now,
+                         const Connections& known, const std::vector<Invocation>& marks);
+  std::string text_of(const Descriptor& entry, std::int32_t descriptor);
   void add_targets(Totals& totals);
   std::uint32_t targets_used(std::uint32_t kind);
   void add_rows(Totals& totals);

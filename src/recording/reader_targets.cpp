@@ -79,6 +79,7 @@ std::optional<TargetName> name_of(std::uint32_t index, const Target& found) {
   name.name.assign(found.name, strnlen(found.name, sizeof(found.name)));
   if (name.kind == TargetKind::kHost) {
     name.address = address_text(found);
+    name.longest_ticks = found.longest_ticks;
     if (found.address_kind == kAddressUnix) {
       name.name = "unix:" + name.name;
     }
@@ -165,6 +166,10 @@ std::string Reader::descriptor_text(std::int32_t descriptor) {
     drop("descriptors: an entry could not be read");
     return {};
   }
+  return text_of(entry, descriptor);
+}
+
+std::string Reader::text_of(const Descriptor& entry, std::int32_t descriptor) {
   switch (entry.kind) {
     case DescriptorKind::kUnknown:
       return {};
@@ -202,36 +207,6 @@ std::string Reader::target_of(const ThreadSlot& slot, Call call) {
   }
   std::string subject = subject_text(slot, call);
   return subject.empty() ? descriptor_text(slot.in_flight.descriptor) : subject;
-}
-
-std::optional<ThreadMoment> Reader::moment_of(const ThreadAccount& account,
-                                              std::uint64_t now_mono_ns) {
-  ThreadSlot slot{};
-  if (account.tid == 0 || account.slot >= header_->slots.count ||
-      !read_at(offset_of(header_->slots, account.slot), &slot, sizeof(slot)) ||
-      slot.tid != account.tid) {
-    return std::nullopt;  // the thread has ended, or its slot is somebody else's now
-  }
-  ThreadMoment moment{};
-  std::copy(std::begin(slot.class_ticks), std::end(slot.class_ticks), moment.class_ticks);
-  const std::uint32_t call = slot.in_flight.call;
-  const std::uint64_t now = clock().ticks_at(now_mono_ns);
-  if (call != 0 && call <= kCallCount && slot.in_flight.started < now) {
-    CallClass spent_on = kCallTable[call - 1].call_class;
-    Descriptor entry{};
-    const auto descriptor = static_cast<std::uint32_t>(slot.in_flight.descriptor);
-    const bool on_descriptor =
-        spent_on == CallClass::kFile || spent_on == CallClass::kNetwork ||
-        call - 1 == static_cast<std::uint32_t>(Call::k_poll);  // of one descriptor, which is known
-    if (on_descriptor && descriptor < header_->descriptors.count &&
-        read_at(offset_of(header_->descriptors, descriptor), &entry, sizeof(entry))) {
-      spent_on = class_of(entry.kind, spent_on);
-    }
-    const std::uint64_t since = now - slot.in_flight.started;
-    moment.class_ticks[static_cast<std::uint32_t>(spent_on)] +=
-        since - std::min(since, idle_ticks(slot.in_flight.started, now, invocations()));
-  }
-  return moment;
 }
 
 }  // namespace lamprey::recording

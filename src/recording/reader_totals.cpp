@@ -181,8 +181,8 @@ void Reader::add_slots(Totals& totals, std::vector<OpenCall>& open_calls) {
       continue;
     }
     const auto known = static_cast<Call>(call - 1);
-    open_calls.push_back(
-        {slot.tid, known, slot.in_flight.started, slot.in_flight.stack, target_of(slot, known)});
+    open_calls.push_back({slot.tid, known, slot.in_flight.started, slot.in_flight.stack,
+                          target_of(slot, known), slot.in_flight.descriptor, index});
   }
   totals.peak_live_bytes = std::max({header_->peak_live, peak, totals.memory.live_bytes});
 }
@@ -245,6 +245,7 @@ std::unique_ptr<Totals> Reader::live(std::uint64_t now_mono_ns) {
     return totals;
   }
   const std::vector<Invocation> marks = invocations();
+  const Connections known = connections();
   for (const OpenCall& call : calls) {
     if (call.started == 0 || call.started >= now) {
       continue;
@@ -254,6 +255,9 @@ std::unique_ptr<Totals> Reader::live(std::uint64_t now_mono_ns) {
     CallTotals& sum = totals->calls[static_cast<std::size_t>(call.call)];
     sum.ticks += busy;
     sum.max_ticks = std::max(sum.max_ticks, busy);
+    if (const Connection* host = awaited_by(call, known)) {
+      totals->targets[host->target].ticks += busy;
+    }
   }
   return totals;
 }

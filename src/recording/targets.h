@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "recording/calls.h"
+#include "recording/counting.h"
 
 namespace lamprey::recording {
 
@@ -23,7 +24,7 @@ inline constexpr std::uint32_t kTargets = 320;
 // How many files may be named before init is over: imports must not take all the room.
 inline constexpr std::uint32_t kFilesOfInit = 96;
 
-enum class DescriptorKind : std::uint32_t {
+enum class DescriptorKind : std::uint8_t {
   kUnknown = 0,
   kFile = 1,    // target: a file, or the directory that stands for it
   kHost = 2,    // a connected, or connecting, socket. target: a host
@@ -57,30 +58,42 @@ constexpr CallClass class_of(DescriptorKind kind, CallClass by_name) {
 
 // Of a connection that began with a TLS ClientHello, until the client's side of the handshake is
 // over.
-enum class Handshake : std::uint32_t {
+enum class Handshake : std::uint16_t {
   kNone = 0,
   kUnderWay = 1,
   kEnded = 2,           // by the client's Finished (TLS 1.3)
   kEndedByRequest = 3,  // the first bytes after it (TLS 1.2: its own Finished has to be answered)
+  kTicketsMayCome = 4,  // over (TLS 1.3): what comes next may be the server's session tickets
 };
 
 struct Descriptor {
-  DescriptorKind kind;       // stored last
-  std::uint32_t generation;  // +1 each time the number gets a new meaning
-  std::uint16_t target;      // index in Target[] + 1; 0: none
+  DescriptorKind kind;   // stored last
+  std::uint8_t early;    // bytes that came while tickets may come, in units of four
+  std::uint16_t target;  // index in Target[] + 1; 0: none
   union {
     std::uint16_t other;  // descriptor + 1; 0: none
     std::uint16_t asked;  // of hosts: bytes sent since the last answer, at most 65535
   };
   union {
-    std::uint32_t woken_class;  // CallClass + 1: what the last thread to write to it had waited for
+    std::uint16_t woken_class;  // CallClass + 1: what the last thread to write to it had waited for
     Handshake handshake;        // of hosts, which nobody in here writes to
   };
+  std::uint32_t generation;  // +1 each time the number gets a new meaning
+  std::uint16_t sender;      // ThreadSlot of who last sent on it; 0: none
+  std::uint16_t watched_by;  // of hosts: the epoll that watches it, descriptor + 1; 0: unknown
   std::uint64_t connecting;  // ticks at which a non-blocking connect began; 0: none under way
-  std::uint64_t sent;        // ticks at which the oldest unanswered bytes had been sent; 0: none
+  std::uint64_t sent;        // ticks at which the last question had been sent; 0: none
   std::uint64_t epoll_data;  // the data that epoll_ctl was given for it
   std::uint64_t invocation;  // in which it was last sent to, +1, and kConnection*; 0: never
+  std::uint64_t received;    // ticks at which an answer, or more of it, last came; 0: never
 };
+static_assert(sizeof(Descriptor) == 56);
+
+// Whether what was sent on a connection has not been answered.
+inline bool is_unanswered(const Descriptor& entry) {
+  return load(entry.sent) > load(entry.received);
+}
+
 // Bits of Descriptor::invocation, about its use in that invocation.
 inline constexpr std::uint64_t kConnectionBroken = std::uint64_t{1} << 63U;    // and counted so
 inline constexpr std::uint64_t kConnectionOld = std::uint64_t{1} << 62U;       // from before it
@@ -143,6 +156,7 @@ struct TargetTotals {
     std::uint64_t handshake_ticks;  // of hosts: ClientHello sent to the client's last message sent
   };
 };
+
 // What every read, write and stat changes, counted for the thread that owns the target: a locked
 // add, which several writers would need, costs as much as the rest of a hook. Readers add these to
 // TargetTotals.
@@ -162,7 +176,10 @@ struct Target {
   std::uint16_t flags;
   std::uint16_t directory;  // of a file: index of its directory in Target[] + 1
   std::int32_t owner;       // thread id of the only writer of `owned`; 0: none yet
-  std::uint64_t hash;       // of the key that it is found by
+  union {
+    std::uint64_t hash;           // of the key that it is found by
+    std::uint64_t longest_ticks;  // of hosts: the longest from question to last byte since START
+  };
   std::uint8_t address[16];
   char name[160];  // host name, or path; cut to fit
   TargetTotals totals;

@@ -55,6 +55,10 @@ ThreadSlot* Writer::claim_slot(std::int32_t tid) {
     }
     store(slot.tid, tid);
     shared_add(slot.generation, 1);
+    for (std::uint32_t i = 0; i < kCallClasses; ++i) {  // times are one thread's
+      store(slot.class_ticks[i], 0);
+      store(slot.woke_class_ticks[i], 0);
+    }
     return true;
   };
   const std::uint32_t used = slots_used();

@@ -249,6 +249,7 @@ class Writer {
   void open_accounts(Invocation& entry, std::uint64_t now, CpuOf cpu_of) const;
   void restart_peak();
   void restart_samples();
+  void restart_longest() const;
   std::int64_t peak_live() const;
   Invocation* open_invocation(std::uint64_t preferred, std::int32_t tid) const;
   static bool claim_end(Invocation& entry);

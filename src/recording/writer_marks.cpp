@@ -77,6 +77,7 @@ std::uint64_t Writer::mark_start(const RequestFacts& facts, const ThreadSlot* sl
   store(entry.sequence, sequence);
   restart_peak();
   restart_samples();
+  restart_longest();
   if (overrun) {
     shared_add(header().ended, 1);  // the one that was overrun: this one takes its place
   } else {

@@ -54,6 +54,14 @@ void Writer::show_target(std::uint32_t index) {
   }
 }
 
+void Writer::restart_longest() const {
+  const std::uint32_t used = targets_used(TargetKind::kHost);
+  for (std::uint32_t i = 0; i < used; ++i) {
+    store(target_at(kTargetFirst[static_cast<std::uint32_t>(TargetKind::kHost)] + i).longest_ticks,
+          0);
+  }
+}
+
 void Writer::sum_targets(Boundary& boundary) const {
   for (std::uint32_t kind = 0; kind < kTargetKinds; ++kind) {
     const std::uint32_t used = targets_used(static_cast<TargetKind>(kind));

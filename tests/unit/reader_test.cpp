@@ -180,10 +180,10 @@ TEST_F(ReaderTest, RefusesWhatIsNotARecordingOfOurs) {
   builder.header().magic = 42;
   EXPECT_EQ(fails(path()).error, OpenError::kCorrupt);
   builder.header().magic = kMagic;
-  builder.header().version = 9;
+  builder.header().version = kVersion + 1;
   const Failure failure = fails(path());
   EXPECT_EQ(failure.error, OpenError::kVersion);
-  EXPECT_EQ(failure.text, "recording " + path() + " has version 9, this program reads 8");
+  EXPECT_EQ(failure.text, "recording " + path() + " has version 10, this program reads 9");
 }
 
 TEST_F(ReaderTest, RefusesAnotherUsersFile) {

@@ -50,6 +50,7 @@ HostFigures host_figures(const TargetName& name, const Growth& grew,
   host.lookup_ns = clock.duration_ns(grew(&TargetTotals::lookup_ticks));
   host.answers = grew(&TargetTotals::answers);
   host.first_byte_ns = clock.duration_ns(grew(&TargetTotals::first_byte_ticks));
+  host.longest_ns = clock.duration_ns(name.longest_ticks);
   host.wait_ns = clock.duration_ns(grew(&TargetTotals::ticks));
   host.sent_bytes = grew(&TargetTotals::sent);
   host.received_bytes = grew(&TargetTotals::received);

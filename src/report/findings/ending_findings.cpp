@@ -1,10 +1,12 @@
 // Findings about abnormal ends that one report supports by itself; see findings.h.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 
 #include "report/findings/findings.h"
 #include "report/text/human.h"
+#include "report/text/out_of_time.h"
 
 namespace lamprey::report {
 namespace {
@@ -17,7 +19,10 @@ bool has(std::string_view text, std::string_view part) {
 }
 
 std::string for_how_long(const Blocked& blocked) {
-  return blocked.for_ns ? fmt::format(" for {}", human_duration(*blocked.for_ns)) : std::string();
+  return blocked.for_ns
+             ? fmt::format(" for {}", human_duration(std::max(*blocked.for_ns,
+                                                              blocked.unanswered_ns.value_or(0))))
+             : std::string();
 }
 
 std::string to_whom(const Blocked& blocked) {
@@ -42,6 +47,19 @@ bool is_lock(std::string_view name) {
 
 bool is_child_wait(std::string_view name) {
   return name.starts_with("wait") || name == "system" || name == "pclose";
+}
+
+std::string no_answer_text(const Blocked& blocked) {
+  switch (blocked.awaited) {
+    case Awaited::kFirstBytes:
+      return fmt::format("{} sent nothing{}, and nothing had been sent to it.", to_whom(blocked),
+                         for_how_long(blocked));
+    case Awaited::kMore:
+      return fmt::format("{} sent nothing more{}: all that it was asked, it had begun to answer.",
+                         to_whom(blocked), for_how_long(blocked));
+    default:
+      return fmt::format("{} did not answer{}.", to_whom(blocked), for_how_long(blocked));
+  }
 }
 
 std::optional<Finding> waiting_finding(const Blocked& blocked) {
@@ -77,29 +95,92 @@ std::optional<Finding> waiting_finding(const Blocked& blocked) {
                     "A pause, or a retry's back-off, is longer than the function's timeout.");
   }
   if (kind == CallClass::kNetwork || (kind != CallClass::kSleep && !blocked.target.empty())) {
-    return critical("timeout.answer",
-                    fmt::format("{} did not answer{}.", to_whom(blocked), for_how_long(blocked)),
+    return critical("timeout.answer", no_answer_text(blocked),
                     "Give the client a read timeout well below the function's, and a retry.");
   }
   return std::nullopt;
 }
 
+Finding cpu_finding(const std::string& text) {
+  return critical("timeout.cpu", text,
+                  "Give the function more memory (CPU grows with it) or a longer timeout; if it "
+                  "should have been done long before, look for a loop that does not end.");
+}
+
+// What the first of the threads was in, and whether the handler waited for it.
+std::optional<Finding> last_call_finding(const Blocked& front) {
+  const bool other = front.sure_percent != 0;
+  auto finding = front.on_cpu ? std::optional(cpu_finding(fmt::format(
+                                    "{} was still computing when its time was over.",
+                                    other ? fmt::format("Thread {}", front.tid) : "The handler")))
+                              : waiting_finding(front);
+  if (finding && other) {
+    finding->text += fmt::format(" Thread {} {}, and the handler waits for that thread.", front.tid,
+                                 front.on_cpu ? "computes" : "waits for it");
+    finding->evidence.emplace_back("confidence_percent", front.sure_percent);
+  }
+  return finding;
+}
+
+// With a capital.
+std::string sentence(std::string text) {
+  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') {
+    text[0] = static_cast<char>(text[0] - 'a' + 'A');
+  }
+  return text;
+}
+
+// Where no single call took the time: what most of it went into.
+std::optional<Finding> account_finding(const TimeAccount& account) {
+  const std::string text = account.text + ".";
+  switch (account.by) {
+    case OutOfTime::kIdleLoop:
+      return critical("timeout.idle_loop", sentence(text),
+                      "Close the connection, or unref() it, when the work is done; with a callback "
+                      "handler on Node.js set context.callbackWaitsForEmptyEventLoop to false.");
+    case OutOfTime::kCalls:
+      return critical("timeout.calls", text,
+                      "Ask for many at once, or in parallel; where each call is slow, look at the "
+                      "other side; or give the function more time.");
+    case OutOfTime::kDns:
+      return critical("timeout.dns", text,
+                      "Keep connections open, and look at the VPC's resolver and its limits.");
+    case OutOfTime::kLocks:
+      return critical(
+          "timeout.lock", text,
+          "See what the other threads are in (blocked, calls.top): do less while a lock "
+          "is held, and give waits a timeout.");
+    case OutOfTime::kSleep:
+      return critical("timeout.sleep", text,
+                      "Pauses, a retry's back-off or timers took the time: sleep less, or let the "
+                      "function be called again.");
+    case OutOfTime::kChildren:
+      return critical("timeout.child", text,
+                      "Do the work in the process, or keep the child between invocations.");
+    case OutOfTime::kCpu:
+      return cpu_finding(text);
+    default:
+      return std::nullopt;
+  }
+}
+
 void add_timeout_finding(Report& report) {
-  const Blocked& front = report.blocked.front();
-  if (front.on_cpu) {
-    report.findings.push_back(
-        critical("timeout.cpu", "The handler was still computing when its time was over.",
-                 "Give the function more memory (CPU grows with it) or a longer timeout; if it "
-                 "should have been done long before, look for a loop that does not end."));
+  const TimeAccount account = why_out_of_time(report);
+  const bool last = account.by == OutOfTime::kLastCall;
+  auto finding = last ? last_call_finding(report.blocked.front()) : account_finding(account);
+  if (!finding) {
     return;
   }
-  if (auto finding = waiting_finding(front)) {
-    if (front.for_ns) {
-      finding->evidence.emplace_back("for_ms",
-                                     static_cast<std::int64_t>(*front.for_ns / 1'000'000));
-    }
-    report.findings.push_back(std::move(*finding));
+  if (account.ns != 0) {
+    finding->evidence.emplace_back(last ? "for_ms" : "ms",
+                                   static_cast<std::int64_t>(account.ns / 1'000'000));
   }
+  if (account.host != nullptr) {
+    finding->evidence.emplace_back("calls", static_cast<std::int64_t>(account.host->answers));
+    finding->evidence.emplace_back("longest_ms",
+                                   static_cast<std::int64_t>(account.host->longest_ns / 1'000'000));
+  }
+  report.findings.push_back(std::move(*finding));
 }
 
 // Node and V8 call these when the heap's own limit is reached; the names are exported.
@@ -152,7 +233,7 @@ void add_ending_findings(Report& report) {
   if (report.type != Type::kInvoke && report.type != Type::kInit && report.type != Type::kRun) {
     return;  // a shutdown's line would repeat what that of its last invocation said
   }
-  if (report.status == Status::kTimeout && !report.blocked.empty()) {
+  if (report.status == Status::kTimeout && (report.wall || !report.blocked.empty())) {
     add_timeout_finding(report);
   }
   if (report.status == Status::kCrash) {

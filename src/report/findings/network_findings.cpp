@@ -145,7 +145,9 @@ void add_slow(Report& report, const HostFigures& host) {
          {{"lookups", count(host.lookups)}, {"dns_ms", in_ms(host.lookup_ns)}}});
   }
   const std::uint64_t whole = report.duration_ns.value_or(0);
-  if (report.type == Type::kInvoke && host.wait_ns >= 200 * kMs && host.wait_ns >= whole / 2) {
+  const bool told = report.status == Status::kTimeout;  // and why is another finding's
+  if (report.type == Type::kInvoke && !told && host.wait_ns >= 200 * kMs &&
+      host.wait_ns >= whole / 2) {
     report.findings.push_back(
         {"network.slow_host",
          Severity::kInfo,

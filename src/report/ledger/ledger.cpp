@@ -338,9 +338,10 @@ std::size_t Ledger::report_open(const EndCause& end, const Sink& sink) {
     }
     fill(report, *base_, *totals, base_sequence_ == sequence - 1);
     add_sites(report, sites_.take(reader_, sequence));
-    add_blocked(report, entry->tid, entry->started.mono_ns, until, end);
+    const std::int32_t handler = handler_now(*entry, end);
+    add_blocked(report, handler, entry->started.mono_ns, until, end);
     add_stacks(report);
-    fill_open_wall(report, *entry, until);
+    fill_open_wall(report, *entry, handler, until, end);
     mark_given(sequence);
     finish(report, sink);
     ++count;

@@ -83,6 +83,9 @@ class Ledger {
   // The state of the invocation with this request id; nothing while it has not been seen.
   std::optional<recording::Invocation> find(std::string_view request_id);
 
+  // A long invocation runs: what its threads have done so far, to compare with when it is killed.
+  void note_threads();
+
   // The process that wrote it.
   bool process_runs() { return process_.runs(); }
   // As Lambda set it; nothing when it is unknown or implausible.
@@ -100,12 +103,14 @@ class Ledger {
   void add_sites(Report& report, std::vector<MemorySite> sites) const;
   void fill_init(Report& report);
   void fill_wall(Report& report, const recording::Invocation& entry);
-  void fill_open_wall(Report& report, const recording::Invocation& entry, std::uint64_t until);
+  void fill_open_wall(Report& report, const recording::Invocation& entry, std::int32_t handler,
+                      std::uint64_t until, const EndCause& end);
   std::optional<std::uint64_t> runnable_since(std::int32_t tid);
   // `handler`: the thread that matters; `began`, `until`: the span that ended, CLOCK_MONOTONIC.
   void add_blocked(Report& report, std::int32_t handler, std::uint64_t began, std::uint64_t until,
                    const EndCause& end);
-  void add_calls_in_flight(Report& report, std::uint64_t until, const EndCause& end);
+  void add_calls_in_flight(Report& report, std::uint64_t began, std::uint64_t until,
+                           const EndCause& end);
   void add_stacks(Report& report);
   void add_direct_syscalls(Report& report);
   void add_unnamed_functions(Report& report);
@@ -113,7 +118,13 @@ class Ledger {
   void add_errors(Report& report);
   void add_kernel(Report& report, const recording::Totals& before, const recording::Totals& after,
                   Peaks peaks);
-  std::string waited_for(const Closeup& closeup);
+  std::uint64_t add_worked(Report& report, std::uint64_t began, std::uint64_t until);
+  void add_awaited(Blocked& blocked, const recording::OpenCall& call,
+                   const recording::Connections& known, std::uint64_t began, std::uint64_t until,
+                   const EndCause& end);
+  std::string watched_text(const recording::OpenCall& call, const recording::Connections& known,
+                           const Closeup& closeup);
+  std::int32_t handler_now(const recording::Invocation& entry, const EndCause& end);
   void finish(Report& report, const Sink& sink);
   bool reported(std::uint64_t sequence) const;
   void mark_given(std::uint64_t sequence);
@@ -134,6 +145,8 @@ class Ledger {
   SiteLedger sites_;
   TimeHistory time_history_;
   FindingDedup finding_dedup_;
+  std::uint64_t early_ns_ = 0;  // CLOCK_MONOTONIC: when note_threads() was last called
+  std::vector<recording::ThreadTime> early_threads_;
   std::vector<std::uint64_t> errors_before_;         // counts of Header::call_errors when last read
   std::vector<std::string> direct_syscalls_;         // what coverage says about them
   std::map<std::int32_t, std::uint64_t> run_delay_;  // by thread, when last read; few

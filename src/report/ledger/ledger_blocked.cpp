@@ -3,70 +3,72 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "report/delta/stacks.h"
+#include "report/ledger/culprit.h"
 #include "report/ledger/ledger.h"
-#include "report/model/order.h"
 
 namespace lamprey::report {
 namespace {
 
 using recording::Call;
+using recording::Connection;
+using recording::Connections;
+using recording::is_loop_wait;
+using recording::OpenCall;
 
-// Waits of an event loop: only its connections tell what it waits for.
-bool is_loop_wait(Call call) {
-  constexpr std::array kWaits = {Call::k_epoll_wait, Call::k_epoll_pwait, Call::k_epoll_pwait2,
-                                 Call::k_poll,       Call::k_ppoll,       Call::k_select,
-                                 Call::k_pselect};
-  return std::find(kWaits.begin(), kWaits.end(), call) != kWaits.end();
-}
-
-// How far a thread is from the cause: the smaller, the nearer. A thread that has waited since
-// before the invocation began is an idle one of a pool. So is one that waits for another thread,
-// except the main thread and the handler's. The handler's thread comes first, unless it runs an
-// event loop that waits for another thread's work (getaddrinfo in Node's pool).
-int distance(const Blocked& blocked, std::uint64_t invocation_ns) {
-  constexpr std::uint64_t kTolerance = 1'000'000;
-  const bool for_thread =
-      !blocked.on_cpu && !blocked.main &&
-      recording::kCallTable[static_cast<std::size_t>(blocked.call)].call_class ==
-          recording::CallClass::kLock;
-  const bool at_rest =
-      for_thread || (blocked.for_ns && *blocked.for_ns > invocation_ns + kTolerance);
-  if (at_rest && !blocked.handler && !blocked.on_cpu) {
-    return 4;
+// What the thread has spent on others than the process's own threads since `before`.
+std::uint64_t worked_ticks(const recording::ThreadTime& now,
+                           const std::vector<recording::ThreadTime>& before) {
+  using recording::CallClass;
+  const auto earlier =
+      std::find_if(before.begin(), before.end(), [&now](const recording::ThreadTime& other) {
+        return other.tid == now.tid && other.generation == now.generation;
+      });
+  std::uint64_t ticks = 0;
+  for (const CallClass kind :
+       {CallClass::kNetwork, CallClass::kDns, CallClass::kChild, CallClass::kFile}) {
+    const auto index = static_cast<std::size_t>(kind);
+    const std::uint64_t was =
+        earlier != before.end() ? earlier->moment.class_ticks[index] : std::uint64_t{0};
+    const std::uint64_t is = now.moment.class_ticks[index];
+    ticks += is - std::min(is, was);
   }
-  const bool loop = !blocked.on_cpu && is_loop_wait(blocked.call);
-  if (blocked.handler && !loop) {
-    return 0;
-  }
-  if (blocked.handler) {
-    return 2;
-  }
-  return loop ? 3 : 1;
+  return ticks;
 }
 
 }  // namespace
 
-// "10.0.3.17:5432 (db.internal) (connecting), 10.0.3.18:443": what an event loop has open.
-std::string Ledger::waited_for(const Closeup& closeup) {
+// "10.0.3.17:5432 (db.internal) (connecting), 10.0.3.18:443": what an event loop has open. Those
+// that owe an answer, if there are any; else all, which are idle.
+std::string Ledger::watched_text(const OpenCall& call, const Connections& known,
+                                 const Closeup& closeup) {
   constexpr std::size_t kMaxNamed = 3;
+  std::vector<std::string> texts;
+  const auto add = [&texts](const std::string& peer, bool connecting) {
+    texts.push_back(connecting ? peer + " (connecting)" : peer);
+  };
+  const Connection* first = recording::awaited_by(call, known);
+  if (first != nullptr) {
+    add(first->text, first->connecting != 0);
+  }
+  for (const Connection& connection : known.all) {
+    if (&connection != first && recording::is_watched_by(connection, call) &&
+        (first == nullptr || connection.unanswered())) {
+      add(connection.text, connection.connecting != 0);
+    }
+  }
+  for (const SocketLook& socket : closeup.sockets) {  // what the recording does not know
+    const bool seen = std::any_of(known.all.begin(), known.all.end(), [&](const Connection& c) {
+      return c.descriptor == socket.descriptor;
+    });
+    if (!seen && (socket.connecting || first == nullptr)) {
+      add(socket.peer, socket.connecting);
+    }
+  }
   std::string text;
-  std::size_t named = 0;
-  for (const SocketLook& socket : closeup.sockets) {
-    if (closeup.sockets.front().connecting && !socket.connecting) {
-      break;  // an idle connection says less than one that was never established
-    }
-    if (named++ == kMaxNamed) {
-      return text + ", ...";
-    }
-    std::string peer = reader_.descriptor_text(socket.descriptor);
-    if (!peer.starts_with(socket.peer)) {
-      peer = socket.peer;  // the recording knows less, or an earlier use of this descriptor number
-    }
-    text += fmt::format("{}{}{}", text.empty() ? "" : ", ", peer,
-                        socket.connecting ? " (connecting)" : "");
+  for (std::size_t i = 0; i < texts.size() && i <= kMaxNamed; ++i) {
+    text += (i == 0 ? "" : ", ") + (i == kMaxNamed ? std::string("...") : texts[i]);
   }
   return text;
 }
@@ -94,10 +96,40 @@ void Ledger::add_stacks(Report& report) {
   }
 }
 
-void Ledger::add_calls_in_flight(Report& report, std::uint64_t until, const EndCause& end) {
+// Whom a call on connections waits for, and since when.
+void Ledger::add_awaited(Blocked& blocked, const OpenCall& call, const Connections& known,
+                         std::uint64_t began, std::uint64_t until, const EndCause& end) {
+  const recording::ClockScale clock = reader_.clock();
+  const Connection* host = recording::awaited_by(call, known);
+  const bool loop = is_loop_wait(call.call);
+  if (loop && (blocked.target.empty() || host == nullptr)) {
+    blocked.target = watched_text(call, known, end.closeup);
+  }
+  if (host == nullptr) {
+    const bool idle =
+        loop && std::any_of(known.all.begin(), known.all.end(),
+                            [&call](const auto& c) { return recording::is_watched_by(c, call); });
+    // Who is at the other end of a pipe to another process, nobody knows here.
+    blocked.awaited = idle && !known.to_others ? Awaited::kNothing : Awaited::kUnknown;
+    return;
+  }
+  const std::uint64_t since = host->connecting != 0 ? host->connecting : host->asked;
+  blocked.awaited = since != 0                           ? Awaited::kAnswer
+                    : !host->used && host->received == 0 ? Awaited::kFirstBytes
+                                                         : Awaited::kMore;
+  const std::uint64_t from = std::max(since, clock.ticks_at(began));
+  const std::uint64_t now = clock.ticks_at(until);
+  if (since != 0 && from < now && !end.found_later) {
+    blocked.unanswered_ns = clock.duration_ns(now - from);
+  }
+}
+
+void Ledger::add_calls_in_flight(Report& report, std::uint64_t began, std::uint64_t until,
+                                 const EndCause& end) {
   const recording::ClockScale clock = reader_.clock();
   const std::uint64_t now = clock.ticks_at(until);
-  for (const recording::OpenCall& call : reader_.open_calls()) {
+  const Connections known = reader_.connections();
+  for (const OpenCall& call : reader_.open_calls()) {
     if (call.started == 0 || call.started >= now) {
       continue;
     }
@@ -109,16 +141,50 @@ void Ledger::add_calls_in_flight(Report& report, std::uint64_t until, const EndC
       blocked.for_ns = clock.duration_ns(now - call.started);
     }
     blocked.target = call.target;
-    if (blocked.target.empty() && is_loop_wait(call.call)) {
-      blocked.target = waited_for(end.closeup);
+    if (call.call == Call::k_pthread_mutex_lock) {
+      blocked.holder = call.descriptor;
+    } else {
+      add_awaited(blocked, call, known, began, until, end);
     }
     report.blocked.push_back(std::move(blocked));
   }
+  for (const Connection& connection : known.all) {
+    const std::uint64_t from = clock.ticks_at(began);
+    if (connection.received > from && connection.received <= now) {
+      const std::uint64_t after = clock.duration_ns(connection.received - from);
+      if (after > report.last_answer_ns.value_or(0)) {
+        report.last_answer_ns = after;
+        report.last_answer_from = connection.label;
+      }
+    }
+  }
+}
+
+void Ledger::note_threads() {
+  if (refresh()) {
+    early_ns_ = recording::monotonic_ns();
+    early_threads_ = reader_.threads(early_ns_);
+  }
+}
+
+// How long each thread has worked since it was first looked at; returns since when that was, in ns.
+std::uint64_t Ledger::add_worked(Report& report, std::uint64_t began, std::uint64_t until) {
+  if (early_ns_ <= began || early_ns_ >= until) {
+    return 0;  // it was another invocation's
+  }
+  for (const recording::ThreadTime& now : reader_.threads(until)) {
+    for (Blocked& blocked : report.blocked) {
+      if (blocked.tid == now.tid) {
+        blocked.worked_ns = reader_.clock().duration_ns(worked_ticks(now, early_threads_));
+      }
+    }
+  }
+  return until - early_ns_;
 }
 
 void Ledger::add_blocked(Report& report, std::int32_t handler, std::uint64_t began,
                          std::uint64_t until, const EndCause& end) {
-  add_calls_in_flight(report, until, end);
+  add_calls_in_flight(report, began, until, end);
   for (const Closeup::Busy& busy : end.closeup.busy) {
     const bool in_call = std::any_of(report.blocked.begin(), report.blocked.end(),
                                      [&busy](const Blocked& b) { return b.tid == busy.tid; });
@@ -136,12 +202,8 @@ void Ledger::add_blocked(Report& report, std::int32_t handler, std::uint64_t beg
     blocked.handler = blocked.tid == handler;
     blocked.main = blocked.tid == header().pid;
   }
-  const std::uint64_t ran = until - std::min(until, began);
-  put_in_order(report.blocked, [ran](const Blocked& a, const Blocked& b) {
-    const int near = distance(a, ran);
-    const int far = distance(b, ran);
-    return near != far ? near < far : a.for_ns > b.for_ns;
-  });
+  const std::uint64_t window = end.found_later ? 0 : add_worked(report, began, until);
+  put_culprit_first(report.blocked, until - std::min(until, began), window);
 }
 
 }  // namespace lamprey::report

@@ -1,8 +1,10 @@
 // Ledger: where the time of an init or an invocation went. The figures are explained in
 // model/time_figures.h.
+#include <algorithm>
 #include <utility>
 
 #include "report/delta/time_account.h"
+#include "report/ledger/culprit.h"
 #include "report/ledger/ledger.h"
 #include "report/procfs/process.h"
 
@@ -67,15 +69,46 @@ void Ledger::fill_wall(Report& report, const Invocation& entry) {
   }
 }
 
-void Ledger::fill_open_wall(Report& report, const Invocation& entry, std::uint64_t until) {
+// Which of the candidates handles an invocation that did not end. Not the one that has waited since
+// before it began (the JVM's launcher in its join; a worker of Rust's that parks); else the one
+// that has used more CPU since, as far as that was seen; else the process's first thread.
+std::int32_t Ledger::handler_now(const Invocation& entry, const EndCause& end) {
+  const recording::ThreadAccount& received = entry.accounts[0];
+  const recording::ThreadAccount& first = entry.accounts[1];
+  if (received.tid == 0 || first.tid == 0) {
+    return first.tid != 0 ? first.tid : entry.tid;
+  }
+  const std::vector<recording::OpenCall> calls = reader_.open_calls();
+  const auto rests = [&](const recording::ThreadAccount& account) {
+    return std::any_of(calls.begin(), calls.end(), [&](const recording::OpenCall& call) {
+      return call.tid == account.tid && call.started != 0 && call.started < entry.started.ticks;
+    });
+  };
+  if (rests(first) != rests(received)) {
+    return rests(first) ? received.tid : first.tid;
+  }
+  const auto used = [&end](const recording::ThreadAccount& account) {
+    const auto cpu_ns = cpu_of(end.closeup, account.tid);
+    return cpu_ns && *cpu_ns > account.started.cpu_ns ? *cpu_ns - account.started.cpu_ns : 0;
+  };
+  return used(received) > used(first) ? received.tid : first.tid;
+}
+
+void Ledger::fill_open_wall(Report& report, const Invocation& entry, std::int32_t handler,
+                            std::uint64_t until, const EndCause& end) {
   if ((entry.flags & recording::kInvocationHandedOn) != 0) {
     return;
   }
-  const recording::ThreadAccount& first = entry.accounts[1];
-  const recording::ThreadAccount& handler = first.tid != 0 ? first : entry.accounts[0];
-  const auto moment = report.duration_ns ? reader_.moment_of(handler, until) : std::nullopt;
-  if (moment) {
-    report.wall = wall_of(handler, *moment, *report.duration_ns, std::nullopt, reader_.clock());
+  const recording::ThreadAccount& account =
+      entry.accounts[1].tid == handler ? entry.accounts[1] : entry.accounts[0];
+  auto moment = report.duration_ns ? reader_.moment_of(account, until) : std::nullopt;
+  if (!moment) {
+    return;
+  }
+  moment->cpu_ns = cpu_of(end.closeup, account.tid).value_or(0);
+  report.wall = wall_of(account, *moment, *report.duration_ns, std::nullopt, reader_.clock());
+  if (report.wall) {
+    charge_to_culprit(*report.wall, report.blocked);
   }
 }
 

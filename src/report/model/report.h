@@ -120,6 +120,15 @@ struct CallsFigures {
   std::vector<CallFigures> by_time;
 };
 
+// What a call that waits for connections had to expect from them.
+enum class Awaited : std::uint8_t {
+  kUnknown,
+  kAnswer,      // a host was sent something and has not answered, or a connect is under way
+  kFirstBytes,  // the connection never carried a byte
+  kMore,        // a read, although all that was asked had been answered, at least in part
+  kNothing,     // an event loop, all of whose connections are idle
+};
+
 // A call that a thread was in when the end came.
 struct Blocked {
   std::int32_t tid = 0;
@@ -129,8 +138,14 @@ struct Blocked {
   bool on_cpu = false;                  // in no call: computing, for_ns of CPU time
   bool handler = false;                 // the thread that took the request
   bool main = false;                    // the process's first thread
-  std::uint32_t stack_id = 0;           // of the recording; 0: none
-  Stack stack;                          // where the call was entered
+  bool held_up = false;                 // the handler: it waits for the first thread in the list
+  std::uint8_t sure_percent = 0;        // of that first thread: how sure it is that it is the one
+  Awaited awaited = Awaited::kUnknown;
+  std::optional<std::uint64_t> unanswered_ns;  // since the target was asked, in this span
+  std::optional<std::uint64_t> worked_ns;      // in calls on hosts, names, children, files, lately
+  std::int32_t holder = 0;                     // thread that holds the mutex; 0: unknown
+  std::uint32_t stack_id = 0;                  // of the recording; 0: none
+  Stack stack;                                 // where the call was entered
   std::string stack_text;
 };
 
@@ -234,6 +249,9 @@ struct Report {
   std::optional<std::uint64_t> memory_limit_mb;
   ProcessFigures process;
   std::vector<Blocked> blocked;
+  // When a host last sent something, from the start of a span that did not end; who.
+  std::optional<std::uint64_t> last_answer_ns;
+  std::string last_answer_from;
   EndDescription death;  // abnormal ends: why, as far as known
   std::optional<PlatformFigures> platform;
   Coverage coverage;

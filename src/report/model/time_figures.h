@@ -41,6 +41,7 @@ struct HostFigures {
   std::uint64_t lookup_ns = 0;
   std::uint64_t answers = 0;
   std::uint64_t first_byte_ns = 0;  // over all answers
+  std::uint64_t longest_ns = 0;     // the longest first byte
   std::uint64_t wait_ns = 0;        // in calls on it, and in waits that it ended
   std::uint64_t sent_bytes = 0;
   std::uint64_t received_bytes = 0;

@@ -77,6 +77,12 @@ std::optional<ThreadLook> look_at_thread(std::int32_t pid, std::int32_t tid) {
   ThreadLook look;
   look.tid = tid;
   look.running = words[0] == "R";
+  // To the nanosecond where the kernel keeps it, else to a tick.
+  const std::string exact = read_kernel_text(fmt::format("/proc/{}/task/{}/schedstat", pid, tid));
+  look.cpu_ns = number<std::uint64_t>(exact);
+  if (look.cpu_ns != 0) {
+    return look;
+  }
   look.cpu_ns = (number<std::uint64_t>(words[11]) + number<std::uint64_t>(words[12])) *
                 static_cast<std::uint64_t>(1'000'000'000 / sysconf(_SC_CLK_TCK));
   return look;
@@ -168,6 +174,15 @@ std::vector<SocketLook> look_at_sockets(std::int32_t pid, const std::string& exc
       found, [](const SocketLook& a, const SocketLook& b) { return a.connecting > b.connecting; });
   found.resize(std::min(found.size(), kMaxSockets));
   return found;
+}
+
+std::optional<std::uint64_t> cpu_of(const Closeup& closeup, std::int32_t tid) {
+  for (const ThreadLook& look : closeup.threads) {
+    if (look.tid == tid) {
+      return look.cpu_ns;
+    }
+  }
+  return std::nullopt;
 }
 
 std::vector<Closeup::Busy> busy_between(const std::vector<ThreadLook>& first,

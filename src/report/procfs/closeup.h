@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,9 +42,13 @@ struct Closeup {
     std::int32_t tid = 0;
     std::uint64_t cpu_ns = 0;  // within the window
   };
-  std::vector<Busy> busy;  // threads that were computing, busiest first
+  std::vector<Busy> busy;           // threads that were computing, busiest first
+  std::vector<ThreadLook> threads;  // all of them, at the second look
   std::vector<SocketLook> sockets;
 };
+
+// CPU time of the thread until the second look; nothing where it was not seen.
+std::optional<std::uint64_t> cpu_of(const Closeup& closeup, std::int32_t tid);
 
 // Pure. A thread counts as busy when it was running at the second look, or for half of the window.
 std::vector<Closeup::Busy> busy_between(const std::vector<ThreadLook>& first,

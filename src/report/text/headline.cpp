@@ -4,30 +4,13 @@
 #include <fmt/format.h>
 
 #include "report/text/human.h"
+#include "report/text/out_of_time.h"
 
 namespace lamprey::report {
 namespace {
 
 const char* name_of(recording::Call call) {
   return recording::kCallTable[static_cast<std::size_t>(call)].name;
-}
-
-// "main thread 2.94 s in connect to 10.0.3.17:5432 (db.internal)"
-std::string blocked_text(const Blocked& blocked) {
-  std::string text =
-      blocked.main ? std::string("main thread") : fmt::format("thread {}", blocked.tid);
-  if (blocked.for_ns) {
-    text += " " + human_duration(*blocked.for_ns);
-  }
-  if (blocked.on_cpu) {
-    return text + " on CPU";
-  }
-  text += fmt::format(" in {}", call_name(blocked));
-  if (!blocked.target.empty()) {
-    text += blocked.call == recording::Call::k_getaddrinfo ? " of " : " to ";
-    text += blocked.target;
-  }
-  return text;
 }
 
 // How it ended, as a clause: "SIGSEGV: stack overflow in app+0x12".
@@ -78,10 +61,11 @@ std::string subject(const Report& report) {
     case Status::kError:
       return report.duration_ns ? fmt::format("Failed after{}", took)
                                 : std::string("Never finished");
-    case Status::kTimeout:
-      return fmt::format(
-          "Timed out{}{}{}", report.duration_ns ? " after" : "", took,
-          report.blocked.empty() ? std::string() : ": " + blocked_text(report.blocked.front()));
+    case Status::kTimeout: {
+      const std::string why = why_out_of_time(report).text;
+      return fmt::format("Timed out{}{}{}", report.duration_ns ? " after" : "", took,
+                         why.empty() ? why : ": " + why);
+    }
     case Status::kOutOfMemory:
       return "Ran out of memory and was killed";
     case Status::kCrash:
@@ -92,34 +76,11 @@ std::string subject(const Report& report) {
   return "Took";
 }
 
-// "61 ms CPU + 240 ms network (dynamodb.eu-west-1…) + 88 ms DNS": the parts worth telling.
-std::string parts_of(const Report& report) {
-  const WallFigures& wall = *report.wall;
-  std::string text;
-  const auto add = [&](std::uint64_t ns, const std::string& what) {
-    if (ns != 0 && ns >= wall.total_ns / 100) {
-      text += fmt::format("{}{} {}", text.empty() ? "" : " + ", human_duration(ns), what);
-    }
-  };
-  const bool named = !report.targets.hosts.empty() && wall.network_ns != 0;
-  add(wall.cpu_ns.value_or(0), "CPU");
-  add(wall.runnable_ns.value_or(0), "waiting for a CPU");
-  add(wall.network_ns, named ? fmt::format("network ({})", report.targets.hosts.front().host)
-                             : std::string("network"));
-  add(wall.dns_ns, "DNS");
-  add(wall.file_ns, "files");
-  add(wall.lock_ns, "locks");
-  add(wall.sleep_ns, "sleep");
-  add(wall.child_ns, "children");
-  add(wall.other_ns, "other");
-  return text;
-}
-
 }  // namespace
 
 void add_headline(Report& report) {
   std::string text = subject(report);
-  // Where an invocation was killed, the account is incomplete: what the threads were in says more.
+  // Of a killed one the subject says what took the time.
   const bool whole = report.status == Status::kOk || report.status == Status::kError;
   const std::string parts = report.wall && whole ? parts_of(report) : std::string();
   if (!parts.empty()) {
@@ -137,7 +98,8 @@ void add_headline(Report& report) {
     if (report.status != Status::kTimeout) {
       text += "; " + blocked_text(report.blocked.front());
     }
-  } else if (parts.empty() && report.calls && !report.calls->by_time.empty() &&
+  } else if (parts.empty() && report.status != Status::kTimeout && report.calls &&
+             !report.calls->by_time.empty() &&
              report.calls->by_time.front().total_ns >= worth_telling_ns(report)) {
     const CallFigures& top = report.calls->by_time.front();
     text +=

@@ -1,0 +1,164 @@
+// Reader: the sockets of a process, whom a call waits for, and what threads have spent their time
+// on. What a descriptor is called in words is reader_targets.cpp's.
+#include <algorithm>
+
+#include "recording/reader.h"
+
+namespace lamprey::recording {
+namespace {
+
+constexpr std::uint32_t kDescriptorsARead = 128;  // 8 KB
+
+bool is_pipe(const Descriptor& entry) {
+  return entry.kind == DescriptorKind::kPipe || entry.kind == DescriptorKind::kPair;
+}
+
+// Calls that wait on the descriptor that they are given. (A poll of one descriptor has that one.)
+bool waits_on_descriptor(Call call) {
+  const CallClass by_name = kCallTable[static_cast<std::size_t>(call)].call_class;
+  return by_name == CallClass::kNetwork || by_name == CallClass::kFile || call == Call::k_poll ||
+         call == Call::k_ppoll;
+}
+
+bool never_carried_a_byte(const Connection& connection) {
+  return !connection.used && connection.received == 0;
+}
+
+}  // namespace
+
+std::string label_of(const std::string& name, const std::string& address) {
+  const std::size_t port = address.rfind(':');
+  return name.empty()                      ? address
+         : port == std::string::npos       ? name
+         : name == address.substr(0, port) ? address
+                                           : name + address.substr(port);
+}
+
+bool is_watched_by(const Connection& connection, const OpenCall& call) {
+  if (connection.watched_by >= 0) {
+    return connection.watched_by == call.descriptor;
+  }
+  return connection.sender == 0 || connection.sender == call.slot;
+}
+
+const Connection* awaited_by(const OpenCall& call, const Connections& connections) {
+  const Connection* first = nullptr;
+  const Connection* fresh = nullptr;
+  for (const Connection& connection : connections.all) {
+    if (waits_on_descriptor(call.call) && call.descriptor >= 0 &&
+        connection.descriptor == call.descriptor) {
+      return &connection;
+    }
+    if (!is_loop_wait(call.call) || !is_watched_by(connection, call)) {
+      continue;
+    }
+    const auto since = [](const Connection& c) {
+      return c.connecting != 0 ? c.connecting : c.asked;
+    };
+    if (connection.unanswered()) {
+      first = first == nullptr || since(connection) < since(*first) ? &connection : first;
+    } else if (never_carried_a_byte(connection)) {
+      fresh = &connection;
+    }
+  }
+  return first != nullptr ? first : fresh;
+}
+
+Connections Reader::connections() {
+  Connections found;
+  std::vector<Descriptor> entries(std::min(header_->descriptors.count, kDescriptors));
+  for (std::uint32_t first = 0; first < entries.size(); first += kDescriptorsARead) {
+    const auto count =
+        std::min(kDescriptorsARead, static_cast<std::uint32_t>(entries.size()) - first);
+    if (!read_at(header_->descriptors.offset + (std::uint64_t{first} * sizeof(Descriptor)),
+                 entries.data() + first, count * sizeof(Descriptor))) {
+      drop("descriptors: some could not be read");
+      entries.resize(first);
+      break;
+    }
+  }
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const Descriptor& entry = entries[i];
+    const std::size_t other = entry.other - std::size_t{1};  // none: beyond the end
+    found.to_others |= is_pipe(entry) && other < entries.size() && !is_pipe(entries[other]);
+    const auto host = entry.kind == DescriptorKind::kHost && entry.target != 0
+                          ? target(entry.target - 1U)
+                          : std::nullopt;
+    if (!host || host->runtime_api) {
+      continue;
+    }
+    Connection& connection = found.all.emplace_back();
+    connection.descriptor = static_cast<std::int32_t>(i);
+    connection.watched_by = static_cast<std::int32_t>(entry.watched_by) - 1;
+    connection.sender = entry.sender;
+    connection.target = host->index;
+    connection.connecting = entry.connecting;
+    connection.asked = is_unanswered(entry) ? entry.sent : 0;
+    connection.received = entry.received;
+    connection.used = entry.invocation != 0;
+    connection.text = text_of(entry, connection.descriptor);
+    connection.label = label_of(host->name, host->address);
+  }
+  return found;
+}
+
+// The call in flight counts as what it waits for, as far as that is known.
+ThreadMoment Reader::moment_in(const ThreadSlot& slot, std::uint32_t index, std::uint64_t now,
+                               const Connections& known, const std::vector<Invocation>& marks) {
+  ThreadMoment moment{};
+  std::copy(std::begin(slot.class_ticks), std::end(slot.class_ticks), moment.class_ticks);
+  const InFlight& flight = slot.in_flight;
+  if (flight.call == 0 || flight.call > kCallCount || flight.started >= now) {
+    return moment;
+  }
+  const auto call = static_cast<Call>(flight.call - 1);
+  CallClass spent_on = kCallTable[flight.call - 1].call_class;
+  Descriptor entry{};
+  const auto descriptor = static_cast<std::uint32_t>(flight.descriptor);
+  if (is_loop_wait(call) &&
+      awaited_by({slot.tid, call, flight.started, 0, {}, flight.descriptor, index}, known) !=
+          nullptr) {
+    spent_on = CallClass::kNetwork;
+  } else if (waits_on_descriptor(call) && descriptor < header_->descriptors.count &&
+             read_at(header_->descriptors.offset + (std::uint64_t{descriptor} * sizeof(entry)),
+                     &entry, sizeof(entry))) {
+    spent_on = class_of(entry.kind, spent_on);
+  }
+  const std::uint64_t since = now - flight.started;
+  moment.class_ticks[static_cast<std::uint32_t>(spent_on)] +=
+      since - std::min(since, idle_ticks(flight.started, now, marks));
+  return moment;
+}
+
+std::optional<ThreadMoment> Reader::moment_of(const ThreadAccount& account,
+                                              std::uint64_t now_mono_ns) {
+  ThreadSlot slot{};
+  if (account.tid == 0 || account.slot >= header_->slots.count ||
+      !read_at(header_->slots.offset + (std::uint64_t{account.slot} * sizeof(slot)), &slot,
+               sizeof(slot)) ||
+      slot.tid != account.tid) {
+    return std::nullopt;  // the thread has ended, or its slot is somebody else's now
+  }
+  return moment_in(slot, account.slot, clock().ticks_at(now_mono_ns), connections(), invocations());
+}
+
+std::vector<ThreadTime> Reader::threads(std::uint64_t now_mono_ns) {
+  std::vector<ThreadTime> found;
+  const std::uint64_t now = clock().ticks_at(now_mono_ns);
+  const Connections known = connections();
+  const std::vector<Invocation> marks = invocations();
+  const std::uint32_t used = slots_used();
+  for (std::uint32_t index = 1; index < used; ++index) {
+    ThreadSlot slot{};
+    if (!read_at(header_->slots.offset + (std::uint64_t{index} * sizeof(slot)), &slot,
+                 sizeof(slot))) {
+      break;
+    }
+    if (slot.state == SlotState::kInUse) {
+      found.push_back({slot.tid, slot.generation, moment_in(slot, index, now, known, marks)});
+    }
+  }
+  return found;
+}
+
+}  // namespace lamprey::recording

@@ -1,0 +1,165 @@
+// Which thread explains an end; see the header.
+//
+// Nothing says which thread will end a wait for a condition or a semaphore. So a thread is blamed
+// only for what it has done about as long as the handler has waited, within the invocation: waiting
+// for a host, a name, a child or a file, or computing. Who waits for work in its pool (on a lock, a
+// condition, an idle loop, or since before the invocation) never is. Only a mutex names its holder.
+#include "report/ledger/culprit.h"
+
+#include <algorithm>
+
+#include "report/model/order.h"
+
+namespace lamprey::report {
+namespace {
+
+using recording::Call;
+using recording::CallClass;
+
+constexpr std::uint64_t kTolerance = 1'000'000;
+constexpr std::uint8_t kSureOfHolder = 99;
+constexpr std::uint8_t kSureOfOne = 90;
+constexpr std::uint8_t kSureOfSeveral = 60;
+
+CallClass class_of(const Blocked& blocked) {
+  return recording::kCallTable[static_cast<std::size_t>(blocked.call)].call_class;
+}
+
+bool is_loop(const Blocked& blocked) {
+  return !blocked.on_cpu && recording::is_loop_wait(blocked.call);
+}
+
+bool has_an_answer_to_wait_for(const Blocked& blocked) {
+  return blocked.awaited == Awaited::kAnswer || blocked.awaited == Awaited::kFirstBytes ||
+         blocked.awaited == Awaited::kMore;
+}
+
+// Whether only another thread, or nothing that is known, can end it.
+bool leads_on(const Blocked& handler) {
+  if (handler.on_cpu) {
+    return false;
+  }
+  if (is_loop(handler)) {
+    return handler.awaited == Awaited::kNothing ||
+           (handler.awaited == Awaited::kUnknown && handler.target.empty());
+  }
+  return class_of(handler) == CallClass::kLock;
+}
+
+std::uint64_t time_of(const Blocked& blocked) {
+  return std::max({blocked.for_ns.value_or(0), blocked.unanswered_ns.value_or(0),
+                   blocked.worked_ns.value_or(0)});
+}
+
+bool began_before(const Blocked& blocked, std::uint64_t span_ns) {
+  return blocked.for_ns && *blocked.for_ns > span_ns + kTolerance;
+}
+
+// What this thread is in, or has mostly done, may be what the handler waits for.
+bool may_be_waited_for(const Blocked& blocked, const Blocked& handler, std::uint64_t span_ns,
+                       std::uint64_t window_ns) {
+  if (blocked.on_cpu) {
+    return window_ns != 0 && blocked.for_ns.value_or(0) >= window_ns / 2;
+  }
+  if (window_ns != 0 && blocked.worked_ns.value_or(0) >= window_ns / 2) {
+    return true;
+  }
+  const CallClass kind = class_of(blocked);
+  const bool works =
+      has_an_answer_to_wait_for(blocked) || kind == CallClass::kDns || kind == CallClass::kChild ||
+      (kind == CallClass::kFile && !blocked.target.empty() && blocked.awaited == Awaited::kUnknown);
+  return works && !began_before(blocked, span_ns) && blocked.for_ns &&
+         time_of(blocked) >= handler.for_ns.value_or(0) / 2;
+}
+
+// The smaller, the nearer to the cause; of those that are no culprit.
+int distance(const Blocked& blocked, std::uint64_t span_ns) {
+  if (blocked.handler) {
+    return 0;
+  }
+  if (blocked.on_cpu) {
+    return 1;
+  }
+  const bool for_thread = !blocked.main && class_of(blocked) == CallClass::kLock;
+  if (for_thread || began_before(blocked, span_ns)) {
+    return 4;
+  }
+  return is_loop(blocked) ? 3 : 2;
+}
+
+struct Followed {
+  std::size_t index = 0;
+  std::uint8_t sure_percent = 0;  // 0: nobody was found
+};
+
+Followed follow(const std::vector<Blocked>& blocked, const Blocked& handler, std::uint64_t span_ns,
+                std::uint64_t window_ns) {
+  Followed found;
+  std::size_t candidates = 0;
+  for (std::size_t i = 0; i < blocked.size(); ++i) {
+    const Blocked& other = blocked[i];
+    if (other.handler || (handler.holder != 0 && other.tid != handler.holder) ||
+        !may_be_waited_for(other, handler, span_ns, window_ns)) {
+      continue;
+    }
+    if (candidates++ == 0 || time_of(other) > time_of(blocked[found.index])) {
+      found.index = i;
+    }
+  }
+  if (candidates != 0) {
+    found.sure_percent = handler.holder != 0 ? kSureOfHolder
+                         : candidates == 1   ? kSureOfOne
+                                             : kSureOfSeveral;
+  }
+  return found;
+}
+
+}  // namespace
+
+void put_culprit_first(std::vector<Blocked>& blocked, std::uint64_t span_ns,
+                       std::uint64_t window_ns) {
+  put_in_order(blocked, [span_ns](const Blocked& a, const Blocked& b) {
+    const int near = distance(a, span_ns);
+    const int far = distance(b, span_ns);
+    return near != far ? near < far : a.for_ns > b.for_ns;
+  });
+  if (blocked.empty() || !blocked.front().handler || !leads_on(blocked.front())) {
+    return;
+  }
+  const Followed found = follow(blocked, blocked.front(), span_ns, window_ns);
+  if (found.sure_percent == 0) {
+    return;
+  }
+  blocked.front().held_up = true;
+  blocked[found.index].sure_percent = found.sure_percent;
+  std::rotate(blocked.begin(), blocked.begin() + static_cast<std::ptrdiff_t>(found.index),
+              blocked.begin() + static_cast<std::ptrdiff_t>(found.index) + 1);
+}
+
+// Of what waited for the culprit, at most the time that the culprit took.
+void charge_to_culprit(WallFigures& wall, const std::vector<Blocked>& blocked) {
+  const auto handler = std::find_if(blocked.begin(), blocked.end(),
+                                    [](const Blocked& other) { return other.held_up; });
+  if (handler == blocked.end()) {
+    return;
+  }
+  const Blocked& culprit = blocked.front();
+  std::uint64_t& from = is_loop(*handler) ? wall.other_ns : wall.lock_ns;
+  const std::uint64_t moved = std::min(from, time_of(culprit));
+  from -= moved;
+  const CallClass kind =
+      culprit.awaited == Awaited::kUnknown ? class_of(culprit) : CallClass::kNetwork;
+  if (culprit.on_cpu) {
+    wall.cpu_ns = wall.cpu_ns.value_or(0) + moved;
+  } else if (kind == CallClass::kDns) {
+    wall.dns_ns += moved;
+  } else if (kind == CallClass::kChild) {
+    wall.child_ns += moved;
+  } else if (kind == CallClass::kFile) {
+    wall.file_ns += moved;
+  } else {
+    wall.network_ns += moved;
+  }
+}
+
+}  // namespace lamprey::report
