@@ -28,7 +28,8 @@ if(unit_sources AND NOT CMAKE_BUILD_TYPE STREQUAL "Release")
   file(GLOB preload_parts CONFIGURE_DEPENDS preload/base/*.cpp preload/libc/*.cpp preload/process/*.cpp
        preload/io/*.cpp preload/lambda/*.cpp)
   list(APPEND preload_parts preload/exact/exact_sites.cpp preload/exact/instruction.cpp preload/memory/live_set.cpp)
-  file(GLOB frame_parts CONFIGURE_DEPENDS preload/stack/reading/*.cpp preload/stack/python/*.cpp)
+  file(GLOB frame_parts CONFIGURE_DEPENDS preload/stack/reading/*.cpp preload/stack/python/*.cpp
+       preload/stack/v8/*.cpp)
   list(APPEND preload_parts ${frame_parts})
   add_executable(unit_tests ${unit_sources} ${preload_parts})
   target_include_directories(unit_tests PRIVATE . src)
