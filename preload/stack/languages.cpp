@@ -119,6 +119,7 @@ void unloaded() {
 
 void attach_child() {
   functions::forget_all();
+  python::attach_child();
   v8::attach_child();
   hotspot::attach_child();
 }

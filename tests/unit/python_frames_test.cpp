@@ -14,6 +14,7 @@
 #include "preload/base/page_probe.h"
 #include "preload/process/thread.h"
 #include "preload/stack/python/chain.h"
+#include "preload/stack/python/code_objects.h"
 #include "preload/stack/python/line_tables.h"
 #include "preload/stack/python/merging.h"
 #include "preload/stack/python/text.h"
@@ -76,7 +77,7 @@ TEST(PythonLines, FromVersion11On) {
 }
 
 TEST(PythonLines, NoInstructionYetAndNoneInTheTable) {
-  for (const std::uint16_t minor : {8, 10, 13}) {
+  for (const std::uint16_t minor : std::array<std::uint16_t, 3>{8, 10, 13}) {
     EXPECT_EQ(line({}, minor, -1), kFirstLine);
     EXPECT_EQ(line({}, minor, 4), kFirstLine);
   }
@@ -90,7 +91,7 @@ TEST(PythonLines, WhateverIsInATableItEnds) {
     for (unsigned char& byte : table) {
       byte = static_cast<unsigned char>(random() >> 8U);
     }
-    for (const std::uint16_t minor : {8, 10, 11, 14}) {
+    for (const std::uint16_t minor : std::array<std::uint16_t, 4>{8, 10, 11, 14}) {
       for (const std::int32_t at : {0, 7, 4000, 1 << 28}) {
         EXPECT_LE(line(table, minor, at), recording::kMostLines);
       }
@@ -323,6 +324,7 @@ class PythonMerging : public testing::Test {
   void SetUp() override {
     g_writer.bind(memory_.base());
     functions::forget_all();
+    forget_words();
   }
   void TearDown() override { g_writer.unbind(); }
 

@@ -10,38 +10,19 @@
 namespace lamprey::preload::stack::python {
 namespace {
 
+using recording::load;
+using recording::store;
+
 constexpr std::uint64_t kLargestTable = std::uint64_t{64} * 1024;
 
-template <typename T>
-T at(std::uintptr_t address) {
-  T value;
-  __builtin_memcpy(&value, reinterpret_cast<const void*>(address), sizeof(T));
-  return value;
-}
-
-// All that tells a code object from one that lay there before: of 60,000 that were made and
-// dropped, nine in ten at an address used before, none was taken for another. A sum of products, so
-// that none waits for the other.
-std::uint64_t identity_of(const Layout& layout, std::uintptr_t code) {
-  const std::uint64_t version =
-      layout.code_version != 0 ? at<std::uint32_t>(code + layout.code_version) : 0;
-  const auto name = at<std::uintptr_t>(code + layout.code_name);
-  std::uint64_t number = version;
-  if (version == 0) {  // the version has none, or they are used up
-    if (is_object(name)) {
-      read_at(name + kTextHash, number);
-    }
-  }
-  const std::uint64_t sum =
-      (code * 0x9E3779B97F4A7C15U) +
-      (at<std::uintptr_t>(code + layout.code_file) * 0xC2B2AE3D27D4EB4FU) +
-      (name * 0x165667B19E3779F9U) +
-      (at<std::uintptr_t>(code + layout.code_lines) * 0xD6E8FEB86659FD93U) +
-      (number * 0xA0761D6478BD642FU) +
-      (at<std::uint32_t>(code + layout.code_first_line) * 0xE7037ED1A0B428DBU);
-  const std::uint64_t identity = sum ^ (sum >> 32U);
-  return identity != 0 ? identity : 1;
-}
+// Words by what they are made of, direct-mapped. Two threads may store at once, so a place is only
+// believed when its halves belong together.
+struct Known {
+  std::uint64_t key_and_word;  // the one xor the other
+  std::uint64_t word;          // 0: nothing is here
+};
+constexpr std::uint32_t kWords = 4096;
+Known g_words[kWords];
 
 std::uint32_t first_line_of(const Runtime& runtime, std::uintptr_t code) {
   std::int32_t line = 0;
@@ -86,20 +67,7 @@ std::uint32_t find_line(const Runtime& runtime, const Frame& frame) {
                  frame.instruction);
 }
 
-}  // namespace
-
-bool describe(const Runtime& runtime, std::uintptr_t code, Frame& frame) {
-  const Layout& layout = runtime.layout;
-  if (!is_object(code) || !can_read(code, layout.code_lines + sizeof(std::uintptr_t)) ||
-      at<std::uintptr_t>(code + kObjectType) != runtime.code_type) {
-    return false;
-  }
-  frame.code = code;
-  frame.identity = identity_of(layout, code);
-  return true;
-}
-
-std::uint64_t word_of(const Runtime& runtime, const Frame& frame) {
+std::uint64_t __attribute__((noinline)) make_word(const Runtime& runtime, const Frame& frame) {
   std::uint32_t function = functions::find(frame.identity);
   if (function == 0) {
     function = add(runtime, frame);
@@ -107,13 +75,33 @@ std::uint64_t word_of(const Runtime& runtime, const Frame& frame) {
       return recording::function_frame(0, 0);
     }
   }
-  const auto offset = static_cast<std::uint32_t>(frame.instruction);
-  std::uint32_t line = 0;
-  if (!functions::known_line(function, offset, line)) {
-    line = find_line(runtime, frame);
-    functions::remember_line(function, offset, line);
+  return recording::function_frame(function, find_line(runtime, frame));
+}
+
+}  // namespace
+
+std::uint64_t word_of(const Runtime& runtime, const Frame& frame) {
+  const std::uint64_t key =
+      frame.identity + (static_cast<std::uint32_t>(frame.instruction) * 0x9E3779B97F4A7C15U);
+  Known& place = g_words[(key ^ (key >> 32U)) % kWords];
+  const std::uint64_t known = load(place.word);
+  if (known != 0 && load(place.key_and_word) == (key ^ known)) [[likely]] {
+    return known;
   }
-  return recording::function_frame(function, line);
+  const std::uint64_t word = make_word(runtime, frame);
+  if (recording::function_of(word) != 0) {
+    store(place.key_and_word, key ^ word);
+    store(place.word, word);
+  }
+  return word;
+}
+
+void forget_words() {
+  for (Known& place : g_words) {
+    if (load(place.word) != 0) {
+      store(place.word, 0);
+    }
+  }
 }
 
 }  // namespace lamprey::preload::stack::python

@@ -3,6 +3,7 @@
 
 #include "preload/process/thread.h"
 #include "preload/stack/python/chain.h"
+#include "preload/stack/python/code_objects.h"
 #include "preload/stack/python/merging.h"
 #include "preload/stack/reading/memory_reads.h"
 
@@ -132,6 +133,8 @@ bool merge(const Chain& chain, const NativeFrames& native, Words& words) {
   merge(g_runtime, chain, native, words);
   return true;
 }
+
+void attach_child() { forget_words(); }
 
 void unloading() {
   __atomic_fetch_add(&g_unloading, 1U, __ATOMIC_SEQ_CST);

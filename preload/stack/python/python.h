@@ -51,4 +51,7 @@ void read(Chain& chain);
 // Appends the stack that they make. False, and nothing appended: there are no frames of Python's.
 bool merge(const Chain& chain, const NativeFrames& native, Words& words);
 
+// In a forked child that gets a recording of its own.
+void attach_child();
+
 }  // namespace lamprey::preload::stack::python

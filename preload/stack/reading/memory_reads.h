@@ -35,6 +35,29 @@ bool read_at(std::uintptr_t address, T& value) {
   return true;
 }
 
+// For a walk whose objects lie side by side: the page that was found readable last is not looked up
+// again. No longer than the walk.
+class NearReads {
+ public:
+  bool can(std::uintptr_t address, std::size_t size) {
+    if (((address ^ page_) | ((address + size - 1) ^ page_)) < page_probe::kPage) [[likely]] {
+      return true;
+    }
+    if (!can_read(address, size)) {
+      return false;
+    }
+    page_ = page_of(address);
+    return true;
+  }
+
+ private:
+  static std::uintptr_t page_of(std::uintptr_t address) {
+    return address & ~(page_probe::kPage - 1);
+  }
+  // The stack can be read. (By its object's own address, it would not be kept in registers.)
+  std::uintptr_t page_ = page_of(reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)));
+};
+
 // A pointer to an object that is aligned as pointers are.
 inline bool is_object(std::uintptr_t address) {
   return address % sizeof(void*) == 0 && address >= kLowestAddress && address < kHighestAddress;
