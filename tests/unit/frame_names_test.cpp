@@ -143,6 +143,29 @@ TEST(FrameNamesTest, AFindingPointsToTheInnermostOwnFunction) {
             "It grows. Here: remember (/var/task/app.py:4); handler (/var/task/app.py:10)");
 }
 
+TEST(FrameNamesTest, StacksOfOnePlaceAreOneSite) {
+  Report report;
+  report.memory.emplace();
+  for (const char* module : {"/lib/libc.so.6", "/usr/lib/libpython3.12.so.1.0", "/var/task/a.so"}) {
+    MemorySite site;
+    site.live_bytes = 100;
+    site.allocated_bytes = 300;
+    site.allocations = 3;
+    site.stack = {machine(module), python("remember", "/var/task/app.py", 4)};
+    report.memory->sites.push_back(site);
+  }
+  report.memory->sites[0].peak_bytes = 7;
+  symbols::Symbolizer symbolizer;
+  name_stacks(report, symbolizer, UINT64_MAX);
+  const auto& sites = report.memory->sites;
+  ASSERT_EQ(sites.size(), 2U);  // that of the extension is another
+  EXPECT_EQ(sites[0].live_bytes, 200);
+  EXPECT_EQ(sites[0].allocated_bytes, 600U);
+  EXPECT_EQ(sites[0].allocations, 6U);
+  EXPECT_EQ(sites[0].peak_bytes, 7);
+  EXPECT_EQ(sites[1].live_bytes, 100);
+}
+
 class RecordedFunctionsTest : public ::testing::Test {
  protected:
   RecordedFunctionsTest() : builder_(directory_.path() + "/1.rec") {

@@ -32,7 +32,8 @@ Origin of_python(std::string_view file) {
                                                        "/runtime/bootstrap.py"};
   constexpr std::array<std::string_view, 3> kPackages = {"/site-packages/", "/dist-packages/",
                                                          "/opt/python/"};
-  if (file.starts_with("<frozen importlib")) {
+  if (file.starts_with("<frozen importlib") || file == "<frozen runpy>" ||
+      file.ends_with("/runpy.py")) {
     return Origin::kHidden;
   }
   if (holds_any(file, kClient)) {

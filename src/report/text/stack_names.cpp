@@ -2,6 +2,7 @@
 #include "report/text/stack_names.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -44,19 +45,32 @@ std::optional<std::size_t> innermost_own(const Stack& stack) {
   return std::nullopt;
 }
 
-// The stack for a finding, whose text is short: from the innermost frame that is the program's own,
-// or, in a program of machine code, that is not the C++ library's. A label stays in front.
+// For a finding, whose text is short: the program's own functions, or else those of packages.
+Stack own_functions(const Stack& stack, std::size_t innermost) {
+  const Origin origin = origin_of(stack[innermost]);
+  Stack part;
+  std::copy_if(stack.begin() + static_cast<std::ptrdiff_t>(innermost), stack.end(),
+               std::back_inserter(part), [origin](const Frame& frame) {
+                 return frame.function != nullptr && origin_of(frame) == origin;
+               });
+  return part;
+}
+
+// The same in a program of machine code: from the innermost frame that is not the C++ library's. A
+// label stays in front.
 Stack own_part(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer) {
+  if (const auto innermost = innermost_own(stack)) {
+    return own_functions(stack, *innermost);
+  }
   const std::size_t first = !stack.empty() && stack[0].label != nullptr ? 1 : 0;
   const std::size_t most = std::min(stack.size(), kMaxFramesNamed);
-  std::size_t own = innermost_own(stack).value_or(first);
+  std::size_t own = first;
   while (own < most && !stack[own].function &&
          is_of_library(symbolizer.name(place_of(stack[own], pid)))) {
     ++own;
   }
   Stack part(stack.begin(), stack.begin() + static_cast<std::ptrdiff_t>(first));
-  const bool found = own < most || (own < stack.size() && stack[own].function);
-  part.insert(part.end(), stack.begin() + static_cast<std::ptrdiff_t>(found ? own : first),
+  part.insert(part.end(), stack.begin() + static_cast<std::ptrdiff_t>(own < most ? own : first),
               stack.end());
   return part;
 }
@@ -165,6 +179,31 @@ bool has_names(const Shown& shown, const Stack& stack, std::int32_t pid,
          !symbolizer.name(place_of(stack[shown.first()], pid)).starts_with("??");
 }
 
+// One place in the program is many stacks: the machine code below it differs. Where the words that
+// are shown are the same, they are one site.
+void add_up(std::vector<MemorySite>& sites) {
+  std::vector<MemorySite> kept;
+  for (MemorySite& site : sites) {
+    const auto same = std::find_if(kept.begin(), kept.end(), [&site](const MemorySite& other) {
+      return has_functions(site.stack) && other.mapping == site.mapping &&
+             other.stack_text == site.stack_text;
+    });
+    if (same == kept.end()) {
+      kept.push_back(std::move(site));
+      continue;
+    }
+    same->live_bytes += site.live_bytes;
+    same->live_delta_bytes += site.live_delta_bytes;
+    same->allocated_bytes += site.allocated_bytes;
+    same->allocations += site.allocations;
+    same->churn_bytes += site.churn_bytes;
+    if (site.peak_bytes) {
+      same->peak_bytes = same->peak_bytes.value_or(0) + *site.peak_bytes;
+    }
+  }
+  sites = std::move(kept);
+}
+
 }  // namespace
 
 std::string stack_text(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer,
@@ -218,6 +257,7 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
       site.stack_text = stack_text(site.stack, report.pid, symbolizer);
     }
   }
+  add_up(sites);
   report.death.stack_text = stack_text(report.death.stack, report.pid, symbolizer);
   for (Blocked& blocked : report.blocked) {
     blocked.stack_text = stack_text(blocked.stack, report.pid, symbolizer);
