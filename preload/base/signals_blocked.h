@@ -13,21 +13,28 @@
 namespace lamprey::preload {
 inline namespace base {
 
+// Returns the mask as it was, for restore_signals(). By hand where a function is called by its
+// address: around such a call a destructor is clean-up, for which C++'s run time must be linked.
+inline std::uint64_t block_signals() {
+  const std::uint64_t all = ~std::uint64_t{0};
+  std::uint64_t before = 0;
+  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, pointer_argument(&all), pointer_argument(&before),
+              sizeof(all));
+  return before;
+}
+inline void restore_signals(std::uint64_t before) {
+  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, pointer_argument(&before), 0, sizeof(before));
+}
+
 class [[nodiscard]] SignalsBlocked {
  public:
-  SignalsBlocked() {
-    const std::uint64_t all = ~std::uint64_t{0};
-    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, pointer_argument(&all), pointer_argument(&before_),
-                sizeof(all));
-  }
-  ~SignalsBlocked() {
-    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, pointer_argument(&before_), 0, sizeof(before_));
-  }
+  SignalsBlocked() : before_(block_signals()) {}
+  ~SignalsBlocked() { restore_signals(before_); }
   SignalsBlocked(const SignalsBlocked&) = delete;
   SignalsBlocked& operator=(const SignalsBlocked&) = delete;
 
  private:
-  std::uint64_t before_ = 0;
+  std::uint64_t before_;
 };
 
 }  // namespace base

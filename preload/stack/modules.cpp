@@ -198,18 +198,25 @@ void add_or_revive(const Found& found, const char* path) {
   }
 }
 
-void add(const Found& found, const char* path) {
-  const SignalsBlocked blocked;
-  // Another thread adds, perhaps this very module. Not for ever: it may have been killed.
+// False: another thread adds, perhaps this very module. Not for ever: it may have been killed.
+bool begin_adding() {
   constexpr int kMaxYields = 1000;
   for (int i = 0; __atomic_test_and_set(&g_adding, __ATOMIC_ACQUIRE); ++i) {
     if (i == kMaxYields) {
-      return;
+      return false;
     }
     raw_syscall(SYS_sched_yield);
   }
-  add_or_revive(found, path);
-  __atomic_clear(&g_adding, __ATOMIC_RELEASE);
+  return true;
+}
+
+void add(const Found& found, const char* path) {
+  const std::uint64_t before = block_signals();
+  if (begin_adding()) {
+    add_or_revive(found, path);
+    __atomic_clear(&g_adding, __ATOMIC_RELEASE);
+  }
+  restore_signals(before);
 }
 
 const Known* look_up(std::uintptr_t pc) {

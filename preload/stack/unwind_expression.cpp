@@ -236,7 +236,7 @@ bool take_signal_return(Registers& r) {
       !read_stack(r, registers + (31 * 8), sp) || !read_stack(r, registers + (32 * 8), pc)) {
     return false;
   }
-  r = {pc, sp, fp, lr, 0, 0, 0, true, r.guessed};
+  r = {pc, sp, fp, lr, 0, 0, 0, true, r.guessed, false};
   return true;
 }
 #else

@@ -5,6 +5,7 @@
 #include "preload/stack/hotspot/known_frames.h"
 #include "preload/stack/hotspot/methods.h"
 #include "preload/stack/reading/memory_reads.h"
+#include "recording/counting.h"
 
 namespace lamprey::preload::stack::hotspot {
 
@@ -129,7 +130,7 @@ void module_came(const LoadedObject& runtime) {
   if (load(g_stage) == Stage::kNoRuntime) {
     g_library = runtime;
     g_library.path = "";  // only borrowed
-    __atomic_store_n(&g_stage, Stage::kMet, __ATOMIC_RELEASE);
+    recording::publish(g_stage, Stage::kMet);
   }
 }
 

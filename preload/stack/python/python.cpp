@@ -29,30 +29,27 @@ void say(FrameReader how) {
         how);
 }
 
-// While one is alive, and true, the module that is called and read stays.
-class Held {
- public:
-  Held() : counted_(load(g_may_go)), armed_(__atomic_load_n(&g_armed, __ATOMIC_ACQUIRE)) {
-    if (counted_) {
-      __atomic_fetch_add(&g_readers, 1U, __ATOMIC_SEQ_CST);
-      armed_ = __atomic_load_n(&g_unloading, __ATOMIC_SEQ_CST) == 0 && load(g_armed);
-    }
-  }
-  ~Held() {
-    if (counted_) {
-      __atomic_fetch_sub(&g_readers, 1U, __ATOMIC_SEQ_CST);
-    }
-  }
-  Held(const Held&) = delete;
-  Held& operator=(const Held&) = delete;
-  Held(Held&&) = delete;
-  Held& operator=(Held&&) = delete;
-  explicit operator bool() const { return armed_; }
-
- private:
-  bool counted_;
-  bool armed_;
+// While it is held, and told to be, the module that is called and read stays. To be released by
+// whoever holds it: a destructor would be clean-up, for which a language's run time must be linked.
+struct Held {
+  bool counted;
+  bool armed;
 };
+
+Held hold() {
+  Held held = {load(g_may_go), __atomic_load_n(&g_armed, __ATOMIC_ACQUIRE)};
+  if (held.counted) {
+    __atomic_fetch_add(&g_readers, 1U, __ATOMIC_SEQ_CST);
+    held.armed = __atomic_load_n(&g_unloading, __ATOMIC_SEQ_CST) == 0 && load(g_armed);
+  }
+  return held;
+}
+
+void release(Held held) {
+  if (held.counted) {
+    __atomic_fetch_sub(&g_readers, 1U, __ATOMIC_SEQ_CST);
+  }
+}
 
 // glibc's and musl's pthread_self(): the thread pointer (x86_64), or where the thread's control
 // block begins, which ends at it (arm64).
@@ -75,6 +72,27 @@ void judge(Walked walked) {
   } else if (__atomic_add_fetch(&g_broken, 1U, __ATOMIC_RELAXED) == kMostBroken) {
     store(g_armed, false);
     say(FrameReader::kNotProven);
+  }
+}
+
+void read_held(Chain& chain) {
+  // Once the interpreter ends it frees the states of threads that still wait.
+  if (load(*reinterpret_cast<const std::uintptr_t*>(g_runtime.finalizing)) != 0) {
+    return;
+  }
+  const std::uintptr_t state = g_runtime.this_thread();
+  std::uintptr_t thread = 0;
+  if (state == 0) {
+    return;
+  }
+  if (!is_object(state) || !can_read(state, g_runtime.layout.state_thread + sizeof(thread))) {
+    judge(Walked::kBroken);
+    return;
+  }
+  __builtin_memcpy(&thread, reinterpret_cast<const void*>(state + g_runtime.layout.state_thread),
+                   sizeof(thread));
+  if (is_this_thread(thread)) {
+    judge(walk(g_runtime, state, chain));
   }
 }
 
@@ -104,34 +122,21 @@ void read(Chain& chain) {
   chain.count = 0;
   chain.hash = 0;
   chain.cut = false;
-  const Held held;
-  // Once the interpreter ends it frees the states of threads that still wait.
-  if (!held || load(*reinterpret_cast<const std::uintptr_t*>(g_runtime.finalizing)) != 0) {
-    return;
+  const Held held = hold();
+  if (held.armed) {
+    read_held(chain);
   }
-  const std::uintptr_t state = g_runtime.this_thread();
-  std::uintptr_t thread = 0;
-  if (state == 0) {
-    return;
-  }
-  if (!is_object(state) || !can_read(state, g_runtime.layout.state_thread + sizeof(thread))) {
-    judge(Walked::kBroken);
-    return;
-  }
-  __builtin_memcpy(&thread, reinterpret_cast<const void*>(state + g_runtime.layout.state_thread),
-                   sizeof(thread));
-  if (is_this_thread(thread)) {
-    judge(walk(g_runtime, state, chain));
-  }
+  release(held);
 }
 
 bool merge(const Chain& chain, const NativeFrames& native, Words& words) {
-  const Held held;
-  if (chain.count == 0 || !held) {
-    return false;
+  const Held held = hold();
+  const bool merges = chain.count != 0 && held.armed;
+  if (merges) {
+    merge(g_runtime, chain, native, words);
   }
-  merge(g_runtime, chain, native, words);
-  return true;
+  release(held);
+  return merges;
 }
 
 void attach_child() { forget_words(); }

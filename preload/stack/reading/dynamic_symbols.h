@@ -5,6 +5,7 @@
 // allocation, lock, libc; any thread, any signal handler.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace lamprey::preload::stack {
