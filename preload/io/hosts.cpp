@@ -1,6 +1,5 @@
-// Hosts: where sockets lead, and the names that the process's own lookups gave to addresses (the
-// last kNames answers are remembered). Only addresses and host names are kept, nothing that was
-// sent. See hosts.h.
+// Hosts: where sockets lead. Only addresses and host names are kept, nothing that was sent. The
+// names that lookups gave to addresses are names.cpp's. See hosts.h.
 
 #include "preload/io/hosts.h"
 
@@ -12,6 +11,7 @@
 #include "preload/base/page_probe.h"
 #include "preload/base/raw_syscall.h"
 #include "preload/base/text.h"
+#include "preload/io/names.h"
 
 namespace lamprey::preload::io {
 namespace {
@@ -26,32 +26,6 @@ using recording::Writer;
 // netdb.h has these for _GNU_SOURCE only.
 constexpr int kNoData = -5;         // EAI_NODATA
 constexpr int kAddressFamily = -9;  // EAI_ADDRFAMILY
-
-struct Address {
-  std::uint16_t family;  // kAddressIp4, kAddressIp6; kAddressNone: an empty entry
-  std::uint8_t bytes[16];
-};
-
-struct Name {
-  std::uint32_t version;  // even: complete; odd: it is being written; 0: empty
-  Address address;
-  char host[64];
-};
-
-constinit Name g_names[kNames] = {};
-std::uint32_t g_next_name = 0;
-
-bool same(const Address& a, const Address& b) {
-  if (a.family != b.family) {
-    return false;
-  }
-  for (std::size_t i = 0; i < sizeof(a.bytes); ++i) {
-    if (a.bytes[i] != b.bytes[i]) {
-      return false;
-    }
-  }
-  return true;
-}
 
 // The address of an AF_INET or AF_INET6 socket address, and its port. An IPv4 address mapped into
 // IPv6 (what dual-stack runtimes like Java connect to) is the IPv4 address.
@@ -77,22 +51,6 @@ Address address_of(const sockaddr_storage& from, std::uint16_t& port) {
   return address;
 }
 
-void name_of(const Address& address, char* into, std::size_t capacity) {
-  into[0] = '\0';
-  for (const Name& name : g_names) {
-    const std::uint32_t version = __atomic_load_n(&name.version, __ATOMIC_ACQUIRE);
-    if (version == 0 || version % 2 != 0 || !same(name.address, address)) {
-      continue;
-    }
-    copy_text(into, capacity, name.host);
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    if (recording::load(name.version) == version) {
-      return;
-    }
-    into[0] = '\0';  // another name took the place while this one was copied
-  }
-}
-
 // What a connect leads to, before it has a place in the table.
 struct Host {
   Address address;
@@ -100,7 +58,7 @@ struct Host {
   char name[sizeof(Target::name)];
 };
 
-Host host_of(const sockaddr_storage& from) {
+Host host_of(const sockaddr_storage& from, names::For purpose) {
   Host host = {};
   if (from.ss_family == AF_UNIX) {
     const auto& local = reinterpret_cast<const sockaddr_un&>(from);
@@ -111,7 +69,7 @@ Host host_of(const sockaddr_storage& from) {
     host.address.family = recording::kAddressUnix;
   } else {
     host.address = address_of(from, host.port);
-    name_of(host.address, host.name, sizeof(host.name));
+    names::name_of(host.address, host.port, purpose, host.name, sizeof(host.name));
   }
   return host;
 }
@@ -148,6 +106,18 @@ void fill(Target& target, const Host& host) {
   recording::publish(target.port, host.port);
 }
 
+// A name may lead to another address by now.
+void moved(Target& target, const Host& host) {
+  if (target.address_kind == host.address.family &&
+      __builtin_memcmp(target.address, host.address.bytes, sizeof(target.address)) != 0) {
+    std::uint64_t halves[2];
+    __builtin_memcpy(halves, host.address.bytes, sizeof(halves));
+    auto* into = reinterpret_cast<std::uint64_t*>(target.address);
+    store(into[0], halves[0]);
+    store(into[1], halves[1]);
+  }
+}
+
 // The place of `host` in the table; one that was only looked up so far becomes it.
 std::uint32_t place_of(const Host& host) {
   std::uint32_t index = find(host, host.port);
@@ -157,7 +127,9 @@ std::uint32_t place_of(const Host& host) {
       fill(g_writer.target_at(index), host);
     }
   }
-  if (index == Writer::kNoTarget) {
+  if (index != Writer::kNoTarget) {
+    moved(g_writer.target_at(index), host);
+  } else {
     index = g_writer.take_target(TargetKind::kHost, 0);
     if (index == Writer::kNoTarget) {
       shared_add(g_writer.header().targets_refused, 1);
@@ -186,8 +158,10 @@ Target* target_named(const char* name) {
   return index != Writer::kNoTarget ? &g_writer.target_at(index) : nullptr;
 }
 
+// `host`: empty where an address was asked for in numbers.
 void remember_names(const char* host, const addrinfo* results) {
-  int most = 8;  // of one answer: the addresses that a client tries
+  int most = names::kMostOfAnswer;
+  names::Answer answer = names::begin_answer(host);
   for (const addrinfo* result = results; result != nullptr && most > 0; result = result->ai_next) {
     if (result->ai_addr == nullptr || result->ai_addrlen > sizeof(sockaddr_storage)) {
       continue;
@@ -196,22 +170,11 @@ void remember_names(const char* host, const addrinfo* results) {
     __builtin_memcpy(&copy, result->ai_addr, result->ai_addrlen);
     std::uint16_t port = 0;
     const Address address = address_of(copy, port);
-    char known[sizeof(Name::host)];
-    name_of(address, known, sizeof(known));
-    if (address.family == 0 || equal(known, host)) {
-      continue;  // one address comes once for each socket type
+    if (address.family != 0 && names::add(answer, address, port)) {
+      --most;  // one address comes once for each socket type
     }
-    --most;
-    Name& name = g_names[__atomic_fetch_add(&g_next_name, 1U, __ATOMIC_RELAXED) % kNames];
-    const std::uint32_t version = recording::load(name.version);
-    if (version % 2 != 0 || !recording::exchange_if(name.version, version, version + 1)) {
-      continue;  // another thread is writing it: kNames names came in between
-    }
-    recording::changes_follow();
-    name.address = address;
-    copy_text(name.host, host);
-    recording::publish(name.version, version + 2);
   }
+  names::end_answer(answer);
 }
 
 Target* target_of(int fd) {
@@ -220,6 +183,17 @@ Target* target_of(int fd) {
   }
   const std::uint32_t target = recording::load(g_writer.descriptor(fd).target);
   return target != 0 ? &g_writer.target_at((target - 1U) % recording::kTargets) : nullptr;
+}
+
+// Whether the descriptor's target has this very address and port, under whichever name.
+bool leads_to(const recording::Descriptor& entry, const Host& host) {
+  const std::uint32_t index = std::uint32_t{recording::load(entry.target)} - 1;
+  if (index >= recording::kTargets) {
+    return false;
+  }
+  const Target& target = g_writer.target_at(index);
+  return target.port == host.port && target.address_kind == host.address.family &&
+         __builtin_memcmp(target.address, host.address.bytes, sizeof(target.address)) == 0;
 }
 
 // Whether the characters are those of an address in numbers: nothing is looked up for one.
@@ -255,10 +229,11 @@ void connecting(int fd, const sockaddr* address, socklen_t size) {
     recording::publish(entry.kind, DescriptorKind::kUnknown);
     return;
   }
-  const std::uint32_t index = place_of(host_of(copy));
+  const bool again = recording::load(entry.connecting) != 0 && kind_of(fd) == DescriptorKind::kHost;
+  const Host host = host_of(copy, again ? names::For::kLook : names::For::kConnect);
+  const std::uint32_t index = place_of(host);
   const auto target = static_cast<std::uint16_t>(index == Writer::kNoTarget ? 0 : index + 1);
-  if (recording::load(entry.connecting) != 0 && kind_of(fd) == DescriptorKind::kHost &&
-      recording::load(entry.target) == target) {
+  if (again && leads_to(entry, host)) {
     return;  // asked again about a connect that is under way
   }
   give_meaning(fd, DescriptorKind::kHost, target, 0);
@@ -274,7 +249,7 @@ void addressed(int fd, const sockaddr* address, socklen_t size) {
   if (copy.ss_family != AF_INET && copy.ss_family != AF_INET6) {
     return;
   }
-  const std::uint32_t index = place_of(host_of(copy));
+  const std::uint32_t index = place_of(host_of(copy, names::For::kLook));
   const auto target = static_cast<std::uint16_t>(index == Writer::kNoTarget ? 0 : index + 1);
   const bool is_known = kind_of(fd) == DescriptorKind::kHost &&
                         recording::load(g_writer.descriptor(fd).target) == target;
@@ -296,7 +271,8 @@ bool identify(int fd) {
     return false;
   }
   const bool leads = got == 0 && (peer.ss_family == AF_INET || peer.ss_family == AF_INET6);
-  const std::uint32_t index = leads ? place_of(host_of(peer)) : Writer::kNoTarget;
+  const std::uint32_t index =
+      leads ? place_of(host_of(peer, names::For::kLook)) : Writer::kNoTarget;
   give_meaning(fd, DescriptorKind::kHost,
                static_cast<std::uint16_t>(index == Writer::kNoTarget ? 0 : index + 1), 0);
   return true;
@@ -371,7 +347,13 @@ void looked_up(const char* asked, const Spent& spent, NetworkFailure failure) {
 
 void resolved(const char* asked, const addrinfo* results, int error, const Spent& spent) {
   char host[sizeof(Target::name)];
-  if (!page_probe::copy_text(host, asked) || is_numeric(host)) {
+  if (!page_probe::copy_text(host, asked)) {
+    return;
+  }
+  if (is_numeric(host)) {
+    if (error == 0) {
+      remember_names("", results);  // what it is connected to has no name, whoever shares it
+    }
     return;
   }
   const bool unknown = error == EAI_NONAME || error == kNoData || error == kAddressFamily;

@@ -1,5 +1,5 @@
-// Hosts: whom a socket leads to, and under which name. The table of names that were looked up lives
-// here; the descriptor table is descriptors.h's.
+// Hosts: whom a socket leads to, and under which name. The names that were looked up are names.h's,
+// the descriptor table descriptors.h's.
 //
 // Nothing here allocates, locks or touches errno. System calls: process_vm_readv and getpid before
 // a connect (a bad pointer must give EFAULT), getpeername for a socket of unknown origin.
@@ -11,9 +11,6 @@
 #include "preload/io/descriptors.h"
 
 namespace lamprey::preload::io {
-
-// How many addresses keep their names. A function talks to a handful of hosts.
-inline constexpr std::size_t kNames = 64;
 
 // Before a connect: it may be the call that never returns. `address` may be a bad pointer.
 void connecting(int fd, const sockaddr* address, socklen_t size);
