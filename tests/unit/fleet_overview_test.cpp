@@ -48,7 +48,7 @@ TEST(FleetOverviewTest, TroubleComesFirst) {
   ASSERT_THAT(rows, SizeIs(5));
   EXPECT_EQ(rows[1][0] + rows[2][0] + rows[3][0] + rows[4][0], "dcba");
   EXPECT_THAT(rows[1], ElementsAre("d", "1", "1", "100 ms", "100 ms", "network 61 %, CPU 30 %",
-                                   "50.0 MB of 134 MB", ""));
+                                   "47.6 MB of 128 MB", ""));
   EXPECT_EQ(rows[2].back(), "memory.leak");
 }
 

@@ -68,8 +68,8 @@ TEST(DifferenceTest, CountersThatWentBackGiveNothingRatherThanMillions) {
 TEST(HumanTest, ReadsAsPeopleWrite) {
   EXPECT_EQ(human_bytes(0), "0 B");
   EXPECT_EQ(human_bytes(999), "999 B");
-  EXPECT_EQ(human_bytes(83'140'000), "83.1 MB");
-  EXPECT_EQ(human_bytes(-1500), "-1.50 kB");
+  EXPECT_EQ(human_bytes(83'140'000), "79.2 MB");
+  EXPECT_EQ(human_bytes(-1500), "-1.46 KB");
   EXPECT_EQ(human_bytes(INT64_MIN).front(), '-');
   EXPECT_EQ(human_duration(310), "310 ns");
   EXPECT_EQ(human_duration(2'940'000'000), "2.94 s");

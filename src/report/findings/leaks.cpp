@@ -30,9 +30,11 @@ constexpr std::int64_t kLeastShare = 10;  // %
 constexpr std::int64_t kLeastMappedShare = 50;  // %
 // Stacks with that many innermost frames in common are one place.
 constexpr std::size_t kSamePlace = 4;
-// Where resident memory grows this many times faster than live blocks, the blocks are not the
-// cause.
-constexpr std::int64_t kMuchMore = 4;
+// Live blocks that grow by much less than resident memory are a part of the leak: an interpreter
+// keeps small objects in arenas that it maps, and only their lists are malloc's.
+bool is_much_more(std::int64_t resident, std::int64_t live) { return resident / 3 * 2 > live; }
+// Until then a leak of live blocks waits for resident memory, which moves in steps, to show itself.
+constexpr std::uint64_t kPatience = 96;  // invocations
 
 std::array<double, kBlocks> block_means(const Levels& levels, std::size_t first,
                                         std::size_t width) {
@@ -90,6 +92,16 @@ bool is_first_use(const Report& report) {
     room += site.mapping ? site.live_bytes : 0;
   }
   return room >= 0;
+}
+
+std::string since_words(std::uint64_t invocation) {
+  return invocation <= 1 ? std::string("the first")
+                         : fmt::format("number {}", human_count(invocation));
+}
+
+std::int64_t mean_rise(const Levels& levels) {
+  const auto steps = static_cast<std::int64_t>(std::max<std::size_t>(levels.size(), 2)) - 1;
+  return levels.size() < 2 ? 0 : (levels.newest() - levels.at(0)) / steps;
 }
 
 std::optional<std::int64_t> invocations_left(const Report& report, std::int64_t bytes_each) {
@@ -169,6 +181,9 @@ LeakWatch::Site* LeakWatch::site_for(const MemorySite& site) {
   sites_.back().place = hash_of(site.stack, kSamePlace);
   sites_.back().stack = site.stack;
   sites_.back().mapping = site.mapping;
+  if (looks_ > 1 && site.mapping) {
+    sites_.back().watched.levels.add(0);  // it was not there before
+  }
   return &sites_.back();
 }
 
@@ -271,11 +286,12 @@ void LeakWatch::look(Report& report) {
   const bool resident = resident_.is_leak() &&
                         resident_.growth->bytes_per_invocation >= kLeastResidentBytes &&
                         (worst_mapping(*resident_.growth) != nullptr || !is_first_use(report));
-  if (resident && (!live || (resident_.growth->bytes_per_invocation / kMuchMore >=
-                                 live_.growth->bytes_per_invocation &&
-                             worst_mapping(*resident_.growth) != nullptr))) {
+  if (resident && (!live || is_much_more(resident_.growth->bytes_per_invocation,
+                                         live_.growth->bytes_per_invocation))) {
     tell(report, *resident_.growth, true);
-  } else if (live) {
+  } else if (live &&
+             !(looks_ < kPatience && told_ == 0 && !resident_.is_leak() &&
+               is_much_more(mean_rise(resident_.levels), live_.growth->bytes_per_invocation))) {
     tell(report, *live_.growth, false);
   }
 }
@@ -289,16 +305,22 @@ void LeakWatch::tell(Report& report, const Growth& growth, bool resident_only) {
   Finding finding;
   finding.code = "memory.leak";
   finding.severity = left && *left < kFewInvocationsLeft ? Severity::kCritical : Severity::kWarning;
-  finding.text = fmt::format("{} grows by {} in each invocation and does not level off{}.",
-                             resident_only ? "Resident memory" : "Live memory",
-                             human_bytes(growth.bytes_per_invocation),
-                             left ? fmt::format(": out of memory in {} more",
-                                                human_count(static_cast<std::uint64_t>(*left)))
-                                  : std::string());
+  const std::size_t seen = (resident_only ? resident_ : live_).levels.size();
+  const std::uint64_t newest = report.invocation.value_or(looks_);
+  const std::uint64_t since = newest - std::min<std::uint64_t>(newest - 1, seen - 1);
+  finding.text = fmt::format(
+      "{} grows by {} in each invocation, since {} at the latest, and does not "
+      "level off{}.",
+      resident_only ? "Resident memory" : "Live memory", human_bytes(growth.bytes_per_invocation),
+      since_words(since),
+      left ? fmt::format(": out of memory in {} more",
+                         human_count(static_cast<std::uint64_t>(*left)))
+           : std::string());
   finding.evidence = {{"bytes_per_invocation", growth.bytes_per_invocation},
                       {"confidence_percent", growth.confidence_percent},
                       {"invocations", static_cast<std::int64_t>(
                                           std::max(live_.levels.size(), resident_.levels.size()))}};
+  finding.evidence.emplace_back("since_invocation", static_cast<std::int64_t>(since));
   if (left) {
     finding.evidence.emplace_back("invocations_left", *left);
   }
@@ -311,8 +333,12 @@ void LeakWatch::tell_where(Finding& finding, const Growth& growth, bool resident
   if (site == nullptr && !resident_only) {
     site = worst_place(growth);
   }
+  const bool live_too = live_.is_leak();
+  if (site == nullptr && resident_only && live_too) {
+    site = worst_site(*live_.growth);
+  }
   finding.advice =
-      resident_only && site == nullptr && live_.levels.size() != 0
+      resident_only && site == nullptr && !live_too && live_.levels.size() != 0
           ? "malloc's live bytes do not grow with it: look at the interpreter's own heap, memory "
             "mapped directly, or fragmentation."
           : "Look for what the handler keeps between invocations: globals, caches without "

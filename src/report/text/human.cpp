@@ -27,10 +27,11 @@ struct Unit {
   const char* name;
 };
 
-constexpr std::array<Unit, 5> kBytes{{{1'000'000'000'000U, "TB"},
-                                      {1'000'000'000U, "GB"},
-                                      {1'000'000U, "MB"},
-                                      {1'000U, "kB"},
+// As AWS counts memory: a function of 128 MB has 128 * 2^20 bytes.
+constexpr std::array<Unit, 5> kBytes{{{std::uint64_t{1} << 40U, "TB"},
+                                      {std::uint64_t{1} << 30U, "GB"},
+                                      {std::uint64_t{1} << 20U, "MB"},
+                                      {std::uint64_t{1} << 10U, "KB"},
                                       {1U, "B"}}};
 constexpr std::array<Unit, 4> kDurations{
     {{1'000'000'000U, "s"}, {1'000'000U, "ms"}, {1'000U, "µs"}, {1U, "ns"}}};

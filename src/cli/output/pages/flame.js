@@ -11,7 +11,7 @@ if (view < 0) view = 0;
 function bytes(n) {
   const sign = n < 0 ? "-" : "";
   n = Math.abs(n);
-  for (const [unit, size] of [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]])
+  for (const [unit, size] of [["GB", 2 ** 30], ["MB", 2 ** 20], ["KB", 2 ** 10]])
     if (n >= size) return sign + (n / size).toPrecision(3) + " " + unit;
   return sign + n + " B";
 }
