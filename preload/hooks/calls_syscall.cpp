@@ -180,9 +180,9 @@ inline long count_waits(const SystemCall& s, bool& known) {
     case SYS_clock_nanosleep:
       return forward<Call::k_clock_nanosleep>(NoFdOp(-1), s);
     case SYS_wait4:
-      return forward<Call::k_waitpid>(WaitsForChild(s.a), s);
+      return forward<Call::k_waitpid>(WaitsForPid(s.a, pointer<int>(s.b), pointer<void>(s.d)), s);
     case SYS_waitid:
-      return forward<Call::k_waitid>(WaitsForChild(s.b), s);
+      return forward<Call::k_waitid>(WaitsForId(s.b, pointer<void>(s.c), static_cast<int>(s.d)), s);
     case SYS_getrandom:
       return forward<Call::k_getrandom>(NoFdOp(-1), s);
     case SYS_io_uring_setup:
@@ -266,6 +266,7 @@ int hook_fork() {
   const int pid = g_real.fork();
   if (pid != 0) {
     count_result(entry, Call::k_fork, NoFdOp(-1), pid, begin);
+    children::started(pid, nullptr, nullptr);
   }
   return pid;
 }

@@ -13,7 +13,9 @@
 #include "preload/hooks/hook.h"
 #include "preload/libc/environment.h"
 #include "preload/libc/real.h"
+#include "preload/process/children.h"
 #include "preload/process/thread.h"
+#include "preload/process/vfork.h"
 
 extern "C" char** environ;  // NOLINT(readability-redundant-declaration)
 
@@ -41,6 +43,13 @@ int exec_with(char* const* environment, Exec exec) {
   return result;
 }
 
+// A child made by vfork, or by clone with our memory, says which program it becomes.
+void note_child(const char* program, char* const* arguments) {
+  if (recording_here() && in_vfork_child()) {
+    children::started(static_cast<std::int32_t>(raw_syscall(SYS_getpid)), program, arguments);
+  }
+}
+
 int missing() {
   errno = ENOSYS;
   return -1;
@@ -57,6 +66,7 @@ LAMPREY_HOOK(int, execve, const char* path, char* const* arguments, char* const*
   if (!available(g_real.execve, "execve")) {
     return missing();
   }
+  note_child(path, arguments);
   return exec_with(
       environment, [=](char* const* with) __attribute__((always_inline)) {
         return g_real.execve(path, arguments, with);
@@ -71,6 +81,7 @@ LAMPREY_HOOK(int, execvpe, const char* file, char* const* arguments, char* const
   if (!available(g_real.execvpe, "execvpe")) {
     return missing();
   }
+  note_child(file, arguments);
   return exec_with(
       environment, [=](char* const* with) __attribute__((always_inline)) {
         return g_real.execvpe(file, arguments, with);

@@ -9,6 +9,8 @@
 #include "preload/ending/death.h"
 #include "preload/hooks/deadly_signals.h"
 #include "preload/libc/real.h"
+#include "preload/process/children.h"
+#include "preload/process/thread.h"
 
 namespace lamprey::preload::hooks {
 namespace {
@@ -89,6 +91,8 @@ int hook_kill(pid_t to, int number) {
   tripwire::check("kill");
   if (to == 0 || to == -1 || to == raw_syscall(SYS_getpid)) {
     note_sent(number, __builtin_return_address(0));
+  } else if (number != 0 && recording_here()) {
+    children::signalled(to);
   }
   return available(g_real.kill, "kill") ? g_real.kill(to, number) : -1;
 }

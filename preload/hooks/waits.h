@@ -4,10 +4,13 @@
 
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/wait.h>
 
 #include "preload/hooks/intercept.h"
 #include "preload/hooks/reaped.h"
+#include "preload/process/children.h"
 
 namespace lamprey::preload::hooks {
 
@@ -176,16 +179,72 @@ struct WaitsForChild : NoFdOp {
   long pid;
   explicit WaitsForChild(long which) : NoFdOp(-1), pid(which) {}
   std::uint64_t subject() const { return static_cast<std::uint64_t>(pid); }
-  template <class R>
-  static CallClass account(CallClass by_name, const Spent& spent, R) {
+  static void note(const Spent& spent) {
     if (!spent.failed && spent.ticks > recording::kLongCallTicks) {
       reaped::note(spent);
+    }
+  }
+};
+
+// wait, waitpid, wait3, wait4: the result is the pid of the child that ended, or was stopped.
+struct WaitsForPid : WaitsForChild {
+  const int* status;
+  const void* usage;
+  WaitsForPid(long which, const int* how, const void* used)
+      : WaitsForChild(which), status(how), usage(used) {}
+  template <class R>
+  CallClass account(CallClass by_name, const Spent& spent, R result) const {
+    note(spent);
+    if (result > 0 && (status == nullptr || WIFEXITED(*status) || WIFSIGNALED(*status))) {
+      children::ended(static_cast<std::int32_t>(result), status, static_cast<const rusage*>(usage));
     }
     return by_name;
   }
 };
 
-struct Spawns : ReturnsError {};
+struct WaitsForId : WaitsForChild {  // waitid
+  const siginfo_t* info;
+  int options;
+  WaitsForId(long which, const void* into, int how)
+      : WaitsForChild(which), info(static_cast<const siginfo_t*>(into)), options(how) {}
+  template <class R>
+  CallClass account(CallClass by_name, const Spent& spent, R) const {
+    note(spent);
+    if (spent.failed || info == nullptr || (options & WNOWAIT) != 0 || info->si_pid <= 0) {
+      return by_name;
+    }
+    const bool exited = info->si_code == CLD_EXITED;
+    if (exited || info->si_code == CLD_KILLED || info->si_code == CLD_DUMPED) {
+      const int status = exited ? info->si_status << 8 : info->si_status;
+      children::ended(info->si_pid, &status, nullptr);
+    }
+    return by_name;
+  }
+};
+
+struct Spawns : ReturnsError {
+  const int* pid;
+  const char* program;
+  char* const* arguments;
+  Spawns(const int* into, const char* path, char* const* words)
+      : pid(into), program(path), arguments(words) {}
+  CallClass account(CallClass by_name, const Spent& spent, int) const {
+    if (!spent.failed && pid != nullptr && !in_vfork_child()) {
+      children::started(*pid, program, arguments);
+    }
+    return by_name;
+  }
+};
+
+struct RunsShell : NoFdOp {  // system(3): the result is what wait(2) said of the shell
+  constexpr RunsShell() : NoFdOp(-1) {}
+  CallClass account(CallClass by_name, const Spent& spent, int result) const {
+    if (!spent.failed) {
+      children::shell_ran(spent.begin, result);
+    }
+    return by_name;
+  }
+};
 
 // -- paths, streams ---------------------------------------------------------------------------
 

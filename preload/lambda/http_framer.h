@@ -29,6 +29,7 @@ class HttpFramer {
   //       void header(const char* name, std::size_t n, const char* value);   NUL-terminated value
   //       bool head_end();         false: this message has no body, whatever its headers say
   //       void message_end();
+  //       void body(const char* data, std::size_t n);   if it has one: each piece of a body
   template <class Sink>
   void feed(const char* data, std::size_t size, Sink& sink) {
     std::size_t at = 0;
@@ -36,6 +37,9 @@ class HttpFramer {
       if (state_ == State::kBody) {
         const std::uint64_t here = size - at;
         const std::uint64_t part = here < body_left_ ? here : body_left_;
+        if constexpr (requires { sink.body(data, size); }) {
+          sink.body(data + at, static_cast<std::size_t>(part));
+        }
         at += static_cast<std::size_t>(part);
         body_left_ -= part;
         if (body_left_ == 0) {

@@ -12,6 +12,7 @@
 #include "preload/io/hosts.h"
 #include "preload/io/tls_records.h"
 #include "preload/lambda/boundaries.h"
+#include "preload/lambda/error_type.h"
 #include "preload/lambda/http_framer.h"
 #include "preload/process/thread.h"
 
@@ -26,8 +27,9 @@ constexpr const char* kPostPrefix = "POST /2018-06-01/runtime/";
 constexpr const char* kNextPath = "invocation/next";
 constexpr const char* kRestorePath = "restore/next";
 constexpr const char* kInvocationPath = "invocation/";
+constexpr const char* kInitErrorPath = "init/error";
 
-enum class Asked : std::uint8_t { kOther, kNext, kRestore };
+enum class Asked : std::uint8_t { kOther, kNext, kRestore, kAnswer };
 
 // One connection. Requests are answered in order (RFC 9112, 9.3.2), so what was asked waits in a
 // queue: a client may send the POST of one invocation and the GET of the next before it reads.
@@ -43,8 +45,12 @@ struct Conversation {
   Asked asked[8];
   std::uint32_t asked_head;  // next to be answered
   std::uint32_t asked_tail;
-  std::uint64_t delivered;  // invocation that arrived here last, 0 none
-  std::uint64_t answering;  // invocation that the request being sent answers, 0 none
+  std::uint64_t delivered;   // invocation that arrived here last, 0 none
+  std::uint64_t answering;   // invocation that the request being sent answers, 0 none
+  std::uint64_t answered;    // the newest such invocation
+  bool reports_error;        // the request being sent is about an error, of `answering` or of init
+  std::uint64_t body_bytes;  // of the request being sent
+  ErrorTypeFinder error_type;
   // the response being read
   std::uint32_t status;
   std::uint64_t deadline_ms;
@@ -112,7 +118,8 @@ Conversation* begin(int fd, std::uint8_t state) {
     c.requests.reset();
     c.responses.reset();
     c.asked_head = c.asked_tail = 0;
-    c.delivered = c.answering = 0;
+    c.delivered = c.answering = c.answered = 0;
+    c.reports_error = false;
     if (recording::exchange_if(g_descriptor[fd], state, static_cast<std::uint8_t>(i + 1))) {
       return &c;
     }
@@ -152,6 +159,9 @@ struct RequestSink {
   Conversation& c;
 
   void start_line(const char* line, std::size_t /*n*/) {
+    c.body_bytes = 0;
+    c.reports_error = false;
+    c.error_type.reset();
     const char* path = runtime_path(line);
     if (path != nullptr && !c.known) {
       c.known = true;
@@ -169,6 +179,9 @@ struct RequestSink {
       ask_for_work(c);  // init ends here: a snapshot is taken, and may be restored days later
     } else if (path != nullptr && starts_with(path, kInvocationPath)) {
       answer(path + length_of(kInvocationPath));
+      asked = c.answering != 0 ? Asked::kAnswer : Asked::kOther;
+    } else if (path != nullptr && starts_with(path, kInitErrorPath)) {
+      c.reports_error = true;
     }
     constexpr std::uint32_t kQueue = sizeof(c.asked) / sizeof(c.asked[0]);
     if (c.asked_tail - c.asked_head < kQueue) {
@@ -177,13 +190,30 @@ struct RequestSink {
       recording::shared_add(g_writer.header().traffic_dropped, 1);
     }
   }
-  void header(const char*, std::size_t, const char*) {}
+  void header(const char* name, std::size_t n, const char* value) {
+    if (c.reports_error && equal_ignoring_case(name, n, "lambda-runtime-function-error-type")) {
+      g_writer.note_error(c.answering, value);
+    }
+  }
   bool head_end() { return true; }
+  void body(const char* data, std::size_t n) {
+    c.body_bytes += n;
+    if (c.reports_error && c.error_type.found() == nullptr) {
+      c.error_type.feed(data, n);
+      if (c.error_type.found() != nullptr) {
+        g_writer.note_error(c.answering, c.error_type.found());
+      }
+    }
+  }
   void message_end() {
+    if (c.answering != 0 && !c.reports_error) {
+      g_writer.mark_answer(c.answering, c.body_bytes);
+    }
     if (c.answering != 0 && recording::is_concurrent(g_writer.header())) {
       boundaries::invocation_ended(c.answering);
     }
     c.answering = 0;
+    c.reports_error = false;
   }
 
   // `rest`: "<request id>/response HTTP/1.1" or "<request id>/error HTTP/1.1".
@@ -199,6 +229,8 @@ struct RequestSink {
     const bool error = starts_with(rest + n, "/error");
     if (response || error) {
       c.answering = g_writer.mark_response(id, error, clock_pair());
+      c.answered = c.answering;
+      c.reports_error = error && c.answering != 0;
     }
   }
 };
@@ -235,6 +267,8 @@ struct ResponseSink {
     }
     if (asked == Asked::kNext && c.status == 200 && c.request_id[0] != '\0') {
       start();
+    } else if (asked == Asked::kAnswer) {
+      g_writer.mark_answer_status(c.answered, c.status);
     } else if (asked == Asked::kRestore && c.status == 200) {
       g_writer.mark_restored(c.first_byte);
     }

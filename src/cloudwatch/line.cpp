@@ -18,6 +18,8 @@ namespace {
 
 using report::Report;
 
+constexpr std::uint32_t kAccepted = 202;
+
 std::string iso_8601(std::uint64_t real_ns) {
   const auto seconds = static_cast<std::time_t>(real_ns / 1'000'000'000U);
   std::tm utc{};
@@ -43,6 +45,11 @@ void add_identity(Object& line, const Report& report) {
   }
   put_ms(line, "duration_ms", report.duration_ns);
   put_ms(line, "response_ms", report.response_ns);
+  put_text(line, "error_type", report.error_type);
+  put(line, "response_bytes", report.response_bytes);
+  if (report.response_status.value_or(kAccepted) != kAccepted) {
+    put(line, "response_status", report.response_status);
+  }
   if (report.late) {
     line.add("late", true);
   }
@@ -193,7 +200,8 @@ std::string fill_short(const Parts& parts, std::size_t hosts) {
                              kNetwork, kFiles,   kKernel, kSites, kNetwork, kFiles,  kKernel};
   Amount amount{};
   amount[kUnseen] = amount[kFindings] = amount[kBlocked] = kMaxVital;
-  amount[kNetwork] = hosts;
+  // Whoever was talked to is worth more than the call that took longest.
+  amount[kNetwork] = std::max(hosts, std::min<std::size_t>(1, parts.lists[kNetwork].size()));
   std::size_t room = kShortBytes;
   for (const std::string& finding : parts.lists[kFindings]) {
     room += finding.size();

@@ -84,6 +84,7 @@ Object memory_section(const Report& report, Form form) {
   }
   put(memory, "rss_bytes", report.process.rss_bytes);
   put(memory, "peak_rss_bytes", report.process.peak_rss_bytes);
+  put(memory, "all_peak_rss_bytes", report.process.all_peak_rss_bytes);
   if (report.memory_limit_mb) {
     memory.add("limit_bytes", *report.memory_limit_mb * 1024 * 1024);
   }

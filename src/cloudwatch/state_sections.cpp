@@ -18,7 +18,7 @@ Object system_section(const Report& report) {
   }
   put(system, "total_memory", report.memory_limit_mb);
   if (p.peak_rss_bytes) {
-    const std::uint64_t used_mb = *p.peak_rss_bytes >> 20U;
+    const std::uint64_t used_mb = p.all_peak_rss_bytes.value_or(*p.peak_rss_bytes) >> 20U;
     system.add("used_memory_max", used_mb);
     if (report.memory_limit_mb && *report.memory_limit_mb != 0) {
       system.add("memory_utilization", used_mb * 100 / *report.memory_limit_mb);

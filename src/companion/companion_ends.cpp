@@ -74,7 +74,9 @@ void Companion::report_ends(const lambda::Event& event) {
     end.mono_ns = known.account ? known.account->mono_ns : gone_mono_ns_ != 0 ? gone_mono_ns_ : now;
     end.duration_known = end.duration_known || known.account.has_value();
     end.closeup = followed.closeup();
-    if (!known.init_ended && end.status != report::Status::kOk) {
+    // An init that fails by itself says so (init.failed); only one that is cut off is too slow.
+    const bool by_itself = known.account || known.exited || !ledger.reader().error_type(0).empty();
+    if (!known.init_ended && end.status != report::Status::kOk && !by_itself) {
       count_failed_init(end);
     }
     const report::Sink sink = printer(ledger);

@@ -75,6 +75,7 @@ void Followed::sample_memory() {
   if (const auto now = report::resident_bytes(ledger_.header().pid)) {
     highest_rss_bytes_ = std::max(highest_rss_bytes_.value_or(0), *now);
   }
+  ledger_.sample_children();
 }
 
 report::MemoryEvidence Followed::memory_evidence(const report::MemoryKills& before) {

@@ -61,6 +61,9 @@ constexpr bool may_block(Call call) {
     case Call::k_signalfd:
     case Call::k_getrandom:
     case Call::k_syscall:
+    case Call::k_pthread_create:
+    case Call::k_sem_open:
+    case Call::k_shm_open:
       return false;
     case Call::k_flock:
       return true;

@@ -17,6 +17,7 @@
 //   Stack[]       stacks of calls, each once, handed out from the front, never changed
 //   FrameWord[], Function[], SourceFile[], Text
 //                 the frames of stacks, and the program's own functions in them (functions.h)
+//   Notes         words for errors, and child processes (notes.h)
 //   Kernel        of exact mode, and only there: the kernel's own calls (kernel_section.h)
 //
 // Life of a file: created with its whole size by posix_fallocate semantics (so that a full disk is
@@ -40,6 +41,7 @@
 #include "recording/call_totals.h"
 #include "recording/calls.h"
 #include "recording/kernel_section.h"
+#include "recording/notes.h"
 #include "recording/stack_sections.h"
 #include "recording/targets.h"
 
@@ -52,7 +54,7 @@ inline constexpr std::size_t kPageBytes = 4096;
 inline constexpr std::uint32_t kInvocations = 128;
 inline constexpr std::uint32_t kBoundaries = 4;
 inline constexpr std::uint32_t kThreadSlots = 256;
-inline constexpr std::uint32_t kCallRows = 1536;
+inline constexpr std::uint32_t kCallRows = 1520;
 
 inline constexpr const char* kDirectory = "/tmp/lamprey";
 inline constexpr const char* kSuffix = ".rec";
@@ -208,6 +210,7 @@ struct Header {
   Section functions;
   Section source_files;
   Section function_text;
+  Section notes;
   Section kernel;  // count 0: there is none
   ExactState exact;
   std::uint32_t call_count;
@@ -288,6 +291,10 @@ struct Header {
   std::uint64_t peak_round;   // Header::started + 1 when last copied; 0: never
 
   alignas(64) CallError call_errors[kCallErrors];
+
+  std::uint32_t children_started;  // entries of Notes::children ever handed out
+  std::uint64_t children_cpu_ns;   // of all that were waited for, when one last was
+  std::uint64_t children_max_rss;  // bytes, of the largest of them
 };
 
 // One request, from START (the 200 that hands it to the runtime) to END (the next request for
@@ -339,6 +346,9 @@ struct Invocation {
   char request_id[64];
   char trace_id[128];
   char function_arn[224];
+  std::uint64_t response_bytes;   // of the answer's body, as far as it was sent
+  std::uint32_t response_status;  // what the Runtime API said of it; 0: nothing yet
+  std::uint32_t reserved;
   ThreadAccount accounts[kAccounts];
 };
 
@@ -441,7 +451,8 @@ inline constexpr std::size_t kSourceFilesOffset =
     page_up(kFunctionsOffset + (sizeof(Function) * kFunctions));
 inline constexpr std::size_t kFunctionTextOffset =
     page_up(kSourceFilesOffset + (sizeof(SourceFile) * kSourceFiles));
-inline constexpr std::size_t kFileBytes = page_up(kFunctionTextOffset + kFunctionText);
+inline constexpr std::size_t kNotesOffset = page_up(kFunctionTextOffset + kFunctionText);
+inline constexpr std::size_t kFileBytes = page_up(kNotesOffset + sizeof(Notes));
 inline constexpr std::size_t kKernelOffset = kFileBytes;
 inline constexpr std::size_t kExactFileBytes = page_up(kKernelOffset + sizeof(Kernel));
 
@@ -460,7 +471,8 @@ constexpr bool is_idle(std::uint64_t activity) {
 // Whether more than one invocation may run in the process at a time.
 constexpr bool is_concurrent(const Header& header) { return (header.flags & kFlagConcurrent) != 0; }
 
-static_assert(sizeof(Invocation) == 512 + (kAccounts * sizeof(ThreadAccount)));
+static_assert(sizeof(Invocation) == 528 + (kAccounts * sizeof(ThreadAccount)));
+static_assert(sizeof(Notes) <= kPageBytes);
 static_assert(sizeof(Death) == 480);
 static_assert(kCallRows < kNoRow && kThreadSlots < 0xFFFF);
 static_assert(bucket_of(bucket_floor(kBuckets - 1)) == kBuckets - 1);

@@ -135,6 +135,26 @@ struct CapturedStack {
   std::vector<CapturedFrame> frames;
 };
 
+// A child process that the process started.
+struct ChildRecord {
+  std::int32_t pid = 0;                // -1: not known
+  std::uint64_t started = 0;           // ticks
+  std::uint64_t ended = 0;             // ticks; 0: nobody has waited for it yet
+  std::optional<std::int32_t> status;  // as wait(2) gives it
+  std::optional<std::uint64_t> cpu_ns;
+  std::optional<std::uint64_t> max_rss_bytes;
+  std::uint32_t arguments = 0;
+  bool signalled = false;  // by the process itself
+  std::string program;     // empty: a fork of the process
+};
+
+// Open descriptors of one kind that lead to one place.
+struct HeldDescriptors {
+  DescriptorKind kind{};
+  std::string place;  // host, or directory; empty: none, or not known
+  std::uint64_t count = 0;
+};
+
 // Ticks ↔ nanoseconds, through two (ticks, ns) pairs of one recording. Integer arithmetic only.
 class ClockScale {
  public:
@@ -202,6 +222,14 @@ class Reader {
   std::optional<ThreadMoment> moment_of(const ThreadAccount& account, std::uint64_t now_mono_ns);
   // The same for every thread that has a slot.
   std::vector<ThreadTime> threads(std::uint64_t now_mono_ns);
+
+  // The runtime's word for the error of an invocation (0: of init), one line of printable text;
+  // empty: none, or another's by now.
+  std::string error_type(std::uint64_t sequence);
+  // The children that are known, oldest first, texts made safe.
+  std::vector<ChildRecord> children();
+  // How many descriptors there are of which kind and where they lead: "localhost" → 250.
+  std::vector<HeldDescriptors> held_descriptors();
 
   // Where the socket with that number leads, as OpenCall::target; empty: unknown.
   std::string descriptor_text(std::int32_t descriptor);

@@ -36,6 +36,7 @@ void Writer::bind(std::byte* base, bool exact) {
   h.functions = {kFunctionsOffset, sizeof(Function), kFunctions};
   h.source_files = {kSourceFilesOffset, sizeof(SourceFile), kSourceFiles};
   h.function_text = {kFunctionTextOffset, 1, kFunctionText};
+  h.notes = {kNotesOffset, sizeof(Notes), 1};
   h.kernel = {kKernelOffset, sizeof(Kernel), exact ? 1U : 0U};
   h.call_count = kCallCount;
   h.bucket_count = kBuckets;

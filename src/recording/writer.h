@@ -186,10 +186,22 @@ class Writer {
   // (kFlagConcurrent) only `preferred` ends, and only once it has been answered.
   bool mark_end(std::uint64_t preferred, std::int32_t tid, ClockPair now,
                 const ResourceUse& use = {}, CpuOf cpu_of = nullptr);
+  // What was sent as the answer to `sequence`, and what the Runtime API said of it.
+  void mark_answer(std::uint64_t sequence, std::uint64_t bytes);
+  void mark_answer_status(std::uint64_t sequence, std::uint32_t status);
   void mark_restored(ClockPair now);
+  // -- notes ------------------------------------------------------------------------------------
+  // The runtime's word for the error of an invocation; 0: of init.
+  void note_error(std::uint64_t sequence, const char* type);
+  // A child that was started; the caller fills in the rest.
+  Child& new_child(std::int32_t pid, std::uint64_t started);
+  // The newest with that pid that was not waited for; nullptr: there is none.
+  Child* find_child(std::int32_t pid);
+
   bool init_ended() const { return load(header().init_end.ticks) != 0; }
 
  private:
+  Notes& notes() const { return *reinterpret_cast<Notes*>(base_ + kNotesOffset); }
   ThreadSlot& slot_at(std::uint32_t index) const {
     return reinterpret_cast<ThreadSlot*>(base_ + kSlotsOffset)[index];
   }

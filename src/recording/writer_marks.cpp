@@ -70,6 +70,8 @@ std::uint64_t Writer::mark_start(const RequestFacts& facts, const ThreadSlot* sl
   entry.started_real_ns = real_ns;
   entry.responded = {};
   entry.ended = {};
+  entry.response_bytes = 0;
+  entry.response_status = 0;
   entry.live_at_start = live_bytes();
   copy_text(entry.request_id, facts.request_id);
   copy_text(entry.trace_id, facts.trace_id);
@@ -102,6 +104,24 @@ std::uint64_t Writer::mark_response(const char* request_id, bool error, ClockPai
     }
   }
   return 0;
+}
+
+void Writer::mark_answer(std::uint64_t sequence, std::uint64_t bytes) {
+  Invocation& entry = invocation_at(sequence);
+  if (load(entry.sequence) == sequence) {
+    store(entry.response_bytes, bytes);
+  }
+}
+
+// An answer that is not accepted (413: it is too large) has failed the invocation.
+void Writer::mark_answer_status(std::uint64_t sequence, std::uint32_t status) {
+  Invocation& entry = invocation_at(sequence);
+  if (load(entry.sequence) == sequence) {
+    store(entry.response_status, status);
+    if (status >= 400) {
+      entry.flags |= kInvocationError;
+    }
+  }
 }
 
 // Which invocation a request for more work ends: the one that came in on the same connection; else

@@ -109,18 +109,40 @@ def test_a_python_memory_error_is_no_kill(local_lambda):
     assert "death" not in bad
 
 
-def test_init_that_never_finishes_is_recognised(local_lambda):
-    """Each start of init sleeps longer than it may: after the second the record says loop."""
+def inits_of(local_lambda, handler, invocations):
+    """What each init of a function that never gets through it is said to be, by code."""
     answers = []
-    with local_lambda.serve(
-        sys.executable, "-m", "awslambdaric", "exits_at_once.handler", timeout=2
-    ) as serving:
-        for _ in range(3):
+    with local_lambda.serve(sys.executable, "-m", "awslambdaric", handler, timeout=2) as serving:
+        for _ in range(invocations):
             answers.append(serving.invoke({})[1])
         log = serving.stop()
-    assert answers == [True] * 3
+    assert answers == [True] * invocations
     inits = log.of_type("init")
-    assert len(inits) == len(log.records) >= 3
-    assert {record["status"] for record in inits} <= {"exit", "error"}
+    assert len(inits) == len(log.records) >= invocations
+    return inits, [[f["code"] for f in record.get("findings", [])] for record in inits]
+
+
+def test_init_that_never_finishes_is_recognised(local_lambda):
+    """Each start of init sleeps longer than it may: after the second the record says loop."""
+    inits, codes = inits_of(local_lambda, "never_ready.handler", 2)
+    assert {record["status"] for record in inits} == {"timeout"}
+    assert [("init.loop" in found) for found in codes] == [False] + [True] * (len(inits) - 1)
     loops = [f for r in inits for f in r.get("findings", []) if f["code"] == "init.loop"]
     assert [loop["evidence"]["failed_inits"] for loop in loops] == list(range(2, len(inits) + 1))
+
+
+@pytest.mark.parametrize(
+    ("handler", "error_type"),
+    [
+        ("exits_at_once.handler", None),
+        ("absent.handler", "Runtime.ImportModuleError"),
+        ("plain.absent", "Runtime.HandlerNotFound"),
+    ],
+)
+def test_an_init_that_fails_by_itself_is_no_slow_one(local_lambda, handler, error_type):
+    inits, codes = inits_of(local_lambda, handler, 2)
+    assert {record["status"] for record in inits} <= {"exit", "error"}
+    assert codes == [["init.failed"]] * len(inits)
+    assert {record.get("error_type") for record in inits} == {error_type}
+    for record in inits:
+        assert record["headline"].startswith(f"Init failed{' with ' + error_type if error_type else ''}")

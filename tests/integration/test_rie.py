@@ -87,9 +87,10 @@ def test_an_init_that_fails_is_told_so(rie, handler, reason):
     assert [failed for _, failed in answers] == [True, True]
     assert kinds(log) == [("init", "exit")] * 2
     for record in log.records:
-        assert record["headline"].startswith(f"Init failed: {reason}")
+        assert record["headline"].startswith("Init failed")
+        assert record["death"]["reason"] == reason
         assert record["memory"]["allocations"] > 1000
-    assert "init.loop" in [found["code"] for found in log.records[1]["findings"]]
+        assert [found["code"] for found in record["findings"]] == ["init.failed"]
 
 
 def test_the_companion_is_killed(rie):

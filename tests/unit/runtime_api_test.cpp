@@ -97,6 +97,64 @@ TEST_F(RuntimeApiTest, KeepAliveConnectionInPiecesOfAnySize) {
   }
 }
 
+// AWS's clients for Node.js and Java name the error in a header, that for Python in the body alone.
+TEST_F(RuntimeApiTest, AnErrorHasTheRuntimesWord) {
+  const auto& notes =
+      *reinterpret_cast<recording::Notes*>(memory_.base() + recording::kNotesOffset);
+  const std::string body = R"({"errorMessage":"x","errorType":"KeyError"})";
+  for (const std::size_t piece : {std::size_t{1}, std::size_t{100000}}) {
+    const std::string id = "id" + std::to_string(piece);
+    connected(50);
+    send(50, kNext, piece);
+    receive(50, work(id), piece);
+    send(50, answer(id, body, "error"), piece);
+    const recording::ErrorText& text = notes.errors[(started() + 1) % recording::kErrorTexts];
+    EXPECT_EQ(text.key, started() + 1);
+    EXPECT_STREQ(text.type, "KeyError");
+    EXPECT_EQ(memory_.invocation(started()).response_bytes, 0U);
+    receive(50, kAccepted, piece);
+  }
+  std::string typed = answer("id", body, "error");
+  typed.insert(typed.find("Content-Length"),
+               "Lambda-Runtime-Function-Error-Type: Runtime." + std::string(10'000, 'x') + "\r\n");
+  send(50, kNext);
+  receive(50, work("id"));
+  send(50, typed, 1000);
+  const std::string told = notes.errors[(started() + 1) % recording::kErrorTexts].type;
+  EXPECT_EQ(told, "Runtime." + std::string(111, 'x'));
+}
+
+TEST_F(RuntimeApiTest, AnErrorOfInitHasItsWordToo) {
+  connected(50);
+  send(50,
+       "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nLambda-Runtime-Function-Error-Type: "
+       "Runtime.ImportModuleError\r\nContent-Length: 2\r\n\r\n{}");
+  const auto& notes =
+      *reinterpret_cast<recording::Notes*>(memory_.base() + recording::kNotesOffset);
+  EXPECT_EQ(notes.errors[1].key, 1U);
+  EXPECT_STREQ(notes.errors[1].type, "Runtime.ImportModuleError");
+}
+
+TEST_F(RuntimeApiTest, AnAnswerHasItsSizeAndWhatWasSaidOfIt) {
+  connected(50);
+  send(50, kNext);
+  receive(50, work("a"));
+  send(50, answer("a", std::string(7000, '.')), 900);
+  EXPECT_EQ(memory_.invocation(1).response_bytes, 7000U);
+  receive(50, "HTTP/1.1 413 Too large\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(memory_.invocation(1).response_status, 413U);
+  EXPECT_NE(memory_.invocation(1).flags & recording::kInvocationError, 0U);
+  send(50, kNext);
+  receive(50, work("b"));
+  send(50,
+       "POST /2018-06-01/runtime/invocation/b/response HTTP/1.1\r\nTransfer-Encoding: "
+       "chunked\r\n\r\n5\r\nhello\r\n3\r\n...\r\n0\r\n\r\n");
+  receive(50, kAccepted);
+  EXPECT_EQ(memory_.invocation(2).response_bytes, 8U);
+  EXPECT_EQ(memory_.invocation(2).response_status, 202U);
+  EXPECT_EQ(memory_.invocation(2).flags & recording::kInvocationError, 0U);
+}
+
 TEST_F(RuntimeApiTest, EndIsMarkedBeforeTheRequestLeaves) {
   connected(50);
   send(50, kNext);

@@ -81,7 +81,8 @@ void Sizing::add(const Json& record) {
   sum.limits_mb.insert(limit_mb);
   sum.out_of_memory |= text(record, "status") == "out_of_memory";
   sum.peak_bytes =
-      std::max(sum.peak_bytes, figure(record, "memory", "peak_rss_bytes", 1).value_or(0));
+      std::max({sum.peak_bytes, figure(record, "memory", "peak_rss_bytes", 1).value_or(0),
+                figure(record, "memory", "all_peak_rss_bytes", 1).value_or(0)});
   auto cpu_us = figure(record, nullptr, "cpu_ms", 1000);
   if (!cpu_us) {
     cpu_us = figure(record, "system", "cpu_total_time", 1000);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "report/findings/children.h"
 #include "report/findings/findings.h"
 #include "report/text/human.h"
 #include "report/text/out_of_time.h"
@@ -165,6 +166,18 @@ std::optional<Finding> account_finding(const TimeAccount& account) {
 }
 
 void add_timeout_finding(Report& report) {
+  if (const ChildFigures* child = child_waited_for(report)) {
+    report.findings.push_back(
+        critical("timeout.child",
+                 fmt::format("The child {} {}; the handler waits for it or for its pipe.",
+                             child_name(*child), child_account(report, *child)),
+                 "Give the wait a timeout and end the child when it is over; a child that asks a "
+                 "question needs its standard input closed."));
+    report.findings.back().evidence = {
+        {"pid", child->pid},
+        {"for_ms", static_cast<std::int64_t>(child->duration_ns.value_or(0) / 1'000'000)}};
+    return;
+  }
   const TimeAccount account = why_out_of_time(report);
   const bool last = account.by == OutOfTime::kLastCall;
   auto finding = last ? last_call_finding(report.blocked.front()) : account_finding(account);
@@ -205,6 +218,81 @@ void add_heap_finding(Report& report) {
 // java(1), -XX:+ExitOnOutOfMemoryError: "exits with 3".
 constexpr std::int64_t kJavaOutOfMemory = 3;
 
+// By itself, or by AWS's client, which reports the error and then ends the process.
+void add_java_heap_finding(Report& report) {
+  const bool said = has(report.error_type, "OutOfMemoryError");
+  if (said || (report.death.exit_code == kJavaOutOfMemory && report.program == "java")) {
+    report.findings.push_back(
+        critical("memory.java_heap",
+                 said ? fmt::format("Java's heap was full: {}.", report.error_type)
+                      : std::string("Java ended itself with status 3, as it does when its heap is "
+                                    "full (-XX:+ExitOnOutOfMemoryError)."),
+                 "Raise -Xmx in JAVA_TOOL_OPTIONS within the function's memory, or give more."));
+  }
+}
+
+struct InitAdvice {
+  std::string_view word;
+  const char* advice;
+};
+constexpr InitAdvice kInitAdvice[] = {
+    {"ImportModuleError",
+     "A module is missing from the package and its layers, or was built for another version or "
+     "architecture: the log has its name."},
+    {"HandlerNotFound",
+     "The function's handler setting names what is not in the code: FILE.FUNCTION, as it is "
+     "spelled "
+     "there."},
+    {"MalformedHandlerName", "The handler setting has to be FILE.FUNCTION."},
+    {"SyntaxError", "The code does not parse under this runtime's version: the log has the line."},
+    {"ClassNotFound",
+     "The handler's class is not in the package: look at the handler setting, and whether the "
+     "package holds the classes or a jar in lib/."},
+    {"NoClassDef",
+     "A class is missing from the package: look at how its dependencies are put into it."},
+};
+
+// Init failed by itself, and will again: nothing slow is to be looked for.
+void add_init_finding(Report& report) {
+  const bool exited = report.status == Status::kExit && report.death.exit_code;
+  if (report.type != Type::kInit || report.init_ns || (report.error_type.empty() && !exited)) {
+    return;
+  }
+  const char* advice =
+      "Init fails each time until the function or its configuration is changed: the log has what "
+      "the runtime said before it ended.";
+  for (const InitAdvice& entry : kInitAdvice) {
+    advice = has(report.error_type, entry.word) ? entry.advice : advice;
+  }
+  report.findings.push_back(
+      critical("init.failed",
+               report.error_type.empty()
+                   ? fmt::format("Init ended the process with status {}.", *report.death.exit_code)
+                   : fmt::format("Init failed with {}{}.", report.error_type,
+                                 exited ? fmt::format(", then status {}", *report.death.exit_code)
+                                        : std::string()),
+               advice));
+}
+
+void add_answer_finding(Report& report) {
+  constexpr std::uint32_t kTooLarge = 413;
+  constexpr std::int64_t kLargest = 6 * 1024 * 1024 + 100;  // of a synchronous answer
+  if (report.type != Type::kInvoke || report.response_status != kTooLarge) {
+    return;
+  }
+  const auto bytes = static_cast<std::int64_t>(report.response_bytes.value_or(0));
+  Finding finding = critical(
+      "response.too_large",
+      fmt::format("The answer{} was refused with 413: Lambda takes {}.",
+                  bytes != 0 ? " of " + human_bytes(bytes) : std::string(), human_bytes(kLargest)),
+      "Put large results into S3 and return where they are, page them, or stream the response.");
+  finding.evidence.emplace_back("limit_bytes", kLargest);
+  if (bytes != 0) {
+    finding.evidence.emplace_back("response_bytes", bytes);
+  }
+  report.findings.push_back(std::move(finding));
+}
+
 void add_crash_finding(Report& report) {
   if (report.death.stack_overflow) {
     report.findings.push_back(
@@ -239,13 +327,12 @@ void add_ending_findings(Report& report) {
   if (report.status == Status::kCrash) {
     add_crash_finding(report);
   }
-  if (report.death.exit_code == kJavaOutOfMemory && report.program == "java") {
-    report.findings.push_back(
-        critical("memory.java_heap",
-                 "Java ended itself with status 3, as it does when its heap is "
-                 "full (-XX:+ExitOnOutOfMemoryError).",
-                 "Raise -Xmx in JAVA_TOOL_OPTIONS within the function's memory, or give more."));
-  } else if (report.type == Type::kInvoke && report.status == Status::kExit) {
+  const std::size_t before = report.findings.size();
+  add_java_heap_finding(report);
+  add_init_finding(report);
+  add_answer_finding(report);
+  if (report.findings.size() == before && report.type == Type::kInvoke &&
+      report.status == Status::kExit) {
     report.findings.push_back(
         critical("exit.in_invocation",
                  "The process ended itself while an invocation ran: " + report.death.reason + ".",

@@ -8,6 +8,8 @@ namespace lamprey::report {
 void add_findings(Report& report) {
   add_memory_findings(report);
   add_ending_findings(report);
+  add_child_findings(report);
+  add_limit_findings(report);
   add_time_findings(report);
   put_in_order(report.findings,
                [](const Finding& a, const Finding& b) { return a.severity > b.severity; });

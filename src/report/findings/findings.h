@@ -12,6 +12,8 @@ void add_findings(Report& report);
 
 void add_memory_findings(Report& report);
 void add_ending_findings(Report& report);
+void add_child_findings(Report& report);
+void add_limit_findings(Report& report);
 void add_time_findings(Report& report);
 void add_network_findings(Report& report);  // by add_time_findings
 

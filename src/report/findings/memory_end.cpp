@@ -80,6 +80,30 @@ bool has_grown(const std::optional<std::uint64_t>& before,
   return before && after && *after > *before;
 }
 
+// "; 121 MB of 128 MB were resident when last seen: 1.84 MB live in malloc's blocks, the rest
+// mapped directly (an interpreter's or the JVM's own heap), stacks and code".
+std::string what_was_held(const MemoryEvidence& evidence) {
+  const std::string limit =
+      evidence.limit_bytes ? fmt::format(" of {} MB", *evidence.limit_bytes >> 20U) : std::string();
+  const std::string live = evidence.live_bytes ? fmt::format("{} live in malloc's blocks",
+                                                             human_bytes(*evidence.live_bytes))
+                                               : std::string();
+  if (!evidence.highest_rss_bytes) {
+    return live.empty() ? std::string() : "; " + live + (limit.empty() ? "" : "," + limit);
+  }
+  const auto rss = static_cast<std::int64_t>(*evidence.highest_rss_bytes);
+  std::string text = fmt::format("; {}{} were resident when last seen", human_bytes(rss), limit);
+  if (live.empty()) {
+    return text;
+  }
+  const bool mostly_live = *evidence.live_bytes >= rss / 2;
+  return text + ": " + live +
+         (mostly_live
+              ? ""
+              : ", the rest mapped directly (an interpreter's or the JVM's own heap), stacks "
+                "and code");
+}
+
 // How full it was, in percent of the limit; nothing without a limit.
 std::optional<std::uint64_t> fullness(const MemoryEvidence& evidence) {
   if (!evidence.limit_bytes || *evidence.limit_bytes == 0) {
@@ -141,13 +165,8 @@ Finding memory_finding(const MemoryEvidence& evidence, const MemoryVerdict& verd
   Finding finding;
   finding.code = "memory.out_of_memory";
   finding.severity = Severity::kCritical;
-  finding.text = fmt::format(
-      "Killed for want of memory: {}{}{}.", verdict.because,
-      evidence.live_bytes
-          ? fmt::format("; {} live in blocks at that moment", human_bytes(*evidence.live_bytes))
-          : std::string(),
-      evidence.limit_bytes ? fmt::format(", of a limit of {} MB", *evidence.limit_bytes >> 20U)
-                           : std::string());
+  finding.text =
+      fmt::format("Killed for want of memory: {}{}.", verdict.because, what_was_held(evidence));
   finding.advice =
       "Give the function more memory, or hold less at once: memory.sites says who held it.";
   finding.evidence.emplace_back("confidence_percent", verdict.confidence_percent);

@@ -20,6 +20,18 @@ std::optional<std::uint64_t> limit_of(const Report& report) {
              : std::nullopt;
 }
 
+// Of all processes of the environment, as far as they were seen.
+std::optional<std::uint64_t> peak_of(const Report& report) {
+  const ProcessFigures& process = report.process;
+  return process.all_peak_rss_bytes ? process.all_peak_rss_bytes : process.peak_rss_bytes;
+}
+
+// "The process has"
+const char* whose(const Report& report) {
+  return report.process.all_peak_rss_bytes ? "The process and its children have"
+                                           : "The process has";
+}
+
 std::string words(std::uint64_t bytes) { return human_bytes(static_cast<std::int64_t>(bytes)); }
 
 }  // namespace
@@ -35,14 +47,14 @@ void MemoryWatch::look(Report& report, const Look& address_space) {
 
 void MemoryWatch::add_tight(Report& report) {
   const auto limit = limit_of(report);
-  const auto& peak = report.process.peak_rss_bytes;
+  const auto peak = peak_of(report);
   if (!limit || !peak || *peak / kTightPercent < *limit / 100 || !is_due(tight_)) {
     return;
   }
   tight_ = looks_;
   report.findings.push_back({"memory.tight",
                              Severity::kWarning,
-                             fmt::format("The process has held {}, {} % of its {} MB.",
+                             fmt::format("{} held {}, {} % of its {} MB.", whose(report),
                                          words(*peak), *peak / (*limit / 100), *limit >> 20U),
                              "Give the function more memory before it is killed for it.",
                              {{"peak_rss_bytes", static_cast<std::int64_t>(*peak)},
@@ -51,7 +63,7 @@ void MemoryWatch::add_tight(Report& report) {
 
 void MemoryWatch::add_oversized(Report& report) {
   const auto limit = limit_of(report);
-  const auto& peak = report.process.peak_rss_bytes;
+  const auto peak = peak_of(report);
   if (peak && *peak / 100 * 95 > level_) {
     level_ = *peak;
     since_ = looks_;
@@ -65,8 +77,9 @@ void MemoryWatch::add_oversized(Report& report) {
   report.findings.push_back(
       {"memory.oversized",
        Severity::kInfo,
-       fmt::format("In {} invocations the process has never held more than {}, {} % of its {} MB.",
-                   human_count(looks_), words(*peak), *peak / (*limit / 100), *limit >> 20U),
+       fmt::format("{} never held more than {}, {} % of its {} MB, in {} invocations.",
+                   whose(report), words(*peak), *peak / (*limit / 100), *limit >> 20U,
+                   human_count(looks_)),
        "Less memory costs less, but brings less CPU: compare duration_ms before and after.",
        {{"peak_rss_bytes", static_cast<std::int64_t>(*peak)},
         {"limit_bytes", static_cast<std::int64_t>(*limit)},

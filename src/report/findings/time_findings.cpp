@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "report/findings/children.h"
 #include "report/findings/findings.h"
 #include "report/findings/time_history.h"
 #include "report/text/human.h"
@@ -47,29 +48,60 @@ struct Figure {
   report.findings.push_back(std::move(finding));
 }
 
+// What every start reads, whatever the function does: the kernel's files, and the library that
+// comes with the runtime ("/var/lang/lib/python3.12" of /var/lang/bin/python3.12).
+bool is_runtimes_own(const Report& report, std::string_view path) {
+  constexpr std::string_view kAdded[] = {"site-packages", "dist-packages", "node_modules"};
+  if (path.starts_with("/proc") || path.starts_with("/sys")) {
+    return true;
+  }
+  for (const std::string_view added : kAdded) {
+    if (path.find(added) != std::string_view::npos) {
+      return false;
+    }
+  }
+  return !report.runtime_library.empty() && path.starts_with(report.runtime_library);
+}
+
+// Only what it costs makes it worth a line: a fifth of init, and a tenth of a second.
+void add_import_storm(Report& report) {
+  constexpr std::uint64_t kManyCalls = 1000;
+  std::uint64_t touched = 0;
+  std::uint64_t time_ns = 0;
+  const DirectoryFigures* slowest = nullptr;
+  for (const DirectoryFigures& directory : report.targets.directories) {
+    if (is_runtimes_own(report, directory.path)) {
+      continue;
+    }
+    touched += directory.opens + directory.probes;
+    time_ns += directory.time_ns;
+    slowest = slowest == nullptr ? &directory : slowest;
+  }
+  if (report.type == Type::kInit && touched >= kManyCalls && report.init_ns &&
+      is_large(time_ns, *report.init_ns, 20, 100 * kMs)) {
+    tell(report, "files.import_storm", Severity::kWarning,
+         fmt::format("{} of the {} of init went into {} questions for files, most of it below {}.",
+                     human_duration(time_ns), human_duration(*report.init_ns), human_count(touched),
+                     slowest->path),
+         "Bundle the code into fewer files, or import what a request needs only when it needs it.",
+         {"calls", count(touched)}, {"time_ms", in_ms(time_ns)});
+  }
+}
+
 void add_file_findings(Report& report) {
   std::uint64_t touched = 0;
   std::uint64_t opened = 0;
   std::uint64_t missing = 0;
-  std::uint64_t time_ns = 0;
   const DirectoryFigures* emptiest = nullptr;
   for (const DirectoryFigures& directory : report.targets.directories) {
     touched += directory.opens + directory.probes;
     opened += directory.opens;
     missing += directory.not_found;
-    time_ns += directory.time_ns;
     if (emptiest == nullptr || directory.not_found > emptiest->not_found) {
       emptiest = &directory;
     }
   }
-  if (report.type == Type::kInit && touched >= 1000) {
-    tell(report, "files.import_storm", Severity::kWarning,
-         fmt::format("The start asked for files {} times ({}), most of it below {}.",
-                     human_count(touched), human_duration(time_ns),
-                     report.targets.directories.front().path),
-         "Bundle the code into fewer files, or import what a request needs only when it needs it.",
-         {"calls", count(touched)}, {"time_ms", in_ms(time_ns)});
-  }
+  add_import_storm(report);
   if (missing >= 500 && missing >= touched / 2) {
     tell(report, "files.not_found_storm", Severity::kInfo,
          fmt::format("{} questions for files found nothing, most of them below {}; opened: {}.",
@@ -79,13 +111,38 @@ void add_file_findings(Report& report) {
   }
   const std::uint64_t used = report.process.tmp_used.value_or(0);
   const std::uint64_t most = report.process.tmp_max.value_or(0);
-  if (most != 0 && used >= most / 10 * 8) {
+  if (most != 0 && used >= most / 10 * 8 && report.limits.space == 0) {  // else files.tmp_full
     tell(report, "files.tmp_filling", Severity::kWarning,
          fmt::format("/tmp is {} % full: {} of {}.", used * 100 / most, human_bytes(count(used)),
                      human_bytes(count(most))),
          "Remove what an invocation leaves there, or give it more room.",
          {"tmp_used_bytes", count(used)}, {"tmp_max_bytes", count(most)});
   }
+}
+
+// ": ./ffmpeg (pid 4711, 3 arguments) ended with exit code 0 after 2.10 s"
+std::string who_was_slow(const Report& report) {
+  const ChildFigures* child = longest_child(report);
+  return child == nullptr
+             ? std::string()
+             : fmt::format(": {} {}", child_name(*child), child_account(report, *child));
+}
+
+// Whether a finding of the same report says the same with more detail: how a timeout came, or which
+// host was asked again and again.
+bool is_told(const Report& report, std::string_view part) {
+  for (const Finding& finding : report.findings) {
+    const bool timeout = finding.code.starts_with("timeout.");
+    const bool retries = std::any_of(
+        finding.evidence.begin(), finding.evidence.end(),
+        [](const auto& figure) { return figure.first == std::string_view("asleep_ms"); });
+    if ((timeout && (part == "locks.contended" || part == "children.slow" ||
+                     (part == "time.sleeping" && finding.code == "timeout.sleep"))) ||
+        (retries && part == "time.sleeping")) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void add_wall_findings(Report& report, const WallFigures& wall) {
@@ -111,10 +168,14 @@ void add_wall_findings(Report& report, const WallFigures& wall) {
        "waiting for child processes",
        "Do the work in the process, or keep the child between invocations."}};
   for (const Part& part : parts) {
+    if (is_told(report, part.code)) {
+      continue;
+    }
     if (is_large(part.ns, wall.total_ns, part.percent, part.least_ns)) {
       tell(report, part.code, part.severity,
-           fmt::format("{} of {} went into {}.", human_duration(part.ns),
-                       human_duration(wall.total_ns), part.what),
+           fmt::format("{} of {} went into {}{}.", human_duration(part.ns),
+                       human_duration(wall.total_ns), part.what,
+                       std::string_view(part.code) == "children.slow" ? who_was_slow(report) : ""),
            part.advice, {"ms", in_ms(part.ns)}, {"total_ms", in_ms(wall.total_ns)});
     }
   }
@@ -154,13 +215,14 @@ void TimeHistory::add_reconnects(Report& report) {
     const auto before = reconnecting_.find(host.host);
     const std::uint64_t times = (before != reconnecting_.end() ? before->second : 0) + 1;
     still[host.host] = times;
-    if (times >= kTimes && told < kMaxHostsTold) {
+    const std::uint64_t cost = host.connect_ns + host.lookup_ns + host.tls_ns;
+    const bool worth = cost >= kMs || cost * 20 >= report.duration_ns.value_or(0);
+    if (times >= kTimes && told < kMaxHostsTold && worth && cost != 0) {
       ++told;
       host.in_findings = true;
       tell(report, "network.reconnect", Severity::kWarning,
            fmt::format("A new connection to {} in each of the last {} invocations: {} here.",
-                       host.host, times,
-                       human_duration(host.connect_ns + host.lookup_ns + host.tls_ns)),
+                       host.host, times, human_duration(cost)),
            "Make the client outside of the handler and keep the connection alive.",
            {"connect_us", in_us(host.connect_ns)}, {"dns_us", in_us(host.lookup_ns)},
            {"tls_us", in_us(host.tls_ns)});
@@ -189,6 +251,23 @@ void TimeHistory::add_findings(Report& report) {
   if (grows(descriptors_, report.process.fd_use)) {
     add_leak(report, "fds.leak", "open descriptors", descriptors_.first, *report.process.fd_use,
              "Close files and connections.");
+  }
+  const auto children = [&report](bool ChildFigures::*state) {
+    return std::optional<std::uint64_t>(static_cast<std::uint64_t>(
+        std::count_if(report.children.begin(), report.children.end(),
+                      [state](const ChildFigures& child) { return child.*state; })));
+  };
+  const auto running = children(&ChildFigures::running);
+  if (grows(children_, running)) {
+    add_leak(report, "children.leak", "child processes running", children_.first, *running,
+             "End children, or keep one for all invocations.");
+  }
+  const auto forgotten = children(&ChildFigures::forgotten);
+  if (grows(forgotten_, forgotten)) {
+    add_leak(report, "children.not_waited_for", "ended child processes that nobody waited for",
+             forgotten_.first, *forgotten,
+             "Wait for each child (waitpid, or the library's close): until then it holds its entry "
+             "in the process table.");
   }
   if (grows(threads_, report.process.threads)) {
     add_leak(report, "threads.leak", "threads", threads_.first, *report.process.threads,

@@ -30,6 +30,8 @@ class TimeHistory {
   std::map<std::string, std::uint64_t> reconnecting_;  // host → invocations in a row
   Level descriptors_;
   Level threads_;
+  Level children_;   // that run
+  Level forgotten_;  // that have ended, and nobody waited for them
 };
 
 }  // namespace lamprey::report

@@ -9,6 +9,7 @@
 
 #include "report/delta/difference.h"
 #include "report/delta/time_account.h"
+#include "report/findings/children.h"
 #include "report/findings/findings.h"
 #include "report/procfs/process.h"
 #include "report/text/headline.h"
@@ -22,6 +23,7 @@ using recording::kInvocations;
 using recording::Totals;
 
 constexpr std::uint64_t kNsAMs = 1'000'000;
+constexpr std::uint32_t kTooLarge = 413;
 // Spent at most once in a hundred invocations, and only where much memory is not accounted for.
 constexpr std::uint64_t kMaxAddressSpaceNs = 3 * kNsAMs;
 
@@ -64,7 +66,8 @@ std::uint64_t latest_end(const Invocation& entry, std::uint64_t now_mono_ns) {
 Ledger::Ledger(recording::Reader reader)
     : reader_(std::move(reader)),
       process_(header().pid, header().process_start),
-      base_(std::make_unique<Totals>()) {}
+      base_(std::make_unique<Totals>()),
+      kills_(count_memory_kills(header().pid)) {}
 
 std::optional<std::uint64_t> Ledger::memory_limit_bytes() const {
   const std::uint64_t limit_mb = header().memory_limit_mb;
@@ -86,6 +89,9 @@ Report Ledger::begin(Type type) {
   report.pid = h.pid;
   const std::string_view executable = h.executable;
   report.program = executable.substr(executable.rfind('/') + 1);
+  if (const std::size_t folder = executable.rfind("/bin/"); folder != std::string_view::npos) {
+    report.runtime_library = std::string(executable.substr(0, folder)) + "/lib";
+  }
   if (h.role == recording::Role::kChild) {
     report.child_pid = h.pid;
     report.parent_pid = h.parent_pid;
@@ -284,6 +290,9 @@ std::size_t Ledger::report_ended(const Sink& sink) {
       add_sites(report, sites_.take(reader_, entry.sequence));
     }
     fill_wall(report, entry);
+    add_children(report, entry.started.ticks, entry.ended.ticks);
+    add_all_memory(report);
+    add_limits(report);
     time_history_.add_findings(report);
     mark_given(entry.sequence);
     leaks_.look(report);
@@ -308,6 +317,16 @@ void Ledger::fill_invocation(Report& report, const Invocation& entry) {
   report.started_real_ns = entry.started_real_ns;
   if (entry.responded.mono_ns != 0) {
     report.response_ns = span(entry.started, entry.responded);
+  }
+  report.error_type = reader_.error_type(entry.sequence);
+  if (entry.response_bytes != 0) {
+    report.response_bytes = entry.response_bytes;
+  }
+  if (entry.response_status != 0) {
+    report.response_status = entry.response_status;
+  }
+  if (report.error_type.empty() && entry.response_status == kTooLarge) {
+    report.error_type = "Function.ResponseSizeTooLarge";  // Lambda's own word
   }
 }
 
@@ -342,6 +361,13 @@ std::size_t Ledger::report_open(const EndCause& end, const Sink& sink) {
     add_blocked(report, handler, entry->started.mono_ns, until, end);
     add_stacks(report);
     fill_open_wall(report, *entry, handler, until, end);
+    add_children(report, entry->started.ticks, reader_.clock().ticks_at(until));
+    if (const ChildFigures* child = child_waited_for(report)) {
+      report.blocked.front().target = child_target(*child);
+      report.blocked.front().awaited = Awaited::kUnknown;
+    }
+    add_all_memory(report);
+    add_limits(report);
     mark_given(sequence);
     finish(report, sink);
     ++count;
@@ -372,6 +398,10 @@ void Ledger::report_process_end(Type type, const EndCause& end, const Sink& sink
   fill(report, Totals{}, *totals, header().boundary_sequence == 0 && header().started == 0);
   add_sites(report, SiteLedger::whole(reader_));
   report.process = since_start(process_.figures());
+  if (type == Type::kInit) {
+    report.error_type = reader_.error_type(0);
+  }
+  add_limits(report);
   add_direct_syscalls(report);
   finish(report, sink);
 }

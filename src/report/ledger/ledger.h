@@ -20,6 +20,7 @@
 #include "report/delta/sites.h"
 #include "report/findings/finding_dedup.h"
 #include "report/findings/leaks.h"
+#include "report/findings/memory_end.h"
 #include "report/findings/memory_watch.h"
 #include "report/findings/time_history.h"
 #include "report/model/report.h"
@@ -86,6 +87,8 @@ class Ledger {
   // A long invocation runs: what its threads have done so far, to compare with when it is killed.
   void note_threads();
 
+  // Looks at how much memory the process and its children hold together, if it has any.
+  void sample_children();
   // The process that wrote it.
   bool process_runs() { return process_.runs(); }
   // As Lambda set it; nothing when it is unknown or implausible.
@@ -116,6 +119,10 @@ class Ledger {
   void add_unnamed_functions(Report& report);
   void add_unseen_memory(Report& report, const recording::Totals& after);
   void add_errors(Report& report);
+  void add_limits(Report& report);
+  void add_all_memory(Report& report);
+  // Children that ran between two moments, in ticks.
+  void add_children(Report& report, std::uint64_t from, std::uint64_t until);
   void add_kernel(Report& report, const recording::Totals& before, const recording::Totals& after,
                   Peaks peaks);
   std::uint64_t add_worked(Report& report, std::uint64_t began, std::uint64_t until);
@@ -147,6 +154,8 @@ class Ledger {
   FindingDedup finding_dedup_;
   std::uint64_t early_ns_ = 0;  // CLOCK_MONOTONIC: when note_threads() was last called
   std::vector<recording::ThreadTime> early_threads_;
+  MemoryKills kills_;               // as last counted
+  std::uint64_t all_peak_rss_ = 0;  // of the process and its children, when they were looked at
   std::vector<std::uint64_t> errors_before_;         // counts of Header::call_errors when last read
   std::vector<std::string> direct_syscalls_;         // what coverage says about them
   std::map<std::int32_t, std::uint64_t> run_delay_;  // by thread, when last read; few

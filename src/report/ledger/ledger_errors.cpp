@@ -1,10 +1,34 @@
 // Ledger: how calls failed, by error number.
 #include <algorithm>
+#include <cerrno>
 #include <numeric>
 
 #include "report/ledger/ledger.h"
 
 namespace lamprey::report {
+
+namespace {
+
+bool starts_thread_or_process(recording::Call call) {
+  return call == recording::Call::k_pthread_create || call == recording::Call::k_fork ||
+         call == recording::Call::k_posix_spawn;
+}
+
+void count_limit(LimitFigures& limits, recording::Call call, std::int32_t error,
+                 std::uint64_t count) {
+  const bool named = call == recording::Call::k_sem_open || call == recording::Call::k_shm_open;
+  if (error == EMFILE || error == ENFILE) {
+    limits.descriptors += count;
+  } else if (error == EAGAIN && starts_thread_or_process(call)) {
+    limits.threads += count;
+  } else if (error == ENOSPC || error == EDQUOT) {
+    limits.space += count;
+  } else if (named && (error == ENOSYS || error == EACCES || error == EROFS)) {
+    limits.shared_memory += count;
+  }
+}
+
+}  // namespace
 
 // The recording has one table of them, not one for each boundary. What was added since it was last
 // read belongs to this span only if no other span ended in between and no thread made calls since
@@ -20,6 +44,10 @@ void Ledger::add_errors(Report& report) {
     const auto row = std::find_if(rows.begin(), rows.end(), [&entry](const CallFigures& figures) {
       return static_cast<std::uint32_t>(figures.call) == (entry.key >> 16U) - 1;
     });
+    if (entry.count > before && entry.key >> 16U != 0) {
+      count_limit(report.limits, static_cast<recording::Call>((entry.key >> 16U) - 1),
+                  static_cast<std::int16_t>(entry.key), entry.count - before);
+    }
     if (entry.count > before && row != rows.end()) {
       row->by_error.emplace_back(static_cast<std::int16_t>(entry.key), entry.count - before);
     }

@@ -152,6 +152,35 @@ struct Blocked {
 // What `call` of the record says.
 const char* call_name(const Blocked& blocked);
 
+// A child process that ran at some time in the span.
+struct ChildFigures {
+  std::int32_t pid = 0;                      // -1: not known
+  std::string program;                       // empty: a fork of the process
+  std::uint32_t arguments = 0;               // the program's name not counted
+  bool running = false;                      // at the end of the span
+  bool forgotten = false;                    // it has ended, and nobody has waited for it
+  bool earlier = false;                      // it was started before the span
+  bool signalled = false;                    // the process itself sent it a signal
+  std::optional<std::uint64_t> duration_ns;  // until its end was noticed, or the span's end
+  std::optional<std::int64_t> exit_code;
+  std::string signal;  // that ended it: "SIGKILL"
+  std::optional<std::uint64_t> cpu_ns;
+  std::optional<std::uint64_t> max_rss_bytes;
+};
+
+// What the environment refused in the span, and who holds what there is little of.
+struct LimitFigures {
+  std::uint64_t descriptors = 0;    // EMFILE, ENFILE
+  std::uint64_t threads = 0;        // EAGAIN of pthread_create, fork, posix_spawn
+  std::uint64_t space = 0;          // ENOSPC
+  std::uint64_t shared_memory = 0;  // sem_open and shm_open that the system cannot do
+  struct Held {
+    std::string what;  // "connections to db.internal", "files in /var/task", "pipes"
+    std::uint64_t count = 0;
+  };
+  std::vector<Held> held;  // descriptors, when they run out; most first
+};
+
 // Why and how a process, or what ran in it, ended.
 struct EndDescription {
   std::string reason;  // in words; empty: it did not end, or not abnormally
@@ -171,6 +200,7 @@ struct ProcessFigures {
   std::optional<std::uint64_t> rss_bytes;
   std::optional<std::uint64_t> peak_rss_bytes;
   std::optional<std::uint64_t> rss_anonymous_bytes;
+  std::optional<std::uint64_t> all_peak_rss_bytes;  // with child processes; absent: none seen
   std::optional<std::uint64_t> cpu_user_ns;
   std::optional<std::uint64_t> cpu_system_ns;
   std::optional<std::uint64_t> threads;
@@ -224,6 +254,7 @@ struct Report {
   std::int32_t pid = 0;  // of the recorded process; 0 unknown
   std::string request_id;
   std::string program;                    // base name of the process's executable
+  std::string runtime_library;            // directory of the library that came with it; or empty
   std::optional<std::int32_t> child_pid;  // of a child process that was followed
   std::optional<std::int32_t> parent_pid;
   std::string function_name;
@@ -234,6 +265,9 @@ struct Report {
   std::optional<std::uint64_t> started_real_ns;
   std::optional<std::uint64_t> duration_ns;
   std::optional<std::uint64_t> response_ns;
+  std::string error_type;  // the runtime's own word for the error that it reported
+  std::optional<std::uint64_t> response_bytes;
+  std::optional<std::uint32_t> response_status;  // what the Runtime API said of the answer
   std::optional<std::uint64_t> init_ns;
   std::optional<std::uint64_t> files_opened;      // during init
   std::optional<std::uint64_t> runtime_start_ns;  // of init: until the function's own code began
@@ -252,6 +286,9 @@ struct Report {
   // When a host last sent something, from the start of a span that did not end; who.
   std::optional<std::uint64_t> last_answer_ns;
   std::string last_answer_from;
+  std::vector<ChildFigures> children;  // in the order of their start
+  bool memory_kill = false;            // the kernel counted a kill for want of memory in this span
+  LimitFigures limits;
   EndDescription death;  // abnormal ends: why, as far as known
   std::optional<PlatformFigures> platform;
   Coverage coverage;

@@ -143,6 +143,45 @@ bool is_running(std::int32_t pid, std::uint64_t start) {
   return start != 0 && process_start(pid) == start;
 }
 
+ChildState child_state(std::int32_t pid, std::int32_t parent) {
+  if (pid <= 0) {
+    return ChildState::kGone;
+  }
+  const std::string text = read_kernel_text(fmt::format("/proc/{}/stat", pid));
+  const std::string_view fields = after_comm(text);
+  if (number(word(fields, 1)) != static_cast<std::uint64_t>(parent)) {
+    return ChildState::kGone;
+  }
+  const std::string_view state = word(fields, 0);
+  return state == "Z" || state == "X" ? ChildState::kEnded : ChildState::kRuns;
+}
+
+std::uint64_t resident_bytes_below(const std::vector<std::int32_t>& roots) {
+  constexpr std::size_t kMost = 64;
+  std::vector<std::int32_t> pids = roots;
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < pids.size() && i < kMost; ++i) {
+    const std::string statm = read_kernel_text(fmt::format("/proc/{}/statm", pids[i]));
+    const std::uint64_t resident = number(word(statm, 1)).value_or(0);
+    const std::uint64_t shared = i == 0 ? 0 : number(word(statm, 2)).value_or(0);
+    sum +=
+        (resident - std::min(resident, shared)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+    const std::string below =
+        read_kernel_text(fmt::format("/proc/{}/task/{}/children", pids[i], pids[i]));
+    for (std::size_t at = 0;; ++at) {
+      const auto child = number(word(below, at));
+      if (!child || *child > INT32_MAX || pids.size() >= kMost) {
+        break;
+      }
+      const auto pid = static_cast<std::int32_t>(*child);
+      if (std::find(pids.begin(), pids.end(), pid) == pids.end()) {
+        pids.push_back(pid);
+      }
+    }
+  }
+  return sum;
+}
+
 ProcessView::ProcessView(std::int32_t pid, std::uint64_t start)
     : pid_(pid),
       start_(start),

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "report/model/report.h"
 #include "report/procfs/procfs_file.h"
@@ -16,6 +17,15 @@ std::optional<std::uint64_t> process_start(std::int32_t pid);
 // Whether that very process runs, not another one with its pid. `start` 0 means unknown and gives
 // false.
 bool is_running(std::int32_t pid, std::uint64_t start);
+
+// How it stands with a child of `parent`. What /proc does not show is taken for gone.
+enum class ChildState : std::uint8_t { kRuns, kEnded, kGone };
+ChildState child_state(std::int32_t pid, std::int32_t parent);
+
+// Resident memory of these processes and of all below them; what /proc hides is missing. Of the
+// first one everything counts, of the others what they do not share with files and each other.
+// The children of threads other than the first are found only if `roots` has them.
+std::uint64_t resident_bytes_below(const std::vector<std::int32_t>& roots);
 
 // One process, looked at often. Its files stay open (see KernelFile). Not thread-safe.
 class ProcessView {

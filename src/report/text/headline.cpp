@@ -19,9 +19,18 @@ std::string with_reason(const char* what, const Report& report) {
                                      : fmt::format("{}: {}", what, report.death.reason);
 }
 
+// " with KeyError"; nothing where the runtime did not say.
+std::string with_error(const Report& report) {
+  constexpr std::size_t kMost = 80;  // of a headline
+  return report.error_type.empty() ? std::string() : " with " + report.error_type.substr(0, kMost);
+}
+
 std::string init_subject(const Report& report) {
   if (report.init_ns) {
     return fmt::format("Init took {}", human_duration(*report.init_ns));
+  }
+  if (!report.error_type.empty()) {
+    return "Init failed" + with_error(report);
   }
   if (report.death.reason.empty()) {
     return "Init was not recorded";
@@ -59,7 +68,7 @@ std::string subject(const Report& report) {
     case Status::kOk:
       return fmt::format("Took{}", took);
     case Status::kError:
-      return report.duration_ns ? fmt::format("Failed after{}", took)
+      return report.duration_ns ? fmt::format("Failed{} after{}", with_error(report), took)
                                 : std::string("Never finished");
     case Status::kTimeout: {
       const std::string why = why_out_of_time(report).text;

@@ -1,0 +1,5 @@
+"""A Lambda function whose init takes longer than any limit."""
+
+import time
+
+time.sleep(600)
