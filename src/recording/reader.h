@@ -106,6 +106,15 @@ struct ThreadTime {
   ThreadMoment moment{};
 };
 
+// A thread, as its slot shows it, and what is cheap to know of what it does.
+struct SlotLook {
+  std::int32_t tid = 0;
+  std::uint32_t generation = 0;
+  std::uint32_t born = 0;        // births.h
+  std::uint64_t worked = 0;      // ticks in finished calls on hosts, names, children and files
+  std::optional<OpenCall> call;  // without its target's text
+};
+
 // A file that is, or was, mapped into the process.
 struct LoadedModule {
   std::uint64_t start = 0;
@@ -220,7 +229,9 @@ class Reader {
   Connections connections();
   // Class times of an account's slot, up to `now`: for an invocation that never ended.
   std::optional<ThreadMoment> moment_of(const ThreadAccount& account, std::uint64_t now_mono_ns);
-  // The same for every thread that has a slot.
+  // Every thread that has a slot. Cheap enough for the end of each invocation.
+  std::vector<SlotLook> slots();
+  // Class times of every thread that has a slot.
   std::vector<ThreadTime> threads(std::uint64_t now_mono_ns);
 
   // The runtime's word for the error of an invocation (0: of init), one line of printable text;

@@ -2,6 +2,7 @@
 // on. What a descriptor is called in words is reader_targets.cpp's.
 #include <algorithm>
 
+#include "recording/births.h"
 #include "recording/reader.h"
 
 namespace lamprey::recording {
@@ -156,6 +157,45 @@ std::vector<ThreadTime> Reader::threads(std::uint64_t now_mono_ns) {
     }
     if (slot.state == SlotState::kInUse) {
       found.push_back({slot.tid, slot.generation, moment_in(slot, index, now, known, marks)});
+    }
+  }
+  return found;
+}
+
+std::vector<SlotLook> Reader::slots() {
+  constexpr std::uint32_t kSlotsARead = 8;  // 6 KB
+  std::vector<SlotLook> found;
+  std::vector<ThreadSlot> buffer(kSlotsARead);
+  const std::uint32_t used = slots_used();
+  for (std::uint32_t first = 1; first < used; first += kSlotsARead) {
+    const std::uint32_t count = std::min(kSlotsARead, used - first);
+    if (!read_at(header_->slots.offset + (std::uint64_t{first} * sizeof(ThreadSlot)), buffer.data(),
+                 count * sizeof(ThreadSlot))) {
+      break;
+    }
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const ThreadSlot& slot = buffer[i];
+      if (slot.state != SlotState::kInUse) {
+        continue;
+      }
+      SlotLook& look = found.emplace_back();
+      look.tid = slot.tid;
+      look.generation = slot.generation;
+      look.born = born_in(slot);
+      for (const CallClass kind :
+           {CallClass::kNetwork, CallClass::kDns, CallClass::kChild, CallClass::kFile}) {
+        look.worked += slot.class_ticks[static_cast<std::size_t>(kind)];
+      }
+      const InFlight& flight = slot.in_flight;
+      if (flight.call != 0 && flight.call <= kCallCount) {
+        look.call = OpenCall{slot.tid,
+                             static_cast<Call>(flight.call - 1),
+                             flight.started,
+                             flight.stack,
+                             {},
+                             flight.descriptor,
+                             first + i};
+      }
     }
   }
   return found;

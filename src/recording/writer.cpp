@@ -2,6 +2,7 @@
 // this one, each named after what it writes: writer_memory, writer_calls, writer_targets,
 // writer_accounts, writer_kernel, writer_idle, writer_boundary, writer_marks.
 #include "recording/writer.h"
+#include "recording/births.h"
 
 namespace lamprey::recording {
 
@@ -50,12 +51,13 @@ std::uint32_t Writer::slots_used() const {
 }
 
 ThreadSlot* Writer::claim_slot(std::int32_t tid) {
-  auto claim = [tid](ThreadSlot& slot) {
+  auto claim = [this, tid](ThreadSlot& slot) {
     if (!exchange_if(slot.state, SlotState::kFree, SlotState::kInUse)) {
       return false;
     }
     store(slot.tid, tid);
     shared_add(slot.generation, 1);
+    set_born(slot, load(header().started));
     for (std::uint32_t i = 0; i < kCallClasses; ++i) {  // times are one thread's
       store(slot.class_ticks[i], 0);
       store(slot.woke_class_ticks[i], 0);

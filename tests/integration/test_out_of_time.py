@@ -166,3 +166,19 @@ def test_a_ticking_loop_that_waits_for_an_answer_does_not_sleep(local_lambda, po
         )
 
     tried(lambda: well(local_lambda, "loop", {"port": ports["slow"]}), is_true)
+
+
+def test_work_that_goes_on_is_told_where_it_is_left_and_where_it_goes_on(local_lambda, ports):
+    def is_true(records):
+        first, *others = [codes(record) for record in records]
+        told = [found for found in others if "work.from_before" in found]
+        return "work.left" in first and len(told) == 1 and not any("work.left" in o for o in others)
+
+    records = tried(lambda: well(local_lambda, "leaves_work", ports, invocations=4), is_true)
+    assert f"waiting for localhost:{ports['port']}" in finding(records[0], "work.left")["text"]
+
+
+@pytest.mark.parametrize("way", ["pool_stays", "fan_out", "loop"])
+def test_threads_that_rest_leave_no_work(local_lambda, ports, way):
+    for record in well(local_lambda, way, ports, invocations=4):
+        assert not {"work.left", "work.from_before"} & set(codes(record)), record["findings"]

@@ -9,6 +9,7 @@
 #include "report/findings/findings.h"
 #include "report/ledger/culprit.h"
 #include "report/ledger/ledger.h"
+#include "report/ledger/work_left.h"
 #include "report/text/headline.h"
 #include "tests/unit/recording_builder.h"
 
@@ -248,10 +249,25 @@ TEST(CulpritTest, AHandlerThatHasItsOwnReasonIsIt) {
 TEST(CulpritTest, AWorkerThatComputes) {
   Blocked busy = worker(2, Call::k_open, 2500 * kMs);
   busy.on_cpu = true;
+  busy.worked_ns = busy.for_ns;
   const Blocked waits = handler(Call::k_pthread_join, 2900 * kMs);
   EXPECT_THAT(order({waits, busy}, 2800 * kMs), ElementsAre(2, 1));
-  busy.for_ns = 30 * kMs;  // it only happened to run when it was looked at
+  busy.worked_ns = busy.for_ns = 30 * kMs;  // it only happened to run when it was looked at
   EXPECT_THAT(order({waits, busy}, 2800 * kMs), ElementsAre(1, 2));
+}
+
+TEST(CulpritTest, WhoHasLittleCpuStillComputes) {  // 128 MB are a fourteenth of a CPU
+  Blocked busy = worker(2, Call::k_open, 200 * kMs);
+  busy.on_cpu = true;
+  busy.worked_ns = 2700 * kMs;
+  EXPECT_THAT(order({handler(Call::k_pthread_join, 2900 * kMs), busy}, 2800 * kMs),
+              ElementsAre(2, 1));
+  Report report = timed_out();
+  report.wall->cpu_ns = 200 * kMs;
+  report.wall->other_ns = 2790 * kMs;
+  busy.handler = busy.main = true;
+  report.blocked = {busy};
+  EXPECT_THAT(ends(report), ElementsAre("timeout.cpu"));
 }
 
 TEST(CulpritTest, AWorkerWithManyShortCalls) {
@@ -288,6 +304,72 @@ TEST(CulpritTest, OfSeveralItIsLessSure) {
   put_culprit_first(blocked, kSpan, 0);
   EXPECT_EQ(blocked[0].tid, 3);
   EXPECT_EQ(blocked[0].sure_percent, 60);
+}
+
+// -- work that goes on after the answer -----------------------------------------------------------
+
+class WorkLeftTest : public ::testing::Test {
+ protected:
+  static recording::SlotLook thread(std::int32_t tid, std::uint32_t born) {
+    recording::SlotLook look;
+    look.tid = tid;
+    look.generation = 1;
+    look.born = born;
+    return look;
+  }
+  static recording::SlotLook waiting(std::int32_t tid, std::uint32_t born, Call call) {
+    recording::SlotLook look = thread(tid, born);
+    look.call = recording::OpenCall{};
+    look.call->call = call;
+    return look;
+  }
+  std::vector<std::string> look(const std::vector<recording::SlotLook>& threads) {
+    recording::Invocation entry{};
+    entry.sequence = ++sequence_;
+    entry.tid = 1;
+    Report report;
+    left_.look(report, entry, threads, asks_);
+    std::vector<std::string> texts;
+    for (const Finding& finding : report.findings) {
+      EXPECT_FALSE(finding.evidence.empty() || finding.advice.empty());
+      texts.push_back(std::string(finding.code) + ": " + finding.text);
+    }
+    return texts;
+  }
+  WorkLeft left_;
+  std::uint64_t sequence_ = 0;
+  WorkLeft::Asks asks_{[](std::int32_t tid) { return tid == 9; },
+                       [](const recording::OpenCall& call) {
+                         return call.call == Call::k_recv ? std::string("localhost:18120")
+                                                          : std::string();
+                       },
+                       [](std::uint64_t ticks) { return ticks; }};
+};
+
+TEST_F(WorkLeftTest, IsToldWhereItIsLeftAndWhereItGoesOn) {
+  EXPECT_THAT(look({waiting(1, 0, Call::k_recv), waiting(5, 1, Call::k_recv)}),
+              ElementsAre("work.left: A thread that this invocation started went on after it: "
+                          "thread 5 was waiting for localhost:18120."));
+  recording::SlotLook now = waiting(5, 1, Call::k_recv);
+  now.worked = 20 * kMs;
+  EXPECT_THAT(look({now}),
+              ElementsAre("work.from_before: Thread 5, which invocation 1 left working, went on in "
+                          "this one: 20.0 ms in calls, waiting for localhost:18120 at its end."));
+  EXPECT_THAT(look({now}), IsEmpty());  // once
+}
+
+TEST_F(WorkLeftTest, WhoComputesWorks) {
+  EXPECT_THAT(look({thread(9, 1)}), ElementsAre(HasSubstr("thread 9 was computing")));
+  EXPECT_THAT(look({}), IsEmpty());  // it has ended
+}
+
+TEST_F(WorkLeftTest, NeighboursThatRest) {
+  EXPECT_THAT(look({waiting(5, 1, Call::k_sem_wait), waiting(6, 1, Call::k_pthread_cond_wait),
+                    waiting(7, 1, Call::k_epoll_wait), waiting(8, 1, Call::k_clock_nanosleep),
+                    waiting(10, 1, Call::k_read), thread(11, 1)}),
+              IsEmpty());
+  EXPECT_THAT(look({waiting(5, 0, Call::k_recv)}), IsEmpty());  // init's, or another's
+  EXPECT_THAT(look({waiting(5, 1, Call::k_recv)}), IsEmpty());
 }
 
 // -- from a recording -----------------------------------------------------------------------------

@@ -58,11 +58,11 @@ bool began_before(const Blocked& blocked, std::uint64_t span_ns) {
 // What this thread is in, or has mostly done, may be what the handler waits for.
 bool may_be_waited_for(const Blocked& blocked, const Blocked& handler, std::uint64_t span_ns,
                        std::uint64_t window_ns) {
-  if (blocked.on_cpu) {
-    return window_ns != 0 && blocked.for_ns.value_or(0) >= window_ns / 2;
-  }
   if (window_ns != 0 && blocked.worked_ns.value_or(0) >= window_ns / 2) {
     return true;
+  }
+  if (blocked.on_cpu) {
+    return false;  // it only happened to run when it was looked at
   }
   const CallClass kind = class_of(blocked);
   const bool works =

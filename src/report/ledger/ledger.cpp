@@ -294,6 +294,9 @@ std::size_t Ledger::report_ended(const Sink& sink) {
     add_all_memory(report);
     add_limits(report);
     time_history_.add_findings(report);
+    if (ended.size() == 1) {
+      add_work_left(report, entry);
+    }
     mark_given(entry.sequence);
     leaks_.look(report);
     memory_watch_.look(report, [this] {

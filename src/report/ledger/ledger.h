@@ -23,6 +23,7 @@
 #include "report/findings/memory_end.h"
 #include "report/findings/memory_watch.h"
 #include "report/findings/time_history.h"
+#include "report/ledger/work_left.h"
 #include "report/model/report.h"
 #include "report/procfs/closeup.h"
 #include "report/procfs/process.h"
@@ -131,6 +132,7 @@ class Ledger {
                    const EndCause& end);
   std::string watched_text(const recording::OpenCall& call, const recording::Connections& known,
                            const Closeup& closeup);
+  void add_work_left(Report& report, const recording::Invocation& entry);
   std::int32_t handler_now(const recording::Invocation& entry, const EndCause& end);
   void finish(Report& report, const Sink& sink);
   bool reported(std::uint64_t sequence) const;
@@ -152,6 +154,7 @@ class Ledger {
   SiteLedger sites_;
   TimeHistory time_history_;
   FindingDedup finding_dedup_;
+  WorkLeft work_left_;
   std::uint64_t early_ns_ = 0;  // CLOCK_MONOTONIC: when note_threads() was last called
   std::vector<recording::ThreadTime> early_threads_;
   MemoryKills kills_;               // as last counted

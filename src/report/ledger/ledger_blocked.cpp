@@ -174,7 +174,7 @@ std::uint64_t Ledger::add_worked(Report& report, std::uint64_t began, std::uint6
   }
   for (const recording::ThreadTime& now : reader_.threads(until)) {
     for (Blocked& blocked : report.blocked) {
-      if (blocked.tid == now.tid) {
+      if (blocked.tid == now.tid && !blocked.on_cpu) {
         blocked.worked_ns = reader_.clock().duration_ns(worked_ticks(now, early_threads_));
       }
     }
@@ -194,6 +194,7 @@ void Ledger::add_blocked(Report& report, std::int32_t handler, std::uint64_t beg
       blocked.on_cpu = true;
       if (end.closeup.window_ns != 0) {
         blocked.for_ns = busy.cpu_ns;
+        blocked.worked_ns = busy.wanted_ns;
       }
       report.blocked.push_back(std::move(blocked));
     }

@@ -88,8 +88,10 @@ std::int32_t Ledger::handler_now(const Invocation& entry, const EndCause& end) {
     return rests(first) ? received.tid : first.tid;
   }
   const auto used = [&end](const recording::ThreadAccount& account) {
-    const auto cpu_ns = cpu_of(end.closeup, account.tid);
-    return cpu_ns && *cpu_ns > account.started.cpu_ns ? *cpu_ns - account.started.cpu_ns : 0;
+    const ThreadLook* look = look_at(end.closeup, account.tid);
+    return look != nullptr && look->cpu_ns > account.started.cpu_ns
+               ? look->cpu_ns - account.started.cpu_ns
+               : 0;
   };
   return used(received) > used(first) ? received.tid : first.tid;
 }
@@ -105,11 +107,38 @@ void Ledger::fill_open_wall(Report& report, const Invocation& entry, std::int32_
   if (!moment) {
     return;
   }
-  moment->cpu_ns = cpu_of(end.closeup, account.tid).value_or(0);
-  report.wall = wall_of(account, *moment, *report.duration_ns, std::nullopt, reader_.clock());
+  std::optional<std::uint64_t> runnable;
+  if (const ThreadLook* look = look_at(end.closeup, account.tid)) {
+    moment->cpu_ns = look->cpu_ns;
+    const auto before = run_delay_.find(account.tid);  // at the end before
+    if (before != run_delay_.end() && look->run_delay_ns >= before->second) {
+      runnable = look->run_delay_ns - before->second;
+    }
+  }
+  report.wall = wall_of(account, *moment, *report.duration_ns, runnable, reader_.clock());
   if (report.wall) {
     charge_to_culprit(*report.wall, report.blocked);
   }
+}
+
+// Where several run at a time, nobody knows whose a thread is.
+void Ledger::add_work_left(Report& report, const Invocation& entry) {
+  if (recording::is_concurrent(header())) {
+    return;
+  }
+  WorkLeft::Asks asks;
+  asks.is_running = [this](std::int32_t tid) {
+    const auto look = look_at_thread(header().pid, tid);
+    return look && look->running;
+  };
+  asks.awaited = [this](const recording::OpenCall& call) {
+    const recording::Connections known = reader_.connections();
+    const recording::Connection* host = recording::awaited_by(call, known);
+    const bool owes = host != nullptr && host->unanswered() && host->descriptor == call.descriptor;
+    return owes ? host->label : std::string();
+  };
+  asks.to_ns = [this](std::uint64_t ticks) { return reader_.clock().duration_ns(ticks); };
+  work_left_.look(report, entry, reader_.slots(), asks);
 }
 
 }  // namespace lamprey::report

@@ -142,7 +142,7 @@ struct Blocked {
   std::uint8_t sure_percent = 0;        // of that first thread: how sure it is that it is the one
   Awaited awaited = Awaited::kUnknown;
   std::optional<std::uint64_t> unanswered_ns;  // since the target was asked, in this span
-  std::optional<std::uint64_t> worked_ns;      // in calls on hosts, names, children, files, lately
+  std::optional<std::uint64_t> worked_ns;      // in calls on others, or running or ready to, lately
   std::int32_t holder = 0;                     // thread that holds the mutex; 0: unknown
   std::uint32_t stack_id = 0;                  // of the recording; 0: none
   Stack stack;                                 // where the call was entered

@@ -64,30 +64,6 @@ Number number(std::string_view text, int base = 10) {
   return value;
 }
 
-std::optional<ThreadLook> look_at_thread(std::int32_t pid, std::int32_t tid) {
-  const std::string text = read_kernel_text(fmt::format("/proc/{}/task/{}/stat", pid, tid));
-  const std::size_t end = text.rfind(')');  // the name in brackets may hold anything
-  if (end == std::string::npos) {
-    return std::nullopt;
-  }
-  const auto words = words_of(std::string_view(text).substr(end + 1));
-  if (words.size() < 13) {
-    return std::nullopt;
-  }
-  ThreadLook look;
-  look.tid = tid;
-  look.running = words[0] == "R";
-  // To the nanosecond where the kernel keeps it, else to a tick.
-  const std::string exact = read_kernel_text(fmt::format("/proc/{}/task/{}/schedstat", pid, tid));
-  look.cpu_ns = number<std::uint64_t>(exact);
-  if (look.cpu_ns != 0) {
-    return look;
-  }
-  look.cpu_ns = (number<std::uint64_t>(words[11]) + number<std::uint64_t>(words[12])) *
-                static_cast<std::uint64_t>(1'000'000'000 / sysconf(_SC_CLK_TCK));
-  return look;
-}
-
 // "0100007F:1F90" of /proc/net/tcp, or 32 digits for IPv6: addresses are printed as words in the
 // machine's byte order, ports as numbers.
 std::string address_of(std::string_view text) {
@@ -139,6 +115,31 @@ std::map<std::uint64_t, SocketLook> connections(std::int32_t pid, const std::str
 
 }  // namespace
 
+std::optional<ThreadLook> look_at_thread(std::int32_t pid, std::int32_t tid) {
+  const std::string text = read_kernel_text(fmt::format("/proc/{}/task/{}/stat", pid, tid));
+  const std::size_t end = text.rfind(')');  // the name in brackets may hold anything
+  if (end == std::string::npos) {
+    return std::nullopt;
+  }
+  const auto words = words_of(std::string_view(text).substr(end + 1));
+  if (words.size() < 13) {
+    return std::nullopt;
+  }
+  ThreadLook look;
+  look.tid = tid;
+  look.running = words[0] == "R";
+  // To the nanosecond where the kernel keeps it, else to a tick.
+  const std::string exact = read_kernel_text(fmt::format("/proc/{}/task/{}/schedstat", pid, tid));
+  if (const auto figures = words_of(exact); figures.size() >= 2) {
+    look.cpu_ns = number<std::uint64_t>(figures[0]);
+    look.run_delay_ns = number<std::uint64_t>(figures[1]);
+    return look;
+  }
+  look.cpu_ns = (number<std::uint64_t>(words[11]) + number<std::uint64_t>(words[12])) *
+                static_cast<std::uint64_t>(1'000'000'000 / sysconf(_SC_CLK_TCK));
+  return look;
+}
+
 std::vector<ThreadLook> look_at_threads(std::int32_t pid) {
   std::vector<ThreadLook> looks;
   for_each_number(fmt::format("/proc/{}/task", pid), kMaxThreads, [&](std::int32_t tid) {
@@ -176,13 +177,13 @@ std::vector<SocketLook> look_at_sockets(std::int32_t pid, const std::string& exc
   return found;
 }
 
-std::optional<std::uint64_t> cpu_of(const Closeup& closeup, std::int32_t tid) {
+const ThreadLook* look_at(const Closeup& closeup, std::int32_t tid) {
   for (const ThreadLook& look : closeup.threads) {
     if (look.tid == tid) {
-      return look.cpu_ns;
+      return &look;
     }
   }
-  return std::nullopt;
+  return nullptr;
 }
 
 std::vector<Closeup::Busy> busy_between(const std::vector<ThreadLook>& first,
@@ -192,10 +193,15 @@ std::vector<Closeup::Busy> busy_between(const std::vector<ThreadLook>& first,
   for (const ThreadLook& now : second) {
     const auto before = std::find_if(
         first.begin(), first.end(), [&now](const ThreadLook& look) { return look.tid == now.tid; });
-    const std::uint64_t start = before != first.end() ? before->cpu_ns : 0;
-    const std::uint64_t used = std::min(window_ns, now.cpu_ns - std::min(now.cpu_ns, start));
-    if (now.running || (window_ns != 0 && used * 2 >= window_ns)) {
-      busy.push_back({now.tid, used});
+    const ThreadLook start = before != first.end() ? *before : ThreadLook{};
+    const auto grown = [window_ns](std::uint64_t now_ns, std::uint64_t then_ns) {
+      return std::min(window_ns, now_ns - std::min(now_ns, then_ns));
+    };
+    const std::uint64_t used = grown(now.cpu_ns, start.cpu_ns);
+    const std::uint64_t wanted =
+        std::min(window_ns, used + grown(now.run_delay_ns, start.run_delay_ns));
+    if (now.running || (window_ns != 0 && wanted * 2 >= window_ns)) {
+      busy.push_back({now.tid, used, wanted});
     }
   }
   put_in_order(busy,

@@ -16,8 +16,10 @@ struct ThreadLook {
   std::int32_t tid = 0;
   bool running = false;  // on a CPU, or waiting for one
   std::uint64_t cpu_ns = 0;
+  std::uint64_t run_delay_ns = 0;  // ready to run, without a CPU; 0 where the kernel does not say
 };
 
+std::optional<ThreadLook> look_at_thread(std::int32_t pid, std::int32_t tid);
 // Every thread of the process, at most kMaxThreads; empty when it cannot be seen.
 inline constexpr std::size_t kMaxThreads = 512;
 std::vector<ThreadLook> look_at_threads(std::int32_t pid);
@@ -40,17 +42,19 @@ struct Closeup {
   std::uint64_t window_ns = 0;  // between the two; 0: there was only one
   struct Busy {
     std::int32_t tid = 0;
-    std::uint64_t cpu_ns = 0;  // within the window
+    std::uint64_t cpu_ns = 0;     // within the window
+    std::uint64_t wanted_ns = 0;  // the same, and what it waited for a CPU
   };
   std::vector<Busy> busy;           // threads that were computing, busiest first
   std::vector<ThreadLook> threads;  // all of them, at the second look
   std::vector<SocketLook> sockets;
 };
 
-// CPU time of the thread until the second look; nothing where it was not seen.
-std::optional<std::uint64_t> cpu_of(const Closeup& closeup, std::int32_t tid);
+// The thread at the second look; null where it was not seen.
+const ThreadLook* look_at(const Closeup& closeup, std::int32_t tid);
 
-// Pure. A thread counts as busy when it was running at the second look, or for half of the window.
+// Pure. A thread counts as busy when it was running at the second look, or wanted to for half of
+// the window.
 std::vector<Closeup::Busy> busy_between(const std::vector<ThreadLook>& first,
                                         const std::vector<ThreadLook>& second,
                                         std::uint64_t window_ns);

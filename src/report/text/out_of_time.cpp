@@ -40,7 +40,12 @@ bool took_the_time(const Report& report, const Blocked& front, std::uint64_t who
   if (!front.for_ns) {
     return true;  // nobody saw the end: nothing better is known
   }
-  const std::uint64_t took = time_of(front);
+  if (front.on_cpu && front.handler && report.wall) {
+    const WallFigures& wall = *report.wall;  // in no call it computed, or waited for a CPU
+    return wall.cpu_ns.value_or(0) + wall.runnable_ns.value_or(0) + wall.other_ns >= whole / 2;
+  }
+  const std::uint64_t took =
+      std::max(time_of(front), front.on_cpu ? front.worked_ns.value_or(0) : 0);
   if (took >= whole / 2) {
     return true;
   }
@@ -120,13 +125,14 @@ TimeAccount largest_part(const Report& report) {
     std::uint64_t ns;
     const char* what;
   };
-  const Part parts[] = {{OutOfTime::kCalls, wall.network_ns, ""},
-                        {OutOfTime::kDns, wall.dns_ns, "looking up names"},
-                        {OutOfTime::kFiles, wall.file_ns, "calls on files"},
-                        {OutOfTime::kLocks, wall.lock_ns, "waiting for other threads"},
-                        {OutOfTime::kSleep, wall.sleep_ns, "sleep"},
-                        {OutOfTime::kChildren, wall.child_ns, "waiting for child processes"},
-                        {OutOfTime::kCpu, wall.cpu_ns.value_or(0), "computing"}};
+  const Part parts[] = {
+      {OutOfTime::kCalls, wall.network_ns, ""},
+      {OutOfTime::kDns, wall.dns_ns, "looking up names"},
+      {OutOfTime::kFiles, wall.file_ns, "calls on files"},
+      {OutOfTime::kLocks, wall.lock_ns, "waiting for other threads"},
+      {OutOfTime::kSleep, wall.sleep_ns, "sleep"},
+      {OutOfTime::kChildren, wall.child_ns, "waiting for child processes"},
+      {OutOfTime::kCpu, wall.cpu_ns.value_or(0) + wall.runnable_ns.value_or(0), "computing"}};
   const Part* most = std::max_element(std::begin(parts), std::end(parts),
                                       [](const Part& a, const Part& b) { return a.ns < b.ns; });
   if (most->ns < wall.total_ns / 2 || most->ns == 0) {
