@@ -29,7 +29,7 @@ if(unit_sources AND NOT CMAKE_BUILD_TYPE STREQUAL "Release")
        preload/io/*.cpp preload/lambda/*.cpp)
   list(APPEND preload_parts preload/exact/exact_sites.cpp preload/exact/instruction.cpp preload/memory/live_set.cpp)
   file(GLOB frame_parts CONFIGURE_DEPENDS preload/stack/reading/*.cpp preload/stack/python/*.cpp
-       preload/stack/v8/*.cpp)
+       preload/stack/v8/*.cpp preload/stack/hotspot/*.cpp)
   list(APPEND preload_parts ${frame_parts})
   add_executable(unit_tests ${unit_sources} ${preload_parts})
   target_include_directories(unit_tests PRIVATE . src)

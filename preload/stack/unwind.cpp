@@ -17,6 +17,11 @@ using recording::store;
 constexpr std::uintptr_t kLargestStack = std::uintptr_t{1} << 30;
 constexpr std::uintptr_t kLargestGuess = std::uintptr_t{1} << 20;  // a frame without tables
 constexpr std::uintptr_t kLowestCode = 4096;
+
+// In a stack, a word with the highest bit is no address (recording/functions.h).
+constexpr bool is_code(std::uintptr_t pc) {
+  return static_cast<std::intptr_t>(pc) >= static_cast<std::intptr_t>(kLowestCode);
+}
 constexpr int kMaxSteps = NativeFrames::kMost + 16;  // this library's own frames are not kept
 
 std::uintptr_t g_main_stack_end = 0;
@@ -209,7 +214,7 @@ behind_entry(std::uintptr_t cfa, std::uintptr_t lowest, std::uintptr_t end, Reli
   r.sp = cfa;
 #endif
   r.interrupted = false;
-  return r.pc >= kLowestCode;
+  return is_code(r.pc);
 }
 
 // Both platforms' calling conventions keep the frame pointer and the return address side by side,
@@ -293,7 +298,7 @@ bool take_rules(Registers& r, const Rules& rules) {
     r.end = end_of_stack(cfa);
   }
   r = {plain_address(pc), cfa, fp, 0, r.end, 0, 0, rules.signal_frame, r.guessed, false};
-  return r.pc >= kLowestCode;
+  return is_code(r.pc);
 }
 
 // A frame of Java's code: the JVM tells how it steps, and that rests on more than words of the
@@ -310,7 +315,7 @@ bool take_rules(Registers& r, const Rules& rules) {
   r.fp_from = 0;
   r.lr = 0;
   r.by_guess = true;  // without tables
-  return r.pc >= kLowestCode;
+  return is_code(r.pc);
 }
 
 // By the tables, for an address that is not known yet.
@@ -323,7 +328,7 @@ bool __attribute__((noinline)) step_anew(Registers& r, Relied& relied) {
   const std::uintptr_t call = r.interrupted ? r.pc : r.pc - 1;
   if (take_signal_return(r)) {
     r.end = end_of_stack(r.sp);
-    return r.pc >= kLowestCode;
+    return is_code(r.pc);
   }
   Tables tables;
   const modules::Answer answer = modules::find_tables(call, tables);

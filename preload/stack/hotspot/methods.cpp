@@ -59,19 +59,21 @@ std::uint64_t identity_of(std::uintptr_t method, const Method& parts, std::uint6
   return hash != 0 ? hash : 1;
 }
 
-std::uint32_t add(const Fields& fields, const Method& parts, std::uint64_t identity) {
+// False: its names cannot be read. `number`: 0 when there is no room for it.
+bool add(const Fields& fields, const Method& parts, std::uint64_t identity, std::uint32_t& number) {
   functions::Text class_name = {};
   functions::Text name = {};
   if (!read_symbol(fields, parts.class_name, class_name) ||
       !read_symbol(fields, parts.name, name)) {
-    return 0;
+    return false;
   }
   MethodName made;
   make_name(class_name, name, made);
-  return functions::add(
-      identity, recording::Language::kJava,
-      {made.bytes + made.begin, static_cast<std::uint32_t>(sizeof(made.bytes)) - made.begin},
-      file_of(fields, parts), line_of(fields, parts.constants, 0));
+  const functions::Text text = {made.bytes + made.begin,
+                                static_cast<std::uint32_t>(sizeof(made.bytes)) - made.begin};
+  number = functions::add(identity, recording::Language::kJava, text, file_of(fields, parts),
+                          line_of(fields, parts.constants, 0));
+  return true;
 }
 
 bool is_hexadecimal(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
@@ -205,8 +207,8 @@ std::uint64_t word_of(const Fields& fields, const Scope& scope) {
   }
   const std::uint64_t identity = identity_of(scope.method, parts, end_of_name);
   std::uint32_t number = functions::find(identity);
-  if (number == 0) {
-    number = add(fields, parts, identity);
+  if (number == 0 && !add(fields, parts, identity, number)) {
+    return 0;
   }
   if (number == 0) {
     return recording::function_frame(0, 0);

@@ -25,6 +25,29 @@ bool by_frame_pointer(Position& p, std::uintptr_t end) {
   return true;
 }
 
+#if defined(__x86_64__)
+// The stub that asks whether a compiled method may be entered pushes a word before it makes its
+// frame, and stores there how to leave the method, if need be (generate_method_entry_barrier in
+// stubGenerator_x86_64.cpp): -1, then, stands where the return address is else.
+bool from_stub(Position& p, std::uintptr_t end) {
+  constexpr std::uintptr_t kCookie = ~std::uintptr_t{0};
+  Position up = p;
+  if (!by_frame_pointer(up, end)) {
+    return false;
+  }
+  if (up.pc == kCookie) {
+    if (!above(up.sp + kWord, up.sp, end) || !read_word(p, up.sp, up.pc)) {
+      return false;
+    }
+    up.sp += kWord;
+  }
+  p = up;
+  return true;
+}
+#else
+bool from_stub(Position& p, std::uintptr_t end) { return by_frame_pointer(p, end); }
+#endif
+
 bool from_interpreter(Position& p, std::uintptr_t end) {
   Position up = {0, 0, 0, p.readable};
   if (!in_reach(p.fp, p.sp, end) || !read_word(p, p.fp - kWord, up.sp) ||
@@ -104,7 +127,7 @@ bool step_up(Kind kind, std::int32_t words, std::uintptr_t end, Position& positi
     case Kind::kInterpreter:
       return from_interpreter(position, end);
     case Kind::kStubs:
-      return words > 0 ? step_by_size(words, end, position) : by_frame_pointer(position, end);
+      return words > 0 ? step_by_size(words, end, position) : from_stub(position, end);
     case Kind::kAdapter:
       return words > 0 ? step_by_size(words, end, position) : from_adapter(position, end);
     case Kind::kOther:

@@ -2,6 +2,7 @@
 #include "preload/stack/hotspot/vm_structs.h"
 
 #include "preload/base/text.h"
+#include "preload/stack/hotspot/bytes.h"
 #include "preload/stack/reading/memory_reads.h"
 
 namespace lamprey::preload::stack::hotspot {
@@ -90,21 +91,18 @@ constexpr std::uint64_t kLargestStride = 512;
 constexpr std::uint64_t kLargestOffset = std::uint64_t{1} << 20;
 
 bool is(std::uintptr_t text, const char* wanted) {
-  const std::size_t bytes = length_of(wanted) + 1;
-  return can_read(text, bytes) &&
-         __builtin_memcmp(reinterpret_cast<const char*>(text), wanted, bytes) == 0;
+  CheckedBytes bytes(text);
+  std::uint8_t byte = 0;
+  for (; bytes.next(byte); ++wanted) {
+    if (byte != static_cast<std::uint8_t>(*wanted)) {
+      return false;
+    }
+    if (byte == 0) {
+      return true;
+    }
+  }
+  return false;
 }
-
-// How a table says where the columns of a row are.
-struct Columns {
-  std::uintptr_t rows = 0;
-  std::uint64_t stride = 0;
-  std::uint64_t type = 0;
-  std::uint64_t name = 0;
-  std::uint64_t is_static = 0;
-  std::uint64_t offset = 0;  // or the size
-  std::uint64_t address = 0;
-};
 
 TablesAre datum(const DynamicSymbols& symbols, const char* name, std::uint64_t& value) {
   const std::uintptr_t at = symbols.find(name);
@@ -206,10 +204,15 @@ bool read_rows(const Columns& columns, const Wanted (&wanted)[N], Fields& fields
 
 }  // namespace
 
-TablesAre read_tables(const DynamicSymbols& symbols, Fields& fields) {
+bool read_rows_of(const Columns& structs, const Columns& types, Fields& fields) {
   for (std::uint64_t& at : fields.at) {
     at = Fields::kNone;
   }
+  return read_rows(structs, kWanted, fields, take_struct) &&
+         read_rows(types, kSizes, fields, take_size);
+}
+
+TablesAre read_tables(const DynamicSymbols& symbols, Fields& fields) {
   Columns structs;
   Columns types;
   TablesAre are =
@@ -228,10 +231,7 @@ TablesAre read_tables(const DynamicSymbols& symbols, Fields& fields) {
       column(symbols, "gHotSpotVMStructEntryAddressOffset", structs, structs.address) &&
       column(symbols, "gHotSpotVMTypeEntryTypeNameOffset", types, types.type) &&
       column(symbols, "gHotSpotVMTypeEntrySizeOffset", types, types.offset);
-  return known && read_rows(structs, kWanted, fields, take_struct) &&
-                 read_rows(types, kSizes, fields, take_size)
-             ? TablesAre::kRead
-             : TablesAre::kMissing;
+  return known && read_rows_of(structs, types, fields) ? TablesAre::kRead : TablesAre::kMissing;
 }
 
 bool complete(const Fields& fields) {

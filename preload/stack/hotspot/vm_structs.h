@@ -75,6 +75,20 @@ struct Fields {
   std::uint32_t excluded() const { return version >= 20 ? 1 : 0; }
 };
 
+// A table in memory, and where the columns of its rows are. The last row has no type.
+struct Columns {
+  std::uintptr_t rows = 0;
+  std::uint64_t stride = 0;
+  std::uint64_t type = 0;
+  std::uint64_t name = 0;
+  std::uint64_t is_static = 0;
+  std::uint64_t offset = 0;  // or the size
+  std::uint64_t address = 0;
+};
+
+// What both tables say; false: they make no sense.
+bool read_rows_of(const Columns& structs, const Columns& types, Fields& fields);
+
 enum class TablesAre : std::uint8_t {
   kRead,
   kNotReady,  // a constructor of libjvm's fills them
