@@ -149,8 +149,8 @@ bool recall(std::uint32_t number, std::uint64_t key, Inlined& inlined) {
   for (std::uint32_t i = 0; i < inlined.count; ++i) {
     std::uint32_t function = 0;
     std::uint32_t line = 0;
-    if (!functions::known_line(number, key + (2 * i) + 1, function) ||
-        !functions::known_line(number, key + (2 * i) + 2, line)) {
+    if (!functions::known_line(number, key + (std::uint64_t{2} * i) + 1, function) ||
+        !functions::known_line(number, key + (std::uint64_t{2} * i) + 2, line)) {
       return false;
     }
     inlined.words[i] = recording::function_frame(function, line);
@@ -161,8 +161,10 @@ bool recall(std::uint32_t number, std::uint64_t key, Inlined& inlined) {
 void remember(std::uint32_t number, std::uint64_t key, const Inlined& inlined) {
   functions::remember_line(number, key, inlined.count);
   for (std::uint32_t i = 0; i < inlined.count; ++i) {
-    functions::remember_line(number, key + (2 * i) + 1, recording::function_of(inlined.words[i]));
-    functions::remember_line(number, key + (2 * i) + 2, recording::line_of(inlined.words[i]));
+    functions::remember_line(number, key + (std::uint64_t{2} * i) + 1,
+                             recording::function_of(inlined.words[i]));
+    functions::remember_line(number, key + (std::uint64_t{2} * i) + 2,
+                             recording::line_of(inlined.words[i]));
   }
 }
 

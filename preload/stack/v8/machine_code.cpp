@@ -11,10 +11,11 @@ namespace {
 using recording::load;
 using recording::store;
 
-constexpr std::uintptr_t kAlignment = 32;        // of a code object's first instruction
-constexpr std::uintptr_t kChunk = 256 * 1024;    // V8's pages: no object reaches over two
-constexpr std::uintptr_t kLongest = 128 * 1024;  // code that is searched for
-constexpr std::size_t kInstructionsCode = 8;     // where such an object has its Code
+constexpr std::uintptr_t kAlignment = 32;  // of a code object's first instruction
+constexpr std::uintptr_t kChunk =
+    std::uintptr_t{256} * 1024;  // V8's pages: no object reaches over two
+constexpr std::uintptr_t kLongest = std::uintptr_t{128} * 1024;  // code that is searched for
+constexpr std::size_t kInstructionsCode = 8;  // where such an object has its Code
 constexpr std::uint32_t kKindBits = 15;
 constexpr std::int32_t kMostBytes = 1 << 20;
 

@@ -42,6 +42,9 @@ std::int32_t small_at(std::uintptr_t address) {
 
 void describe_scope(const Layout& v8, Word scope, Described& described) {
   const Object object(scope, kScopeFirst);
+  if (!object) {
+    return;
+  }
   const Word flags_word = object.word(kScopeFlags);
   const auto flags =
       static_cast<std::uint32_t>(is_smi(flags_word) ? flags_word >> 32U : flags_word);
