@@ -82,7 +82,7 @@ std::vector<HeldDescriptors> Reader::held_descriptors() {
     if (name.index < kTargets && !name.runtime_api) {
       places[name.index] =
           name.kind == TargetKind::kHost
-              ? (name.name.empty() ? name.address : name.name)
+              ? label_of(name.name, name.address)
               : (name.kind == TargetKind::kFile ? directory_of(name.name) : name.name);
     }
   }

@@ -226,6 +226,25 @@ def test_each_way_of_failing_has_its_own_finding(talk, way, code):
     assert record["network"][0]["errors"] == 1
 
 
+def test_two_names_of_one_address_are_two_hosts(root, local_lambda, ports):
+    """As two services behind one load balancer: the thread's own lookups tell them apart."""
+    program, obstacle = interpreter(root, next(iter(VERSIONS)))
+    if obstacle:
+        pytest.skip(obstacle)
+    prelude = """echo "127.0.0.1 localhost orders.internal payments.internal" >/tmp/hosts &&
+        mount --bind /tmp/hosts /etc/hosts || exit 77"""
+    event = {"way": "two names", "port": ports["connects"]}
+    log = local_lambda.run(
+        program, "-m", "awslambdaric", "talks.handler", event=event, prelude=prelude, timeout=20,
+        env={"LAMPREY_DETAIL": "full"},
+    )  # fmt: skip
+    if log.status == 77:
+        pytest.skip("/etc/hosts cannot be another file here")
+    (record,) = log.invokes
+    connects = {entry["host"]: entry["connects"] for entry in record["network"]}
+    assert connects == {"orders.internal": 2, "payments.internal": 1, f"127.0.0.1:{event['port']}": 1}
+
+
 def test_a_connection_that_was_closed_while_it_was_kept(talk):
     codes = []
     for _ in range(3):

@@ -104,6 +104,9 @@ TEST(ChildFindingsTest, OneThatWasKilled) {
   Report report = with(killed);
   report.memory_kill = true;
   report.process.all_peak_rss_bytes = 190 * kMb;
+  report.wall = WallFigures{};
+  report.wall->total_ns = 2100 * kMs;
+  report.wall->child_ns = 2000 * kMs;  // children.slow would say the same
   const Report told = found_in(report);
   ASSERT_THAT(codes(told), ElementsAre("children.killed"));
   EXPECT_EQ(told.findings[0].severity, Severity::kCritical);
@@ -114,6 +117,7 @@ TEST(ChildFindingsTest, OneThatWasKilled) {
       "seen to hold 190 MB of 192 MB.");
   report.memory_kill = false;
   EXPECT_EQ(found_in(report).findings[0].severity, Severity::kWarning);
+  report.wall.reset();
   report.children[0].signalled = true;  // as browsers and timeouts end theirs
   EXPECT_THAT(codes(found_in(report)), IsEmpty());
   report.children[0].signalled = false;

@@ -7,6 +7,7 @@
 
 #include "report/findings/findings.h"
 #include "report/text/human.h"
+#include "report/text/out_of_time.h"
 
 namespace lamprey::report {
 namespace {
@@ -104,7 +105,7 @@ void tell_failure(Report& report, const HostFigures& host, const Kind& kind) {
   finding.code = kind.code;
   finding.severity = Severity::kWarning;
   finding.text = fmt::format(
-      "{} {} {}{}{}.", counted(times, kind.noun), kind.middle, host.host, kind.end,
+      "{} {} {}{}{}.", counted(times, kind.noun), kind.middle, host_label(host), kind.end,
       asleep != 0 ? fmt::format(", {} of the time between them asleep", human_duration(asleep))
                   : std::string());
   finding.advice = kind.advice;
@@ -127,7 +128,7 @@ void add_failures(Report& report, const HostFigures& host) {
     report.findings.push_back(
         {"network.errors",
          Severity::kWarning,
-         fmt::format("{} to {} failed.", counted(host.errors - known, "call"), host.host),
+         fmt::format("{} to {} failed.", counted(host.errors - known, "call"), host_label(host)),
          "calls.top[].errnos says how: look there, and at the other side's "
          "log.",
          {{"errors", count(host.errors - known)}, {"connects", count(host.connects)}}});
@@ -152,7 +153,7 @@ void add_slow(Report& report, const HostFigures& host) {
         {"network.slow_host",
          Severity::kInfo,
          fmt::format("{} of {} went into waiting for {}.", human_duration(host.wait_ns),
-                     human_duration(whole), host.host),
+                     human_duration(whole), host_label(host)),
          "Ask less often, ask in parallel, or look at why the other side is slow.",
          {{"wait_ms", in_ms(host.wait_ns)}, {"first_byte_ms", in_ms(host.first_byte_ns)}}});
   }

@@ -136,7 +136,9 @@ bool is_told(const Report& report, std::string_view part) {
     const bool retries = std::any_of(
         finding.evidence.begin(), finding.evidence.end(),
         [](const auto& figure) { return figure.first == std::string_view("asleep_ms"); });
-    if ((timeout && (part == "locks.contended" || part == "children.slow" ||
+    const bool killed = finding.code == "children.killed";
+    if ((killed && part == "children.slow") ||
+        (timeout && (part == "locks.contended" || part == "children.slow" ||
                      (part == "time.sleeping" && finding.code == "timeout.sleep"))) ||
         (retries && part == "time.sleeping")) {
       return true;

@@ -64,6 +64,13 @@ def _sets_options(_):
             return answered
 
 
+def _two_names(port):
+    for name in ("orders.internal", "payments.internal", "orders.internal", "127.0.0.1"):
+        connection = http.client.HTTPConnection(name, port)
+        connection.request("GET", "/")
+        connection.getresponse().read()
+
+
 def _reset(port):
     """The other side sends part of an answer and then a reset."""
     with socket.create_connection(("127.0.0.1", port)) as asking:
@@ -194,6 +201,7 @@ WAYS = {
     "loops": _loops,
     "refused": _is_refused,
     "options": _sets_options,
+    "two names": _two_names,
     "reset": _reset,
     "stale": _stale,
     "gives up": _gives_up,
