@@ -574,12 +574,15 @@ TEST(JavaMethods, HaveNameFileAndLine) {
 // Metaspace is used again: the same addresses may be another class's, whose name stands where the
 // first one's stood.
 TEST(JavaMethods, AnotherWhereOneWasIsAnother) {
-  MadeMethod made;
-  const std::uint64_t before = made.word(5);
-  MadeMethod::set_symbol(made.class_name_, "com/example/Apq");
-  const std::uint64_t after = made.word(5);
-  EXPECT_NE(recording::function_of(before), recording::function_of(after));
-  EXPECT_EQ(made.text(after), "com.example.Apq.handle (App.java:42)");
+  const char* const names[] = {"com/example/Apq", "com/ezample/App", "dom/example/App", "com/App"};
+  for (const char* name : names) {
+    MadeMethod made;
+    const std::uint64_t before = made.word(5);
+    MadeMethod::set_symbol(made.class_name_, name);
+    const std::uint64_t after = made.word(5);
+    EXPECT_NE(recording::function_of(before), recording::function_of(after)) << name;
+    EXPECT_EQ(recording::function_of(after), recording::function_of(made.word(0)));
+  }
 }
 
 // Of a method handle's intrinsic the pool is short, and the index of its file is another pool's.

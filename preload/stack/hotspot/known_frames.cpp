@@ -23,7 +23,7 @@ struct Interpreted {
   std::uintptr_t method;
   std::uintptr_t bytecode;  // where it stands
   Method parts;
-  std::uint64_t end_of_name;
+  std::uint64_t class_name_hash;
   std::uint64_t word;
 };
 
@@ -71,7 +71,7 @@ std::uintptr_t slot(std::uintptr_t fp, std::uintptr_t words) {
 // Method by method the same pointers, each to what could be read when it was met; and whether it
 // can now, since memory of classes that were unloaded is given back.
 bool is_same(const Fields& fields, std::uintptr_t method, const Method& parts,
-             std::uint64_t end_of_name) {
+             std::uint64_t class_name_hash) {
   const std::uintptr_t constants = method + fields.at[kConstMethod];
   const std::uintptr_t pool = parts.constants + fields.at[kConstants];
   const std::uintptr_t holder = parts.pool + fields.at[kPoolHolder];
@@ -83,7 +83,7 @@ bool is_same(const Fields& fields, std::uintptr_t method, const Method& parts,
          word_at<std::uintptr_t>(pool) == parts.pool &&
          word_at<std::uintptr_t>(holder) == parts.holder &&
          word_at<std::uintptr_t>(class_name) == parts.class_name &&
-         end_of_class_name(fields, parts, end) && end == end_of_name;
+         hash_of_class_name(fields, parts, end) && end == class_name_hash;
 }
 
 }  // namespace
@@ -161,17 +161,18 @@ std::uint64_t interpreted(const Fields& fields, std::uintptr_t fp) {
   const Method parts = {load(known.parts.constants), load(known.parts.pool),
                         load(known.parts.holder), load(known.parts.name),
                         load(known.parts.class_name)};
-  const std::uint64_t end_of_name = load(known.end_of_name);
+  const std::uint64_t class_name_hash = load(known.class_name_hash);
   const std::uint64_t word = load(known.word);
-  return end_read(known.version, version) && is_same(fields, method, parts, end_of_name) ? word : 0;
+  return end_read(known.version, version) && is_same(fields, method, parts, class_name_hash) ? word
+                                                                                             : 0;
 }
 
 void remember_interpreted(const Fields& fields, std::uintptr_t fp, std::uint64_t word) {
   const std::uintptr_t method = slot(fp, kMethodSlot);
   const std::uintptr_t bytecode = slot(fp, kBytecodeSlot);
   Method parts;
-  std::uint64_t end_of_name = 0;
-  if (!read_method(fields, method, parts) || !end_of_class_name(fields, parts, end_of_name)) {
+  std::uint64_t class_name_hash = 0;
+  if (!read_method(fields, method, parts) || !hash_of_class_name(fields, parts, class_name_hash)) {
     return;
   }
   Interpreted& known = interpreted_for(method, bytecode);
@@ -185,7 +186,7 @@ void remember_interpreted(const Fields& fields, std::uintptr_t fp, std::uint64_t
   store(known.parts.holder, parts.holder);
   store(known.parts.name, parts.name);
   store(known.parts.class_name, parts.class_name);
-  store(known.end_of_name, end_of_name);
+  store(known.class_name_hash, class_name_hash);
   store(known.word, word);
   end_write(known.version);
 }

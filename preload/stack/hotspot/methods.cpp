@@ -48,10 +48,11 @@ functions::Text file_of(const Fields& fields, const Method& parts) {
   return file;
 }
 
-std::uint64_t identity_of(std::uintptr_t method, const Method& parts, std::uint64_t end_of_name) {
+std::uint64_t identity_of(std::uintptr_t method, const Method& parts,
+                          std::uint64_t class_name_hash) {
   std::uint64_t hash = method;
   const std::uint64_t parts_of_it[] = {parts.constants, parts.name, parts.holder, parts.class_name,
-                                       end_of_name};
+                                       class_name_hash};
   for (const std::uint64_t part : parts_of_it) {
     hash = (hash ^ part) * kScatter;
     hash ^= hash >> 32U;
@@ -134,18 +135,21 @@ bool read_method(const Fields& fields, std::uintptr_t method, Method& parts) {
          read_entry(fields, parts.pool, name, parts.name);
 }
 
-bool end_of_class_name(const Fields& fields, const Method& parts, std::uint64_t& end) {
+bool hash_of_class_name(const Fields& fields, const Method& parts, std::uint64_t& hash) {
   functions::Text name = {};
   if (!read_symbol(fields, parts.class_name, name)) {
     return false;
   }
-  end = 0;
-  if (name.size >= sizeof(end)) {
-    __builtin_memcpy(&end, name.bytes + name.size - sizeof(end), sizeof(end));
-  } else {
-    __builtin_memcpy(&end, name.bytes, name.size);
+  hash = name.size;
+  std::uint64_t word = 0;
+  std::uint32_t at = 0;
+  for (; at + sizeof(word) <= name.size; at += sizeof(word)) {
+    __builtin_memcpy(&word, name.bytes + at, sizeof(word));
+    hash = ((hash << 7U) ^ (hash >> 57U) ^ word) * kScatter;
   }
-  end ^= name.size;
+  word = 0;
+  __builtin_memcpy(&word, name.bytes + at, name.size - at);
+  hash = ((hash << 7U) ^ (hash >> 57U) ^ word) * kScatter;
   return true;
 }
 
@@ -201,11 +205,12 @@ std::uint32_t line_of(const Fields& fields, std::uintptr_t const_method, std::in
 
 std::uint64_t word_of(const Fields& fields, const Scope& scope) {
   Method parts;
-  std::uint64_t end_of_name = 0;
-  if (!read_method(fields, scope.method, parts) || !end_of_class_name(fields, parts, end_of_name)) {
+  std::uint64_t class_name_hash = 0;
+  if (!read_method(fields, scope.method, parts) ||
+      !hash_of_class_name(fields, parts, class_name_hash)) {
     return 0;
   }
-  const std::uint64_t identity = identity_of(scope.method, parts, end_of_name);
+  const std::uint64_t identity = identity_of(scope.method, parts, class_name_hash);
   std::uint32_t number = functions::find(identity);
   if (number == 0 && !add(fields, parts, identity, number)) {
     return 0;
@@ -214,7 +219,7 @@ std::uint64_t word_of(const Fields& fields, const Scope& scope) {
     return recording::function_frame(0, 0);
   }
   std::uint32_t line = 0;
-  const auto offset = static_cast<std::uint64_t>(scope.bytecode + 1);
+  const std::uint64_t offset = static_cast<std::uint32_t>(scope.bytecode);
   if (!functions::known_line(number, offset, line)) {
     line = line_of(fields, parts.constants, scope.bytecode);
     functions::remember_line(number, offset, line);

@@ -26,10 +26,10 @@ struct Method {
 };
 bool read_method(const Fields& fields, std::uintptr_t method, Method& parts);
 
-// Metaspace is used again after its class was unloaded, perhaps by one of the same shape, with a
-// method of the same name: so the end of the class's name counts too, where generated ones differ.
-// Eight bytes of it, or as many as there are. False: it cannot be read.
-bool end_of_class_name(const Fields& fields, const Method& parts, std::uint64_t& end);
+// Metaspace is used again after its class was unloaded, often by one of the same shape, with a
+// method of the same name, and a name of its own where the first one's was: so what the class is
+// called counts too. False: it cannot be read.
+bool hash_of_class_name(const Fields& fields, const Method& parts, std::uint64_t& hash);
 
 // The line of that bytecode in the table of a method; 0: it has none. The table's entries are in no
 // order: the one nearest before counts.
