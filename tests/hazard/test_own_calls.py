@@ -16,6 +16,7 @@ PAGE = ROOT / "docs/architecture.md"
 RUNNING = "System calls while the program runs"
 ENDS = "System calls at attach and at the end"
 FUNCTIONS = "Functions of libc"
+RUNTIMES = "What is looked up in runtimes"
 SOURCES = [path for kind in ("cpp", "h") for path in (ROOT / "preload").rglob(f"*.{kind}")]
 
 
@@ -39,9 +40,17 @@ def test_the_system_calls_of_the_sources():
 def test_the_functions_that_are_imported_or_looked_up(library):
     """What a debug build's tripwire looks up, it wraps."""
     looked_up = in_sources(r'find\([^;"]*"(\w+)"\)') | in_sources(r'dlsym\(RTLD_DEFAULT, "(\w+)"\)')
+    looked_up -= table(RUNTIMES)
     imported = symbols(library, "--undefined-only")
     assert imported | looked_up <= table(FUNCTIONS)
     assert looked_up <= table(FUNCTIONS)
+
+
+def test_what_is_looked_up_in_runtimes():
+    """The readers of languages find names in a module's own tables; they call three of them."""
+    readers = [path for path in SOURCES if path.is_relative_to(ROOT / "preload/stack")]
+    named = {name for path in readers for name in re.findall(r'find\("(\w+)"', path.read_text())}
+    assert table(RUNTIMES) == named
 
 
 def test_no_function_is_listed_that_no_build_has(tripwire_library, release_library):
