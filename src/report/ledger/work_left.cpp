@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "report/text/human.h"
 
@@ -21,6 +22,9 @@ constexpr const char* kAdvice =
     "Wait for it before you answer (join, await, flush), or hand it to a queue: after the answer "
     "the environment is frozen, and what is left is done, and billed, in later invocations.";
 
+constexpr std::string_view kWaiting = "waiting for ";
+constexpr std::string_view kLooking = "looking up a name";
+
 CallClass class_of(const SlotLook& thread) {
   return recording::kCallTable[static_cast<std::size_t>(thread.call->call)].call_class;
 }
@@ -31,14 +35,14 @@ std::string work_of(const SlotLook& thread, const WorkLeft::Asks& asks) {
     return asks.is_running(thread.tid) ? "computing" : std::string();
   }
   if (class_of(thread) == CallClass::kDns) {
-    return "looking up a name";
+    return std::string(kLooking);
   }
   if (class_of(thread) == CallClass::kChild) {
-    return "waiting for a child process";
+    return std::string(kWaiting) + "a child process";
   }
   const std::string host = asks.awaited(*thread.call);
   if (!host.empty()) {
-    return "waiting for " + host;
+    return std::string(kWaiting) + host;
   }
   const bool on_files = class_of(thread) == CallClass::kFile && asks.is_running(thread.tid);
   return on_files ? "in calls on files" : std::string();
@@ -110,6 +114,9 @@ void WorkLeft::look(Report& report, const recording::Invocation& entry,
       continue;
     }
     left_.push_back({thread.tid, thread.generation, entry.sequence, thread.worked});
+    if (!work.starts_with(kWaiting) && !work.starts_with(kLooking)) {
+      continue;  // it runs, and may be about to end: the next invocation shows whether it goes on
+    }
     if (count++ == 0) {
       first_tid = thread.tid;
       first = fmt::format("thread {} was {}", thread.tid, work);
