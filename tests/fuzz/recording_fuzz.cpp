@@ -145,16 +145,11 @@ void fill_targets(RecordingBuilder& builder) {
       target.totals.starts = 7;
       target.totals.ticks = 9000;
       builder.writer().show_target(index);
-      builder.writer().descriptor(static_cast<int>(3 + (3 * kind) + i)) = {
-          static_cast<DescriptorKind>(kind + i),
-          1,
-          static_cast<std::uint16_t>(index + 1),
-          0,
-          {0},
-          0,
-          0,
-          0,
-          0};
+      Descriptor& descriptor = builder.writer().descriptor(static_cast<int>(3 + (3 * kind) + i));
+      descriptor.kind = static_cast<DescriptorKind>(kind + i);
+      descriptor.target = static_cast<std::uint16_t>(index + 1);
+      descriptor.early = 1;
+      descriptor.sent = i;
     }
   }
 }
@@ -192,6 +187,7 @@ std::unique_ptr<RecordingBuilder> whole_recording(Base base) {
     builder->invoke("r" + std::to_string(i), 3);
   }
   fill_stacks(*builder);
+  fill_functions(*builder);
   builder->start("open");
   if (base == Base::kConcurrent) {
     builder->start("beside");
