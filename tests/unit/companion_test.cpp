@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -402,7 +404,7 @@ TEST_F(CompanionTest, ManagedInstancesDrainWhileWaiting) {
 TEST_F(CompanionTest, CorruptRecordingsCostALineAndNothingElse) {
   std::ofstream(recording_path("9.rec")) << "not a recording";
   RecordingBuilder future(recording_path("10.rec"), api_.address().c_str());
-  future.header().version = 9;
+  future.header().version = recording::kVersion + 1;
   ::testing::internal::CaptureStderr();
   begin();
   api_.invoke("a", 100);
@@ -412,7 +414,8 @@ TEST_F(CompanionTest, CorruptRecordingsCostALineAndNothingElse) {
   stop("spindown");
   const std::string told = ::testing::internal::GetCapturedStderr();
   EXPECT_THAT(told, HasSubstr("9.rec has 15 bytes"));
-  EXPECT_THAT(told, HasSubstr("has version 9, this program reads 7"));
+  EXPECT_THAT(told, HasSubstr(fmt::format("has version {}, this program reads {}",
+                                          recording::kVersion + 1, recording::kVersion)));
   EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 2) << told;
 }
 
