@@ -113,7 +113,7 @@ def test_flame_graph_by_keyboard_in_a_browser(made, tmp_path):
         ["json_loads (_json.so)", "json_loads (_json.so)", 5, "", "live"],
         [load, load, 5, "", "live"],
         "search",
-        [load, load, 5, "100.0 % matched (29.2 KB)", "live"],
+        [load, load, 5, "100.0 % matched (29.3 KB)", "live"],
         ["all", "all", 5, "", "growth"],  # what shrank has no width
         [load, load, 5, "", "growth"],
     ]

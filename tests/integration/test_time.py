@@ -249,7 +249,7 @@ def test_a_resolver_of_ones_own_is_dns_too(slow_names):
     def is_true(record):
         check_sum(record)
         (host,) = record["network"]
-        assert host["peer"].endswith(":53") and host["received_bytes"] > 0
+        assert host.get("peer", host["host"]).endswith(":53") and host["received_bytes"] > 0
         return near(record["wall"]["dns_ms"], DNS_MS) and record["wall"]["network_ms"] < DNS_MS / 16
 
     tried(run, lambda records: all(map(is_true, records)))
