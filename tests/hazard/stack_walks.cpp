@@ -16,7 +16,7 @@
 
 namespace {
 
-constexpr int kMaxFrames = 64;
+constexpr int kMaxFrames = 256;
 
 // The allocation and the backtrace return to the same frames above this function.
 __attribute__((noinline)) void probe(const char* name) {
@@ -108,7 +108,7 @@ int main() {
   static char buffer[65536];
   setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
   deep("deep", 12);
-  deep("deeper", 60);
+  deep("deeper", 150);
   large_frame("large_frame");
   moving_frame("moving_frame");
   realigned_frame("realigned_frame");

@@ -11,7 +11,7 @@ from conftest import execute, program
 
 EVERY = {**os.environ, "LAMPREY_SAMPLE_BYTES": "1"}
 NONE = {**os.environ, "LAMPREY_SAMPLE_BYTES": "0"}
-KEPT = 38
+KEPT = 128
 
 
 def lines_of(run):

@@ -24,11 +24,11 @@ std::uint64_t g_instructions_map = 0;
 
 // How far below an address its code begins, in units of kAlignment; kNone: there is none. One word
 // an entry, so that it is never torn: a tag, and the distance.
-constexpr std::uint32_t kPlaces = 512;
+constexpr std::uint32_t kKnownCode = 512;
 constexpr unsigned kDistanceBits = 16;
 constexpr std::uint64_t kDistance = (1U << kDistanceBits) - 1;
 constexpr std::uint64_t kNone = kDistance;
-std::uint64_t g_places[kPlaces];
+std::uint64_t g_known_code[kKnownCode];
 
 bool is_map(const Layout& v8, Word map) {
   const auto current = load(g_instructions_map);
@@ -96,7 +96,7 @@ bool code_at(const Reading& reading, std::uintptr_t pc, Code& code) {
   }
   // That there is none holds for the isolate: only its own end takes its builtins away.
   const std::uint64_t hash = mix(reading.isolate, pc);
-  std::uint64_t& place = g_places[hash % kPlaces];
+  std::uint64_t& place = g_known_code[hash % kKnownCode];
   const std::uint64_t there = load(place);
   if (there != 0 && ((there ^ hash) & ~kDistance) == 0) {
     if ((there & kDistance) == kNone) {

@@ -25,9 +25,9 @@ constexpr std::uint32_t kSchemeBytes = sizeof(kScheme) - 1;
 
 // Hashes of names, by isolate and number: half a word to tell whose, half a word of hash, so that
 // an entry is never torn. 0: none.
-constexpr std::uint32_t kPlaces = 1024;
+constexpr std::uint32_t kScripts = 1024;
 constexpr std::uint64_t kUpperHalf = ~std::uint64_t{0xFFFFFFFF};
-std::uint64_t g_names[kPlaces];
+std::uint64_t g_names[kScripts];
 
 std::uint64_t hash_of_name(Word name) {
   char text[kMostFileBytes];
@@ -41,7 +41,7 @@ std::uint64_t hash_of_name(Word name) {
 
 // Only 32 bits: but no two scripts have the same number, length and hash by chance.
 std::uint64_t name_of(const Script& script, std::uint64_t own) {
-  std::uint64_t& place = g_names[own % kPlaces];
+  std::uint64_t& place = g_names[own % kScripts];
   const std::uint64_t there = load(place);
   if (there != 0 && ((there ^ own) & kUpperHalf) == 0) {
     return there & ~kUpperHalf;

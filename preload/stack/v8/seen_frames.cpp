@@ -6,12 +6,12 @@
 namespace lamprey::preload::stack::v8::seen_frames {
 namespace {
 
-constexpr std::uint32_t kPlaces = 128;  // of a thread
-Seen g_places[recording::kThreadSlots][kPlaces];
+constexpr std::uint32_t kSeenOfAThread = 128;  // of a thread
+Seen g_places[recording::kThreadSlots][kSeenOfAThread];
 
 Seen& place_of(Seen* places, const Frame& frame) {
   const std::uint64_t hash = mix(frame.function ^ (frame.offset >> 24U), frame.pc);
-  return places[(hash >> 32U) % kPlaces];
+  return places[(hash >> 32U) % kSeenOfAThread];
 }
 
 }  // namespace

@@ -11,7 +11,13 @@ constexpr std::int32_t kFirstNotString = 128;
 constexpr std::int32_t kShapeBits = 7;
 constexpr std::int32_t kOneByte = 8;
 constexpr std::int32_t kUncached = 16;  // of external ones: their characters are not known here
-enum Shape : std::int32_t { kSequential = 0, kCons = 1, kExternal = 2, kSliced = 3, kThin = 5 };
+enum StringShape : std::int32_t {
+  kSequential = 0,
+  kCons = 1,
+  kExternal = 2,
+  kSliced = 3,
+  kThin = 5
+};
 
 constexpr int kMostSteps = 64;
 constexpr std::uint32_t kMostPending = 16;
