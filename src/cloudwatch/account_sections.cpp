@@ -33,9 +33,7 @@ Entries host_entries(const Report& report, Form form) {
     }
     Object entry;
     entry.add("host", cut(host.host));
-    if (form == Form::kFull || host.peer != host.host) {  // an address that was used says all
-      put_text(entry, "peer", host.peer);
-    }
+    put_text(entry, "peer", host.peer);
     entry.add("connects", host.connects);
     if (host.lookups != 0) {
       add_ms(entry, "dns_ms", host.lookup_ns);

@@ -195,7 +195,7 @@ std::size_t vital_hosts(const Report& report) {
 // A short line is filled, the most telling first, as long as it stays short. What it cannot do
 // without is in it however long that is; findings and the hosts that they are about take no room
 // from the other lists.
-std::string fill_short(const Parts& parts, std::size_t hosts) {
+std::string fill_short(Parts parts, std::size_t hosts, Entries brief_call) {
   constexpr List kOrder[] = {kTop,     kNetwork, kSites,  kTop,   kFiles,   kKernel, kTop,   kSites,
                              kNetwork, kFiles,   kKernel, kSites, kNetwork, kFiles,  kKernel};
   Amount amount{};
@@ -210,6 +210,10 @@ std::string fill_short(const Parts& parts, std::size_t hosts) {
     room += parts.lists[kNetwork][i].size();
   }
   std::string line = cut_to_fit(parts, amount);
+  constexpr std::size_t kForKey = 10;  // ,"top":[]
+  if (!brief_call.empty() && line.size() + parts.lists[kTop][0].size() + kForKey > room) {
+    parts.lists[kTop] = std::move(brief_call);
+  }
   for (const List list : kOrder) {
     if (parts.lists[list].size() <= amount[list]) {
       continue;
@@ -229,9 +233,9 @@ std::string fill_short(const Parts& parts, std::size_t hosts) {
 
 std::string to_line(const Report& report, const LineOptions& options) {
   const Form form = form_of(report, options.detail);
-  const Parts parts = write_parts(report, options, form);
+  Parts parts = write_parts(report, options, form);
   if (form == Form::kShort) {
-    return fill_short(parts, vital_hosts(report));
+    return fill_short(std::move(parts), vital_hosts(report), briefest_call(report));
   }
   Amount amount;
   amount.fill(kTopFull);

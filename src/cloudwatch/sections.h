@@ -45,6 +45,8 @@ Entries site_entries(const report::Report& report, Form form);
 Entries finding_entries(const report::Report& report, Form form);
 Entries blocked_entries(const report::Report& report);
 Entries call_entries(const report::Report& report, Form form);
+// The call that took longest, in as few words as can be: for a short line without room for more.
+Entries briefest_call(const report::Report& report);
 Entries kernel_entries(const report::Report& report, Form form);
 Entries host_entries(const report::Report& report, Form form);
 Entries file_entries(const report::Report& report, Form form);

@@ -104,6 +104,20 @@ Entries call_entries(const Report& report, Form form) {
   return entries;
 }
 
+Entries briefest_call(const Report& report) {
+  Entries entries;
+  if (report.calls && !report.calls->by_time.empty()) {
+    const report::CallFigures& call = report.calls->by_time.front();
+    Object entry;
+    entry.add("name", recording::kCallTable[static_cast<std::size_t>(call.call)].name);
+    entry.add("calls", call.calls);
+    entry.add("errors", call.errors);
+    add_ms(entry, "total_ms", call.total_ns);
+    entries.push_back(entry.text());
+  }
+  return entries;
+}
+
 Object kernel_section(const Report& report) {
   Object kernel;
   if (report.kernel) {
