@@ -26,7 +26,7 @@ HANGS = [
     ("node", "connect", LOOP_WAITS, LOOPBACK + r" \(connecting\)", "timeout.connect"),
     ("node", "recv", LOOP_WAITS, LOOPBACK, "timeout.answer"),
     ("node", "busy", {"on_cpu"}, "", "timeout.cpu"),
-    ("node", "waitpid", LOOP_WAITS, "", None),  # spawnSync waits in a loop of its own
+    ("node", "waitpid", LOOP_WAITS, "", "timeout.child"),  # spawnSync waits in a loop of its own
     ("node", "sleep", LOOP_WAITS, "", None),
     ("c++", "connect", {"connect"}, LOOPBACK + "$", "timeout.connect"),
     ("c++", "recv", {"recv"}, LOOPBACK + "$", "timeout.answer"),
