@@ -37,9 +37,11 @@ struct Conversation {
   // What is going on with it, and on which descriptor: one word, so that who closes a connection
   // while another thread has hold of it can leave the rest to that thread.
   std::uint32_t word;
-  bool known;       // its first request line was a Runtime API one
-  bool end_marked;  // by sending(), for the request that is about to leave
-  int fd;           // of whoever has hold of it
+  bool known;            // its first request line was a Runtime API one
+  bool end_marked;       // by sending(), for the request that is about to leave
+  bool reports_error;    // the request being sent is about an error, of `answering` or of init
+  int fd;                // of whoever has hold of it
+  std::uint32_t status;  // of the response being read
   HttpFramer requests;
   HttpFramer responses;
   Asked asked[8];
@@ -48,11 +50,9 @@ struct Conversation {
   std::uint64_t delivered;   // invocation that arrived here last, 0 none
   std::uint64_t answering;   // invocation that the request being sent answers, 0 none
   std::uint64_t answered;    // the newest such invocation
-  bool reports_error;        // the request being sent is about an error, of `answering` or of init
   std::uint64_t body_bytes;  // of the request being sent
   ErrorTypeFinder error_type;
   // the response being read
-  std::uint32_t status;
   std::uint64_t deadline_ms;
   recording::ClockPair first_byte;
   char request_id[64];

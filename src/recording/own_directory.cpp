@@ -18,7 +18,8 @@ namespace lamprey::recording {
 namespace {
 
 constexpr const char* kPlace = "/tmp";
-constexpr std::time_t kKeptSeconds = 24 * 60 * 60;  // somebody may want to decode what is in it
+constexpr std::time_t kKeptSeconds =
+    std::time_t{24} * 60 * 60;  // somebody may want to decode what is in it
 
 // Locks the directory and returns its descriptor; -1 when somebody else holds it, or it is not
 // ours.
