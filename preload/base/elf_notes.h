@@ -21,7 +21,7 @@ struct ElfNote {
 // Calls `wanted` with each note until it returns true; returns whether one did.
 template <class Wanted>
 bool find_note(const std::uint8_t* at, const std::uint8_t* end, Wanted wanted) {
-  constexpr auto padded = [](std::uint32_t bytes) {
+  const auto padded = [](std::uint32_t bytes) {
     return (std::size_t{bytes} + 3) & ~std::size_t{3};
   };
   // Its three words have the same size in files of either class.

@@ -140,7 +140,7 @@ std::shared_ptr<const SourceFunction> Reader::function(std::uint32_t number) {
   if (const auto known = functions_.find(number); known != functions_.end()) {
     return known->second;
   }
-  static const auto kUnnamed = std::make_shared<const SourceFunction>(
+  static const auto unnamed = std::make_shared<const SourceFunction>(
       SourceFunction{Language::kNone, "(more functions)", ""});
   Function entry = {};
   SourceFile file = {};
@@ -148,7 +148,7 @@ std::shared_ptr<const SourceFunction> Reader::function(std::uint32_t number) {
       !read_at(header_->functions.offset + ((number - 1) * sizeof(Function)), &entry,
                sizeof(entry)) ||
       entry.state != kFunctionThere) {
-    return kUnnamed;
+    return unnamed;
   }
   if (entry.file != 0 && entry.file <= header_->source_files.count) {
     read_at(header_->source_files.offset + ((entry.file - 1U) * sizeof(SourceFile)), &file,
