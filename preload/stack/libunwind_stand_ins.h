@@ -21,6 +21,7 @@ extern "C" {
 #endif
 
 /* Where libunwind would allocate. */
+/* NOLINTNEXTLINE(readability-identifier-naming): C, as libunwind is */
 struct lamprey_walk_memory {
   unsigned used;
   unw_word_t entry[16];

@@ -37,8 +37,10 @@ class Object {
 
   template <typename T>
   T get(std::size_t offset) const {
-    T value;
-    __builtin_memcpy(&value, reinterpret_cast<const void*>(at_ + offset), sizeof(value));
+    T value = {};  // what no object has
+    if (at_ != 0) {
+      __builtin_memcpy(&value, reinterpret_cast<const void*>(at_ + offset), sizeof(value));
+    }
     return value;
   }
   Word word(std::size_t offset) const { return get<Word>(offset); }
