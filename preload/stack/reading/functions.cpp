@@ -43,9 +43,12 @@ std::uint32_t take(std::uint32_t& used, std::uint32_t size, std::uint32_t most) 
   return at <= most - size ? at : most;  // several threads overshot together; a reader clamps
 }
 
+// Whether a character of UTF-8 goes on with this byte: no text may be cut before it.
+bool goes_on(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U; }
+
 // Where a text that is cut to `size` bytes at its end may end: not inside a character.
 std::uint32_t whole_characters(const char* bytes, std::uint32_t size) {
-  while (size > 0 && (static_cast<unsigned char>(bytes[size]) & 0xC0U) == 0x80U) {
+  while (size > 0 && goes_on(bytes[size])) {
     --size;
   }
   return size;
@@ -66,10 +69,20 @@ Text end_of(Text path) {
   }
   const std::uint32_t cut = path.size - recording::kMaxSourcePath;
   std::uint32_t from = cut;
-  while (from < path.size && (static_cast<unsigned char>(path.bytes[from]) & 0xC0U) == 0x80U) {
+  while (from < path.size && goes_on(path.bytes[from])) {
     ++from;
   }
   return {path.bytes + from, path.size - from};
+}
+
+// Touches no page that is clear.
+template <class T, std::size_t N>
+void clear(T (&places)[N]) {
+  for (T& place : places) {
+    if (load(place) != 0) {
+      store(place, 0);
+    }
+  }
 }
 
 bool same_text(const recording::SourceFile& file, Text path) {
@@ -185,21 +198,9 @@ void remember_line(std::uint32_t function, std::uint64_t offset, std::uint32_t l
 }
 
 void forget_all() {
-  for (std::uint64_t& place : g_places) {
-    if (load(place) != 0) {
-      store(place, 0);
-    }
-  }
-  for (std::uint32_t& place : g_file_places) {
-    if (load(place) != 0) {
-      store(place, 0);
-    }
-  }
-  for (std::uint64_t& line : g_lines) {
-    if (load(line) != 0) {
-      store(line, 0);
-    }
-  }
+  clear(g_places);
+  clear(g_file_places);
+  clear(g_lines);
 }
 
 }  // namespace functions

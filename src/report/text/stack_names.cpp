@@ -87,9 +87,9 @@ bool has_functions(const Stack& stack) {
 // Which frames of a stack with functions are shown: as many as there is room for, the program's own
 // first, then by whose code they are; among equals the innermost. What the runtime puts between
 // functions is left out, and so is its own code where the program's is there.
-std::vector<bool> chosen_frames(const Stack& stack, const std::vector<std::string>& texts,
-                                std::size_t most) {
-  std::vector<bool> chosen(stack.size(), false);
+std::vector<bool> chosen_frames(const std::vector<Origin>& origins,
+                                const std::vector<std::string>& texts, std::size_t most) {
+  std::vector<bool> chosen(texts.size(), false);
   std::size_t bytes = kMore.size();
   std::size_t count = 0;
   for (const Origin origin : {Origin::kOwn, Origin::kDependency, Origin::kExtension,
@@ -97,8 +97,8 @@ std::vector<bool> chosen_frames(const Stack& stack, const std::vector<std::strin
     if (count != 0 && origin == Origin::kHidden) {
       break;
     }
-    for (std::size_t i = 0; i < stack.size() && count < kMaxFramesNamed; ++i) {
-      if (origin_of(stack[i]) == origin && bytes + texts[i].size() + 2 <= most) {
+    for (std::size_t i = 0; i < texts.size() && count < kMaxFramesNamed; ++i) {
+      if (origins[i] == origin && bytes + texts[i].size() + 2 <= most) {
         chosen[i] = true;
         bytes += texts[i].size() + 2;
         ++count;
@@ -118,18 +118,21 @@ std::string text_of(const Frame& frame, std::int32_t pid, symbols::Symbolizer& s
 std::string function_stack_text(const Stack& stack, std::int32_t pid,
                                 symbols::Symbolizer& symbolizer, std::size_t most) {
   std::vector<std::string> texts;
+  std::vector<Origin> origins;
   texts.reserve(stack.size());
+  origins.reserve(stack.size());
   for (const Frame& frame : stack) {
     texts.push_back(text_of(frame, pid, symbolizer));
+    origins.push_back(origin_of(frame));
   }
-  const std::vector<bool> chosen = chosen_frames(stack, texts, most);
+  const std::vector<bool> chosen = chosen_frames(origins, texts, most);
   std::string text;
   bool cut = false;
   for (std::size_t i = 0; i < stack.size(); ++i) {
     if (chosen[i]) {
       text.append(text.empty() ? "" : "; ").append(texts[i]);
     }
-    cut = cut || (!chosen[i] && origin_of(stack[i]) == Origin::kOwn);
+    cut = cut || (!chosen[i] && origins[i] == Origin::kOwn);
   }
   return cut ? text.append(kMore) : text;
 }
