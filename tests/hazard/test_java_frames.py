@@ -76,13 +76,18 @@ def classes():
     if not compilers:
         pytest.skip("no Java compiler on this machine")
     newest = max(compilers)
+    stamp, sources = folder / f"made-by-{newest}", sorted(PROGRAMS.glob("*.java"))
     with only_here("java-frames"):
+        # Once, and not by each worker: another's tests would read files that are half written.
+        if stamp.exists() and stamp.stat().st_mtime > max(path.stat().st_mtime for path in sources):
+            return folder
         folder.mkdir(parents=True, exist_ok=True)
         for names, release in ((["Frames", "Stress", "Reused"], 11), (["Virtual"], 21)):
             if newest >= release:
                 command = [compilers[newest], "-nowarn", "-cp", folder, "--release", release, "-d", folder]
                 subprocess.run([*map(str, command), *(PROGRAMS / f"{name}.java" for name in names)],
                                check=True, capture_output=True)  # fmt: skip
+        stamp.touch()
     return folder
 
 
