@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "emulator/base/time_text.h"
 #include "emulator/options/function_variables.h"
 #include "emulator/options/options.h"
 #include "emulator/sandbox/process.h"
@@ -36,6 +37,13 @@ TEST(EmulatorOptions, DefaultsAreLambdas) {
   EXPECT_EQ("{}", options.event);
   EXPECT_TRUE(std::filesystem::path(options.command[0]).is_absolute());
   EXPECT_FALSE(options.serve_port);
+}
+
+TEST(TimeText, DatesAreUtcWithAllTheirDigits) {
+  const WallTime last_of_february{std::chrono::milliseconds(1'709'251'199'007)};
+  EXPECT_EQ("2024-02-29T23:59:59.007Z", iso_time(last_of_february));
+  EXPECT_EQ("2024/02/29", log_stream_date(last_of_february));
+  EXPECT_EQ("1970-01-01T00:00:00.000Z", iso_time(WallTime{}));
 }
 
 TEST(EmulatorOptions, EachRefusalIsOneLineWithNameValueAndWhatIsAccepted) {

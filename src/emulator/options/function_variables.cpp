@@ -2,7 +2,6 @@
 // process is started here.
 #include "emulator/options/function_variables.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -10,11 +9,11 @@
 #include <array>
 #include <cctype>
 #include <charconv>
-#include <ctime>
 #include <filesystem>
 #include <string_view>
 
 #include "emulator/base/identifiers.h"
+#include "emulator/base/time_text.h"
 #include "recording/place.h"
 
 namespace lamprey::emulator {
@@ -63,8 +62,8 @@ bool looks_like_handler(std::string_view word) {
 }
 
 std::string log_stream_name(const std::string& version) {
-  const std::time_t now = std::time(nullptr);
-  return fmt::format("{:%Y/%m/%d}/[{}]{}", fmt::gmtime(now), version, random_hex(32));
+  return fmt::format("{}/[{}]{}", log_stream_date(std::chrono::system_clock::now()), version,
+                     random_hex(32));
 }
 
 std::string value_or(const Variables& variables, const char* name, const char* otherwise) {
