@@ -57,7 +57,7 @@ void Followed::look_early() {
   if (early_mono_ns_ == 0) {
     early_mono_ns_ = recording::monotonic_ns();
     early_ = report::look_at_threads(ledger_.header().pid);
-    ledger_.note_threads();
+    ledger_.note_threads(early_);
   }
 }
 

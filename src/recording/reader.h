@@ -106,13 +106,21 @@ struct ThreadTime {
   ThreadMoment moment{};
 };
 
-// A thread, as its slot shows it, and what is cheap to know of what it does.
+// A slot and its thread, and what is cheap to know of what it does. Of one that has ended (tid 0)
+// the times are still there.
 struct SlotLook {
   std::int32_t tid = 0;
   std::uint32_t generation = 0;
-  std::uint32_t born = 0;        // births.h
-  std::uint64_t worked = 0;      // ticks in finished calls on hosts, names, children and files
-  std::optional<OpenCall> call;  // without its target's text
+  std::uint32_t born = 0;                        // births.h
+  std::uint64_t class_ticks[kCallClasses] = {};  // in finished calls
+  std::optional<OpenCall> call;                  // without its target's text
+  // On hosts, names, children and files.
+  std::uint64_t worked() const {
+    return class_ticks[static_cast<std::size_t>(CallClass::kNetwork)] +
+           class_ticks[static_cast<std::size_t>(CallClass::kDns)] +
+           class_ticks[static_cast<std::size_t>(CallClass::kChild)] +
+           class_ticks[static_cast<std::size_t>(CallClass::kFile)];
+  }
 };
 
 // A file that is, or was, mapped into the process.
@@ -229,7 +237,7 @@ class Reader {
   Connections connections();
   // Class times of an account's slot, up to `now`: for an invocation that never ended.
   std::optional<ThreadMoment> moment_of(const ThreadAccount& account, std::uint64_t now_mono_ns);
-  // Every thread that has a slot. Cheap enough for the end of each invocation.
+  // Every slot that was ever used, in their order. Cheap enough for the end of each invocation.
   std::vector<SlotLook> slots();
   // Class times of every thread that has a slot.
   std::vector<ThreadTime> threads(std::uint64_t now_mono_ns);

@@ -175,17 +175,14 @@ std::vector<SlotLook> Reader::slots() {
     }
     for (std::uint32_t i = 0; i < count; ++i) {
       const ThreadSlot& slot = buffer[i];
+      SlotLook& look = found.emplace_back();
+      look.generation = slot.generation;
+      look.born = born_in(slot);
+      std::copy(std::begin(slot.class_ticks), std::end(slot.class_ticks), look.class_ticks);
       if (slot.state != SlotState::kInUse) {
         continue;
       }
-      SlotLook& look = found.emplace_back();
       look.tid = slot.tid;
-      look.generation = slot.generation;
-      look.born = born_in(slot);
-      for (const CallClass kind :
-           {CallClass::kNetwork, CallClass::kDns, CallClass::kChild, CallClass::kFile}) {
-        look.worked += slot.class_ticks[static_cast<std::size_t>(kind)];
-      }
       const InFlight& flight = slot.in_flight;
       if (flight.call != 0 && flight.call <= kCallCount) {
         look.call = OpenCall{slot.tid,

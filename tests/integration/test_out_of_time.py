@@ -182,3 +182,16 @@ def test_work_that_goes_on_is_told_where_it_is_left_and_where_it_goes_on(local_l
 def test_threads_that_rest_leave_no_work(local_lambda, ports, way):
     for record in well(local_lambda, way, ports, invocations=4):
         assert not {"work.left", "work.from_before"} & set(codes(record)), record["findings"]
+
+
+def test_a_healthy_fan_out_waits_for_the_network(local_lambda, ports):
+    def is_true(records):
+        [record] = records
+        wall = record["wall"]
+        return (
+            wall["network_ms"] >= 0.8 * SLOW_S * 1000
+            and wall["lock_ms"] < 0.2 * SLOW_S * 1000
+            and "locks.contended" not in codes(record)
+        )
+
+    tried(lambda: well(local_lambda, "fan_out", {"port": ports["slow"]}), is_true)

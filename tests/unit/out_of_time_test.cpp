@@ -10,6 +10,7 @@
 #include "report/ledger/culprit.h"
 #include "report/ledger/ledger.h"
 #include "report/ledger/work_left.h"
+#include "report/ledger/workers.h"
 #include "report/text/headline.h"
 #include "tests/unit/recording_builder.h"
 
@@ -351,11 +352,61 @@ TEST_F(WorkLeftTest, IsToldWhereItIsLeftAndWhereItGoesOn) {
               ElementsAre("work.left: A thread that this invocation started went on after it: "
                           "thread 5 was waiting for localhost:18120."));
   recording::SlotLook now = waiting(5, 1, Call::k_recv);
-  now.worked = 20 * kMs;
+  now.class_ticks[static_cast<std::size_t>(recording::CallClass::kNetwork)] = 20 * kMs;
   EXPECT_THAT(look({now}),
               ElementsAre("work.from_before: Thread 5, which invocation 1 left working, went on in "
                           "this one: 20.0 ms in calls, waiting for localhost:18120 at its end."));
   EXPECT_THAT(look({now}), IsEmpty());  // once
+}
+
+// -- what workers did for the handler -------------------------------------------------------------
+
+TEST(WorkersTest, AWaitForWorkersIsWhatTheBusiestDid) {
+  WallFigures wall;
+  wall.total_ns = 900 * kMs;
+  wall.lock_ns = 800 * kMs;
+  WorkerTime quick;
+  quick.network_ns = 100 * kMs;
+  WorkerTime slow;
+  slow.network_ns = 700 * kMs;
+  slow.dns_ns = 50 * kMs;
+  charge_to_workers(wall, {quick, slow, quick});
+  EXPECT_EQ(wall.network_ns, 700 * kMs);
+  EXPECT_EQ(wall.dns_ns, 50 * kMs);
+  EXPECT_EQ(wall.lock_ns, 50 * kMs);
+  slow.network_ns = 9000 * kMs;  // a figure that cannot be: the whole stays the whole
+  charge_to_workers(wall, {slow});
+  EXPECT_EQ(wall.network_ns + wall.dns_ns + wall.lock_ns, 800 * kMs);
+  wall.lock_ns = 100 * kMs;
+  charge_to_workers(wall, {WorkerTime{}});
+  charge_to_workers(wall, {});
+  EXPECT_EQ(wall.lock_ns, 100 * kMs);
+}
+
+TEST(WorkersTest, AWaitForThreadsThatComputeIsCpu) {
+  const auto look = [](std::int32_t tid, const char* name, std::uint64_t cpu_ms) {
+    ThreadLook one;
+    one.tid = tid;
+    one.name = name;
+    one.cpu_ns = cpu_ms * kMs;
+    return one;
+  };
+  const std::vector<ThreadLook> first = {look(1, "java", 100), look(2, "GC Thread#0", 10),
+                                         look(3, "C2 CompilerThre", 10)};
+  const std::vector<ThreadLook> second = {look(1, "java", 900), look(2, "GC Thread#0", 410),
+                                          look(3, "C2 CompilerThre", 990)};
+  const ComputingThread busiest = busiest_between(first, second, 1);
+  EXPECT_EQ(busiest.name, "GC Thread#0");
+  EXPECT_EQ(busiest.ns, 400 * kMs);
+  EXPECT_TRUE(busiest.collects);
+  WallFigures wall;
+  wall.cpu_ns = 5 * kMs;
+  wall.lock_ns = 500 * kMs;
+  EXPECT_EQ(charge_to_computing(wall, busiest), 400 * kMs);
+  EXPECT_EQ(wall.cpu_ns, 405 * kMs);
+  EXPECT_EQ(wall.lock_ns, 100 * kMs);
+  wall.lock_ns = 900 * kMs;  // less than half of the wait: it does not explain it
+  EXPECT_EQ(charge_to_computing(wall, busiest), 0U);
 }
 
 TEST_F(WorkLeftTest, WhoComputesWorks) {

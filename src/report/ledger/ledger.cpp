@@ -290,13 +290,18 @@ std::size_t Ledger::report_ended(const Sink& sink) {
       add_sites(report, sites_.take(reader_, entry.sequence));
     }
     fill_wall(report, entry);
+    if (ended.size() == 1) {
+      std::vector<recording::SlotLook> slots = reader_.slots();
+      charge_to_others(report, entry, slots);
+      add_work_left(report, entry, slots);
+      slots_before_ = std::move(slots);
+    } else {
+      slots_before_.clear();
+    }
     add_children(report, entry.started.ticks, entry.ended.ticks);
     add_all_memory(report);
     add_limits(report);
     time_history_.add_findings(report);
-    if (ended.size() == 1) {
-      add_work_left(report, entry);
-    }
     mark_given(entry.sequence);
     leaks_.look(report);
     memory_watch_.look(report, [this] {

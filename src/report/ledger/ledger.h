@@ -86,7 +86,7 @@ class Ledger {
   std::optional<recording::Invocation> find(std::string_view request_id);
 
   // A long invocation runs: what its threads have done so far, to compare with when it is killed.
-  void note_threads();
+  void note_threads(std::vector<ThreadLook> looks = {});
 
   // Looks at how much memory the process and its children hold together, if it has any.
   void sample_children();
@@ -132,7 +132,11 @@ class Ledger {
                    const EndCause& end);
   std::string watched_text(const recording::OpenCall& call, const recording::Connections& known,
                            const Closeup& closeup);
-  void add_work_left(Report& report, const recording::Invocation& entry);
+  void add_work_left(Report& report, const recording::Invocation& entry,
+                     const std::vector<recording::SlotLook>& slots);
+  void charge_to_others(Report& report, const recording::Invocation& entry,
+                        const std::vector<recording::SlotLook>& slots);
+  void charge_to_computing_thread(Report& report, std::uint64_t began);
   std::int32_t handler_now(const recording::Invocation& entry, const EndCause& end);
   void finish(Report& report, const Sink& sink);
   bool reported(std::uint64_t sequence) const;
@@ -157,7 +161,9 @@ class Ledger {
   WorkLeft work_left_;
   std::uint64_t early_ns_ = 0;  // CLOCK_MONOTONIC: when note_threads() was last called
   std::vector<recording::ThreadTime> early_threads_;
-  MemoryKills kills_;               // as last counted
+  std::vector<ThreadLook> early_looks_;
+  std::vector<recording::SlotLook> slots_before_;  // at the end before
+  MemoryKills kills_;                              // as last counted
   std::uint64_t all_peak_rss_ = 0;  // of the process and its children, when they were looked at
   std::vector<std::uint64_t> errors_before_;         // counts of Header::call_errors when last read
   std::vector<std::string> direct_syscalls_;         // what coverage says about them

@@ -160,7 +160,8 @@ void Ledger::add_calls_in_flight(Report& report, std::uint64_t began, std::uint6
   }
 }
 
-void Ledger::note_threads() {
+void Ledger::note_threads(std::vector<ThreadLook> looks) {
+  early_looks_ = std::move(looks);
   if (refresh()) {
     early_ns_ = recording::monotonic_ns();
     early_threads_ = reader_.threads(early_ns_);

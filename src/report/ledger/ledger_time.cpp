@@ -1,12 +1,16 @@
 // Ledger: where the time of an init or an invocation went. The figures are explained in
 // model/time_figures.h.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "report/delta/time_account.h"
 #include "report/ledger/culprit.h"
 #include "report/ledger/ledger.h"
+#include "report/ledger/workers.h"
 #include "report/procfs/process.h"
+#include "report/text/human.h"
 
 namespace lamprey::report {
 
@@ -122,7 +126,8 @@ void Ledger::fill_open_wall(Report& report, const Invocation& entry, std::int32_
 }
 
 // Where several run at a time, nobody knows whose a thread is.
-void Ledger::add_work_left(Report& report, const Invocation& entry) {
+void Ledger::add_work_left(Report& report, const Invocation& entry,
+                           const std::vector<recording::SlotLook>& slots) {
   if (recording::is_concurrent(header())) {
     return;
   }
@@ -138,7 +143,72 @@ void Ledger::add_work_left(Report& report, const Invocation& entry) {
     return owes ? host->label : std::string();
   };
   asks.to_ns = [this](std::uint64_t ticks) { return reader_.clock().duration_ns(ticks); };
-  work_left_.look(report, entry, reader_.slots(), asks);
+  work_left_.look(report, entry, slots, asks);
+}
+
+namespace {
+
+// A wait for other threads is worth a look from here on.
+bool waits_for_others(const WallFigures& wall) {
+  constexpr std::uint64_t kLeastNs = 5'000'000;
+  return wall.lock_ns >= kLeastNs && wall.lock_ns >= wall.total_ns / 20;
+}
+
+}  // namespace
+
+void Ledger::charge_to_others(Report& report, const Invocation& entry,
+                              const std::vector<recording::SlotLook>& slots) {
+  if (!report.wall || recording::is_concurrent(header()) || !waits_for_others(*report.wall)) {
+    return;
+  }
+  const recording::ClockScale clock = reader_.clock();
+  std::vector<WorkerTime> workers;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const recording::SlotLook& now = slots[i];
+    const bool known = i < slots_before_.size();
+    const bool same = known && slots_before_[i].generation == now.generation;
+    if (now.tid == report.wall->tid || (now.tid != 0 && work_left_.is_left(now.tid)) ||
+        (!same && now.born != static_cast<std::uint32_t>(entry.sequence))) {
+      continue;
+    }
+    const auto grown_ns = [&](recording::CallClass kind) {
+      const auto index = static_cast<std::size_t>(kind);
+      const std::uint64_t before = same ? slots_before_[i].class_ticks[index] : 0;
+      const std::uint64_t ticks = now.class_ticks[index];
+      return clock.duration_ns(ticks - std::min(ticks, before));
+    };
+    using recording::CallClass;
+    workers.push_back(
+        {grown_ns(CallClass::kNetwork), grown_ns(CallClass::kDns), grown_ns(CallClass::kFile)});
+  }
+  charge_to_workers(*report.wall, workers);
+  charge_to_computing_thread(report, entry.started.mono_ns);
+}
+
+// Only where most of a long invocation is not explained otherwise: it costs a look at every thread.
+void Ledger::charge_to_computing_thread(Report& report, std::uint64_t began) {
+  constexpr std::uint64_t kLeastNs = 50'000'000;
+  WallFigures& wall = *report.wall;
+  if (wall.lock_ns < kLeastNs || wall.lock_ns < wall.total_ns / 5 || early_ns_ <= began ||
+      early_looks_.empty()) {
+    return;
+  }
+  const ComputingThread busiest =
+      busiest_between(early_looks_, look_at_threads(header().pid), wall.tid);
+  const std::uint64_t ns = charge_to_computing(wall, busiest);
+  if (ns == 0 || !busiest.collects) {
+    return;
+  }
+  Finding finding{"time.gc",
+                  Severity::kWarning,
+                  fmt::format("{} of {} the handler waited while the garbage collector ran ({}).",
+                              human_duration(ns), human_duration(wall.total_ns), busiest.name),
+                  "Allocate less, or give the function more memory: both the heap and the "
+                  "collector's share of a CPU grow with it.",
+                  {}};
+  finding.evidence = {{"ms", static_cast<std::int64_t>(ns / 1'000'000)},
+                      {"total_ms", static_cast<std::int64_t>(wall.total_ns / 1'000'000)}};
+  report.findings.push_back(std::move(finding));
 }
 
 }  // namespace lamprey::report

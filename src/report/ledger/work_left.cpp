@@ -71,7 +71,7 @@ void WorkLeft::tell_disturbed(Report& report, const std::vector<SlotLook>& threa
     if (now == threads.end()) {
       continue;  // it has ended
     }
-    const std::uint64_t ticks = now->worked - std::min(now->worked, left.worked);
+    const std::uint64_t ticks = now->worked() - std::min(now->worked(), left.worked);
     const std::string work = told ? std::string() : work_of(*now, asks);
     if (told || (ticks == 0 && work.empty())) {
       still.push_back(left);
@@ -96,6 +96,11 @@ void WorkLeft::tell_disturbed(Report& report, const std::vector<SlotLook>& threa
   left_ = std::move(still);
 }
 
+bool WorkLeft::is_left(std::int32_t tid) const {
+  return std::any_of(left_.begin(), left_.end(),
+                     [tid](const Left& left) { return left.tid == tid; });
+}
+
 void WorkLeft::look(Report& report, const recording::Invocation& entry,
                     const std::vector<SlotLook>& threads, const Asks& asks) {
   tell_disturbed(report, threads, asks);
@@ -106,14 +111,14 @@ void WorkLeft::look(Report& report, const recording::Invocation& entry,
     const bool handled = thread.tid == entry.tid || thread.tid == entry.accounts[0].tid ||
                          thread.tid == entry.accounts[1].tid;
     const bool ours = thread.born == static_cast<std::uint32_t>(entry.sequence);
-    if (handled || !ours || left_.size() >= kMaxLeft) {
+    if (thread.tid == 0 || handled || !ours || left_.size() >= kMaxLeft) {
       continue;
     }
     const std::string work = work_of(thread, asks);
     if (work.empty()) {
       continue;
     }
-    left_.push_back({thread.tid, thread.generation, entry.sequence, thread.worked});
+    left_.push_back({thread.tid, thread.generation, entry.sequence, thread.worked()});
     if (!work.starts_with(kWaiting) && !work.starts_with(kLooking)) {
       continue;  // it runs, and may be about to end: the next invocation shows whether it goes on
     }

@@ -24,6 +24,8 @@ class WorkLeft {
   // `threads`: just after `entry` has ended. Adds the findings of its line.
   void look(Report& report, const recording::Invocation& entry,
             const std::vector<recording::SlotLook>& threads, const Asks& asks);
+  // Whether an earlier invocation left it working: it does not work for this one.
+  bool is_left(std::int32_t tid) const;
 
  private:
   struct Left {

@@ -127,6 +127,8 @@ std::optional<ThreadLook> look_at_thread(std::int32_t pid, std::int32_t tid) {
   }
   ThreadLook look;
   look.tid = tid;
+  const std::size_t name = text.find('(');
+  look.name = name < end ? text.substr(name + 1, end - name - 1) : std::string();
   look.running = words[0] == "R";
   // To the nanosecond where the kernel keeps it, else to a tick.
   const std::string exact = read_kernel_text(fmt::format("/proc/{}/task/{}/schedstat", pid, tid));

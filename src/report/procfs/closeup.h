@@ -16,6 +16,7 @@ struct ThreadLook {
   std::int32_t tid = 0;
   bool running = false;  // on a CPU, or waiting for one
   std::uint64_t cpu_ns = 0;
+  std::string name;                // 15 characters at most
   std::uint64_t run_delay_ns = 0;  // ready to run, without a CPU; 0 where the kernel does not say
 };
 
