@@ -2,8 +2,8 @@
 
 Usage: sbom.py VERSION DATE FILE...    (prints the document; FILEs are what the release consists of)
 
-Versions are read from the headers that the build was given (build/shipped/include) and from the
-cross compiler's own sources (build/zig), so they are those of the binaries. What each licence asks
+Versions are read from the headers that the build was given (build/shipped/include), from zlib's source
+(build/sources) and from the cross compiler's own sources (build/zig), so they are those of the binaries. What each licence asks
 for stands in layer/NOTICE. The same release gives the same document.
 """
 
@@ -15,6 +15,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE = ROOT / "build" / "shipped" / "include"
+ZLIB = ROOT / "build" / "sources" / "zlib"
 LICENSE = "Apache-2.0"
 
 
@@ -81,6 +82,8 @@ def components():
         ("cli11", defined(INCLUDE / "CLI/Version.hpp", "CLI11_VERSION"), "BSD-3-Clause",
          "Copyright (c) 2017-2021, University of Cincinnati, developed by Henry Schreiner under NSF AWARD 1414736",
          "https://cliutils.github.io/CLI11/", "the command"),
+        ("zlib", defined(ZLIB / "zlib.h", "ZLIB_VERSION"), "Zlib",
+         "Copyright (c) 1995-2022 Jean-loup Gailly and Mark Adler", "https://zlib.net/", "the command"),
         ("musl", musl, "MIT", "Copyright (c) 2005-2020 Rich Felker, et al.", "https://musl.libc.org/",
          programs),
         ("libcxx", llvm, mit_llvm, "NOASSERTION", "https://libcxx.llvm.org/", programs),

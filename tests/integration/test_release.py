@@ -135,7 +135,7 @@ def test_the_bill_of_materials(dist):
     assert packages["lamprey"]["versionInfo"] == VERSION
     licences = {name: one["licenseConcluded"] for name, one in packages.items()}
     expected = {"lamprey": "Apache-2.0", "boost": "BSL-1.0", "fmt": "MIT", "nlohmann-json": "MIT",
-                "cli11": "BSD-3-Clause", "musl": "MIT", "libunwind": "MIT",
+                "cli11": "BSD-3-Clause", "zlib": "Zlib", "musl": "MIT", "libunwind": "MIT",
                 "libcxx": "Apache-2.0 WITH LLVM-exception"}  # fmt: skip
     assert expected.items() <= licences.items()
     assert all(re.match(r"\d+\.\d+", one["versionInfo"]) for one in packages.values())

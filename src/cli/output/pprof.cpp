@@ -1,7 +1,10 @@
-// pprof's profile.proto, encoded by hand (protobuf wire format), and the gzip frame around it; see
+// pprof's profile.proto, encoded by hand (protobuf wire format), and packed by zlib; see
 // profile_files.h. Field numbers are those of github.com/google/pprof/proto/profile.proto.
+#include <zlib.h>
+
 #include <algorithm>
 #include <array>
+#include <new>
 #include <string_view>
 
 #include "cli/output/profile_files.h"
@@ -170,47 +173,34 @@ class Encoder {
   std::map<std::string, std::uint64_t> mappings_;
 };
 
-std::uint32_t crc_32(const std::string& bytes) {
-  static const std::array<std::uint32_t, 256> table_of_bytes = [] {
-    std::array<std::uint32_t, 256> table{};
-    for (std::uint32_t i = 0; i < table.size(); ++i) {
-      std::uint32_t value = i;
-      for (int bit = 0; bit < 8; ++bit) {
-        value = (value & 1U) != 0 ? 0xEDB88320U ^ (value >> 1U) : value >> 1U;
-      }
-      table[i] = value;
-    }
-    return table;
-  }();
-  std::uint32_t crc = 0xFFFFFFFFU;
-  for (const char c : bytes) {
-    crc = table_of_bytes[(crc ^ static_cast<unsigned char>(c)) & 0xFFU] ^ (crc >> 8U);
-  }
-  return ~crc;
-}
-
-void put_little(std::string& out, std::uint32_t value, int bytes) {
-  for (int i = 0; i < bytes; ++i) {
-    out += static_cast<char>((value >> (8 * i)) & 0xFFU);
-  }
-}
-
 }  // namespace
 
 std::string gzipped(const std::string& bytes) {
-  constexpr std::size_t kMaxStored = 65535;
-  std::string out("\x1F\x8B\x08\0\0\0\0\0\0\xFF", 10);
-  std::size_t at = 0;
-  do {
-    const std::size_t size = std::min(kMaxStored, bytes.size() - at);
-    out += static_cast<char>(at + size == bytes.size() ? 1 : 0);  // the last block; stored
-    put_little(out, static_cast<std::uint32_t>(size), 2);
-    put_little(out, ~static_cast<std::uint32_t>(size), 2);
-    out.append(bytes, at, size);
-    at += size;
-  } while (at < bytes.size());
-  put_little(out, crc_32(bytes), 4);
-  put_little(out, static_cast<std::uint32_t>(bytes.size()), 4);
+  constexpr int kGzip = MAX_WBITS + 16;  // zlib.h: with gzip's header and trailer, not zlib's own
+  constexpr int kMemoryLevel = 8;        // zlib's default
+  z_stream stream{};
+  if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, kGzip, kMemoryLevel,
+                   Z_DEFAULT_STRATEGY) != Z_OK) {
+    throw std::bad_alloc();
+  }
+  std::string out;
+  std::array<Bytef, 65536> in;
+  std::array<Bytef, 65536> packed;
+  std::size_t taken = 0;
+  for (int state = Z_OK; state != Z_STREAM_END;) {
+    if (stream.avail_in == 0) {
+      const std::size_t size = std::min(in.size(), bytes.size() - taken);
+      std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(taken), size, in.begin());
+      stream.next_in = in.data();
+      stream.avail_in = static_cast<uInt>(size);
+      taken += size;
+    }
+    stream.next_out = packed.data();
+    stream.avail_out = static_cast<uInt>(packed.size());
+    state = deflate(&stream, taken == bytes.size() ? Z_FINISH : Z_NO_FLUSH);
+    out.append(packed.begin(), packed.end() - static_cast<std::ptrdiff_t>(stream.avail_out));
+  }
+  deflateEnd(&stream);
   return out;
 }
 
