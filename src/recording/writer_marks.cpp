@@ -64,7 +64,7 @@ std::uint64_t Writer::mark_start(const RequestFacts& facts, const ThreadSlot* sl
   const bool overrun = take_over(entry);
   entry.flags = 0;
   entry.slot = slot == nullptr ? 0 : static_cast<std::uint32_t>(slot - &slot_at(0));
-  entry.tid = tid;
+  store(entry.tid, tid);
   entry.deadline_ms = facts.deadline_ms;
   entry.started = now;
   entry.started_real_ns = real_ns;
@@ -133,11 +133,12 @@ Invocation* Writer::open_invocation(std::uint64_t preferred, std::int32_t tid) c
   const bool concurrent = is_concurrent(header());
   if (preferred != 0 && preferred <= newest && newest - preferred < kInvocations) {
     Invocation& entry = invocation_at(preferred);
-    const bool waits = entry.state == InvocationState::kStarted;
-    if (entry.sequence == preferred && concurrent && waits) {
+    const InvocationState state = load(entry.state);
+    const bool waits = state == InvocationState::kStarted;
+    const bool is_it = load(entry.sequence) == preferred;
+    if (is_it && concurrent && waits) {
       entry.flags |= kInvocationHandedOn;
-    } else if (entry.sequence == preferred &&
-               (waits || entry.state == InvocationState::kResponded)) {
+    } else if (is_it && (waits || state == InvocationState::kResponded)) {
       return &entry;
     }
   }
@@ -148,9 +149,10 @@ Invocation* Writer::open_invocation(std::uint64_t preferred, std::int32_t tid) c
   Invocation* open = nullptr;
   for (std::uint64_t back = 0; back < kInvocations && back < newest; ++back) {
     Invocation& entry = invocation_at(newest - back);
-    if (entry.state == InvocationState::kResponded) {
+    const InvocationState state = load(entry.state);
+    if (state == InvocationState::kResponded) {
       answered = &entry;
-    } else if (entry.state == InvocationState::kStarted && entry.tid == tid) {
+    } else if (state == InvocationState::kStarted && load(entry.tid) == tid) {
       open = &entry;
     }
   }
@@ -173,7 +175,7 @@ bool Writer::mark_end(std::uint64_t preferred, std::int32_t tid, ClockPair now,
   for (ThreadAccount& account : entry->accounts) {
     account.ended = moment_of(account, now.ticks, cpu_of);
   }
-  write_boundary(entry->sequence, now, use);
+  write_boundary(load(entry->sequence), now, use);
   entry->ended = now;
   exchange_if(entry->state, InvocationState::kEnding, InvocationState::kEnded);
   __atomic_fetch_add(&header().ended, 1U, __ATOMIC_RELEASE);

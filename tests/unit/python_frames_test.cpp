@@ -165,7 +165,6 @@ class Objects {
     }
     return made;
   }
-  static constexpr std::uint8_t kShim = 3;
 
   Walked walk_from(std::uintptr_t frame, Chain& chain) {
     const Layout& layout = runtime_.layout;

@@ -365,7 +365,12 @@ TEST_F(LedgerTest, WhatAnAllocatorDoesNotTellIsAbsentAndSaid) {
     Ledger book = ledger();
     book.report_process_end(Type::kRun, {}, keep());
     builder_.header().flags &= ~flags;
-    return reports_.at(0).coverage.unseen;
+    // This program stands for the runtime; a sanitizer that is linked into it makes system calls by
+    // itself.
+    auto unseen = reports_.at(0).coverage.unseen;
+    std::erase_if(unseen,
+                  [](const std::string& what) { return what.starts_with("system calls that"); });
+    return unseen;
   };
   EXPECT_THAT(said(0), IsEmpty());
   EXPECT_TRUE(reports_[0].memory->live_bytes);
@@ -406,7 +411,7 @@ TEST_F(LedgerTest, AnInitThatNeverFinishedSaysWhereItStood) {
   book.report_process_end(Type::kInit, end, keep());
   end.status = Status::kTimeout;
   book.report_process_end(Type::kShutdown, end, keep());
-  for (int i = 1; i <= 3; ++i) {
+  for (std::size_t i = 1; i <= 3; ++i) {
     EXPECT_TRUE(reports_[i].blocked.empty()) << i;
   }
 }

@@ -117,7 +117,7 @@ TEST(V8Tables, BaselineCodeStandsAtABytecode) {
   const std::vector<std::uint8_t> code = {0x0B, 9, 0x0B, 8,    0,
                                           0x0B, 1, 0,    0x0B, 7};  // at 0, 2, 4, 8
   std::vector<std::uint8_t> lengths;
-  for (const std::uint64_t length : {20, 10, 5, 200, 3}) {  // the first: what comes before
+  for (const std::uint64_t length : {20U, 10U, 5U, 200U, 3U}) {  // the first: what comes before
     put_unsigned(lengths, length);
   }
   const struct {

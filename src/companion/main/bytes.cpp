@@ -52,10 +52,16 @@ void move_few(char* to, const char* from, std::size_t bytes) {
 // The compiler knows this loop and would put a call of memcpy in its place.
 inline void keep_the_loop() { asm volatile("" ::: "memory"); }
 
+// Through a value: where two objects overlap in part, one must not be assigned to the other.
+inline void move_sixteen(char* to, const char* from) {
+  const Vector value = reinterpret_cast<const Sixteen*>(from)->value;
+  reinterpret_cast<Sixteen*>(to)->value = value;
+}
+
 void move_upwards(char* to, const char* from, std::size_t bytes) {
   const Sixteen tail = *reinterpret_cast<const Sixteen*>(from + bytes - 16);
   for (std::size_t i = 0; i + 16 < bytes; i += 16) {
-    *reinterpret_cast<Sixteen*>(to + i) = *reinterpret_cast<const Sixteen*>(from + i);
+    move_sixteen(to + i, from + i);
     keep_the_loop();
   }
   *reinterpret_cast<Sixteen*>(to + bytes - 16) = tail;
@@ -64,7 +70,7 @@ void move_upwards(char* to, const char* from, std::size_t bytes) {
 void move_downwards(char* to, const char* from, std::size_t bytes) {
   const Sixteen head = *reinterpret_cast<const Sixteen*>(from);
   for (std::size_t i = bytes; i > 16; i -= 16) {
-    *reinterpret_cast<Sixteen*>(to + i - 16) = *reinterpret_cast<const Sixteen*>(from + i - 16);
+    move_sixteen(to + i - 16, from + i - 16);
     keep_the_loop();
   }
   *reinterpret_cast<Sixteen*>(to) = head;
