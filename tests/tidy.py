@@ -95,7 +95,7 @@ def grouped(entries):
     groups = []  # of (folder and flags, names, entries)
     for entry in entries:
         folder = pathlib.Path(entry["file"]).parent
-        alone = folder.name not in [p.name for p in (ROOT / "src").iterdir()] + ["unit"]
+        alone = not folder.is_relative_to(ROOT / "src") and folder.name != "unit"
         kind, names = (folder, flags(entry)), own_names(entry)
         for group_kind, group_names, members in groups:
             if (
