@@ -266,8 +266,13 @@ def test_trace_language_appends(layer):
     )
     assert environment["JAVA_TOOL_OPTIONS"] == "-Da=b -XX:+PreserveFramePointer"
     assert environment["PYTHONPERFSUPPORT"] == "1"
+    assert environment["PYTHONMALLOC"] == "malloc"
+    own = layer.probe(LAMPREY_TRACE_LANGUAGE="on", PYTHONMALLOC="debug")[0]["environment"]
+    assert own["PYTHONMALLOC"] == "debug"
     untouched = layer.probe(LAMPREY_TRACE_LANGUAGE="off")[0]["environment"]
-    assert not {"NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "PYTHONPERFSUPPORT"} & untouched.keys()
+    assert not {
+        "NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "PYTHONPERFSUPPORT", "PYTHONMALLOC",
+    } & untouched.keys()  # fmt: skip
 
 
 def test_hands_over_what_extensions_cannot_see(layer):
