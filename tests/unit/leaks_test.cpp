@@ -454,6 +454,53 @@ TEST(LeaksTest, ArenasThatGrowInStepsAreNamed) {
   }
 }
 
+Frame python_frame(const char* name) {
+  Frame frame;
+  frame.function = std::make_shared<const recording::SourceFunction>(
+      recording::SourceFunction{{}, name, "/var/task/app.py", 1});
+  frame.line = 2;
+  return frame;
+}
+
+// CPython's arenas run out while `parse`, whose objects do not stay, is at work. `keep` makes what
+// stays; its lists, of `list_bytes` each time, are malloc's.
+Finding small_objects_that_stay(std::int64_t list_bytes) {
+  LeakWatch watch;
+  Finding finding;
+  for (std::int64_t n = 1; n <= 60; ++n) {
+    Report report = report_with_site(5 * kMb + n * list_bytes, 30 * kMb + n * 100 * kKb);
+    report.memory->sites.clear();
+    MemorySite arenas;
+    arenas.mapping = true;
+    arenas.live_bytes = ((n * 100 * kKb >> 20) + 1) << 20;
+    arenas.stack = {python_frame("parse")};
+    MemorySite lists;
+    lists.live_bytes = n * list_bytes / (64 * kKb) * (64 * kKb);  // as sampled
+    lists.stack = {python_frame("keep")};
+    report.memory->sites = {arenas, lists};
+    watch.look(report);
+    finding = report.findings.empty() ? finding : report.findings.front();
+  }
+  return finding;
+}
+
+TEST(LeaksTest, ALeakOfSmallObjectsIsWhereTheirListsGrow) {
+  const Finding finding = small_objects_that_stay(5 * kKb);
+  EXPECT_THAT(finding.text, ::testing::StartsWith("Resident memory grows by 100 KB"));
+  ASSERT_EQ(finding.site.size(), 1U);
+  EXPECT_EQ("keep", finding.site[0].function->name);
+  EXPECT_EQ("Here:", finding.site_is);
+}
+
+// Without such a trace the place is told as what it is, not as the culprit.
+TEST(LeaksTest, WhoNeededTheInterpretersHeapIsNotAccused) {
+  const Finding finding = small_objects_that_stay(0);
+  ASSERT_EQ(finding.site.size(), 1U);
+  EXPECT_EQ("parse", finding.site[0].function->name);
+  EXPECT_THAT(std::string(finding.site_is), ::testing::HasSubstr("of whichever function"));
+  EXPECT_THAT(std::string(finding.advice), ::testing::HasSubstr("may be another's"));
+}
+
 TEST(LeaksTest, MappingsThatDoNotExplainItAreNotNamed) {
   for (const std::int64_t live : {std::int64_t{0}, 5 * kKb}) {  // a part of it, at most
     const Finding finding = arenas_that_grow(live, false);

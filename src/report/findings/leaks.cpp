@@ -94,6 +94,23 @@ bool is_first_use(const Report& report) {
   return room >= 0;
 }
 
+// An interpreter maps memory for the objects of all functions together. The function that needed it
+// next is often a busy neighbour of the one whose objects stay: of ten kinds of leaks beside a
+// healthy function that parses JSON, it was the wrong one in eight.
+bool has_function(const Stack& stack) {
+  return std::any_of(stack.begin(), stack.end(),
+                     [](const Frame& frame) { return frame.function != nullptr; });
+}
+
+constexpr std::string_view kWhereRoomRanOut =
+    "The interpreter ran out of room for objects, of whichever function, most often here:";
+constexpr std::string_view kHeapAdvice =
+    "The function named needed the next piece of the interpreter's heap; the objects that stay may "
+    "be "
+    "another's. Look for what the handler keeps between invocations: globals, caches without a "
+    "bound. "
+    "In Python LAMPREY_TRACE_LANGUAGE=on counts each object where it is made, at a cost.";
+
 std::string since_words(std::uint64_t invocation) {
   return invocation <= 1 ? std::string("the first")
                          : fmt::format("number {}", human_count(invocation));
@@ -181,6 +198,7 @@ LeakWatch::Site* LeakWatch::site_for(const MemorySite& site) {
   sites_.back().place = hash_of(site.stack, kSamePlace);
   sites_.back().stack = site.stack;
   sites_.back().mapping = site.mapping;
+  sites_.back().heap = site.mapping && has_function(site.stack);
   if (looks_ > 1 && site.mapping) {
     sites_.back().watched.levels.add(0);  // it was not there before
   }
@@ -328,15 +346,29 @@ void LeakWatch::tell(Report& report, const Growth& growth, bool resident_only) {
   report.findings.push_back(std::move(finding));
 }
 
+// Objects that stay are kept in something: a list, a table of a dict. What is large of that is
+// malloc's, so its blocks grow with the interpreter's heap, and know who made them.
+const LeakWatch::Site* LeakWatch::keeper() const {
+  const Site* site = live_.is_leak() ? worst_place(*live_.growth) : nullptr;
+  return site != nullptr && has_function(site->stack) ? site : nullptr;
+}
+
+const LeakWatch::Site* LeakWatch::site_of(const Growth& growth, bool resident_only) const {
+  if (!resident_only) {
+    const Site* site = worst_site(growth);
+    return site != nullptr ? site : worst_place(growth);
+  }
+  const Site* site = worst_mapping(growth);
+  if (site == nullptr) {
+    return live_.is_leak() ? worst_site(*live_.growth) : nullptr;
+  }
+  const Site* keeps = site->heap ? keeper() : nullptr;
+  return keeps != nullptr ? keeps : site;
+}
+
 void LeakWatch::tell_where(Finding& finding, const Growth& growth, bool resident_only) const {
-  const Site* site = resident_only ? worst_mapping(growth) : worst_site(growth);
-  if (site == nullptr && !resident_only) {
-    site = worst_place(growth);
-  }
+  const Site* site = site_of(growth, resident_only);
   const bool live_too = live_.is_leak();
-  if (site == nullptr && resident_only && live_too) {
-    site = worst_site(*live_.growth);
-  }
   finding.advice =
       resident_only && site == nullptr && !live_too && live_.levels.size() != 0
           ? "malloc's live bytes do not grow with it: look at the interpreter's own heap, memory "
@@ -347,6 +379,10 @@ void LeakWatch::tell_where(Finding& finding, const Growth& growth, bool resident
     return;
   }
   finding.site = site->stack;
+  if (site->heap) {
+    finding.site_is = kWhereRoomRanOut;
+    finding.advice = kHeapAdvice;
+  }
   const auto& own = site->watched.growth;
   finding.evidence.emplace_back("site_bytes_per_invocation",
                                 resident_only || !own ? site->rise() : own->bytes_per_invocation);

@@ -80,6 +80,7 @@ class LeakWatch {
     Watched watched;
     std::uint64_t seen = 0;
     bool mapping = false;
+    bool heap = false;  // of an interpreter: a mapping that a function of the program's needed
     std::int64_t gain() const;  // over the window
     std::int64_t rise() const;  // of it, in an invocation
   };
@@ -88,6 +89,8 @@ class LeakWatch {
   const Site* worst_site(const Growth& growth) const;
   const Site* worst_place(const Growth& growth) const;
   const Site* worst_mapping(const Growth& growth) const;
+  const Site* keeper() const;
+  const Site* site_of(const Growth& growth, bool resident_only) const;
   void tell(Report& report, const Growth& growth, bool resident_only);
   void tell_where(Finding& finding, const Growth& growth, bool resident_only) const;
 
