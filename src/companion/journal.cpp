@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstring>
 #include <thread>
@@ -20,7 +21,7 @@
 namespace lamprey::companion {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x314C4E524A504D4CULL;  // "LMPJRNL1"
+constexpr std::uint64_t kMagic = 0x324C4E524A504D4CULL;  // "LMPJRNL2"
 constexpr std::size_t kPageBytes = 4096;
 constexpr std::size_t kEntries = 64;
 constexpr std::uint64_t kUnknown = UINT64_MAX;
@@ -32,12 +33,9 @@ constexpr std::chrono::milliseconds kPatience{50};
 
 struct Journal::Page {
   std::uint64_t magic;
-  // The line that is being printed. The kernel keeps in `sent` how many of its `size` bytes have
-  // left. Once all have, `pending` takes the place of entry number `place`.
-  std::int64_t sent;
-  std::int64_t size;  // 0: none
-  std::uint64_t place;
-  Entry pending;
+  // Of the line that is being printed, and of the one before. An entry in `entries` may be older
+  // than what a note says whose line has left: at the start that note counts.
+  Note notes[kNotes];
   // EnvironmentState
   std::uint64_t failed_inits;
   std::uint64_t first_failed_real_ns;
@@ -135,19 +133,39 @@ bool Journal::keep_entry(const Entry& entry) const {
   return keep(offsetof(Page, entries) + (place * sizeof(Entry)), sizeof(Entry));
 }
 
+bool Journal::keep_note(const Note& note) const {
+  const auto number = static_cast<std::size_t>(&note - page_->notes);
+  return keep(offsetof(Page, notes) + (number * sizeof(Note)), sizeof(Note));
+}
+
+void Journal::clear_note(Note& note) const {
+  note.size = 0;
+  keep_note(note);
+}
+
+// Of two notes about one entry the newer one counts, so the older one is looked at first.
 void Journal::recover(int output) {
-  if (page_->size <= 0) {
-    return;
+  std::array<Note*, kNotes> notes = {&page_->notes[0], &page_->notes[1]};
+  if (notes[0]->order > notes[1]->order) {
+    std::swap(notes[0], notes[1]);
   }
-  if (page_->sent >= page_->size && page_->place < kEntries) {
-    page_->entries[page_->place] = page_->pending;
-    keep_entry(page_->entries[page_->place]);
-  } else if (page_->sent > 0) {
-    print(output, "");
-  }
-  if (waiting_.empty()) {
-    page_->size = 0;
-    keep(offsetof(Page, size), sizeof(page_->size));
+  for (Note* const note : notes) {
+    notes_begun_ = std::max(notes_begun_, note->order);
+    if (note->size <= 0) {
+      continue;
+    }
+    const bool whole = note->sent >= note->start && note->sent - note->start >= note->size;
+    if (whole && note->place < kEntries) {
+      page_->entries[note->place] = note->entry;
+      keep_entry(page_->entries[note->place]);
+    } else if (!whole && note->sent > note->start) {
+      print(output, "");
+    }
+    if (waiting_.empty()) {
+      clear_note(*note);
+    } else {  // still cut off: whoever comes after us must know
+      next_note_ = static_cast<std::size_t>(note - page_->notes);
+    }
   }
 }
 
@@ -279,46 +297,80 @@ bool Journal::send_waiting(int output, std::chrono::milliseconds most) {
   return all;
 }
 
+// sendfile(2) into a file takes that file's offset without the lock that write(2) takes, and so
+// overwrites lines of others who share it.
+bool Journal::takes_sendfile(int output) {
+  if (!into_file_) {
+    struct stat status {};
+    into_file_ = fstat(output, &status) != 0 || S_ISREG(status.st_mode);
+  }
+  return mapped_ != nullptr && !*into_file_;
+}
+
 // Notes in the file which line is about to be printed, and the entry that holds once it has left.
-void Journal::begin_first() {
+// What the note said before is first put into its entry, unless the other note is about that entry
+// too and newer. Returns where the kernel is to note how far the line has come.
+off_t* Journal::begin_note(const Entry& entry, const Entry& place, std::size_t size, off_t start) {
+  Note& note = page_->notes[next_note_];
+  const Note& other = page_->notes[1 - next_note_];
+  if (note.size > 0 && note.place < kEntries && (other.size <= 0 || other.place != note.place)) {
+    keep_entry(page_->entries[note.place]);
+  }
+  note = {start,
+          start,
+          static_cast<std::int64_t>(size),
+          ++notes_begun_,
+          static_cast<std::uint64_t>(&place - page_->entries),
+          entry};
+  keep_note(note);
+  note_ = &note;
+  const std::size_t at = offsetof(Page, notes) + (next_note_ * sizeof(Note));
+  next_note_ = 1 - next_note_;
+  static_assert(offsetof(Note, sent) == 0);
+  return mapped_ == nullptr ? nullptr : reinterpret_cast<off_t*>(static_cast<char*>(mapped_) + at);
+}
+
+void Journal::begin_first(int output) {
   const Waiting& waiting = waiting_.front();
   Entry* place = waiting.entry && descriptor_ >= 0 ? place_for(*waiting.entry) : nullptr;
-  off_t* counter = nullptr;
-  const std::string text = (cut_off_ ? "\n" : "") + waiting.text;
-  noted_ = place != nullptr;
-  if (noted_) {
-    page_->sent = 0;
-    page_->size = static_cast<std::int64_t>(text.size());
-    page_->place = static_cast<std::uint64_t>(place - page_->entries);
-    page_->pending = *waiting.entry;
-    keep(offsetof(Page, sent), offsetof(Page, failed_inits) - offsetof(Page, sent));
-    if (mapped_ != nullptr) {
-      counter = reinterpret_cast<off_t*>(static_cast<char*>(mapped_) + offsetof(Page, sent));
-    }
+  std::string text = cut_off_ ? "\n" + waiting.text : waiting.text;
+  note_ = nullptr;
+  if (place == nullptr) {
+    first_ = std::make_unique<OutgoingLine>(std::move(text));
+    return;
   }
-  first_ = std::make_unique<OutgoingLine>(text, counter);
+  const auto start = takes_sendfile(output) ? spool_.put(text) : std::nullopt;
+  off_t* const counter = begin_note(*waiting.entry, *place, text.size(), start.value_or(0));
+  first_ = start ? std::make_unique<OutgoingLine>(std::move(text), spool_, counter)
+                 : std::make_unique<OutgoingLine>(std::move(text));
+}
+
+// By sendfile the kernel has noted already how far the line has come.
+void Journal::end_note(OutgoingLine::Step step) {
+  Note& note = *note_;
+  if (step == OutgoingLine::Step::kRefused) {
+    clear_note(note);
+    return;
+  }
+  note.sent = note.start + static_cast<std::int64_t>(first_->gone());
+  if (!first_->is_noted()) {
+    keep_note(note);
+  }
+  if (step == OutgoingLine::Step::kDone) {
+    page_->entries[note.place] = note.entry;
+  }
 }
 
 OutgoingLine::Step Journal::send_first(int output) {
   if (first_ == nullptr) {
-    begin_first();
+    begin_first(output);
   }
   const OutgoingLine::Step step = first_->go(output);
-  if (step == OutgoingLine::Step::kFull) {
-    if (noted_ && first_->gone() != 0) {  // write(2), unlike sendfile, does not note this
-      page_->sent = static_cast<std::int64_t>(first_->gone());
-      keep(offsetof(Page, sent), sizeof(page_->sent));
-    }
-    return step;
+  if (note_ != nullptr) {
+    end_note(step);
   }
-  if (noted_) {
-    if (step == OutgoingLine::Step::kDone) {
-      Entry& place = page_->entries[page_->place];
-      place = page_->pending;
-      keep_entry(place);
-    }
-    page_->size = 0;
-    keep(offsetof(Page, size), sizeof(page_->size));
+  if (step == OutgoingLine::Step::kFull) {
+    return step;
   }
   cut_off_ = step == OutgoingLine::Step::kRefused && (first_->gone() != 0 || cut_off_);
   waiting_bytes_ -= waiting_.front().text.size();
@@ -331,6 +383,11 @@ void Journal::forget(const recording::Header& header) {
   if (Entry* entry = descriptor_ < 0 ? nullptr : find(header)) {
     *entry = {};
     keep_entry(*entry);
+    for (Note& note : page_->notes) {
+      if (note.size > 0 && &page_->entries[note.place % kEntries] == entry) {
+        clear_note(note);
+      }
+    }
   }
 }
 

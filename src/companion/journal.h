@@ -3,10 +3,13 @@
 // holds the little else that must outlive a companion (EnvironmentState).
 //
 // Printing a line and noting it are one system call. The line goes to standard output by
-// sendfile(2), which writes the number of bytes sent to a page of this file. It does so before it
+// sendfile(2), which writes how far it has come to a page of this file. It does so before it
 // returns to user space, the earliest point at which SIGKILL takes effect. Some outputs do not take
 // sendfile (a pipe before Linux 5.12), and a file may have other writers. There the line is written
 // first and noted after, so a kill between the two may repeat a line.
+//
+// A line costs three system calls: one notes what holds once it has left, one puts it into the
+// spool, one sends it. Two notes take turns, so that the one before stays true until this one is.
 //
 // A full standard output that does not block is waited for briefly. Then this line and all later
 // ones are queued. A line that has begun is always finished first, so none is torn. Queued lines go
@@ -82,6 +85,16 @@ class Journal {
     std::uint8_t whole;
     std::uint8_t reserved;
   };
+  // What holds once a line has left.
+  struct Note {
+    std::int64_t sent;    // how far the line has come in the spool; the kernel writes this
+    std::int64_t start;   // where it begins there
+    std::int64_t size;    // of the line; 0: there is none
+    std::uint64_t order;  // of two notes the newer one has more
+    std::uint64_t place;  // which of the entries `entry` takes the place of
+    Entry entry;
+  };
+  static constexpr std::size_t kNotes = 2;
   struct Page;
   struct Waiting {
     std::string text;            // with its newline
@@ -93,10 +106,15 @@ class Journal {
   Entry* find(const recording::Header& header) const;
   Entry* place_for(const Entry& entry) const;
   bool enqueue(int output, Waiting waiting);
-  void begin_first();
+  void begin_first(int output);
+  bool takes_sendfile(int output);
   OutgoingLine::Step send_first(int output);
   bool keep(std::size_t at, std::size_t bytes) const;
   bool keep_entry(const Entry& entry) const;
+  bool keep_note(const Note& note) const;
+  off_t* begin_note(const Entry& entry, const Entry& place, std::size_t size, off_t start);
+  void end_note(OutgoingLine::Step step);
+  void clear_note(Note& note) const;
   void recover(int output);
   void drop_entries_of_removed_files();
 
@@ -107,9 +125,13 @@ class Journal {
   EnvironmentState state_;
   std::deque<Waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
+  LineSpool spool_;
   std::unique_ptr<OutgoingLine> first_;  // the first of waiting_, once it has begun
-  bool noted_ = false;                   // the file says what it is and what holds once it has left
-  bool cut_off_ = false;                 // the last thing that left was a part of a line
+  Note* note_ = nullptr;                 // the file says what first_ is, here
+  std::size_t next_note_ = 0;
+  std::uint64_t notes_begun_ = 0;
+  std::optional<bool> into_file_;  // standard output is a file
+  bool cut_off_ = false;           // the last thing that left was a part of a line
 };
 
 }  // namespace lamprey::companion

@@ -3,49 +3,62 @@
 
 #include <sys/mman.h>
 #include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <utility>
 
 namespace lamprey::companion {
+namespace {
 
-OutgoingLine::OutgoingLine(std::string text, off_t* counter)
-    : text_(std::move(text)), counter_(counter) {}
+constexpr off_t kLongEnough = off_t{64} * 1024;  // a line has up to 60 KB
 
-OutgoingLine::~OutgoingLine() {
-  if (spool_ >= 0) {
-    close(spool_);
+}  // namespace
+
+LineSpool::~LineSpool() {
+  if (descriptor_ >= 0) {
+    close(descriptor_);
   }
 }
 
-// Sends by sendfile, from a file in memory that nobody changes afterwards: the pipe may still refer
-// to that file's page. Not used into a file: sendfile(2) takes the file's offset without the lock
-// that write(2) takes, and so overwrites lines of others who share it.
-OutgoingLine::Step OutgoingLine::go(int output) {
-  struct stat status {};
-  if (gone_ == 0 && spool_ < 0 && counter_ != nullptr && fstat(output, &status) == 0 &&
-      !S_ISREG(status.st_mode)) {
-    spool_ = memfd_create("lamprey-line", MFD_CLOEXEC);
-    if (spool_ >= 0 &&
-        write(spool_, text_.data(), text_.size()) != static_cast<ssize_t>(text_.size())) {
-      close(std::exchange(spool_, -1));
-    }
+std::optional<off_t> LineSpool::put(std::string_view text) {
+  if (refused_) {
+    return std::nullopt;
   }
-  if (spool_ >= 0) {
+  if (descriptor_ < 0) {
+    descriptor_ = memfd_create("lamprey-lines", MFD_CLOEXEC);
+  }
+  const auto size = static_cast<off_t>(text.size());
+  if (end_ != 0 && end_ + size > kLongEnough) {
+    refused_ = ftruncate(descriptor_, 0) != 0;
+    end_ = 0;
+  }
+  if (refused_ || descriptor_ < 0 || pwrite(descriptor_, text.data(), text.size(), end_) != size) {
+    refused_ = true;  // no memory for it, or no such files here
+    return std::nullopt;
+  }
+  return std::exchange(end_, end_ + size);
+}
+
+OutgoingLine::OutgoingLine(std::string text) : text_(std::move(text)) {}
+
+OutgoingLine::OutgoingLine(std::string text, LineSpool& spool, off_t* counter)
+    : text_(std::move(text)), spool_(&spool), counter_(counter) {}
+
+OutgoingLine::Step OutgoingLine::go(int output) {
+  if (spool_ != nullptr) {
     const Step step = by_sendfile(output);
     if (step != Step::kRefused) {
       return step;
     }
-    close(std::exchange(spool_, -1));  // what refuses sendfile may take write
+    std::exchange(spool_, nullptr)->refuse();  // what refuses sendfile may take write
   }
   return by_write(output);
 }
 
 OutgoingLine::Step OutgoingLine::by_sendfile(int output) {
   while (gone_ < text_.size()) {
-    const ssize_t went = sendfile(output, spool_, counter_, text_.size() - gone_);
+    const ssize_t went = sendfile(output, spool_->descriptor(), counter_, text_.size() - gone_);
     if (went > 0) {
       gone_ += static_cast<std::size_t>(went);
     } else if (went == 0 || errno != EINTR) {

@@ -54,6 +54,54 @@ class JournalTest : public ::testing::Test {
   int ends_[2] = {-1, -1};
 };
 
+// Two notes take turns. What the one that is overwritten said must have got into its entry, also
+// when lines of two recordings alternate in any order, and however long the spool of lines has
+// become.
+TEST_F(JournalTest, NothingIsForgottenHoweverLinesAlternate) {
+  recording::Header other = header_;
+  other.pid = 78;
+  std::ofstream(directory_.path() + "/78.rec") << "x";
+  const std::string long_line(3000, 'x');
+  std::uint64_t first = 1;
+  std::uint64_t second = 1;
+  for (int round = 0; round < 100; ++round) {
+    {
+      Journal journal(directory_.path(), "127.0.0.1:9001");
+      ASSERT_TRUE(journal.open(ends_[1]));
+      ASSERT_EQ(journal.reported(header_)->next, first);
+      ASSERT_EQ(journal.reported(other)->next, second);
+      for (int line = 0; line <= round % 7; ++line) {
+        const bool is_first = (round * 5 + line * 3) % 4 < 2;
+        const std::uint64_t next = is_first ? ++first : ++second;
+        ASSERT_TRUE(
+            journal.print(ends_[1], long_line, is_first ? header_ : other, reported_up_to(next)));
+        ASSERT_EQ(received().size(), long_line.size() + 1);
+      }
+    }  // as if it were killed: nothing is written at its end
+  }
+  EXPECT_GT(first, 100U);
+  EXPECT_GT(second, 100U);
+}
+
+// The pipe refers to the spool's pages. What begins anew there must not change what was not read
+// yet.
+TEST_F(JournalTest, LinesThatWaitInThePipeStayAsTheyAre) {
+  Journal journal(directory_.path(), "127.0.0.1:9001");
+  ASSERT_TRUE(journal.open(ends_[1]));
+  fcntl(ends_[1], F_SETPIPE_SZ, 1 << 20);
+  std::string expected;
+  for (int i = 0; i < 60; ++i) {
+    const std::string line(3000, static_cast<char>('A' + (i % 26)));
+    ASSERT_TRUE(journal.print(ends_[1], line, header_, reported_up_to(2 + i)));
+    expected += line + "\n";
+  }
+  std::string all;
+  for (std::string part = received(); !part.empty(); part = received()) {
+    all += part;
+  }
+  EXPECT_EQ(all, expected);
+}
+
 // Standard output that is a file, shared with others who write to it (an emulator, the runtime):
 // sendfile(2) takes the offset without the lock that write(2) takes, and one's line covers
 // another's.
