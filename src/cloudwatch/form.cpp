@@ -14,14 +14,7 @@ Form form_of(const Report& report, Detail detail) {
   if (detail != Detail::kAuto) {
     return detail == Detail::kFull ? Form::kFull : Form::kShort;
   }
-  const bool abnormal = report.status != report::Status::kOk;
-  const bool hundredth =
-      report.invocation && *report.invocation % report::FindingDedup::kInvocations == 0;
-  const bool news = std::any_of(report.findings.begin(), report.findings.end(),
-                                [](const report::Finding& finding) { return !finding.told; });
-  const bool full = report.type != report::Type::kInvoke || report.cold_start.value_or(false) ||
-                    abnormal || hundredth || news;
-  return full ? Form::kFull : Form::kShort;
+  return report::is_worth_all(report) ? Form::kFull : Form::kShort;
 }
 
 bool is_quiet(const report::MemorySite& site) {

@@ -47,6 +47,7 @@ constexpr std::uint64_t kNamesNs = kNsAMs;
 // After a shutdown there is no next line, and it leaves us at least 300 ms.
 constexpr std::uint64_t kLastNamesNs = 50 * kNsAMs;
 constexpr nanoseconds kNap = milliseconds{1};
+constexpr nanoseconds kQuick = milliseconds{20};
 
 bool is_managed_instances(const Lookup& lookup) {
   const char* type = lookup("AWS_LAMBDA_INITIALIZATION_TYPE");
@@ -173,6 +174,9 @@ void Companion::add_platform(Report& report) {
 void Companion::scan_recordings() {
   std::vector<std::string> complaints;
   recordings_.scan(complaints);
+  for (const auto& followed : recordings_.live()) {
+    followed->ledger().look_at_everything(config_.detail == cloudwatch::Detail::kFull);
+  }
   for (const std::string& complaint : complaints) {
     std::fprintf(stderr, "%s\n", complaint.c_str());
   }
@@ -200,18 +204,23 @@ report::Sink Companion::printer(report::Ledger& of, bool late) {
   };
 }
 
-std::size_t Companion::report_ended_invocations(const std::string& current_request) {
+std::size_t Companion::report_ended_invocations(const std::string& current_request, bool ahead) {
   std::size_t drained = 0;
   for (const auto& followed : recordings_.live()) {
     report::Ledger& ledger = followed->ledger();
-    if (!ledger.refresh()) {
+    if (!(ahead ? ledger.refresh_ahead() : ledger.refresh())) {
       continue;
     }
     if (ledger.report_init(printer(ledger))) {
       note_init_ended();
     }
     drained += ledger.report_ended([this, &current_request, &ledger](Report& report) {
-      report.late = !managed_instances_ && report.request_id != current_request;
+      const bool current = report.request_id == current_request;
+      report.late = !managed_instances_ && !current;
+      if (current && report.started_mono_ns && report.duration_ns) {
+        current_ended_ = true;
+        ended_mono_ns_ = *report.started_mono_ns + *report.duration_ns;
+      }
       print(report, &ledger);
     });
   }
@@ -241,10 +250,18 @@ bool Companion::any_boundaries() {
 void Companion::on_invoke(const lambda::Event& event) {
   log(LogLevel::kDebug, fmt::format("INVOKE {}", event.request_id));
   gone_mono_ns_ = 0;
+  const std::uint64_t begin = monotonic_ns();
+  const std::uint64_t limit =
+      begin + (patience_ms(realtime_ns() / kNsAMs, event.deadline_ms) * kNsAMs);
   send_waiting(milliseconds{0});
   scan_recordings();
-  report_ended_invocations(event.request_id);
+  current_ended_ = false;
+  wait_for_quick_end(limit);
+  report_ended_invocations(event.request_id, true);
   bury_children();
+  if (current_ended_) {
+    return;
+  }
   if (recordings_.live().empty() || (unrecorded_said_ && !any_boundaries())) {
     say_unrecorded();
     return;
@@ -254,8 +271,8 @@ void Companion::on_invoke(const lambda::Event& event) {
   }
   // Also when no START was seen yet: a request that arrives in pieces is marked after its last
   // piece, and the platform may tell us before that.
-  wait_for_end(event);
-  report_ended_invocations(event.request_id);
+  wait_for_end(event, begin, limit);
+  report_ended_invocations(event.request_id, true);
   if (!any_boundaries()) {
     say_unrecorded();
   }
@@ -284,14 +301,25 @@ Companion::Sight Companion::look_for(const std::string& request_id) {
   return sight;
 }
 
-void Companion::wait_for_end(const lambda::Event& event) {
-  const std::uint64_t begin = monotonic_ns();
-  const std::uint64_t limit =
-      begin + (patience_ms(realtime_ns() / kNsAMs, event.deadline_ms) * kNsAMs);
+// Most invocations of small functions are over in a few milliseconds. So before anything is looked
+// at, the word that was seen last is slept on: where that wakes us, one look at the recording shows
+// the end and all that is to be said of it.
+void Companion::wait_for_quick_end(std::uint64_t limit_ns) {
+  const auto& live = recordings_.live();
+  const bool usual = live.size() == 1 && live.front()->ledger().init_ended() &&
+                     !live.front()->waiter().naps() && journal_.waiting() == 0;
+  const std::uint64_t now = monotonic_ns();
+  if (usual && now < limit_ns) {
+    live.front()->waiter().wait(
+        live.front()->ledger().reader().wake_before(),
+        std::min(nanoseconds{static_cast<std::int64_t>(limit_ns - now)}, kQuick));
+  }
+}
+
+void Companion::wait_for_end(const lambda::Event& event, std::uint64_t begin, std::uint64_t limit) {
   for (bool first = true;; first = false) {
     const Sight sight = look_for(event.request_id);
     if (sight.entry && sight.entry->state == InvocationState::kEnded) {
-      ended_mono_ns_ = sight.entry->ended.mono_ns;
       return;
     }
     send_waiting(milliseconds{0});
@@ -370,7 +398,9 @@ void Companion::print(Report& report, report::Ledger* of) {
   report::name_stacks(report, symbolizer_, before + (last ? kLastNamesNs : names_ns_));
   names_ns_ -= std::min(names_ns_, monotonic_ns() - before);
   report.self.flush_ns = flush_ns_;
-  report.self.companion_rss_bytes = report::own_rss_bytes();
+  if (cloudwatch::form_of(report, config_.detail) == cloudwatch::Form::kFull) {
+    report.self.companion_rss_bytes = report::own_rss_bytes();
+  }
   cloudwatch::LineOptions options;
   options.detail = config_.detail;
   options.metrics = config_.metrics;

@@ -51,12 +51,13 @@ class Companion {
   void on_shutdown(const lambda::Event& event);
   void report_ends(const lambda::Event& event);
   void scan_recordings();  // new files, orphans, complaints
-  std::size_t report_ended_invocations(
-      const std::string& current_request);  // how many invocations it printed
+  // How many invocations it printed. `ahead`: one has probably ended.
+  std::size_t report_ended_invocations(const std::string& current_request, bool ahead = false);
+  void wait_for_quick_end(std::uint64_t limit_ns);
   void bury_children();
   Sight look_for(const std::string& request_id);
   Circumstances circumstances_of(Followed& followed);
-  void wait_for_end(const lambda::Event& event);
+  void wait_for_end(const lambda::Event& event, std::uint64_t begin, std::uint64_t limit);
   bool any_boundaries();
   std::string why_nothing() const;
   void say_unrecorded();
@@ -85,6 +86,7 @@ class Companion {
   std::string last_complaint_;
   report::MemoryKills kills_before_us_;    // the kernel's counters at our predecessor's last look
   std::uint64_t ended_mono_ns_ = 0;        // END of the invocation just reported; 0 none
+  bool current_ended_ = false;             // the invocation of this event was reported
   std::uint64_t gone_mono_ns_ = 0;         // when the runtime was found dead
   std::optional<std::uint64_t> flush_ns_;  // from END to `next`, of the invocation before
 };

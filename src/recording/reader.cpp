@@ -107,6 +107,13 @@ Reader::Reader(Reader&& other) noexcept
       path_(std::move(other.path_)),
       header_(std::move(other.header_)),
       clock_(other.clock_),
+      ahead_(std::move(other.ahead_)),
+      wake_before_(other.wake_before_),
+      calls_before_(other.calls_before_),
+      names_(std::move(other.names_)),
+      hosts_named_(other.hosts_named_),
+      names_of_(other.names_of_),
+      all_named_(other.all_named_),
       dropped_(std::move(other.dropped_)),
       dropped_count_(other.dropped_count_),
       functions_(std::move(other.functions_)) {}
@@ -116,6 +123,13 @@ Reader& Reader::operator=(Reader&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(header_, other.header_);
   std::swap(clock_, other.clock_);
+  std::swap(ahead_, other.ahead_);
+  std::swap(wake_before_, other.wake_before_);
+  std::swap(calls_before_, other.calls_before_);
+  std::swap(names_, other.names_);
+  std::swap(hosts_named_, other.hosts_named_);
+  std::swap(names_of_, other.names_of_);
+  std::swap(all_named_, other.all_named_);
   std::swap(dropped_, other.dropped_);
   std::swap(dropped_count_, other.dropped_count_);
   std::swap(functions_, other.functions_);
@@ -157,6 +171,20 @@ std::optional<Reader> Reader::open(const std::string& path, Failure& failure) {
 }
 
 bool Reader::read_at(std::uint64_t offset, void* into, std::size_t bytes) const {
+  if (ahead_ != nullptr && ahead_->first(offset, into, bytes)) {
+    return true;
+  }
+  missed_ = true;
+  return read_now(offset, into, bytes);
+}
+
+// What was read later than the copy has to be compared with what is there later still.
+bool Reader::read_again(std::uint64_t offset, void* into, std::size_t bytes) const {
+  return (ahead_ != nullptr && !missed_ && ahead_->last(offset, into, bytes)) ||
+         read_now(offset, into, bytes);
+}
+
+bool Reader::read_now(std::uint64_t offset, void* into, std::size_t bytes) const {
   auto* out = static_cast<char*>(into);
   while (bytes > 0) {
     const ssize_t got = pread(descriptor_, out, bytes, static_cast<off_t>(offset));
@@ -293,19 +321,27 @@ bool Reader::refresh() {
   // Only the part that the process writes while it runs is taken: where the sections lie was
   // checked at open() and must not move under us.
   char fresh[sizeof(Header) - kFrom];
-  if (!read_at(kFrom, fresh, sizeof(fresh))) {
+  if (ahead_ != nullptr) {
+    ahead_->drop();
+  }
+  if (!read_now(kFrom, fresh, sizeof(fresh))) {
     return false;
   }
-  std::memcpy(reinterpret_cast<char*>(header_.get()) + kFrom, fresh, sizeof(fresh));
+  take_header(fresh);
+  wake_before_ = header_->wake;
+  return true;
+}
+
+void Reader::take_header(const char* fresh) {
+  std::memcpy(reinterpret_cast<char*>(header_.get()) + kFrom, fresh, sizeof(Header) - kFrom);
   clock_.reset();
   check_counts();
   check_deaths();
-  return true;
 }
 
 std::optional<std::uint32_t> Reader::wake() const {
   std::uint32_t word = 0;
-  if (!read_at(offsetof(Header, wake), &word, sizeof(word))) {
+  if (!read_now(offsetof(Header, wake), &word, sizeof(word))) {
     return std::nullopt;
   }
   return word;
@@ -314,6 +350,7 @@ std::optional<std::uint32_t> Reader::wake() const {
 std::optional<Invocation> Reader::invocation(std::uint64_t sequence) {
   const Section& section = header_->invocations;
   Invocation entry{};
+  missed_ = false;
   const std::uint64_t at = section.offset + ((sequence % section.count) * sizeof(Invocation));
   if (sequence == 0 || !read_at(at, &entry, sizeof(entry)) || entry.sequence != sequence) {
     return std::nullopt;
@@ -325,7 +362,7 @@ std::optional<Invocation> Reader::invocation(std::uint64_t sequence) {
     InvocationState state;
   } after{};
   static_assert(offsetof(Invocation, sequence) == 0 && offsetof(Invocation, state) == 8);
-  if (!read_at(at, &after, sizeof(after)) || after.sequence != sequence ||
+  if (!read_again(at, &after, sizeof(after)) || after.sequence != sequence ||
       after.state == InvocationState::kEmpty) {
     return std::nullopt;
   }
@@ -374,6 +411,10 @@ ClockScale Reader::read_clock() {
     }
   };
   consider(header_->init_end);
+  if (is_ahead()) {
+    consider(ahead_clock_);
+    return {header_->clock, first, newest};
+  }
   for (const std::uint64_t sequence : {header_->started, header_->started - 1}) {
     if (const auto entry = invocation(sequence)) {
       consider(entry->started);

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "recording/ahead.h"
 #include "recording/layout.h"
 #include "recording/rows.h"
 #include "recording/source_function.h"
@@ -219,8 +220,17 @@ class Reader {
 
   // Reads again what changes while the process runs. False when the file cannot be read any more.
   bool refresh();
+  // As refresh(); in the same system call it copies what the report of an invocation's end asks
+  // for, and until the next refresh all of that is taken from the copy. `sequence`: of the
+  // invocation. The header is copied once more behind it all, so what it counts is at least as new
+  // as the rest.
+  bool refresh_ahead(std::uint64_t sequence);
+  // What was read is such a copy.
+  bool is_ahead() const;
   // The futex word, read afresh; nothing when the file was cut.
   std::optional<std::uint32_t> wake() const;
+  // As it was before all else that was last read.
+  std::uint32_t wake_before() const { return wake_before_; }
 
   // Entry `sequence`, or nothing when it was never written, was overwritten or makes no sense.
   std::optional<Invocation> invocation(std::uint64_t sequence);
@@ -231,8 +241,8 @@ class Reader {
   // The sum over all slots and rows as they are; calls in flight count up to `now`, without idle.
   std::unique_ptr<Totals> live(std::uint64_t now_mono_ns);
   std::vector<OpenCall> open_calls();
-  // Every host, directory and file that the recording names.
-  std::vector<TargetName> targets();
+  // Every host, directory and file that the recording names, until the next call.
+  const std::vector<TargetName>& targets();
   // Every socket with a host, without those to the Runtime API.
   Connections connections();
   // Class times of an account's slot, up to `now`: for an invocation that never ended.
@@ -277,6 +287,13 @@ class Reader {
  private:
   Reader() = default;
   bool read_at(std::uint64_t offset, void* into, std::size_t bytes) const;
+  // The same once more, to see whether it changed meanwhile.
+  bool read_again(std::uint64_t offset, void* into, std::size_t bytes) const;
+  bool read_now(std::uint64_t offset, void* into, std::size_t bytes) const;
+  void want_boundary(std::uint64_t sequence);
+  void want_tables();
+  void take_header(const char* fresh);
+  void take_ahead_clock(std::uint64_t boundary, std::uint64_t sequence);
   bool check_header(std::uint64_t file_bytes, Failure& failure);
   bool check_section(Section& section, const char* name, std::size_t stride,
                      std::uint64_t file_bytes, Failure& failure);
@@ -307,6 +324,8 @@ class Reader {
   std::string text_of(const Descriptor& entry, std::int32_t descriptor);
   void add_targets(Totals& totals);
   std::uint32_t targets_used(std::uint32_t kind);
+  bool read_hosts();
+  bool read_names();
   void add_rows(Totals& totals);
   bool add_kernel_rows(std::uint64_t offset, std::uint64_t used, Totals& totals);
   void add_kernel(Totals& totals);
@@ -322,6 +341,16 @@ class Reader {
   std::string path_;
   std::unique_ptr<Header> header_;
   std::optional<ClockScale> clock_;
+  std::unique_ptr<Ahead> ahead_;  // null until it is asked for
+  mutable bool missed_ = false;   // something was not in it, and was read later
+  ClockPair ahead_clock_{};       // the newest pair in such a copy
+  std::uint32_t wake_before_ = 0;
+  std::uint32_t calls_before_ = 0;  // of the boundary that was last read
+  // What targets() gave last, hosts first; a file's and a directory's name never changes.
+  std::vector<TargetName> names_;
+  std::size_t hosts_named_ = 0;
+  std::array<std::uint32_t, kTargetKinds> names_of_{};  // targets_used() then
+  bool all_named_ = false;                              // none of them was incomplete
   std::vector<std::string> dropped_;
   std::uint64_t dropped_count_ = 0;
   // Functions that were asked for, by index in Function[] + 1: an entry never changes.

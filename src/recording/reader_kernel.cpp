@@ -76,9 +76,11 @@ void Reader::copy_kernel(std::uint64_t sequence, Totals& into) {
   static_assert(sizeof(head) == offsetof(KernelBoundary, rows));
   std::uint64_t marks[2] = {};
   const std::uint64_t mark = sequence + 1;
+  missed_ = false;
   into.kernel_known = read_at(offset, head, sizeof(head)) && head[0] == mark && head[1] == mark &&
                       add_kernel_rows(offset + sizeof(head), head[2], into) &&
-                      read_at(offset, marks, sizeof(marks)) && marks[0] == mark && marks[1] == mark;
+                      read_again(offset, marks, sizeof(marks)) && marks[0] == mark &&
+                      marks[1] == mark;
 }
 
 }  // namespace lamprey::recording

@@ -111,29 +111,64 @@ std::optional<TargetName> Reader::target(std::uint32_t index) {
 }
 
 // Several at a time: there are up to 320, and this is done at the end of every invocation.
-std::vector<TargetName> Reader::targets() {
-  std::vector<TargetName> found;
+bool Reader::read_names() {
+  names_.clear();
+  hosts_named_ = 0;
+  all_named_ = true;
   std::vector<Target> buffer(kTargetsARead);
   for (std::uint32_t kind = 0; kind < kTargetKinds; ++kind) {
-    const std::uint32_t used = targets_used(kind);
+    const std::uint32_t used = names_of_[kind] = targets_used(kind);
     for (std::uint32_t i = 0; i < used; i += kTargetsARead) {
       const std::uint32_t count = std::min(used - i, kTargetsARead);
       const std::uint32_t first = kTargetFirst[kind] + i;
       if (!read_at(offset_of(header_->targets, first), buffer.data(), count * sizeof(Target))) {
-        drop("targets: some could not be read");
-        return found;
+        return false;
       }
       for (std::uint32_t j = 0; j < count; ++j) {
         if (makes_no_sense(first + j, buffer[j])) {
           drop(fmt::format("target {}: address kind {} does not exist", first + j,
                            buffer[j].address_kind));
-        } else if (auto name = name_of(first + j, buffer[j])) {
-          found.push_back(std::move(*name));
+        }
+        auto name =
+            makes_no_sense(first + j, buffer[j]) ? std::nullopt : name_of(first + j, buffer[j]);
+        all_named_ = all_named_ && name;
+        hosts_named_ += name && kind == 0 ? 1 : 0;
+        if (name) {
+          names_.push_back(std::move(*name));
         }
       }
     }
   }
-  return found;
+  return true;
+}
+
+// Of hosts more than their counters changes.
+bool Reader::read_hosts() {
+  std::vector<Target> hosts(hosts_named_);
+  if (!hosts.empty() && !read_at(offset_of(header_->targets, kTargetFirst[0]), hosts.data(),
+                                 hosts.size() * sizeof(Target))) {
+    return false;
+  }
+  for (std::uint32_t i = 0; i < hosts.size(); ++i) {
+    auto name = makes_no_sense(i, hosts[i]) ? std::nullopt : name_of(i, hosts[i]);
+    if (!name) {
+      return false;
+    }
+    names_[i] = std::move(*name);
+  }
+  return true;
+}
+
+const std::vector<TargetName>& Reader::targets() {
+  bool same = all_named_;
+  for (std::uint32_t kind = 0; kind < kTargetKinds; ++kind) {
+    same = same && names_of_[kind] == targets_used(kind);
+  }
+  if (!(same && read_hosts()) && !read_names()) {
+    all_named_ = false;
+    drop("targets: some could not be read");
+  }
+  return names_;
 }
 
 void Reader::add_targets(Totals& totals) {

@@ -114,14 +114,16 @@ bool Reader::copy_boundary(std::uint64_t offset, std::uint64_t mark, Totals& int
   static_assert(sizeof(Head) == offsetof(Boundary, calls));
   static_assert(offsetof(Head, calls_used) == offsetof(Boundary, calls_used));
   std::uint64_t marks[2] = {};
+  missed_ = false;
   if (!read_at(offset, &head, sizeof(head)) || head.sequence_begin != mark ||
       head.sequence_end != mark ||
       !copy_calls(offset + offsetof(Boundary, calls), std::min(head.calls_used, kCallCount),
                   into) ||
-      !copy_targets(offset, head.targets_used, into) || !read_at(offset, marks, sizeof(marks)) ||
+      !copy_targets(offset, head.targets_used, into) || !read_again(offset, marks, sizeof(marks)) ||
       marks[0] != mark || marks[1] != mark) {
     return false;
   }
+  calls_before_ = std::min(head.calls_used, kCallCount);
   into.memory = head.memory;
   into.mappings = head.mappings;
   into.peak_live_bytes = head.peak_live_bytes;

@@ -59,19 +59,7 @@ void keep_top(std::vector<Candidate>& candidates) {
   put_in_order(candidates, kMoreLive);
 }
 
-std::vector<std::optional<recording::CapturedStack>> stacks_of(
-    recording::Reader& reader, const std::vector<Candidate>& candidates) {
-  std::vector<std::uint32_t> wanted;
-  wanted.reserve(candidates.size());
-  for (const Candidate& candidate : candidates) {
-    wanted.push_back(candidate.stack);
-  }
-  return reader.stacks(wanted);
-}
-
-MemorySite described(const Candidate& candidate,
-                     const std::optional<recording::CapturedStack>& stack,
-                     const ModuleMap& modules) {
+MemorySite figures_of(const Candidate& candidate) {
   MemorySite site;
   site.live_bytes = candidate.live_bytes;
   site.live_delta_bytes = candidate.live_delta_bytes;
@@ -80,16 +68,45 @@ MemorySite described(const Candidate& candidate,
   site.churn_bytes = candidate.churn_bytes;
   site.peak_bytes = candidate.peak_bytes;
   site.mapping = candidate.mapping;
+  site.stack_id = candidate.stack;
+  return site;
+}
+
+void add_stack(MemorySite& site, const std::optional<recording::CapturedStack>& stack,
+               const ModuleMap& modules) {
+  site.stack_id = 0;
   if (stack) {
     site.stack = modules.frames_of(*stack);
   }
-  if (candidate.mapping) {
+  if (site.mapping) {
     Frame frame;
     frame.label = "mmap";
     site.stack.insert(site.stack.begin(), frame);
   }
   site.stack_text = site.stack.empty() ? "(stack not kept)" : "";  // else the sink names it
-  return site;
+}
+
+// The stacks of those that have none yet, all or only of those at which something changed.
+void add_stacks(recording::Reader& reader, KnownModules& known, std::vector<MemorySite>& sites,
+                bool changed_only) {
+  std::vector<std::uint32_t> wanted;
+  std::vector<MemorySite*> of;
+  for (MemorySite& site : sites) {
+    const bool changed = site.live_delta_bytes != 0 || site.allocated_bytes != 0;
+    const bool has = !site.stack.empty() || !site.stack_text.empty();
+    if (!has && (changed || !changed_only)) {
+      wanted.push_back(site.stack_id);
+      of.push_back(&site);
+    }
+  }
+  if (wanted.empty()) {
+    return;
+  }
+  const ModuleMap& modules = known.of(reader);
+  const auto stacks = reader.stacks(wanted);
+  for (std::size_t i = 0; i < of.size(); ++i) {
+    add_stack(*of[i], stacks[i], modules);
+  }
 }
 
 }  // namespace
@@ -145,35 +162,37 @@ std::vector<SiteLedger::Candidate> SiteLedger::candidates(const std::vector<reco
 
 std::vector<MemorySite> SiteLedger::between(recording::Reader& reader,
                                             const std::vector<Seen>& before, std::vector<Seen>& now,
-                                            PeakOf peak, KnownModules& known) {
+                                            PeakOf peak, KnownModules& known, bool changed_only) {
   std::vector<recording::Site> sites = reader.sites();
   sites.insert(sites.begin(), reader.header().no_stack);
   std::vector<Candidate> found = candidates(sites, before, now, peak);
   keep_top(found);
   std::vector<MemorySite> top;
-  if (found.empty()) {
-    return top;
+  top.reserve(found.size());
+  for (const Candidate& candidate : found) {
+    top.push_back(figures_of(candidate));
   }
-  const ModuleMap& modules = known.of(reader);
-  const auto stacks = stacks_of(reader, found);
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    top.push_back(described(found[i], stacks[i], modules));
-  }
+  add_stacks(reader, known, top, changed_only);
   return top;
 }
 
-std::vector<MemorySite> SiteLedger::take(recording::Reader& reader, std::uint64_t invocation) {
+std::vector<MemorySite> SiteLedger::take(recording::Reader& reader, std::uint64_t invocation,
+                                         bool changed_only) {
   std::vector<Seen> now;
   std::vector<MemorySite> top =
-      between(reader, before_, now, peak_of(reader.header(), invocation), modules_);
+      between(reader, before_, now, peak_of(reader.header(), invocation), modules_, changed_only);
   before_ = std::move(now);
   return top;
+}
+
+void SiteLedger::describe(recording::Reader& reader, std::vector<MemorySite>& sites) {
+  add_stacks(reader, modules_, sites, false);
 }
 
 std::vector<MemorySite> SiteLedger::whole(recording::Reader& reader) {
   std::vector<Seen> now;
   KnownModules modules;
-  return between(reader, {}, now, peak_of(reader.header(), 0), modules);
+  return between(reader, {}, now, peak_of(reader.header(), 0), modules, false);
 }
 
 }  // namespace lamprey::report

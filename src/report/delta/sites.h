@@ -20,7 +20,11 @@ class SiteLedger {
   // Figures since the last take(), or since the start. At most kMaxSites: those that hold most,
   // most live first, then those that allocated most. `invocation` (0: init): its peak is taken if
   // it is the newest.
-  std::vector<MemorySite> take(recording::Reader& reader, std::uint64_t invocation);
+  // Of sites at which nothing changed the stacks are left out, where `changed_only`; describe()
+  // adds them.
+  std::vector<MemorySite> take(recording::Reader& reader, std::uint64_t invocation,
+                               bool changed_only = false);
+  void describe(recording::Reader& reader, std::vector<MemorySite>& sites);
   // Figures since the start, whatever take() returned before.
   static std::vector<MemorySite> whole(recording::Reader& reader);
 
@@ -41,8 +45,8 @@ class SiteLedger {
                                            const std::vector<Seen>& before, std::vector<Seen>& now,
                                            PeakOf peak);
   static std::vector<MemorySite> between(recording::Reader& reader, const std::vector<Seen>& before,
-                                         std::vector<Seen>& now, PeakOf peak,
-                                         KnownModules& modules);
+                                         std::vector<Seen>& now, PeakOf peak, KnownModules& modules,
+                                         bool changed_only);
 
   std::vector<Seen> before_;
   KnownModules modules_;

@@ -23,4 +23,12 @@ void FindingDedup::mark(Report& report) {
   }
 }
 
+bool is_worth_all(const Report& report) {
+  const bool hundredth = report.invocation && *report.invocation % FindingDedup::kInvocations == 0;
+  return report.type != Type::kInvoke || report.cold_start.value_or(false) ||
+         report.status != Status::kOk || hundredth ||
+         std::any_of(report.findings.begin(), report.findings.end(),
+                     [](const Finding& finding) { return !finding.told; });
+}
+
 }  // namespace lamprey::report

@@ -27,4 +27,8 @@ class FindingDedup {
       told_;  // at most one of each code and severity
 };
 
+// Whether its line tells all of it unless somebody asked for something else: what is rare, what
+// went wrong, and what is news.
+bool is_worth_all(const Report& report);
+
 }  // namespace lamprey::report

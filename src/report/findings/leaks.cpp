@@ -200,7 +200,7 @@ LeakWatch::Site* LeakWatch::site_for(const MemorySite& site) {
   sites_.back().mapping = site.mapping;
   sites_.back().heap = site.mapping && has_function(site.stack);
   if (looks_ > 1 && site.mapping) {
-    sites_.back().watched.levels.add(0);  // it was not there before
+    sites_.back().watched.levels.add(site.live_bytes - site.live_delta_bytes);  // before: mostly 0
   }
   return &sites_.back();
 }

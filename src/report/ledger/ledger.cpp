@@ -66,6 +66,7 @@ std::uint64_t latest_end(const Invocation& entry, std::uint64_t now_mono_ns) {
 Ledger::Ledger(recording::Reader reader)
     : reader_(std::move(reader)),
       process_(header().pid, header().process_start),
+      run_delays_(header().pid),
       base_(std::make_unique<Totals>()),
       kills_(count_memory_kills(header().pid)) {}
 
@@ -167,6 +168,12 @@ void Ledger::finish(Report& report, const Sink& sink) {
   add_findings(report);
   if (report.type == Type::kInvoke) {
     finding_dedup_.mark(report);
+    if (is_worth_all(report)) {
+      complete_process(report);
+      if (report.memory) {
+        sites_.describe(reader_, report.memory->sites);
+      }
+    }
   }
   add_headline(report);
   sink(report);
@@ -218,8 +225,13 @@ void Ledger::restore(const Reported& before) {
   }
 }
 
+bool Ledger::refresh_ahead() {
+  const std::uint64_t newest = header().started;
+  return reader_.refresh_ahead(newest != 0 && !reported(newest) ? newest : newest + 1);
+}
+
 bool Ledger::reported(std::uint64_t sequence) const {
-  return reported_.flags[sequence % kInvocations];
+  return sequence < reported_.next || reported_.flags[sequence % kInvocations];
 }
 
 void Ledger::mark_given(std::uint64_t sequence) {
@@ -270,24 +282,34 @@ std::size_t Ledger::report_ended(const Sink& sink) {
   }
   // Entries and boundaries are read afresh. What the header counts (targets, stacks, errors) has to
   // be at least as new, or what an invocation met first would be missing from its report.
-  reader_.refresh();
+  if (!reader_.is_ahead()) {
+    reader_.refresh();
+  }
   // Concurrent invocations may end in another order than they started. Totals run from one end to
   // the next.
   std::stable_sort(ended.begin(), ended.end(), [](const Invocation& a, const Invocation& b) {
     return a.ended.mono_ns < b.ended.mono_ns;
   });
-  const ProcessFigures now = process_.figures();
+  const ProcessFigures now = everything_ ? process_.figures() : process_.memory();
+  const ProcessFigures before = std::exchange(last_process_, now);
+  process_before_.reset();
+  if (!everything_ && ended.size() == 1) {
+    process_before_ = before;
+  }
   for (const Invocation& entry : ended) {
     Report report = begin(Type::kInvoke);
     report.status = (entry.flags & recording::kInvocationError) != 0 ? Status::kError : Status::kOk;
     fill_invocation(report, entry);
     report.duration_ns = span(entry.started, entry.ended);
     if (ended.size() == 1) {  // else the growth cannot be divided among them
-      report.process = since(last_process_, now);
+      report.process = since(before, now);
     }
     fill_totals(report, entry);
+    if (needs_whole_process(report)) {
+      complete_process(report);
+    }
     if (ended.size() == 1) {
-      add_sites(report, sites_.take(reader_, entry.sequence));
+      add_sites(report, sites_.take(reader_, entry.sequence, !everything_));
     }
     fill_wall(report, entry);
     if (ended.size() == 1) {
@@ -313,7 +335,6 @@ std::size_t Ledger::report_ended(const Sink& sink) {
   if (ended.size() > 1) {  // their allocations cannot be told apart
     sites_.take(reader_, newest);
   }
-  last_process_ = now;
   return ended.size();
 }
 
@@ -323,6 +344,7 @@ void Ledger::fill_invocation(Report& report, const Invocation& entry) {
   report.invocation = entry.sequence;
   report.cold_start = entry.sequence == 1;
   report.started_real_ns = entry.started_real_ns;
+  report.started_mono_ns = entry.started.mono_ns;
   if (entry.responded.mono_ns != 0) {
     report.response_ns = span(entry.started, entry.responded);
   }
@@ -416,8 +438,9 @@ void Ledger::report_process_end(Type type, const EndCause& end, const Sink& sink
 
 std::optional<Invocation> Ledger::find(std::string_view request_id) {
   const std::uint64_t newest = header().started;
-  for (std::uint64_t back = 0; back < kInvocations && back < newest; ++back) {
-    auto entry = reader_.invocation(newest - back);
+  const std::uint64_t kept = newest - std::min<std::uint64_t>(newest, kInvocations - 1);
+  for (std::uint64_t sequence = newest; sequence >= std::max(reported_.next, kept); --sequence) {
+    auto entry = reported(sequence) ? std::nullopt : reader_.invocation(sequence);
     if (entry && request_id == entry->request_id) {
       return entry;
     }

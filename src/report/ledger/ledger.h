@@ -67,6 +67,9 @@ class Ledger {
 
   // Looks at the recording again; false when it cannot be read any more.
   bool refresh() { return reader_.refresh(); }
+  // The same, when an invocation is likely to have ended: all that its report needs is read at
+  // once.
+  bool refresh_ahead();
 
   // What was reported already, by this ledger or by one that had the recording before.
   Reported reported_so_far() const { return reported_; }
@@ -82,7 +85,8 @@ class Ledger {
   // Everything since attach.
   void report_process_end(Type type, const EndCause& end, const Sink& sink);
 
-  // The state of the invocation with this request id; nothing while it has not been seen.
+  // The state of the invocation with this request id; nothing while it has not been seen, and once
+  // it was reported: a request that is tried again has the same id.
   std::optional<recording::Invocation> find(std::string_view request_id);
 
   // A long invocation runs: what its threads have done so far, to compare with when it is killed.
@@ -90,6 +94,10 @@ class Ledger {
 
   // Looks at how much memory the process and its children hold together, if it has any.
   void sample_children();
+  // Whether each invocation is looked at as a whole (the default), or only if its line is likely to
+  // say all of it: figures of the process that a short line does not show are then absent.
+  void look_at_everything(bool everything) { everything_ = everything; }
+
   // The process that wrote it.
   bool process_runs() { return process_.runs(); }
   // As Lambda set it; nothing when it is unknown or implausible.
@@ -110,6 +118,8 @@ class Ledger {
   void fill_open_wall(Report& report, const recording::Invocation& entry, std::int32_t handler,
                       std::uint64_t until, const EndCause& end);
   std::optional<std::uint64_t> runnable_since(std::int32_t tid);
+  void complete_process(Report& report);
+  bool needs_whole_process(const Report& report) const;
   // `handler`: the thread that matters; `began`, `until`: the span that ended, CLOCK_MONOTONIC.
   void add_blocked(Report& report, std::int32_t handler, std::uint64_t began, std::uint64_t until,
                    const EndCause& end);
@@ -147,11 +157,17 @@ class Ledger {
 
   recording::Reader reader_;
   ProcessView process_;
+  RunDelays run_delays_;
   std::unique_ptr<recording::Totals> base_;
   std::uint64_t base_sequence_ = kAttach;
   Reported reported_;
   std::uint64_t lost_ = 0;
   ProcessFigures last_process_;
+  bool everything_ = true;  // see look_at_everything()
+  // While the one invocation that has ended is told of: the figures at the end before, until
+  // complete_process() has used them.
+  std::optional<ProcessFigures> process_before_;
+  ProcessFigures last_whole_process_;  // as it was when it was last looked at as a whole
   LeakWatch leaks_;
   MemoryWatch memory_watch_;
   AddressSpaceReader address_space_;

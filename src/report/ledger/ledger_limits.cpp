@@ -91,6 +91,9 @@ void Ledger::add_all_memory(Report& report) {
 
 void Ledger::add_children(Report& report, std::uint64_t from, std::uint64_t until) {
   constexpr std::uint64_t kSigkill = 9;
+  if (header().children_started == 0) {
+    return;
+  }
   const recording::ClockScale clock = reader_.clock();
   const bool runs = process_.runs();
   bool killed = false;

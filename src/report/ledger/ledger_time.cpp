@@ -20,7 +20,7 @@ using recording::Invocation;
 // the invocation before. Nothing the first time.
 std::optional<std::uint64_t> Ledger::runnable_since(std::int32_t tid) {
   constexpr std::size_t kMaxThreads = 64;
-  const auto now = run_delay_ns(header().pid, tid);
+  const auto now = run_delays_.of(tid);
   if (!now) {
     return std::nullopt;
   }

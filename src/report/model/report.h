@@ -61,6 +61,7 @@ struct MemorySite {
   std::uint64_t churn_bytes = 0;           // allocated and freed again in this span
   std::optional<std::int64_t> peak_bytes;  // live here when most was live everywhere
   bool mapping = false;                    // by mmap, not malloc; the stack begins with "mmap"
+  std::uint32_t stack_id = 0;              // of the recording; 0: none, or `stack` is there
   Stack stack;
   std::string stack_text;  // "function (module:line or +offset)", innermost first, joined by "; "
 };
@@ -265,6 +266,7 @@ struct Report {
   std::optional<bool> cold_start;
   std::optional<std::uint64_t> invocation;
   std::optional<std::uint64_t> started_real_ns;
+  std::optional<std::uint64_t> started_mono_ns;  // CLOCK_MONOTONIC; of invocations
   std::optional<std::uint64_t> duration_ns;
   std::optional<std::uint64_t> response_ns;
   std::string error_type;  // the runtime's own word for the error that it reported

@@ -187,6 +187,7 @@ ProcessView::ProcessView(std::int32_t pid, std::uint64_t start)
       start_(start),
       stat_(fmt::format("/proc/{}/stat", pid)),
       status_(fmt::format("/proc/{}/status", pid)),
+      statm_(fmt::format("/proc/{}/statm", pid)),
       network_(fmt::format("/proc/{}/net/dev", pid)) {}
 
 // Field 22 of stat tells whether the number is still that process's; a zombie's memory and
@@ -225,6 +226,27 @@ ProcessFigures ProcessView::figures() {
   return figures;
 }
 
+// The file is that process's if it was open already when the pid was seen to be still that
+// process's: the recording is older than both.
+ProcessFigures ProcessView::memory() {
+  ProcessFigures figures;
+  if (pid_ <= 0 || start_ == 0) {
+    return figures;
+  }
+  const KernelFile::Piece text = statm_.read_short();
+  if (!statm_is_its_ && !(statm_is_its_ = runs())) {
+    return figures;
+  }
+  const auto resident = number(word(text.view(), 1));
+  const auto shared = number(word(text.view(), 2));
+  if (resident && shared && *resident != 0) {  // of a zombie all are 0
+    const auto page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+    figures.rss_bytes = *resident * page;
+    figures.rss_anonymous_bytes = (*resident - std::min(*resident, *shared)) * page;
+  }
+  return figures;
+}
+
 ProcessFigures since(const ProcessFigures& before, const ProcessFigures& now) {
   ProcessFigures figures = now;
   figures.cpu_user_ns = grown(before.cpu_user_ns, now.cpu_user_ns);
@@ -234,12 +256,23 @@ ProcessFigures since(const ProcessFigures& before, const ProcessFigures& now) {
   return figures;
 }
 
-std::optional<std::uint64_t> run_delay_ns(std::int32_t pid, std::int32_t tid) {
-  std::string text;
-  if ((text = read_kernel_text(fmt::format("/proc/{}/task/{}/schedstat", pid, tid))).empty()) {
-    return std::nullopt;
+// A thread's open file says nothing any more once that thread has ended, even if another one has
+// its number by now: then it is opened again.
+std::optional<std::uint64_t> RunDelays::of(std::int32_t tid) {
+  for (Open& open : open_) {
+    if (open.tid == tid && open.file) {
+      if (const auto known = number(word(open.file->read_short().view(), 1))) {
+        return known;
+      }
+      open.tid = 0;
+    }
   }
-  return number(word(text, 1));
+  Open& open = open_[open_[0].tid == 0 ? 0 : open_[1].tid == 0 ? 1 : next_++ % open_.size()];
+  open.tid = tid;
+  open.file.emplace(fmt::format("/proc/{}/task/{}/schedstat", pid_, tid));
+  const auto known = number(word(open.file->read_short().view(), 1));
+  open.tid = known ? tid : 0;
+  return known;
 }
 
 std::optional<std::uint64_t> own_rss_bytes() {

@@ -1,6 +1,7 @@
 // Figures about a process and its machine from /proc. Nothing from recordings lives here.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -38,21 +39,39 @@ class ProcessView {
   // What can be read about it right now: levels, and counters since its start. Empty when the pid
   // belongs to another process. tmp_* are of /tmp as the caller sees it.
   ProcessFigures figures();
+  // Of these only its resident memory, which every line needs: one read instead of ten calls.
+  ProcessFigures memory();
 
  private:
   std::int32_t pid_;
   std::uint64_t start_;
   KernelFile stat_;
   KernelFile status_;
+  KernelFile statm_;
   KernelFile network_;
+  bool statm_is_its_ = false;  // statm_ was open when the process was seen to be that very one
+};
+
+// How long threads of one process were ready to run and had no CPU, ns since each one's start (the
+// second figure of /proc/<pid>/task/<tid>/schedstat). The files of the last two stay open: one or
+// two threads handle requests.
+class RunDelays {
+ public:
+  explicit RunDelays(std::int32_t pid) : pid_(pid) {}
+  std::optional<std::uint64_t> of(std::int32_t tid);
+
+ private:
+  struct Open {
+    std::int32_t tid = 0;
+    std::optional<KernelFile> file;
+  };
+  std::int32_t pid_;
+  std::array<Open, 2> open_;
+  std::size_t next_ = 0;  // which of them gives way
 };
 
 // Counters (CPU, network) as the growth since `before`, levels as in `now`.
 ProcessFigures since(const ProcessFigures& before, const ProcessFigures& now);
-
-// How long the thread was ready to run and had no CPU, ns since its start (the second figure of
-// /proc/<pid>/task/<tid>/schedstat).
-std::optional<std::uint64_t> run_delay_ns(std::int32_t pid, std::int32_t tid);
 
 // Resident bytes of this process itself.
 std::optional<std::uint64_t> own_rss_bytes();

@@ -49,11 +49,20 @@ KernelFile::~KernelFile() {
   }
 }
 
-std::string KernelFile::read() {
+bool KernelFile::is_open() {
   if (descriptor_ < 0) {
     descriptor_ = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
   }
-  return descriptor_ < 0 ? std::string() : read_all(descriptor_, kMax);
+  return descriptor_ >= 0;
+}
+
+std::string KernelFile::read() { return is_open() ? read_all(descriptor_, kMax) : std::string(); }
+
+KernelFile::Piece KernelFile::read_short() {
+  Piece piece;  // NOLINT: only what was read is looked at
+  const ssize_t got = is_open() ? pread(descriptor_, piece.bytes.data(), piece.bytes.size(), 0) : 0;
+  piece.size = got > 0 ? static_cast<std::size_t>(got) : 0;
+  return piece;
 }
 
 }  // namespace lamprey::report

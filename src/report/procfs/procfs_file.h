@@ -2,8 +2,10 @@
 // say.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 namespace lamprey::report {
 
@@ -23,9 +25,19 @@ class KernelFile {
   // As it is now, at most kMax bytes; empty when there is none.
   std::string read();
 
+  // The same of a file of a few figures: one system call, and no allocation.
+  struct Piece {
+    std::array<char, 128> bytes;
+    std::size_t size = 0;
+    std::string_view view() const { return {bytes.data(), size}; }
+  };
+  Piece read_short();
+
   static constexpr std::size_t kMax = std::size_t{16} * 1024;
 
  private:
+  bool is_open();
+
   std::string path_;
   int descriptor_ = -1;
 };
