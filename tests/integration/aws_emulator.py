@@ -84,7 +84,7 @@ class Emulator:
 
     def invoke(self, event=None, timeout=60, patience=20):
         """The function's answer, and whether it failed. The emulator may still be starting."""
-        words = ["nsenter", "--target", str(self._first), "--net", "curl", "--silent", "--max-time", str(timeout)]
+        words = self.in_its_network(["curl", "--silent", "--max-time", timeout])
         words += ["--write-out", "\n%{http_code}", "--data", json.dumps({} if event is None else event), URL]
         end = time.monotonic() + patience
         while True:
@@ -99,6 +99,15 @@ class Emulator:
             text = json.loads(text)
         failed = failed or (isinstance(text, dict) and "errorType" in text)
         return text, failed
+
+    @property
+    def output_name(self):
+        """The file that gets all that is printed."""
+        return self._output.name
+
+    def in_its_network(self, command):
+        """The words that run a command where the emulator listens."""
+        return ["nsenter", "--target", str(self._first), "--net", *map(str, command)]
 
     def log(self):
         """What was printed so far: the emulator's lines, the function's and the extension's."""

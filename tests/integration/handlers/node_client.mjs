@@ -1,5 +1,6 @@
 // A small client of Lambda's Runtime API in plain node:http, as AWS's own one falls back to.
-// The event says how long to sleep, how many bytes to allocate and whether to fail.
+// The event says how long to sleep, how many bytes to allocate and whether to fail; or FUNCTION names a
+// file whose handler gets it.
 import http from "node:http";
 
 const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(":");
@@ -35,11 +36,15 @@ async function handle(event) {
   return { allocated: Buffer.alloc(event.bytes ?? 0, 1).length };
 }
 
+const { FUNCTION } = process.env;
+const own = FUNCTION && (await import(FUNCTION)).default;
+const handler = own ? async (event) => (await own.handler(event)) ?? null : handle;
+
 for (;;) {
   const { headers, text } = await request("GET", "/invocation/next");
   const id = headers["lambda-runtime-aws-request-id"];
   try {
-    const answer = JSON.stringify(await handle(JSON.parse(text)));
+    const answer = JSON.stringify(await handler(JSON.parse(text)));
     await request("POST", `/invocation/${id}/response`, answer);
   } catch (error) {
     const body = JSON.stringify({ errorMessage: error.message, errorType: error.name });
