@@ -19,6 +19,7 @@
 #include "preload/memory/live_set.h"
 #include "preload/memory/mappings.h"
 #include "preload/memory/sampler.h"
+#include "preload/process/compatibility.h"
 #include "preload/process/file.h"
 #include "preload/process/role.h"
 #include "preload/process/thread.h"
@@ -105,6 +106,10 @@ void open_recording(recording::Header& header) {
   g_wiped.sizes_by_header = (g_allocator & recording::kFlagUsableByHeader) != 0 ? UINTPTR_MAX : 0;
 }
 
+recording::ExactState exact_mode() {
+  return compatibility::is_off("exact") ? recording::ExactState::kListed : exact::possible();
+}
+
 std::size_t bytes_of(bool exact) {
   return exact ? recording::kExactFileBytes : recording::kFileBytes;
 }
@@ -180,8 +185,9 @@ void __attribute__((constructor(101))) attach() {
   g_follow_children = decision.follow_children;
   g_concurrent = decision.concurrent;
   g_started_by_name = environment_value(kTargetVariable) != nullptr;
+  compatibility::attach();
   const recording::ExactState exact_state = exact::wanted(environment_value("LAMPREY_EXACT"))
-                                                ? exact::possible()
+                                                ? exact_mode()
                                                 : recording::ExactState::kOff;
   const bool exact = exact_state == recording::ExactState::kOn;
   const unsigned long start = process_start_time();

@@ -3,10 +3,12 @@
 import argparse
 import concurrent.futures
 import json
+import os
 import pathlib
 import platform
 import secrets
 import signal
+import subprocess
 import sys
 import threading
 
@@ -16,6 +18,7 @@ from .endpoint import Endpoint
 from .table import Table, held_or_not, skipped
 
 ROOT = driving.ROOT
+DIST = ROOT / "dist"
 
 
 class WrongUse(Exception):
@@ -66,7 +69,7 @@ def parser():
     options.add_argument("--snapstart", action="store_true", help="the probe also from a snapshot (takes minutes)")
     options.add_argument("--at-once", metavar="N", type=int, default=12, help="functions at a time (default 12)")
     options.add_argument("--patience", metavar="S", type=float, default=60, help="wait so long for lines (default 60)")
-    options.add_argument("--dist", metavar="DIR", default=str(ROOT / "dist"), help="where layer/build put the zips")
+    options.add_argument("--dist", metavar="DIR", default=str(DIST), help="where layer/build put the zips")
     options.add_argument("--results", metavar="DIR", help="default: build/verify/ID")
     options.add_argument("--endpoint", metavar="URL", help="no account: a function that already runs there")
     options.add_argument("--logs", metavar="DIR", help="with --endpoint: where its log is written to")
@@ -179,13 +182,19 @@ def clients_of(options):
 
     from .account import Clients
 
+    region = options.region or os.environ.get("AWS_REGION")  # which the AWS CLI reads, and boto3 does not
     try:
-        session = boto3.Session(profile_name=options.profile, region_name=options.region)
+        session = boto3.Session(profile_name=options.profile, region_name=region)
     except botocore.exceptions.ProfileNotFound as error:
         raise WrongUse(f"--profile is {options.profile}: {error}") from error
     if session.region_name is None:
         raise WrongUse("no region is set; accepted is --region NAME, or AWS_REGION")
     return Clients(session)
+
+
+def is_of_aws(error):
+    """boto3's own, of which some modules are made at run time."""
+    return any(kind.__module__.startswith("botocore") for kind in type(error).__mro__)
 
 
 def one_function(run, account, function):
@@ -207,12 +216,23 @@ def one_function(run, account, function):
         run.table.put(label, "function", held_or_not([f"{type(error).__name__}: {error}"]))
 
 
+def build_what_is_missing(options):
+    """The zips, with the cross compiler that provided.* wants too. Zips of somebody's own are taken as they are."""
+    missing = [a for a in options.architectures if not (pathlib.Path(options.dist) / f"lamprey-{a}.zip").exists()]
+    if not missing or pathlib.Path(options.dist) != DIST:
+        return
+    say(f"building the layer for {' and '.join(missing)} (the first time takes some minutes)")
+    if subprocess.run([ROOT / "layer" / "build", *missing], stdout=subprocess.DEVNULL).returncode != 0:
+        raise packages.CannotBeMade("layer/build failed")
+
+
 def run_account(options, run):
     from .account import Account
     from .cleanup import Finder, remove_all
 
     functions = chosen(options)
     clients = clients_of(options)
+    build_what_is_missing(options)
     account = Account(clients, run.id, run.stop)
     say(f"run {run.id}: {len(functions)} functions in {clients.functions.meta.region_name}")
     status = 1
@@ -233,6 +253,10 @@ def run_account(options, run):
         status = 130
     except packages.CannotBeMade as reason:
         say(str(reason))
+    except Exception as error:  # noqa: BLE001: in one line, and what was made must go
+        if not is_of_aws(error):
+            raise
+        say(f"{type(error).__name__}: {error}")
     finally:
         if options.keep:
             say(f"everything is kept; layer/verify --clean removes it (tag {plan.MARK}={run.id})")
@@ -271,10 +295,13 @@ def main():
     except WrongUse as wrong:
         say(str(wrong))
         return 2
+    except packages.CannotBeMade as reason:
+        say(str(reason))
+        return 1
     except Stopped:
         return 130
     except Exception as error:  # noqa: BLE001
-        if type(error).__module__.startswith("botocore"):
+        if is_of_aws(error):
             say(f"{type(error).__name__}: {error}")
             return 1
         raise

@@ -109,18 +109,22 @@ class Finder:
                     yield LeftOver("log group", name, run,
                                    lambda name=name: self._logs.delete_log_group(logGroupName=name))  # fmt: skip
 
-    def everything(self):
-        """Functions first: they use the rest."""
-        for kind in (self.functions, self.layers, self.roles, self.log_groups):
-            yield from kind()
+    def everything(self, refused):
+        """Functions first: they use the rest. What cannot be asked for goes into `refused`."""
+        kinds = {"functions": self.functions, "layers": self.layers, "roles": self.roles, "log groups": self.log_groups}
+        for kind, find in kinds.items():
+            try:
+                yield from find()
+            except Exception as error:  # noqa: BLE001: the other kinds must go
+                refused.append((kind, str(error)))
 
 
 def remove_all(finder, say):
-    """(how many were removed, [(what, why it is still there)])."""
+    """(how many were removed, [(what, why it may still be there)])."""
     removed, failed = 0, []
     for _ in range(TRIES):
         failed = []
-        found = list(finder.everything())
+        found = list(finder.everything(failed))
         for thing in found:
             try:
                 thing.remove()
@@ -131,5 +135,5 @@ def remove_all(finder, say):
         if not found:
             break
     for what, why in failed:
-        say(f"{what} is still there: {why}")
+        say(f"may still be there: {what}: {why}")
     return removed, failed

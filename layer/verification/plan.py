@@ -27,6 +27,7 @@ HANDLER = {
 PROBE_HANDLER = "probe.handler"
 PROBE_MEMORY = (128, 512, 1024, 1769, 3538)
 LEAKS = 60
+ROOMY = 512  # MB
 LARGE_RESPONSE = 6_000_000  # bytes; Lambda allows 6 MB of 2^20 with all that is around it
 SECONDS = {"java": 15}  # the function's timeout, where it is not TIMEOUT_SECONDS
 TIMEOUT_SECONDS = 8
@@ -92,6 +93,8 @@ class Function:
         return {name: times for name, times in SCENARIOS.items() if self.why_not(name) is None}
 
     def why_not(self, scenario):
+        if (self.language, scenario) == ("java", "large_response") and self.memory < ROOMY:
+            return f"the JVM needs more than {self.memory} MB to write such an answer"
         return CANNOT.get((self.language, scenario))
 
 

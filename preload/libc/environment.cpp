@@ -94,6 +94,22 @@ const char* environment_value(const char* name) {
   return nullptr;
 }
 
+std::size_t own_directory(char* to, std::size_t capacity) {
+  for (const char* item = environment_value(kPreloadVariable); item != nullptr && *item != '\0';) {
+    std::size_t n = 0;
+    while (item[n] != '\0' && !separates(item[n])) {
+      ++n;
+    }
+    const std::size_t directory = n - (names_our_library(item, n) ? length_of(kOwnLibrary) : n);
+    if (directory != 0) {
+      return directory < capacity ? copy_text(to, directory + 1, item) : 0;
+    }
+    item += n;
+    item += *item != '\0' ? 1 : 0;
+  }
+  return 0;
+}
+
 void leave_environment() {
   for (std::size_t i = 0; environ != nullptr && environ[i] != nullptr;) {
     char* entry = environ[i];

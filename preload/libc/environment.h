@@ -21,6 +21,10 @@ inline constexpr const char* kPreloadVariable = "LD_PRELOAD";
 // The value of `name`, borrowed from the environment; nullptr when unset.
 const char* environment_value(const char* name);
 
+// The directory of this library as LD_PRELOAD names it, with its slash, NUL behind; 0: not there,
+// or no room. Returns the bytes without NUL.
+std::size_t own_directory(char* to, std::size_t capacity);
+
 // Takes our own library out of LD_PRELOAD (others stay, in order) and the _LAMPREY_* variables
 // out, so that children do not carry them. Remembers them for environment_for_exec.
 void leave_environment();

@@ -1,6 +1,7 @@
 // See languages.h.
 #include "preload/stack/languages.h"
 
+#include "preload/process/compatibility.h"
 #include "preload/process/thread.h"
 #include "preload/stack/hotspot/hotspot.h"
 #include "preload/stack/modules.h"
@@ -35,6 +36,19 @@ void set_reader(recording::Language language, recording::FrameReader reader) {
   store(g_writer.header().frame_readers[static_cast<std::size_t>(language)], reader);
 }
 
+bool stays_off(const LoadedObject& object) {
+  return compatibility::is_off("frames", object.build_id, object.build_id_bytes);
+}
+
+// No setting has switched a reader off: the list did.
+void tell_of_list() {
+  for (recording::FrameReader& reader : g_writer.header().frame_readers) {
+    if (load(reader) == recording::FrameReader::kSwitchedOff) {
+      store(reader, recording::FrameReader::kListed);
+    }
+  }
+}
+
 // What was remembered of Java's frames was guessed.
 void prepare_java() {
   const recording::FrameReader reader = hotspot::prepare();
@@ -54,9 +68,11 @@ void prepare_java() {
 void switch_off() { g_off = true; }
 
 void module_came(const LoadedObject& object) {
+  const bool listed = !g_off && stays_off(object);
+  const bool wanted = !g_off && !listed;
   entry_frames::module_came(object);
-  python::module_came(object, !g_off);
-  v8::module_came(object, !g_off);
+  python::module_came(object, wanted);
+  v8::module_came(object, wanted);
   if (v8::armed()) {
     unwind::expect_v8();
   }
@@ -64,11 +80,14 @@ void module_came(const LoadedObject& object) {
     store(g_any, true);
   }
   if (hotspot::is_runtime(object)) {
-    if (g_off) {
+    if (!wanted) {
       set_reader(recording::Language::kJava, recording::FrameReader::kSwitchedOff);
     } else {
       hotspot::module_came(object);
     }
+  }
+  if (listed) {
+    tell_of_list();
   }
 }
 

@@ -190,7 +190,8 @@ void add_or_revive(const Found& found, const char* path) {
     recording::publish(known.end, found.end);
     __atomic_store_n(&g_count, index + 1, __ATOMIC_RELEASE);
     if (g_on_new != nullptr) {
-      g_on_new({found.bias, found.start, found.end, found.dynamic, path});
+      g_on_new({found.bias, found.start, found.end, found.dynamic, path, found.build_id,
+                found.build_id_bytes});
     }
   } else {
     mark_gone(found);  // no name is better than a wrong one

@@ -39,6 +39,7 @@ enum class FrameReader : std::uint8_t {
   kUnknownVersion = 3,  // of the runtime
   kMissing = 4,         // something that it must know of the runtime is not there
   kNotProven = 5,       // what it read is not what the runtime says of itself
+  kListed = 6,          // the layer's compatibility list says that it stays off for this build
 };
 
 struct Function {

@@ -26,6 +26,7 @@ enum class ExactState : std::uint32_t {
   kThreads = 5,    // other threads ran already
   kRefused = 6,    // the system does not let code be changed
   kNoPlaces = 7,   // no place found that could be led to the gate
+  kListed = 8,     // the layer's compatibility list says that it stays off here
 };
 
 struct KernelRow {

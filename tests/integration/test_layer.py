@@ -22,6 +22,7 @@ ENTRIES = {
     "NOTICE": 0o644,
     "extensions/lamprey": 0o755,
     "lamprey": 0o755,
+    "lib/lamprey.compatibility": 0o644,
     "lib/liblamprey.so": 0o755,
 }
 MACHINES = {"x86_64": "X86-64", "arm64": "AArch64"}
@@ -103,6 +104,7 @@ def test_the_texts_are_the_repositorys(layer, root):
         "LICENSE": root / "LICENSE",
         "NOTICE": root / "layer" / "NOTICE",
         "lamprey": root / "wrapper" / "lamprey",
+        "lib/lamprey.compatibility": root / "layer" / "compatibility",
     }.items():
         assert (layer.path / name).read_bytes() == source.read_bytes()
 

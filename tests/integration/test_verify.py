@@ -15,14 +15,13 @@ import aws_emulator
 import pytest
 import record_schema
 from custom_runtime import compile_all
-from verify_room import FUNCTIONS, PROBE, PYTHON, ROOT, serving, verify
+from verify_room import FUNCTIONS, HANDLERS, PROBE, PYTHON, ROOT, serving, verify
 
 sys.path.insert(0, str(ROOT / "layer"))
 from verification import checks, driving, log_lines, plan  # noqa: E402
 from verification.table import Table  # noqa: E402
 
 PROGRAMS = ROOT / "build" / "test-programs"
-HANDLERS = ROOT / "tests" / "integration" / "handlers"
 
 
 def cells(ran):
@@ -273,6 +272,10 @@ def test_the_plan_tells_rights_and_cost_and_makes_nothing():
     assert "iam:CreateRole" in ran.stdout and "lambda:PublishLayerVersion" in ran.stdout
     assert re.search(r"\d+ invocations, \d+ GB-seconds: about \d\.\d\d US dollars", ran.stdout)
     assert re.search(r"^  java21 arm64 1769 +healthy x3, .*crash$", ran.stdout, re.MULTILINE)
+    names = [function.name("0badcafe") for runtime in plan.LANGUAGE for function in
+             plan.functions([runtime], plan.ARCHITECTURES, [128, 10240], snapstart=True)]  # fmt: skip
+    assert max(map(len, names)) <= 64, "Lambda's limit"
+    assert len(set(names)) == len(names)
     assert "out_of_memory" not in re.search(r"^  java21 arm64 128 .*$", ran.stdout, re.MULTILINE)[0]
 
 

@@ -126,6 +126,16 @@ def test_without_zips_it_says_which_is_missing(account, bystanders, workspace):
     assert account.everything() == bystanders
 
 
+def test_without_credentials_it_says_so(workspace, dist):
+    """Once for the work, and what would be removed cannot be asked for."""
+    env = {"AWS_REGION": "eu-central-1", "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(workspace),
+           "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}  # fmt: skip
+    ran = verify(*words_for(dist, workspace), env=env)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "NoCredentialsError: Unable to locate credentials" in ran.stderr and "Traceback" not in ran.stderr
+    assert ran.stderr.endswith("not all could be removed; try layer/verify --clean\n")
+
+
 def test_a_log_is_read_in_order_and_whole(account):
     """Of two environments, line by line."""
     lines = account.python("""

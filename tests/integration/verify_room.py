@@ -17,6 +17,7 @@ TOOLS = ROOT / "build" / "venv-aws" / "bin"
 FUNCTIONS = ROOT / "layer" / "verification" / "functions"
 PYTHON = [sys.executable, "-m", "awslambdaric", "verify_function.handler"]
 PROBE = [sys.executable, "-m", "awslambdaric", "probe.handler"]
+HANDLERS = ROOT / "tests" / "integration" / "handlers"
 SERVING = re.compile(r"serving on (http://127\.0\.0\.1:\d+/)")
 
 
@@ -61,7 +62,7 @@ class Cloud:
 
     def __init__(self, url):
         self.environment = {
-            "AWS_ENDPOINT_URL": url, "AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ENDPOINT_URL": url, "AWS_REGION": "eu-central-1",
             "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_EC2_METADATA_DISABLED": "true",
         }  # fmt: skip
@@ -73,8 +74,9 @@ class Cloud:
     def python(self, text):
         """A program with boto3, for what would be many aws commands; what it prints, as JSON."""
         program = f"import boto3, json\n{text}"
-        ran = subprocess.run([TOOLS / "python", "-B", "-c", program], capture_output=True, text=True, timeout=60,
-                             env={**os.environ, **self.environment, "PYTHONPATH": str(ROOT / "layer")})  # fmt: skip
+        env = {**os.environ, **self.environment, "PYTHONPATH": str(ROOT / "layer")}
+        env["AWS_DEFAULT_REGION"] = env["AWS_REGION"]  # boto3 does not read the other
+        ran = subprocess.run([TOOLS / "python", "-B", "-c", program], capture_output=True, text=True, timeout=60, env=env)
         assert ran.returncode == 0, ran.stderr
         return json.loads(ran.stdout) if ran.stdout.strip() else None
 

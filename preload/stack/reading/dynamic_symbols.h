@@ -13,11 +13,13 @@ inline namespace reading {
 
 // A module as the loader mapped it.
 struct LoadedObject {
-  std::uintptr_t bias = 0;     // address in the process - address in the file
-  std::uintptr_t start = 0;    // of its lowest mapped byte
-  std::uintptr_t end = 0;      // behind its highest
-  std::uintptr_t dynamic = 0;  // its dynamic section, mapped; 0: it has none
-  const char* path = "";       // borrowed, while the module is loaded
+  std::uintptr_t bias = 0;                 // address in the process - address in the file
+  std::uintptr_t start = 0;                // of its lowest mapped byte
+  std::uintptr_t end = 0;                  // behind its highest
+  std::uintptr_t dynamic = 0;              // its dynamic section, mapped; 0: it has none
+  const char* path = "";                   // borrowed, while the module is loaded
+  const std::uint8_t* build_id = nullptr;  // mapped; nullptr: it has none
+  std::size_t build_id_bytes = 0;
 };
 
 class DynamicSymbols {

@@ -89,11 +89,12 @@ void Ledger::add_unnamed_functions(Report& report) {
       "", "Python", "JavaScript", "Java", "Ruby"};
   for (std::size_t i = 1; i < kLanguages.size(); ++i) {
     const FrameReader reader = header().frame_readers[i];
-    const char* why = reader == FrameReader::kUnknownVersion ? "this version is not known"
-                      : reader == FrameReader::kMissing ? "the runtime does not say where they are"
-                      : reader == FrameReader::kNotProven
-                          ? "what was read is not what the runtime says of itself"
-                          : nullptr;
+    const char* why =
+        reader == FrameReader::kUnknownVersion ? "this version is not known"
+        : reader == FrameReader::kMissing      ? "the runtime does not say where they are"
+        : reader == FrameReader::kNotProven ? "what was read is not what the runtime says of itself"
+        : reader == FrameReader::kListed    ? "the layer's compatibility list names this build"
+                                            : nullptr;
     if (why != nullptr) {
       report.coverage.unseen.push_back(
           fmt::format("names of {} functions: {}", kLanguages.at(i), why));

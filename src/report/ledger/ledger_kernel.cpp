@@ -24,6 +24,8 @@ const char* reason_of(ExactState state) {
       return "the system does not let code be changed";
     case ExactState::kNoPlaces:
       return "nothing in libc's code was recognised";
+    case ExactState::kListed:
+      return "the layer's compatibility list names this platform";
     default:
       return nullptr;
   }
