@@ -192,6 +192,26 @@ std::size_t vital_hosts(const Report& report) {
   return many;
 }
 
+// By how many bytes one more entry of a list makes a line longer that is not cut.
+std::size_t adds(const Parts& parts, const Amount& amount, List list) {
+  if (parts.lists[list].size() <= amount[list]) {
+    return 0;
+  }
+  const std::size_t entry = parts.lists[list][amount[list]].size();
+  if (amount[list] != 0) {
+    return entry + 1;  // a comma
+  }
+  const std::string_view name = kListNames[list];
+  const std::size_t dot = name.find('.');
+  const std::string_view key = dot == std::string_view::npos ? name : name.substr(dot + 1);
+  const Object* const inside = list == kSites    ? &parts.memory
+                               : list == kTop    ? &parts.calls
+                               : list == kKernel ? &parts.kernel
+                                                 : nullptr;
+  const std::size_t with_key = entry + key.size() + 6;                               // ,"":[]
+  return inside == nullptr || !inside->empty() ? with_key : with_key - 1 + dot + 6;  // and ,"":{}
+}
+
 // A short line is filled, the most telling first, as long as it stays short. What it cannot do
 // without is in it however long that is; findings and the hosts that they are about take no room
 // from the other lists.
@@ -214,19 +234,16 @@ std::string fill_short(Parts parts, std::size_t hosts, Entries brief_call) {
   if (!brief_call.empty() && line.size() + parts.lists[kTop][0].size() + kForKey > room) {
     parts.lists[kTop] = std::move(brief_call);
   }
+  const Amount least = amount;
+  std::size_t size = line.size();
   for (const List list : kOrder) {
-    if (parts.lists[list].size() <= amount[list]) {
-      continue;
-    }
-    Amount more = amount;
-    more[list] += 1;
-    std::string longer = cut_to_fit(parts, more);
-    if (longer.size() <= room) {
-      amount = more;
-      line = std::move(longer);
+    const std::size_t more = size + adds(parts, amount, list);
+    if (parts.lists[list].size() > amount[list] && more <= room && more <= kGoodBytes) {
+      amount[list] += 1;
+      size = more;
     }
   }
-  return line;
+  return amount == least ? line : cut_to_fit(parts, amount);
 }
 
 }  // namespace

@@ -217,8 +217,8 @@ std::size_t Companion::report_ended_invocations(const std::string& current_reque
     drained += ledger.report_ended([this, &current_request, &ledger](Report& report) {
       const bool current = report.request_id == current_request;
       report.late = !managed_instances_ && !current;
+      current_ended_ = current_ended_ || current;
       if (current && report.started_mono_ns && report.duration_ns) {
-        current_ended_ = true;
         ended_mono_ns_ = *report.started_mono_ns + *report.duration_ns;
       }
       print(report, &ledger);

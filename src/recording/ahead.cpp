@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "recording/layout.h"
@@ -11,9 +12,9 @@
 namespace lamprey::recording {
 namespace {
 
-// Beyond that a mapping costs more than it saves.
+// One list must not have more parts than there are windows: each may need its own.
 constexpr std::size_t kMaxWindows = 24;
-constexpr std::size_t kMaxParts = 32;
+constexpr std::size_t kMaxParts = 20;
 constexpr std::size_t kMaxBytes = std::size_t{96} * 1024;
 
 bool includes(const Ahead::Part& part, std::uint64_t offset, std::size_t bytes) {
@@ -38,21 +39,27 @@ void Ahead::begin(int descriptor) {
   from_.clear();
 }
 
+// The windows that were used last are at the end: the first one is given up for a new one.
 const char* Ahead::mapped(Part part, Part window) {
-  for (const Window& known : windows_) {
-    if (includes(known.part, part.offset, part.bytes)) {
-      return known.address + (part.offset - known.part.offset);
+  for (auto known = windows_.begin(); known != windows_.end(); ++known) {
+    if (includes(known->part, part.offset, part.bytes)) {
+      std::rotate(known, known + 1, windows_.end());
+      return windows_.back().address + (part.offset - windows_.back().part.offset);
     }
   }
   const std::uint64_t begin = window.offset / kPageBytes * kPageBytes;
   const std::size_t bytes = page_up(window.offset + window.bytes - begin);
-  if (windows_.size() >= kMaxWindows || !includes({begin, bytes}, part.offset, part.bytes)) {
+  if (!includes({begin, bytes}, part.offset, part.bytes)) {
     return nullptr;
   }
   void* const address =
       mmap(nullptr, bytes, PROT_READ, MAP_SHARED, descriptor_, static_cast<off_t>(begin));
   if (address == MAP_FAILED) {
     return nullptr;
+  }
+  if (windows_.size() >= kMaxWindows) {
+    munmap(windows_.front().address, windows_.front().part.bytes);
+    windows_.erase(windows_.begin());
   }
   windows_.push_back({{begin, bytes}, static_cast<char*>(address)});
   return windows_.back().address + (part.offset - begin);

@@ -12,8 +12,10 @@ constexpr std::size_t kFrom = offsetof(Header, wake);
 constexpr Ahead::Part kHeader = {kFrom, sizeof(Header) - kFrom};
 constexpr std::size_t kMarks = 16;       // sequence and state of an entry; both marks of a boundary
 constexpr std::uint32_t kMoreCalls = 4;  // first made in the invocation that is waited for
+constexpr std::uint32_t kEntriesAWindow = 16;  // 4 pages of the ring
 constexpr std::uint32_t kFewSlots = 9;
 constexpr std::uint32_t kFewHosts = 8;
+constexpr std::uint32_t kMoreSites = 64;  // a page
 
 Ahead::Part part_of(const Section& section, std::uint64_t first, std::uint64_t count) {
   return {section.offset + (first * section.stride), count * section.stride};
@@ -23,20 +25,19 @@ Ahead::Part part_of(const Section& section, std::uint64_t first, std::uint64_t c
 
 bool Reader::is_ahead() const { return ahead_ != nullptr && ahead_->is_there(); }
 
-// The counters, up to the call that was last known to be in use.
+// The counters, up to the call that was last known to be in use. The windows have some room, but
+// not for all calls and targets: what is mapped is resident.
 void Reader::want_boundary(std::uint64_t sequence) {
   const Section& section = header_->boundaries;
   const std::uint64_t at = section.offset + ((sequence % section.count) * section.stride);
   const std::uint32_t calls = std::min(calls_before_ + kMoreCalls, kCallCount);
-  const std::size_t room =
-      offsetof(Boundary, calls) + (std::size_t{kCallCount} / 2 * sizeof(BoundaryCall));
-  ahead_->want({at, offsetof(Boundary, calls) + (calls * sizeof(BoundaryCall))}, {at, room});
+  const std::size_t bytes = offsetof(Boundary, calls) + (calls * sizeof(BoundaryCall));
+  ahead_->want({at, bytes}, {at, bytes + kPageBytes});
   const std::uint64_t targets = at + offsetof(Boundary, targets);
   for (std::uint32_t kind = 0; kind < kTargetKinds; ++kind) {
-    const std::uint32_t used = targets_used(kind);
-    ahead_->want(
-        {targets + (kTargetFirst[kind] * sizeof(TargetTotals)), used * sizeof(TargetTotals)},
-        {targets, sizeof(Boundary::targets)});
+    const std::uint64_t first = targets + (kTargetFirst[kind] * sizeof(TargetTotals));
+    const std::size_t used = targets_used(kind) * sizeof(TargetTotals);
+    ahead_->want({first, used}, {first, used + (kPageBytes / 4)});
   }
 }
 
@@ -49,7 +50,8 @@ void Reader::want_tables() {
     ahead_->want(part_of(h.slots, 1, slots - 1), part_of(h.slots, 0, kFewSlots));
   }
   const std::uint32_t sites = std::min({h.stacks_used, h.stacks.count, h.sites.count});
-  ahead_->want(part_of(h.sites, 0, sites), part_of(h.sites, 0, std::min(sites * 2, h.sites.count)));
+  ahead_->want(part_of(h.sites, 0, sites),
+               part_of(h.sites, 0, std::min(sites + kMoreSites, h.sites.count)));
 }
 
 // A pair that was being written while it was copied is none.
@@ -80,7 +82,8 @@ bool Reader::refresh_ahead(std::uint64_t sequence) {
       h.boundaries.offset + ((sequence % h.boundaries.count) * h.boundaries.stride);
   ahead_->begin(descriptor_);
   ahead_->want(kHeader, {0, sizeof(Header)});
-  ahead_->want(entry, part_of(h.invocations, 0, h.invocations.count));
+  const std::uint64_t group = sequence % h.invocations.count / kEntriesAWindow * kEntriesAWindow;
+  ahead_->want(entry, part_of(h.invocations, group, kEntriesAWindow));
   want_boundary(sequence);
   if (h.notes.count != 0) {
     const std::uint64_t text = ((sequence + 1) % kErrorTexts) * sizeof(ErrorText);

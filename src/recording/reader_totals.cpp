@@ -61,6 +61,7 @@ std::uint64_t overlap(std::uint64_t a_from, std::uint64_t a_to, std::uint64_t b_
 // In pieces: a buffer for the 110 KB of a whole boundary would stay resident for ever.
 bool Reader::copy_calls(std::uint64_t offset, std::uint32_t used, Totals& into) {
   std::vector<BoundaryCall> buffer(std::min<std::size_t>(used, kRowsARead));
+  into.calls.reserve(used);
   for (std::uint32_t first = 0; first < used; first += kRowsARead) {
     const std::uint32_t count = std::min<std::uint32_t>(used - first, kRowsARead);
     if (!read_at(offset + (first * sizeof(BoundaryCall)), buffer.data(),
@@ -81,6 +82,8 @@ bool Reader::copy_calls(std::uint64_t offset, std::uint32_t used, Totals& into) 
 bool Reader::copy_targets(std::uint64_t offset, const std::uint32_t (&used)[kTargetKinds],
                           Totals& into) const {
   std::vector<TargetTotals> buffer;
+  into.targets.reserve(std::min(used[0], kTargetRoom[0]) + std::min(used[1], kTargetRoom[1]) +
+                       std::min(used[2], kTargetRoom[2]));
   for (std::uint32_t kind = 0; kind < kTargetKinds; ++kind) {
     const std::uint32_t count = std::min(used[kind], kTargetRoom[kind]);
     const std::uint32_t first = kTargetFirst[kind];

@@ -2,6 +2,8 @@
 #include "report/delta/time_account.h"
 
 #include <algorithm>
+#include <cstring>
+#include <map>
 
 #include "report/model/order.h"
 
@@ -86,6 +88,26 @@ FileFigures file_figures(const TargetName& name, const Growth& grew,
   return file;
 }
 
+// By the index of their target; few.
+using Directories = std::map<std::uint32_t, DirectoryFigures>;
+
+// Word by word: the C library that we ship with compares byte by byte.
+bool is_same(const TargetTotals& a, const TargetTotals& b) {
+  static_assert(sizeof(TargetTotals) % sizeof(std::uint64_t) == 0);
+  const auto* one = reinterpret_cast<const char*>(&a);
+  const auto* other = reinterpret_cast<const char*>(&b);
+  for (std::size_t at = 0; at < sizeof(TargetTotals); at += sizeof(std::uint64_t)) {
+    std::uint64_t first = 0;
+    std::uint64_t second = 0;
+    std::memcpy(&first, one + at, sizeof(first));
+    std::memcpy(&second, other + at, sizeof(second));
+    if (first != second) {
+      return false;
+    }
+  }
+  return true;
+}
+
 template <class Figures, class Key>
 void sort_by(std::vector<Figures>& list, Key key) {
   put_in_order(list, [key](const Figures& a, const Figures& b) { return a.*key > b.*key; });
@@ -142,10 +164,10 @@ TargetFigures targets_between(const recording::Totals& before, const recording::
                               const std::vector<TargetName>& names,
                               const recording::ClockScale& clock) {
   TargetFigures figures;
-  std::vector<DirectoryFigures> directories(kTargets);
+  Directories directories;
   for (const TargetName& name : names) {
-    if (name.index >= kTargets) {
-      continue;
+    if (name.index >= kTargets || is_same(before.targets[name.index], after.targets[name.index])) {
+      continue;  // true of nearly all of them
     }
     const Growth grew{before.targets[name.index], after.targets[name.index]};
     if (name.kind == TargetKind::kHost) {
@@ -156,13 +178,9 @@ TargetFigures targets_between(const recording::Totals& before, const recording::
       continue;
     }
     FileFigures file = file_figures(name, grew, clock);
-    const bool is_directory = name.kind == TargetKind::kDirectory;
-    const std::uint32_t above = is_directory ? name.index : name.directory;
+    const std::uint32_t above = name.kind == TargetKind::kDirectory ? name.index : name.directory;
     if (above < kTargets) {
       DirectoryFigures& directory = directories[above];
-      if (is_directory) {
-        directory.path = name.name;
-      }
       directory.opens += file.opens;
       directory.probes += grew(&TargetTotals::probes);
       directory.not_found += grew(&TargetTotals::not_found);
@@ -172,9 +190,13 @@ TargetFigures targets_between(const recording::Totals& before, const recording::
       figures.files.push_back(std::move(file));
     }
   }
-  for (DirectoryFigures& directory : directories) {
-    if (!directory.path.empty() && directory.opens + directory.probes + directory.not_found != 0) {
-      figures.directories.push_back(std::move(directory));
+  for (const TargetName& name : names) {
+    const auto found =
+        name.kind == TargetKind::kDirectory ? directories.find(name.index) : directories.end();
+    if (found != directories.end() && !name.name.empty() &&
+        found->second.opens + found->second.probes + found->second.not_found != 0) {
+      found->second.path = name.name;
+      figures.directories.push_back(std::move(found->second));
     }
   }
   sort_by(figures.hosts, &HostFigures::wait_ns);
