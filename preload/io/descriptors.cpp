@@ -19,7 +19,9 @@ using recording::TargetTotals;
 
 constexpr int kDnsPort = 53;
 // Who gives up earlier has lost a race (RFC 8305 tries several addresses), or asked for no answer.
-constexpr std::uint64_t kGivenUpAfterNs = 1'000'000'000;
+// A little less than the limits that people set, 500 ms and 1 s: a wait may end just before.
+constexpr std::uint64_t kAnswerGivenUpNs = 450'000'000;
+constexpr std::uint64_t kConnectGivenUpNs = 950'000'000;
 // Less than any HTTP request: what keeps a connection open or closes it (pings, TLS alerts, the
 // last words of database protocols) is answered by nobody.
 constexpr std::uint16_t kRequestBytes = 64;
@@ -316,7 +318,8 @@ void closing_slow(int fd) {
                               : recording::is_unanswered(entry) ? load(entry.sent)
                                                                 : 0;
   if (target == nullptr || since == 0 || in_vfork_child() ||
-      g_writer.busy_between(since, ticks()) < ticks_for(kGivenUpAfterNs)) {
+      g_writer.busy_between(since, ticks()) <
+          ticks_for(connecting != 0 ? kConnectGivenUpNs : kAnswerGivenUpNs)) {
     return;
   }
   const bool in_handshake = load(entry.handshake) == Handshake::kUnderWay;

@@ -82,6 +82,7 @@ struct Connection {
   std::uint64_t asked = 0;       // since when bytes that were sent are unanswered; 0: none are
   std::uint64_t received = 0;    // when bytes last came; 0: never
   bool used = false;             // something was sent on it
+  bool in_handshake = false;     // of TLS, which has begun and is not over
   std::string text;              // as OpenCall::target
   std::string label;             // as label_of()
   bool unanswered() const { return connecting != 0 || asked != 0; }

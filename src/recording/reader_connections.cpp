@@ -29,7 +29,7 @@ bool never_carried_a_byte(const Connection& connection) {
 
 std::string label_of(const std::string& name, const std::string& address) {
   const std::size_t port = address.rfind(':');
-  return name.empty()                      ? address
+  return name.empty() || name == address   ? address
          : port == std::string::npos       ? name
          : name == address.substr(0, port) ? address
                                            : name + address.substr(port);
@@ -97,6 +97,7 @@ Connections Reader::connections() {
     connection.asked = is_unanswered(entry) ? entry.sent : 0;
     connection.received = entry.received;
     connection.used = entry.invocation != 0;
+    connection.in_handshake = entry.handshake == Handshake::kUnderWay;
     connection.text = text_of(entry, connection.descriptor);
     connection.label = label_of(host->name, host->address);
   }

@@ -106,7 +106,7 @@ enum class NetworkFailure : std::uint32_t {
   kRefused = 0,      // ECONNREFUSED
   kReset = 1,        // ECONNRESET, EPIPE: closed by the other side while it was in use
   kStale = 2,        // the same at the first use of a connection from an earlier invocation
-  kTimedOut = 3,     // ETIMEDOUT, or closed by this side after a second without an answer
+  kTimedOut = 3,     // ETIMEDOUT, or closed by this side after a time without an answer
   kUnreachable = 4,  // no route
   kUnknownName = 5,  // the resolver says that there is no such name
   kResolver = 6,     // the resolver does not say

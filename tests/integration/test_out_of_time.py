@@ -168,6 +168,23 @@ def test_a_ticking_loop_that_waits_for_an_answer_does_not_sleep(local_lambda, po
     tried(lambda: well(local_lambda, "loop", {"port": ports["slow"]}), is_true)
 
 
+@a_few_tries
+def test_a_clients_limit_makes_a_wait_for_a_host_no_sleep(local_lambda, ports):
+    log = local_lambda.run(*PYTHON, event={"way": "stops_halfway", **ports}, timeout=5)
+    [record] = log.invokes
+    wall = record["wall"]
+    assert wall["network_ms"] > 0.8 * wall["total_ms"] and wall["sleep_ms"] < 0.1 * wall["total_ms"], wall
+    assert "time.sleeping" not in codes(record)
+
+
+@a_few_tries
+def test_a_handshake_that_is_not_finished(local_lambda, ports):
+    record = ended(local_lambda, "handshake", ports)
+    assert f"to 127.0.0.1:{ports['silent']} (localhost) (TLS handshake)" in record["headline"]
+    assert codes(record) == ["network.tls"]
+    assert f"with 127.0.0.1:{ports['silent']} (localhost) was not finished" in record["findings"][0]["text"]
+
+
 def test_work_that_goes_on_is_told_where_it_is_left_and_where_it_goes_on(local_lambda, ports):
     def is_true(records):
         first, *others = [codes(record) for record in records]

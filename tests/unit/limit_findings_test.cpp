@@ -265,5 +265,25 @@ TEST(EndingFindingsTest, TheHeadlineHasTheErrorsName) {
   EXPECT_THAT(report.headline, ::testing::StartsWith("Failed with KeyError after 1.06 ms"));
 }
 
+TEST(EndingFindingsTest, TheHeadlineOfAnInitThatEndedItselfIsAboutThat) {
+  Report report;
+  report.type = Type::kInit;
+  report.status = Status::kExit;
+  report.death.reason = "exit(1)";
+  report.death.exit_code = 1;
+  Blocked idle;
+  idle.tid = 12;
+  idle.call = recording::Call::k_sem_wait;
+  idle.for_ns = 193'000'000;
+  report.blocked.push_back(idle);
+  add_ending_findings(report);
+  add_headline(report);
+  EXPECT_EQ(report.headline,
+            "Init failed: the process ended itself with status 1 (exit(1)); init.failed.");
+  report.error_type = "KeyError";
+  add_headline(report);
+  EXPECT_EQ(report.headline, "Init failed with KeyError; init.failed.");
+}
+
 }  // namespace
 }  // namespace lamprey::report

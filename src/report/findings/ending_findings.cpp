@@ -80,6 +80,13 @@ std::optional<Finding> waiting_finding(const Blocked& blocked) {
         "Look at the VPC's resolver and its limits; lower `timeout` and `attempts` in "
         "RES_OPTIONS so that a lost question does not cost the whole invocation.");
   }
+  if (blocked.in_handshake) {
+    return critical("network.tls",
+                    fmt::format("The TLS handshake with {} was not finished{}.", to_whom(blocked),
+                                for_how_long(blocked)),
+                    "Give the client a connect timeout well below the function's; look at the "
+                    "other side's log and load, and whether that port speaks TLS.");
+  }
   if (is_lock(name)) {
     return critical("timeout.lock",
                     fmt::format("A thread waited in {}{}.", name, for_how_long(blocked)),

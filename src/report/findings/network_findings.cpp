@@ -48,7 +48,7 @@ constexpr Kind kKinds[] = {
      " found closed by the other side, as happens while the environment is frozen", "stale",
      "Repeat such a request once on a new connection, or let the client drop connections that were "
      "idle for longer than the other side keeps them."},
-    {NetworkFailure::kTimedOut, "network.timed_out", "connect or request", "to",
+    {NetworkFailure::kTimedOut, "network.timed_out", "connection", "to",
      " given up without an answer", "timed_out",
      "Look at routes, NAT and security groups, which drop packets, and at why the other side is "
      "slow."},

@@ -117,6 +117,7 @@ void Ledger::add_awaited(Blocked& blocked, const OpenCall& call, const Connectio
   blocked.awaited = since != 0                           ? Awaited::kAnswer
                     : !host->used && host->received == 0 ? Awaited::kFirstBytes
                                                          : Awaited::kMore;
+  blocked.in_handshake = host->in_handshake && host->connecting == 0;
   const std::uint64_t from = std::max(since, clock.ticks_at(began));
   const std::uint64_t now = clock.ticks_at(until);
   if (since != 0 && from < now && !end.found_later) {

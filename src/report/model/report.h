@@ -144,6 +144,7 @@ struct Blocked {
   bool held_up = false;                 // the handler: it waits for the first thread in the list
   std::uint8_t sure_percent = 0;        // of that first thread: how sure it is that it is the one
   Awaited awaited = Awaited::kUnknown;
+  bool in_handshake = false;                   // of TLS: the target has not finished it
   std::optional<std::uint64_t> unanswered_ns;  // since the target was asked, in this span
   std::optional<std::uint64_t> worked_ns;      // in calls on others, or running or ready to, lately
   std::int32_t holder = 0;                     // thread that holds the mutex; 0: unknown

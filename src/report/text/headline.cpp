@@ -35,6 +35,10 @@ std::string init_subject(const Report& report) {
   if (report.death.reason.empty()) {
     return "Init was not recorded";
   }
+  if (report.status == Status::kExit && report.death.exit_code) {
+    return fmt::format("Init failed: the process ended itself with status {} ({})",
+                       *report.death.exit_code, report.death.reason);
+  }
   if (report.status == Status::kTimeout && !report.blocked.empty()) {
     return "Init never finished: " + blocked_text(report.blocked.front());
   }
@@ -85,6 +89,12 @@ std::string subject(const Report& report) {
   return "Took";
 }
 
+// What the threads were in tells something only of who was killed by others. One that ended itself,
+// or said what was wrong, has other threads too, and they mostly wait for work.
+bool failed_by_itself(const Report& report) {
+  return report.status == Status::kExit || report.death.tid || !report.error_type.empty();
+}
+
 }  // namespace
 
 void add_headline(Report& report) {
@@ -103,7 +113,9 @@ void add_headline(Report& report) {
       text += fmt::format(", {} live", human_bytes(*report.memory->live_bytes));
     }
   }
-  if (!report.blocked.empty()) {
+  if (failed_by_itself(report)) {
+    // the subject says all of it
+  } else if (!report.blocked.empty()) {
     if (report.status != Status::kTimeout) {
       text += "; " + blocked_text(report.blocked.front());
     }

@@ -173,6 +173,9 @@ std::string blocked_text(const Blocked& blocked) {
     text += blocked.call == recording::Call::k_getaddrinfo ? " of " : " to ";
     text += blocked.target;
   }
+  if (blocked.in_handshake) {
+    text += " (TLS handshake)";
+  }
   return text;
 }
 

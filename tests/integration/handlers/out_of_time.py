@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import socket
+import ssl
 import threading
 import time
 
@@ -61,6 +62,20 @@ def loop(port, **_):
     return asyncio.run(_one_answer(port))
 
 
+def stops_halfway(port, **_):
+    """The host answers, and sends nothing more of what was to come: the client's limit ends the wait."""
+    with socket.create_connection(("localhost", port), timeout=0.5) as connection:
+        ask(connection)
+        try:
+            connection.recv(100)
+        except TimeoutError:
+            return "gave up"
+
+
+def handshake(silent, **_):
+    ssl._create_unverified_context().wrap_socket(socket.create_connection(("localhost", silent)))
+
+
 def fan_out(port, **_):
     """Four at once, and all of them answer."""
 
@@ -102,7 +117,7 @@ def pool_stays(port, **_):
 
 
 WAYS = {way.__name__: way for way in (
-    many, worker, busy_worker, loop, fan_out, leaves_work, pool_stays)}  # fmt: skip
+    many, worker, busy_worker, loop, stops_halfway, handshake, fan_out, leaves_work, pool_stays)}  # fmt: skip
 
 
 def handler(event, context):
