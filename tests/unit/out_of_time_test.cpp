@@ -329,6 +329,7 @@ class WorkLeftTest : public ::testing::Test {
     entry.sequence = ++sequence_;
     entry.tid = 1;
     Report report;
+    report.program = program_;
     left_.look(report, entry, threads, asks_);
     std::vector<std::string> texts;
     for (const Finding& finding : report.findings) {
@@ -339,6 +340,7 @@ class WorkLeftTest : public ::testing::Test {
   }
   WorkLeft left_;
   std::uint64_t sequence_ = 0;
+  std::string program_ = "node";
   WorkLeft::Asks asks_{[](std::int32_t tid) { return tid == 9; },
                        [](const recording::OpenCall& call) {
                          return call.call == Call::k_recv ? std::string("localhost:18120")
@@ -419,6 +421,20 @@ TEST_F(WorkLeftTest, WhoComputesWorks) {
 TEST_F(WorkLeftTest, WhoWasAboutToEndHasEnded) {
   EXPECT_THAT(look({thread(9, 1)}), IsEmpty());
   EXPECT_THAT(look({}), IsEmpty());
+}
+
+TEST_F(WorkLeftTest, WhoWaitsForTheInterpreterMayWork) {
+  const recording::SlotLook locked = waiting(5, 1, Call::k_pthread_cond_wait);
+  EXPECT_THAT(look({locked}), IsEmpty());
+  EXPECT_THAT(look({waiting(5, 1, Call::k_recv)}), IsEmpty());  // not in Python: it got new work
+  program_ = "python3.11";
+  const recording::SlotLook other = waiting(6, 3, Call::k_pthread_cond_wait);
+  EXPECT_THAT(look({other}), IsEmpty());
+  recording::SlotLook again = other;  // it has worked, and rests or waits for the lock once more
+  again.class_ticks[static_cast<std::size_t>(recording::CallClass::kNetwork)] = 20 * kMs;
+  EXPECT_THAT(look({again}), IsEmpty());
+  again.call->call = Call::k_recv;
+  EXPECT_THAT(look({again}), ElementsAre(HasSubstr("Thread 6, which invocation 3 left working")));
 }
 
 TEST_F(WorkLeftTest, NeighboursThatRest) {

@@ -1,7 +1,9 @@
 // Work that goes on; see the header.
 //
 // A thread counts as working only if it is seen to be: it has asked a host, or waits for a name or
-// a child, or runs. Threads that wait for work, sleep, or watch connections in a loop do not.
+// a child, or runs. Threads that wait for work, sleep, or watch connections in a loop do not. One
+// that waits for CPython's interpreter lock wants to run: it does so by timed waits on a condition
+// of 5 ms (take_gil() in Python/ceval_gil.c); for work its threads wait on semaphores.
 #include "report/ledger/work_left.h"
 
 #include <fmt/format.h>
@@ -27,6 +29,24 @@ constexpr std::string_view kLooking = "looking up a name";
 
 CallClass class_of(const SlotLook& thread) {
   return recording::kCallTable[static_cast<std::size_t>(thread.call->call)].call_class;
+}
+
+bool is_wait(std::string_view work) {
+  return work.starts_with(kWaiting) || work.starts_with(kLooking);
+}
+
+// Whether it may wait for CPython's interpreter lock, since not long before `end`. In no call it
+// may be about to.
+bool may_want_interpreter(const SlotLook& thread, std::string_view program,
+                          const WorkLeft::Asks& asks, std::uint64_t end) {
+  using recording::Call;
+  constexpr std::uint64_t kLongestNs = 100'000'000;  // 5 ms, on a busy machine
+  if (!program.starts_with("python")) {
+    return false;
+  }
+  return !thread.call || ((thread.call->call == Call::k_pthread_cond_wait ||
+                           thread.call->call == Call::k_pthread_mutex_lock) &&
+                          asks.to_ns(end - std::min(end, thread.call->started)) < kLongestNs);
 }
 
 // "waiting for localhost:18120"; empty: it does not work, as far as is seen.
@@ -73,7 +93,7 @@ void WorkLeft::tell_disturbed(Report& report, const std::vector<SlotLook>& threa
     }
     const std::uint64_t ticks = now->worked() - std::min(now->worked(), left.worked);
     const std::string work = told ? std::string() : work_of(*now, asks);
-    if (told || (ticks == 0 && work.empty())) {
+    if (told || (ticks == 0 && work.empty()) || (left.unsure && !is_wait(work))) {
       still.push_back(left);
       continue;
     }
@@ -115,11 +135,13 @@ void WorkLeft::look(Report& report, const recording::Invocation& entry,
       continue;
     }
     const std::string work = work_of(thread, asks);
-    if (work.empty()) {
+    const bool unsure =
+        work.empty() && may_want_interpreter(thread, report.program, asks, entry.ended.ticks);
+    if (work.empty() && !unsure) {
       continue;
     }
-    left_.push_back({thread.tid, thread.generation, entry.sequence, thread.worked()});
-    if (!work.starts_with(kWaiting) && !work.starts_with(kLooking)) {
+    left_.push_back({thread.tid, thread.generation, entry.sequence, thread.worked(), unsure});
+    if (!is_wait(work)) {
       continue;  // it runs, and may be about to end: the next invocation shows whether it goes on
     }
     if (count++ == 0) {

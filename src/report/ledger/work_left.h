@@ -33,6 +33,7 @@ class WorkLeft {
     std::uint32_t generation = 0;
     std::uint64_t invocation = 0;
     std::uint64_t worked = 0;  // SlotLook::worked when it was left
+    bool unsure = false;       // it may have waited for work: told only if it is seen to wait
   };
   void tell_disturbed(Report& report, const std::vector<recording::SlotLook>& threads,
                       const Asks& asks);
