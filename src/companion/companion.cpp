@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <exception>
 #include <string_view>
@@ -54,6 +55,14 @@ bool is_managed_instances(const Lookup& lookup) {
   return type != nullptr && std::string_view(type) == "lambda-managed-instances";
 }
 
+std::optional<std::uint64_t> memory_size_mb(const Lookup& lookup) {
+  const char* text = lookup("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
+  const std::string_view words = text != nullptr ? text : "";
+  std::uint64_t size = 0;
+  const auto read = std::from_chars(words.data(), words.data() + words.size(), size);
+  return read.ec == std::errc{} && size != 0 ? std::optional(size) : std::nullopt;
+}
+
 }  // namespace
 
 std::uint64_t patience_ms(std::uint64_t now_ms, std::uint64_t deadline_ms) {
@@ -70,6 +79,7 @@ Companion::Companion(Surroundings surroundings)
       journal_(surroundings_.directory, surroundings_.api),
       recordings_(surroundings_.directory, surroundings_.api, surroundings_.started_real_ns,
                   journal_),
+      unrecorded_(surroundings_.api, memory_size_mb(surroundings_.lookup)),
       managed_instances_(is_managed_instances(surroundings_.lookup)) {}
 
 int Companion::run() {
@@ -260,12 +270,16 @@ void Companion::on_invoke(const lambda::Event& event) {
   report_ended_invocations(event.request_id, true);
   bury_children();
   if (current_ended_) {
+    unrecorded_.forget();
     return;
   }
-  if (recordings_.live().empty() || (unrecorded_said_ && !any_boundaries())) {
-    say_unrecorded();
+  // A recorded runtime was seen asking for its first `next` before anybody got an event. Where
+  // nobody was, waiting for a START would cost the function time, and none would come.
+  if (!any_boundaries()) {
+    note_unrecorded(event);
     return;
   }
+  unrecorded_.forget();
   for (const auto& followed : recordings_.live()) {
     followed->begin_invocation();
   }
@@ -273,8 +287,16 @@ void Companion::on_invoke(const lambda::Event& event) {
   // piece, and the platform may tell us before that.
   wait_for_end(event, begin, limit);
   report_ended_invocations(event.request_id, true);
-  if (!any_boundaries()) {
+}
+
+void Companion::note_unrecorded(const lambda::Event& event) {
+  // A `next` that leaves in pieces is marked after the last of them, and may just be on its way:
+  // what is not seen now may be by the next event.
+  if (recordings_.live().empty() || unrecorded_.any()) {
     say_unrecorded();
+  }
+  if (auto before = unrecorded_.begin(event, realtime_ns())) {
+    print(*before);
   }
 }
 

@@ -11,6 +11,7 @@
 #include "companion/config.h"
 #include "companion/ending.h"
 #include "companion/recordings.h"
+#include "companion/unrecorded.h"
 #include "lambda/extensions_client.h"
 #include "lambda/telemetry_client.h"
 #include "report/model/report.h"
@@ -61,6 +62,7 @@ class Companion {
   bool any_boundaries();
   std::string why_nothing() const;
   void say_unrecorded();
+  void note_unrecorded(const lambda::Event& event);
   void print(report::Report& report, report::Ledger* of = nullptr);
   void tell_lost(bool all_went);
   void send_waiting(std::chrono::milliseconds most);  // lines that standard output had no room for
@@ -77,6 +79,7 @@ class Companion {
   std::optional<lambda::TelemetryClient> telemetry_;  // with LAMPREY_TELEMETRY=on
   Journal journal_;
   Recordings recordings_;
+  Unrecorded unrecorded_;
   symbols::Symbolizer symbolizer_;
   std::uint64_t names_ns_ = 0;  // what this event may still spend on names
   bool managed_instances_ = false;

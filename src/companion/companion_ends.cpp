@@ -54,6 +54,15 @@ void Companion::on_shutdown(const lambda::Event& event) {
 
 void Companion::report_ends(const lambda::Event& event) {
   const std::uint64_t now = monotonic_ns();
+  if (any_boundaries()) {
+    unrecorded_.forget();
+  } else if (unrecorded_.any()) {
+    say_unrecorded();
+  }
+  const report::EndCause known_of_all = ending_of(event.reason, {});
+  if (auto last = unrecorded_.end(known_of_all.status, known_of_all.death)) {
+    print(*last);
+  }
   if (recordings_.live().empty()) {
     Report report;
     report.type = report::Type::kShutdown;

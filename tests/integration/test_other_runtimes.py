@@ -158,9 +158,17 @@ def check_inert(answers, log, expected, says):
     assert any(says in text for text in first["coverage"]["unseen"]), first["coverage"]
     assert "memory" not in first or "allocations" not in first["memory"]
     assert "calls" not in first
-    assert log.invokes == []
-    # One line says it; the rest of the environment's life is silent but for its end.
-    assert [record["type"] for record in log.records] == ["init", "shutdown"]
+    # Each invocation has a line of what its processes used together, one event late.
+    assert [record["type"] for record in log.records] == ["init", *["invoke"] * len(answers), "shutdown"]
+    for number, record in enumerate(log.invokes, 1):
+        assert (record["coverage"]["mode"], record["invocation"]) == ("process", number)
+        assert record["status"] == "ok" and record["request_id"]
+        assert "duration_ms" not in record and "wall" not in record
+        assert record["headline"].startswith("Ran, but was not recorded")
+        assert record["system"]["total_memory"] > 0
+        if number < len(answers):  # of the last one the processes may have ended
+            assert record["system"]["cpu_total_time"] >= 0 and record["memory"]["rss_bytes"] > 0
+            assert " CPU in all processes, " in record["headline"]
 
 
 def test_a_shell_runtime_is_left_alone(local_lambda):

@@ -344,10 +344,28 @@ TEST_F(CompanionTest, WithoutARecordingItSaysSoOnceAndDoesNotWait) {
   ASSERT_TRUE(api_.wait_for_next(3));
   EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(1000));
   const auto got = lines();
-  ASSERT_EQ(got.size(), 1U);
+  ASSERT_EQ(got.size(), 2U);
   EXPECT_EQ(got[0]["type"], "init");
   EXPECT_THAT(got[0]["coverage"]["unseen"][0].get<std::string>(),
               HasSubstr("another architecture"));
+  EXPECT_EQ(got[1]["request_id"], "a");  // when the next one came
+  EXPECT_EQ(got[1]["coverage"]["mode"], "process");
+}
+
+TEST_F(CompanionTest, WhoNeverAskedForWorkIsNotWaitedFor) {
+  begin();
+  RecordingBuilder shell(recording_path(), api_.address().c_str());
+  const auto begun = std::chrono::steady_clock::now();
+  api_.invoke("a", 60'000);
+  ASSERT_TRUE(api_.wait_for_next(2));
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(400));
+  EXPECT_TRUE(lines().empty());  // its `next` may just be on its way
+  api_.invoke("b", 60'000);
+  ASSERT_TRUE(api_.wait_for_next(3));
+  const auto got = lines();
+  ASSERT_EQ(got.size(), 2U);
+  EXPECT_EQ(got[0]["type"], "init");
+  EXPECT_EQ(got[1]["request_id"], "a");
 }
 
 TEST_F(CompanionTest, AStartThatNeverComesCostsAtMostHalfASecond) {

@@ -156,16 +156,12 @@ ChildState child_state(std::int32_t pid, std::int32_t parent) {
   return state == "Z" || state == "X" ? ChildState::kEnded : ChildState::kRuns;
 }
 
-std::uint64_t resident_bytes_below(const std::vector<std::int32_t>& roots) {
+namespace {
+
+// `pids`, and all that run below them.
+std::vector<std::int32_t> with_those_below(std::vector<std::int32_t> pids) {
   constexpr std::size_t kMost = 64;
-  std::vector<std::int32_t> pids = roots;
-  std::uint64_t sum = 0;
   for (std::size_t i = 0; i < pids.size() && i < kMost; ++i) {
-    const std::string statm = read_kernel_text(fmt::format("/proc/{}/statm", pids[i]));
-    const std::uint64_t resident = number(word(statm, 1)).value_or(0);
-    const std::uint64_t shared = i == 0 ? 0 : number(word(statm, 2)).value_or(0);
-    sum +=
-        (resident - std::min(resident, shared)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
     const std::string below =
         read_kernel_text(fmt::format("/proc/{}/task/{}/children", pids[i], pids[i]));
     for (std::size_t at = 0;; ++at) {
@@ -179,7 +175,76 @@ std::uint64_t resident_bytes_below(const std::vector<std::int32_t>& roots) {
       }
     }
   }
+  return pids;
+}
+
+}  // namespace
+
+std::uint64_t resident_bytes_below(const std::vector<std::int32_t>& roots) {
+  std::uint64_t sum = 0;
+  bool first = true;
+  for (const std::int32_t pid : with_those_below(roots)) {
+    const std::string statm = read_kernel_text(fmt::format("/proc/{}/statm", pid));
+    const std::uint64_t resident = number(word(statm, 1)).value_or(0);
+    const std::uint64_t shared = first ? 0 : number(word(statm, 2)).value_or(0);
+    sum +=
+        (resident - std::min(resident, shared)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+    first = false;
+  }
   return sum;
+}
+
+ProcessFigures figures_of_family(std::int32_t root) {
+  ProcessFigures figures;
+  const auto ns_a_tick = static_cast<std::uint64_t>(1'000'000'000 / sysconf(_SC_CLK_TCK));
+  for (const std::int32_t pid : with_those_below({root})) {
+    const std::string text = read_kernel_text(fmt::format("/proc/{}/stat", pid));
+    const std::string_view fields = after_comm(text);
+    if (fields.empty()) {
+      continue;
+    }
+    const auto ticks = [fields](std::size_t own) {  // two fields on: of children that it waited for
+      return number(word(fields, own)).value_or(0) + number(word(fields, own + 2)).value_or(0);
+    };
+    figures.cpu_user_ns = figures.cpu_user_ns.value_or(0) + (ticks(11) * ns_a_tick);
+    figures.cpu_system_ns = figures.cpu_system_ns.value_or(0) + (ticks(12) * ns_a_tick);
+    figures.threads = figures.threads.value_or(0) + number(word(fields, 17)).value_or(0);
+  }
+  if (figures.threads) {
+    const std::string status = read_kernel_text(fmt::format("/proc/{}/status", root));
+    figures.rss_bytes = resident_bytes_below({root});
+    figures.peak_rss_bytes =
+        std::max(*figures.rss_bytes, line_number(status, "VmHWM:").value_or(0) * 1024);
+  }
+  return figures;
+}
+
+// The environment of a process is a list of words that end with a zero byte.
+std::int32_t find_runtime(const std::string& runtime_api) {
+  const std::string api = fmt::format("AWS_LAMBDA_RUNTIME_API={}", runtime_api);
+  std::int32_t oldest = 0;
+  std::uint64_t oldest_start = UINT64_MAX;
+  DIR* entries = opendir("/proc");
+  while (const dirent* entry = entries != nullptr ? readdir(entries) : nullptr) {
+    const auto pid = number(entry->d_name);
+    if (!pid || *pid > INT32_MAX) {
+      continue;
+    }
+    const std::string text =
+        std::string(1, '\0') + read_kernel_text(fmt::format("/proc/{}/environ", *pid)) + '\0';
+    const bool ours = text.find('\0' + api + '\0') != std::string::npos &&
+                      text.find(std::string(1, '\0') + "_HANDLER=") != std::string::npos;
+    const auto start = ours ? process_start(static_cast<std::int32_t>(*pid)) : std::nullopt;
+    if (start && (*start < oldest_start ||
+                  (*start == oldest_start && static_cast<std::int32_t>(*pid) < oldest))) {
+      oldest = static_cast<std::int32_t>(*pid);
+      oldest_start = *start;
+    }
+  }
+  if (entries != nullptr) {
+    closedir(entries);
+  }
+  return oldest;
 }
 
 ProcessView::ProcessView(std::int32_t pid, std::uint64_t start)

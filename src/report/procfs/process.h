@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "report/model/report.h"
@@ -27,6 +28,15 @@ ChildState child_state(std::int32_t pid, std::int32_t parent);
 // first one everything counts, of the others what they do not share with files and each other.
 // The children of threads other than the first are found only if `roots` has them.
 std::uint64_t resident_bytes_below(const std::vector<std::int32_t>& roots);
+
+// CPU time, threads and resident memory of a process and of all below it together; CPU time also of
+// those that they have waited for. Of the peak only the root's own is known, and what all have now.
+// Empty when there is no such process.
+ProcessFigures figures_of_family(std::int32_t root);
+
+// The oldest process of the environment whose Runtime API is at that address and which is no
+// extension (those get no _HANDLER); 0: none is to be seen. Looks at every process: seldom, please.
+std::int32_t find_runtime(const std::string& runtime_api);
 
 // One process, looked at often. Its files stay open (see KernelFile). Not thread-safe.
 class ProcessView {
