@@ -96,7 +96,7 @@ DOORS = {
     ),
     "cli/input": (),
     "cli/analysis": ("report/text", "cli/input"),
-    "cli/output": ("report/model", "report/text", "cli/analysis"),
+    "cli/output": ("descriptors", "report/model", "report/text", "cli/input", "cli/analysis"),
     "cli/commands": (
         "descriptors", "recording", "report/text", "report/ledger", "cloudwatch", "companion",
         "emulator/options", "emulator/front", "cli/input", "cli/analysis", "cli/output",

@@ -58,8 +58,8 @@ void write_everything(const std::map<std::string, cli::FunctionSum>& functions,
                 cli::table(cli::host_rows(sum, 5)) + cli::table(cli::call_rows(sum, 10)) +
                 cli::table(cli::kernel_rows(sum, 10)));
     for (const auto* values : {&sum.durations_ns, &sum.inits_ns, &sum.allocated, &sum.live}) {
-      const auto middle = cli::percentile(*values, 50);
-      const auto most = cli::percentile(*values, 100);
+      const auto middle = values->percentile(50);
+      const auto most = values->percentile(100);
       require(middle.has_value() == !values->empty() && middle <= most, "percentiles are in order");
     }
   }
@@ -114,7 +114,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   cli::MemoryProfile profile;
   cli::Sizing sizing;
   std::uint64_t taken = 0;
-  cli::find_records(text, counts, [&](const Json& record) {
+  cli::find_records(text, counts, [&](const cli::Value& record) {
     ++taken;
     require(cli::text(record, "lamprey") == "1", "a record is of the schema that is known");
     cli::add_record(functions[cli::text(record, "function_name")], record);

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/child_program.h"
+#include "cli/input/json_values.h"
 #include "cli/input/log_lines.h"
 #include "cli/output/tables.h"
 
@@ -70,10 +71,13 @@ TEST(ChildProgramTest, TheProgramHasTheSignalsAndDescriptorsThatWeHad) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
+std::string record_text(const Value& record, const char* key) { return text(record, key); }
+
 std::vector<std::string> ids(const std::string& text, LineCounts& counts) {
   std::vector<std::string> found;
-  find_records(text, counts, [&found](const nlohmann::json& record) {
-    found.push_back(record.value("request_id", "-"));
+  find_records(text, counts, [&found](const Value& record) {
+    const std::string id = record_text(record, "request_id");
+    found.push_back(id.empty() ? "-" : id);
   });
   return found;
 }

@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/unit/record_reading.h"
+
 namespace lamprey::cli {
 namespace {
 
@@ -33,7 +35,7 @@ Json with_finding(Json record, const char* code, const char* severity) {
 FunctionSum sum_of(const std::vector<Json>& records) {
   FunctionSum sum;
   for (const Json& record : records) {
-    add_record(sum, record);
+    add_record(sum, Read(record));
   }
   return sum;
 }

@@ -11,6 +11,7 @@
 #include "cli/output/fleet_page.h"
 #include "cli/output/profile_files.h"
 #include "cli/output/script_data.h"
+#include "tests/unit/record_reading.h"
 
 namespace lamprey::cli {
 namespace {
@@ -62,11 +63,11 @@ TEST(MemoryProfileTest, Frames) {
 
 TEST(MemoryProfileTest, LiveIsOfTheNewestAndTheRestAreSums) {
   MemoryProfile profile;
-  profile.add(record("f", 1, 500, 1000, {site(kLoadText, 300, 300, 400, 4)}));
-  profile.add(record("f", 2, 600, 1000, {site(kLoadText, 350, 50, 100, 1)}));
-  profile.add(record("f", 3, 900, 1000,
-                     {site(kSaveText, 200, 200, 250, 2),
-                      site("load (app +0x99); main (app +0x1)", 30, 30, 30, 3)}));
+  profile.add(Read(record("f", 1, 500, 1000, {site(kLoadText, 300, 300, 400, 4)})));
+  profile.add(Read(record("f", 2, 600, 1000, {site(kLoadText, 350, 50, 100, 1)})));
+  profile.add(Read(record("f", 3, 900, 1000,
+                          {site(kSaveText, 200, 200, 250, 2),
+                           site("load (app +0x99); main (app +0x1)", 30, 30, 30, 3)})));
   const auto sites = profile.sites();
   // Invocation 3 listed load at another line of the same function: the newest word about it.
   EXPECT_EQ(sites.at(kLoad).live_bytes, 30);
@@ -82,9 +83,10 @@ TEST(MemoryProfileTest, LiveIsOfTheNewestAndTheRestAreSums) {
 
 TEST(MemoryProfileTest, MappedMemoryIsNoPartOfMallocs) {
   MemoryProfile profile;
-  profile.add(record("f", 1, 500, 1000,
-                     {site(kLoadText, 300, 300, 400, 4),
-                      site("mmap; arena (python +0x9); main (app +0x1)", 9000, 9000, 9000, 9)}));
+  profile.add(
+      Read(record("f", 1, 500, 1000,
+                  {site(kLoadText, 300, 300, 400, 4),
+                   site("mmap; arena (python +0x9); main (app +0x1)", 9000, 9000, 9000, 9)})));
   const auto sites = profile.sites();
   EXPECT_EQ(sites.at({"main (app)", "arena (python)", "mmap"}).live_bytes, 9000);
   EXPECT_EQ(sites.at({MemoryProfile::kNotListed}).live_bytes, 200);
@@ -93,21 +95,22 @@ TEST(MemoryProfileTest, MappedMemoryIsNoPartOfMallocs) {
 
 TEST(MemoryProfileTest, EnvironmentsAreToldApart) {
   MemoryProfile profile;
-  profile.add(record("f", 1, 100, 100, {site(kLoadText, 100, 100, 100, 1)}));
-  profile.add(record("f", 1, 70, 70, {site(kLoadText, 70, 70, 70, 1)}));  // another environment
-  profile.add(record("g", 2, 5, 5, {site(kLoadText, 5, 5, 5, 1)}));       // another function
-  profile.add(record("f", 2, 110, 10, {site(kLoadText, 110, 10, 10, 1)}));
+  profile.add(Read(record("f", 1, 100, 100, {site(kLoadText, 100, 100, 100, 1)})));
+  profile.add(
+      Read(record("f", 1, 70, 70, {site(kLoadText, 70, 70, 70, 1)})));     // another environment
+  profile.add(Read(record("g", 2, 5, 5, {site(kLoadText, 5, 5, 5, 1)})));  // another function
+  profile.add(Read(record("f", 2, 110, 10, {site(kLoadText, 110, 10, 10, 1)})));
   EXPECT_EQ(profile.sites().at(kLoad).live_bytes, 110 + 70 + 5);
 }
 
 TEST(MemoryProfileTest, AFullListSaysWhatIsGone) {
   MemoryProfile profile;
-  profile.add(record("f", 1, 100, 100, {site(kLoadText, 100, 100, 100, 1)}));
+  profile.add(Read(record("f", 1, 100, 100, {site(kLoadText, 100, 100, 100, 1)})));
   std::vector<Json> full;
   for (const char* name : {"a (m)", "b (m)", "c (m)", "d (m)"}) {
     full.push_back(site(name, 1, 1, 1, 1));
   }
-  profile.add(record("f", 2, 50, 10, full));
+  profile.add(Read(record("f", 2, 50, 10, full)));
   EXPECT_EQ(profile.sites().at(kLoad).live_bytes, 0);
   EXPECT_EQ(profile.sites().at(kLoad).allocated_bytes, 100);
 }
@@ -116,7 +119,8 @@ TEST(MemoryProfileTest, SumsStopAtWhatTheyCanHold) {
   constexpr std::int64_t kHuge = 4'600'000'000'000'000'000;
   MemoryProfile profile;
   for (const char* function : {"f", "g", "h"}) {
-    profile.add(record(function, 1, kHuge, kHuge, {site(kSaveText, 0, kHuge, -kHuge, -kHuge)}));
+    profile.add(
+        Read(record(function, 1, kHuge, kHuge, {site(kSaveText, 0, kHuge, -kHuge, -kHuge)})));
   }
   const auto sites = profile.sites();
   EXPECT_EQ(sites.at(kSave).growth_bytes, INT64_MAX);
@@ -136,12 +140,12 @@ TEST(MemoryProfileTest, OddRecords) {
         R"({"memory":{"sites":[1,"a",null,{}]}})",
         R"({"memory":{"live_bytes":"x","sites":[{"stack":5,"live_bytes":[]}]}})",
         R"({"memory":{"live_bytes":1e300,"sites":[{"stack":"a","live_bytes":1e300}]}})"}) {
-    profile.add(Json::parse(text));
+    profile.add(Read(Json::parse(text)));
   }
   EXPECT_EQ(profile.sites().at({"a"}).live_bytes, 0);
   Json shutdown = record("f", 9, 100, 100, {site(kLoadText, 100, 100, 100, 1)});
   shutdown["type"] = "shutdown";
-  profile.add(shutdown);
+  profile.add(Read(shutdown));
   EXPECT_FALSE(profile.sites().contains(kLoad));
 }
 
@@ -305,7 +309,7 @@ TEST(FleetPageTest, EscapesAndShowsTrends) {
     Json line = record("f", i, std::int64_t{1000} * i, 10, {});
     line["duration_ms"] = i == 500 ? 900.0 : 10.0;
     line["findings"] = {{{"code", "memory.leak"}, {"severity", "warning"}, {"text", "<grows>"}}};
-    add_record(sum, line);
+    add_record(sum, Read(line));
   }
   const std::string page = fleet_page({{"<f>", sum}}, "all", "<sizes>");
   EXPECT_THAT(page, HasSubstr("<h2 id=\"f1\">&lt;f&gt;</h2>"));

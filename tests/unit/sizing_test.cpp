@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/unit/record_reading.h"
+
 namespace lamprey::cli {
 namespace {
 
@@ -24,7 +26,7 @@ struct Work {
 std::string table_of(const Work& work, std::optional<double> price = {}) {
   Sizing sizing;
   for (int i = 1; i <= work.invocations; ++i) {
-    sizing.add(
+    sizing.add(Read(
         Json{{"type", "invoke"},
              {"status", "ok"},
              {"function_name", "f"},
@@ -32,7 +34,7 @@ std::string table_of(const Work& work, std::optional<double> price = {}) {
              {"duration_ms", work.duration_ms},
              {"cpu_ms", work.cpu_ms},
              {"memory",
-              {{"peak_rss_bytes", work.peak_mb * kMb}, {"limit_bytes", work.limit_mb * kMb}}}});
+              {{"peak_rss_bytes", work.peak_mb * kMb}, {"limit_bytes", work.limit_mb * kMb}}}}));
   }
   return sizing.table(price);
 }
@@ -61,14 +63,14 @@ TEST(SizingTest, IsSilentWhereTheyDoNot) {
   EXPECT_THAT(table_of({100, 2, 0, 1024}), silent);       // no peak known
   Sizing two;
   for (int i = 1; i <= 120; ++i) {
-    two.add(Json{{"type", "invoke"},
-                 {"function_name", "f"},
-                 {"invocation", i},
-                 {"duration_ms", 100},
-                 {"cpu_ms", 1},
-                 {"memory",
-                  {{"peak_rss_bytes", 50 * kMb},
-                   {"limit_bytes", std::uint64_t{512} * kMb * (i % 2 == 0 ? 1 : 2)}}}});
+    two.add(Read(Json{{"type", "invoke"},
+                      {"function_name", "f"},
+                      {"invocation", i},
+                      {"duration_ms", 100},
+                      {"cpu_ms", 1},
+                      {"memory",
+                       {{"peak_rss_bytes", 50 * kMb},
+                        {"limit_bytes", std::uint64_t{512} * kMb * (i % 2 == 0 ? 1 : 2)}}}}));
   }
   EXPECT_THAT(two.table({}), silent);  // two sizes
 }
@@ -82,7 +84,7 @@ TEST(SizingTest, TakesNoNonsense) {
         R"({"type":"invoke","duration_ms":1,"memory":{"limit_bytes":"x"}})",
         R"({"type":"invoke","duration_ms":1,"memory":{"limit_bytes":0}})",
         R"({"type":"shutdown","duration_ms":1,"memory":{"limit_bytes":134217728}})"}) {
-    sizing.add(Json::parse(text));
+    sizing.add(Read(Json::parse(text)));
   }
   EXPECT_EQ(sizing.table({}), "");
 }

@@ -66,7 +66,7 @@ std::string time_or_dash(const std::optional<std::uint64_t>& ns) {
 std::string in_bytes(std::uint64_t bytes) { return human_bytes(static_cast<std::int64_t>(bytes)); }
 
 std::string memory_use(const FunctionSum& sum) {
-  const auto peak = percentile(sum.peak_rss, 100);
+  const auto peak = sum.peak_rss.percentile(100);
   if (!peak) {
     return "-";
   }
@@ -117,8 +117,8 @@ Rows overview_rows(const std::vector<NamedSum>& functions) {
              "findings"}};
   for (const auto& [name, sum] : functions) {
     rows.push_back({name, human_count(sum->invocations), human_count(not_ok(*sum)),
-                    time_or_dash(percentile(sum->durations_ns, 50)),
-                    time_or_dash(percentile(sum->durations_ns, 99)), mostly_in(*sum),
+                    time_or_dash(sum->durations_ns.percentile(50)),
+                    time_or_dash(sum->durations_ns.percentile(99)), mostly_in(*sum),
                     memory_use(*sum), codes(*sum)});
   }
   return rows;
@@ -149,7 +149,7 @@ Rows host_rows(const FunctionSum& sum, std::size_t most) {
 
 namespace {
 
-Rows rows_of(const char* title, const std::map<std::string, CallSum>& sums, std::size_t most) {
+Rows rows_of(const char* title, const Named<CallSum>& sums, std::size_t most) {
   std::vector<std::pair<std::string, CallSum>> calls(sums.begin(), sums.end());
   std::sort(calls.begin(), calls.end(),
             [](const auto& a, const auto& b) { return a.second.total_ns > b.second.total_ns; });

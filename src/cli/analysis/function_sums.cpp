@@ -2,57 +2,57 @@
 #include "cli/analysis/function_sums.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "cli/input/json_values.h"
 
 namespace lamprey::cli {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr std::uint64_t kNsAMs = 1'000'000;
 
-void keep(std::vector<std::uint64_t>& list, const std::optional<std::uint64_t>& value) {
+void keep(Series& series, const std::optional<std::uint64_t>& value) {
   if (value) {
-    list.push_back(*value);
+    series.add(*value);
   }
 }
 
-void add_findings(FunctionSum& sum, const Json& record) {
-  for (const Json& finding : list(record, "findings")) {
-    if (text(finding, "code").empty()) {
+void set_text(std::string& into, const Value& value) {
+  std::string room;
+  into = value.text_in(room);
+}
+
+void add_findings(FunctionSum& sum, const Value& record) {
+  std::string room;
+  for (const Value finding : list(record, "findings")) {
+    const std::string_view code = finding["code"].text_in(room);
+    if (code.empty()) {
       continue;
     }
-    FindingSum& into = sum.findings[text(finding, "code")];
+    FindingSum& into = entry_of(sum.findings, code);
     ++into.count;
-    into.severity = text(finding, "severity");
-    into.text = text(finding, "text");
-    into.advice = text(finding, "advice");
+    set_text(into.severity, finding["severity"]);
+    set_text(into.text, finding["text"]);
+    set_text(into.advice, finding["advice"]);
   }
 }
 
-void add_wall(FunctionSum& sum, const Json& record) {
-  static constexpr std::pair<const char*, const char*> kParts[] = {
-      {"cpu_ms", "CPU"},         {"runnable_ms", "waiting for CPU"},
-      {"network_ms", "network"}, {"dns_ms", "DNS"},
-      {"file_ms", "files"},      {"lock_ms", "locks"},
-      {"sleep_ms", "sleep"},     {"child_ms", "children"},
-      {"other_ms", "other"}};
-  const Json& wall = member(record, "wall");
-  for (const auto& [key, words] : kParts) {
-    if (const auto ns = number(wall, key, kNsAMs)) {
-      sum.wall_ns[words] += *ns;
+void add_wall(FunctionSum& sum, const Value& record) {
+  const Value wall = record["wall"];
+  for (const WallPart& part : kWallParts) {
+    if (const auto ns = number(wall, part.key, kNsAMs)) {
+      entry_of(sum.wall_ns, part.words) += *ns;
     }
   }
 }
 
-void add_hosts(FunctionSum& sum, const Json& record) {
-  for (const Json& host : list(record, "network")) {
-    if (text(host, "host").empty()) {
+void add_hosts(FunctionSum& sum, const Value& record) {
+  std::string room;
+  for (const Value host : list(record, "network")) {
+    const std::string_view name = host["host"].text_in(room);
+    if (name.empty()) {
       continue;
     }
-    HostSum& into = sum.hosts[text(host, "host")];
+    HostSum& into = entry_of(sum.hosts, name);
     into.connects += number(host, "connects").value_or(0);
     into.errors += number(host, "errors").value_or(0);
     into.sent_bytes += number(host, "sent_bytes").value_or(0);
@@ -63,12 +63,13 @@ void add_hosts(FunctionSum& sum, const Json& record) {
   }
 }
 
-void add_calls(std::map<std::string, CallSum>& sums, const Json& section) {
-  for (const Json& call : list(section, "top")) {
+void add_calls(Named<CallSum>& sums, const Value& section) {
+  std::string room;
+  for (const Value call : list(section, "top")) {
     if (!call.is_object()) {
       continue;
     }
-    CallSum& into = sums[text(call, "name")];
+    CallSum& into = entry_of(sums, call["name"].text_in(room));
     into.calls += number(call, "calls").value_or(0);
     into.errors += number(call, "errors").value_or(0);
     into.bytes += number(call, "bytes").value_or(0);
@@ -76,8 +77,8 @@ void add_calls(std::map<std::string, CallSum>& sums, const Json& section) {
   }
 }
 
-void add_bad_end(FunctionSum& sum, const Json& record) {
-  if (text(record, "status") == "ok" || text(record, "status").empty()) {
+void add_bad_end(FunctionSum& sum, const Value& record) {
+  if (is(record, "status", "ok") || record["status"].raw().empty()) {
     return;
   }
   if (sum.bad_ends.size() == FunctionSum::kMaxBadEnds) {
@@ -87,22 +88,43 @@ void add_bad_end(FunctionSum& sum, const Json& record) {
                           text(record, "status"), text(record, "headline")});
 }
 
+void append_calls(Named<CallSum>& into, const Named<CallSum>& later) {
+  for (const auto& [name, call] : later) {
+    CallSum& sum = into[name];
+    sum.calls += call.calls;
+    sum.errors += call.errors;
+    sum.bytes += call.bytes;
+    sum.total_ns += call.total_ns;
+  }
+}
+
+void append_hosts(Named<HostSum>& into, const Named<HostSum>& later) {
+  for (const auto& [name, host] : later) {
+    HostSum& sum = into[name];
+    sum.connects += host.connects;
+    sum.errors += host.errors;
+    sum.sent_bytes += host.sent_bytes;
+    sum.received_bytes += host.received_bytes;
+    sum.wait_ns += host.wait_ns;
+  }
+}
+
 }  // namespace
 
-void add_record(FunctionSum& sum, const Json& record) {
-  const std::string type = text(record, "type");
+void add_record(FunctionSum& sum, const Value& record) {
   add_findings(sum, record);
-  if (type == "init") {
-    keep(sum.inits_ns, number(member(record, "init"), "total_ms", kNsAMs));
+  if (is(record, "type", "init")) {
+    keep(sum.inits_ns, number(record["init"], "total_ms", kNsAMs));
     return;
   }
-  if (type != "invoke" && type != "run") {
+  if (!is(record, "type", "invoke") && !is(record, "type", "run")) {
     return;
   }
-  const Json& memory = member(record, "memory");
+  const Value memory = record["memory"];
+  std::string room;
   ++sum.invocations;
-  ++sum.statuses[text(record, "status")];
-  sum.cold_starts += member(record, "cold_start") == true ? 1 : 0;
+  ++entry_of(sum.statuses, record["status"].text_in(room));
+  sum.cold_starts += record["cold_start"].kind() == Value::Kind::kTrue ? 1 : 0;
   add_wall(sum, record);
   add_hosts(sum, record);
   add_bad_end(sum, record);
@@ -113,17 +135,38 @@ void add_record(FunctionSum& sum, const Json& record) {
   if (const auto limit = number(memory, "limit_bytes")) {
     sum.limit_bytes = limit;
   }
-  add_calls(sum.calls, member(record, "calls"));
-  add_calls(sum.kernel_calls, member(record, "kernel"));
+  add_calls(sum.calls, record["calls"]);
+  add_calls(sum.kernel_calls, record["kernel"]);
 }
 
-std::optional<std::uint64_t> percentile(std::vector<std::uint64_t> values, std::size_t percent) {
-  if (values.empty()) {
-    return std::nullopt;
+void append(FunctionSum& sum, const FunctionSum& later) {
+  sum.invocations += later.invocations;
+  sum.cold_starts += later.cold_starts;
+  for (const auto& [status, count] : later.statuses) {
+    sum.statuses[status] += count;
   }
-  std::sort(values.begin(), values.end());
-  const std::size_t rank = std::max<std::size_t>(1, ((values.size() * percent) + 99) / 100);
-  return values[rank - 1];
+  sum.durations_ns.append(later.durations_ns);
+  sum.inits_ns.append(later.inits_ns);
+  sum.allocated.append(later.allocated);
+  sum.live.append(later.live);
+  sum.peak_rss.append(later.peak_rss);
+  sum.limit_bytes = later.limit_bytes ? later.limit_bytes : sum.limit_bytes;
+  append_calls(sum.calls, later.calls);
+  append_calls(sum.kernel_calls, later.kernel_calls);
+  for (const auto& [code, finding] : later.findings) {
+    FindingSum& into = sum.findings[code];
+    const std::uint64_t before = into.count;
+    into = finding;
+    into.count += before;
+  }
+  append_hosts(sum.hosts, later.hosts);
+  for (const auto& [part, ns] : later.wall_ns) {
+    sum.wall_ns[part] += ns;
+  }
+  sum.bad_ends.insert(sum.bad_ends.end(), later.bad_ends.begin(), later.bad_ends.end());
+  if (sum.bad_ends.size() > FunctionSum::kMaxBadEnds) {
+    sum.bad_ends.erase(sum.bad_ends.begin(), sum.bad_ends.end() - FunctionSum::kMaxBadEnds);
+  }
 }
 
 }  // namespace lamprey::cli

@@ -1,15 +1,29 @@
-// The records of one function, added up for tables and pages. Formats nothing.
+// The records of one function, added up for tables and pages, in room that depends on how many
+// different things they name, not on how many they are. Formats nothing.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "cli/analysis/series.h"
+#include "cli/input/json_document.h"
+
 namespace lamprey::cli {
+
+// Found without making a string of a piece of a line.
+template <class T>
+using Named = std::map<std::string, T, std::less<>>;
+
+template <class T>
+T& entry_of(Named<T>& entries, std::string_view name) {
+  const auto found = entries.find(name);
+  return found != entries.end() ? found->second : entries[std::string(name)];
+}
 
 struct CallSum {
   std::uint64_t calls = 0;
@@ -46,25 +60,41 @@ struct FunctionSum {
 
   std::uint64_t invocations = 0;
   std::uint64_t cold_starts = 0;
-  std::map<std::string, std::uint64_t> statuses;
+  Named<std::uint64_t> statuses;
   // One value a record that has it, in the order of the records.
-  std::vector<std::uint64_t> durations_ns;
-  std::vector<std::uint64_t> inits_ns;
-  std::vector<std::uint64_t> allocated;
-  std::vector<std::uint64_t> live;
-  std::vector<std::uint64_t> peak_rss;
+  Series durations_ns;
+  Series inits_ns;
+  Series allocated;
+  Series live;
+  Series peak_rss;
   std::optional<std::uint64_t> limit_bytes;
-  std::map<std::string, CallSum> calls;
-  std::map<std::string, CallSum> kernel_calls;   // of exact mode
-  std::map<std::string, FindingSum> findings;    // by code
-  std::map<std::string, HostSum> hosts;          // by name
-  std::map<std::string, std::uint64_t> wall_ns;  // by part, in words
-  std::vector<BadEnd> bad_ends;                  // the last kMaxBadEnds, in their order
+  Named<CallSum> calls;
+  Named<CallSum> kernel_calls;   // of exact mode
+  Named<FindingSum> findings;    // by code
+  Named<HostSum> hosts;          // by name
+  Named<std::uint64_t> wall_ns;  // by part, in words
+  std::vector<BadEnd> bad_ends;  // the last kMaxBadEnds, in their order
 };
 
-void add_record(FunctionSum& sum, const nlohmann::json& record);
+void add_record(FunctionSum& sum, const Value& record);
+// As if the records of `later` had been added to `sum` now.
+void append(FunctionSum& sum, const FunctionSum& later);
 
-// The smallest value that at least `percent` of them do not exceed; nothing of no values.
-std::optional<std::uint64_t> percentile(std::vector<std::uint64_t> values, std::size_t percent);
+// The parts of `wall`, and what people call them.
+struct WallPart {
+  const char* key;
+  const char* words;
+  char letter;  // in a bar without colours
+};
+constexpr WallPart kWallParts[] = {{"cpu_ms", "CPU", 'c'},
+                                   {"runnable_ms", "waiting for CPU", 'w'},
+                                   {"stolen_ms", "held back CPU", 'h'},
+                                   {"network_ms", "network", 'n'},
+                                   {"dns_ms", "DNS", 'd'},
+                                   {"file_ms", "files", 'f'},
+                                   {"lock_ms", "locks", 'l'},
+                                   {"sleep_ms", "sleep", 's'},
+                                   {"child_ms", "children", 'k'},
+                                   {"other_ms", "other", 'o'}};
 
 }  // namespace lamprey::cli

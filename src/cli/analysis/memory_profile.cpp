@@ -9,8 +9,6 @@
 namespace lamprey::cli {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr std::size_t kMaxFrames = 128;
 // A short record lists no more than this many sites: it says nothing about the others.
 constexpr std::size_t kShortList = 3;
@@ -35,7 +33,7 @@ std::string without_offset(std::string_view frame) {
   return std::string(frame.substr(0, end)) + ")";
 }
 
-void add_member(std::int64_t& sum, const Json& object, const char* key) {
+void add_member(std::int64_t& sum, const Value& object, const char* key) {
   sum = bounded_sum(sum, signed_number(object, key).value_or(0));
 }
 
@@ -55,35 +53,30 @@ Frames frames_of(const std::string& stack) {
   return frames;
 }
 
-MemoryProfile::Environment& MemoryProfile::environment(const Json& record) {
-  const std::string function = text(record, "function_name");
+MemoryProfile::Environment& MemoryProfile::environment(const Value& record) {
+  auto& of_function = environments_[text(record, "function_name")];
   const std::uint64_t invocation = number(record, "invocation").value_or(0);
-  Environment* best = nullptr;
-  for (Environment& candidate : environments_) {
-    const bool continues = candidate.function == function && candidate.invocation < invocation;
-    if (continues && (best == nullptr || candidate.invocation > best->invocation)) {
-      best = &candidate;
-    }
+  const auto later = of_function.lower_bound(invocation);
+  if (later == of_function.begin()) {
+    return of_function.emplace(invocation, Environment{})->second;
   }
-  if (best == nullptr) {
-    environments_.push_back({function, invocation, {}, 0});
-    best = &environments_.back();
-  }
-  best->invocation = invocation;
-  return *best;
+  // The first of those that are as far: which one continues is not known.
+  auto moved = of_function.extract(of_function.lower_bound(std::prev(later)->first));
+  moved.key() = invocation;
+  return of_function.insert(std::move(moved))->second;
 }
 
-void MemoryProfile::add(const Json& record) {
-  const std::string type = text(record, "type");
-  const Json& memory = member(record, "memory");
-  if (type == "shutdown" || !memory.is_object()) {  // a shutdown sums up what was said before
+void MemoryProfile::add(const Value& record) {
+  const Value memory = record["memory"];
+  if (is(record, "type", "shutdown") ||
+      !memory.is_object()) {  // a shutdown sums up what was said before
     return;
   }
   add_member(allocated_, memory, "allocated_bytes");
   add_member(allocations_, memory, "allocations");
   Environment& here = environment(record);
   here.live_total = signed_number(memory, "live_bytes").value_or(here.live_total);
-  const Json& sites = list(memory, "sites");
+  const Value sites = list(memory, "sites");
   if (sites.empty()) {
     return;
   }
@@ -91,14 +84,14 @@ void MemoryProfile::add(const Json& record) {
   if (sites.size() > kShortList) {
     here.live.clear();
   }
-  for (const Json& site : sites) {
+  for (const Value site : sites) {
     const Frames frames = frames_of(text(site, "stack"));
     if (frames.empty()) {
       continue;
     }
     here.live[frames] = 0;
   }
-  for (const Json& site : sites) {
+  for (const Value site : sites) {
     const Frames frames = frames_of(text(site, "stack"));
     if (frames.empty()) {
       continue;
@@ -114,11 +107,13 @@ void MemoryProfile::add(const Json& record) {
 std::map<Frames, SiteSum> MemoryProfile::sites() const {
   std::map<Frames, SiteSum> all = sums_;
   SiteSum rest{0, 0, allocated_, allocations_};
-  for (const Environment& here : environments_) {
-    rest.live_bytes = bounded_sum(rest.live_bytes, here.live_total);
-    for (const auto& [frames, bytes] : here.live) {
-      SiteSum& sum = all[frames];
-      sum.live_bytes = bounded_sum(sum.live_bytes, bytes);
+  for (const auto& [function, environments] : environments_) {
+    for (const auto& [invocation, here] : environments) {
+      rest.live_bytes = bounded_sum(rest.live_bytes, here.live_total);
+      for (const auto& [frames, bytes] : here.live) {
+        SiteSum& sum = all[frames];
+        sum.live_bytes = bounded_sum(sum.live_bytes, bytes);
+      }
     }
   }
   for (const auto& [frames, sum] : all) {

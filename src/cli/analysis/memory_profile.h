@@ -9,9 +9,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
+
+#include "cli/input/json_document.h"
 
 namespace lamprey::cli {
 
@@ -34,7 +35,7 @@ using Frames = std::vector<std::string>;
 
 class MemoryProfile {
  public:
-  void add(const nlohmann::json& record);
+  void add(const Value& record);
 
   // Every stack with its sums. What the exact totals have and no listed site holds stands under the
   // single frame kNotListed.
@@ -44,14 +45,13 @@ class MemoryProfile {
 
  private:
   struct Environment {
-    std::string function;
-    std::uint64_t invocation = 0;
     std::map<Frames, std::int64_t> live;
     std::int64_t live_total = 0;
   };
-  Environment& environment(const nlohmann::json& record);
+  Environment& environment(const Value& record);
 
-  std::vector<Environment> environments_;
+  // Of each function by the number of the newest invocation.
+  std::map<std::string, std::multimap<std::uint64_t, Environment>> environments_;
   std::map<Frames, SiteSum> sums_;  // live_bytes stays 0: it is of the environments
   std::int64_t allocated_ = 0;
   std::int64_t allocations_ = 0;

@@ -16,7 +16,7 @@ namespace {
 using report::human_bytes;
 using report::human_count;
 using report::human_duration;
-using Series = std::vector<std::uint64_t>;
+using Points = std::vector<std::uint64_t>;
 
 constexpr std::size_t kMaxPoints = 300;
 constexpr std::size_t kTopCalls = 15;
@@ -47,11 +47,11 @@ std::string escaped(const std::string& text) {
 }
 
 // At most kMaxPoints, each the greatest of those it stands for: no peak is lost.
-Series thinned(const Series& values) {
+Points thinned(const Points& values) {
   if (values.size() <= kMaxPoints) {
     return values;
   }
-  Series thin(kMaxPoints, 0);
+  Points thin(kMaxPoints, 0);
   for (std::size_t i = 0; i < values.size(); ++i) {
     std::uint64_t& point = thin[i * kMaxPoints / values.size()];
     point = std::max(point, values[i]);
@@ -63,7 +63,7 @@ Series thinned(const Series& values) {
 std::string sparkline(const Series& values, std::uint64_t limit = 0) {
   constexpr double kWide = 420;
   constexpr double kHigh = 36;
-  const Series points = thinned(values);
+  const Points points = thinned(values.trend());
   if (points.size() < 2) {
     return {};
   }
@@ -98,8 +98,8 @@ std::string trend_row(const char* name, const Series& values, std::string (*word
   }
   return fmt::format(
       "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n", name,
-      words(*percentile(values, 50)), words(*percentile(values, 99)),
-      words(*percentile(values, 100)), words(values.back()), sparkline(values, limit));
+      words(*values.percentile(50)), words(*values.percentile(99)), words(*values.percentile(100)),
+      words(values.newest()), sparkline(values, limit));
 }
 
 // Columns from `words` on hold words.
@@ -160,7 +160,7 @@ std::string function_part(std::size_t number, const std::string& name, const Fun
   std::string out = fmt::format(
       "<h2 id=\"f{}\">{}</h2>\n<p>{} invocations{}; {} cold starts; mostly in {}</p>\n", number,
       escaped(name), human_count(sum.invocations), statuses,
-      human_count(std::max<std::uint64_t>(sum.cold_starts, sum.inits_ns.size())), mostly_in(sum));
+      human_count(std::max<std::uint64_t>(sum.cold_starts, sum.inits_ns.count())), mostly_in(sum));
   out += findings_table(sum) + html_table(bad_end_rows(sum), 1);
   out +=
       "<table><tr><th></th><th>p50</th><th>p99</th><th>max</th><th>newest</th>"

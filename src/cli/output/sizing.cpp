@@ -5,52 +5,28 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
+#include "cli/input/json_values.h"
+#include "cli/output/printable.h"
 #include "cli/output/tables.h"
 #include "report/text/human.h"
 
 namespace lamprey::cli {
 namespace {
 
-using Json = nlohmann::json;
 using report::human_count;
 
 constexpr std::uint64_t kMbOfOneCpu = 1769;
 constexpr std::uint64_t kLeastMb = 128;
 constexpr std::uint64_t kMaxMb = 10240;
 constexpr std::uint64_t kStepMb = 64;
-constexpr double kMaxFigure = 1e15;
+constexpr std::uint64_t kMaxFigure = 1'000'000'000'000'000;
 constexpr double kUsAGbSecond = 1e6 * 1024;  // MB·µs
 
-std::optional<std::uint64_t> figure(const Json& record, const char* section, const char* key,
-                                    std::uint64_t by) {
-  const Json* object = &record;
-  if (section != nullptr) {
-    const auto found = record.find(section);
-    if (found == record.end() || !found->is_object()) {
-      return std::nullopt;
-    }
-    object = &*found;
-  }
-  const auto found = object->find(key);
-  if (found == object->end() || !found->is_number()) {
-    return std::nullopt;
-  }
-  const double value = found->get<double>() * static_cast<double>(by);
-  return value >= 0 && value < kMaxFigure
-             ? std::optional<std::uint64_t>(static_cast<std::uint64_t>(std::llround(value)))
-             : std::nullopt;
-}
-
-// A member that is text, without what would move a terminal's cursor.
-std::string text(const Json& record, const char* key) {
-  const auto found = record.find(key);
-  std::string value = found != record.end() && found->is_string() ? found->get<std::string>() : "";
-  std::replace_if(
-      value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, '?');
-  return value;
+std::optional<std::uint64_t> figure(const Value& object, const char* key, std::uint64_t by) {
+  const auto value = number(object, key, by);
+  return value && *value < kMaxFigure ? value : std::nullopt;
 }
 
 std::uint64_t per_mille(std::uint64_t part, std::uint64_t whole) {
@@ -66,11 +42,11 @@ std::uint64_t size_for(std::uint64_t peak_bytes) {
 
 }  // namespace
 
-void Sizing::add(const Json& record) {
-  const auto duration_us = figure(record, nullptr, "duration_ms", 1000);
-  const auto limit = figure(record, "memory", "limit_bytes", 1);
-  if (!record.is_object() || text(record, "type") != "invoke" || !duration_us || !limit ||
-      *limit < (1U << 20U)) {
+void Sizing::add(const Value& record) {
+  const Value memory = record["memory"];
+  const auto duration_us = figure(record, "duration_ms", 1000);
+  const auto limit = figure(memory, "limit_bytes", 1);
+  if (!is(record, "type", "invoke") || !duration_us || !limit || *limit < (1U << 20U)) {
     return;
   }
   Sum& sum = functions_[text(record, "function_name")];
@@ -79,19 +55,34 @@ void Sizing::add(const Json& record) {
   sum.duration_us += *duration_us;
   sum.mb_us += *duration_us * limit_mb;
   sum.limits_mb.insert(limit_mb);
-  sum.out_of_memory |= text(record, "status") == "out_of_memory";
-  sum.peak_bytes =
-      std::max({sum.peak_bytes, figure(record, "memory", "peak_rss_bytes", 1).value_or(0),
-                figure(record, "memory", "all_peak_rss_bytes", 1).value_or(0)});
-  auto cpu_us = figure(record, nullptr, "cpu_ms", 1000);
+  sum.out_of_memory |= is(record, "status", "out_of_memory");
+  sum.peak_bytes = std::max({sum.peak_bytes, figure(memory, "peak_rss_bytes", 1).value_or(0),
+                             figure(memory, "all_peak_rss_bytes", 1).value_or(0)});
+  auto cpu_us = figure(record, "cpu_ms", 1000);
   if (!cpu_us) {
-    cpu_us = figure(record, "system", "cpu_total_time", 1000);
+    cpu_us = figure(record["system"], "cpu_total_time", 1000);
   }
-  if (figure(record, nullptr, "invocation", 1).value_or(1) > 1 && cpu_us) {
+  if (figure(record, "invocation", 1).value_or(1) > 1 && cpu_us) {
     ++sum.warm;
     sum.warm_duration_us += *duration_us;
     sum.warm_cpu_us += *cpu_us;
-    sum.warm_runnable_us += figure(record, "wall", "runnable_ms", 1000).value_or(0);
+    sum.warm_runnable_us += figure(record["wall"], "runnable_ms", 1000).value_or(0);
+  }
+}
+
+void Sizing::append(const Sizing& later) {
+  for (const auto& [name, more] : later.functions_) {
+    Sum& sum = functions_[name];
+    sum.invocations += more.invocations;
+    sum.warm += more.warm;
+    sum.duration_us += more.duration_us;
+    sum.warm_duration_us += more.warm_duration_us;
+    sum.warm_cpu_us += more.warm_cpu_us;
+    sum.warm_runnable_us += more.warm_runnable_us;
+    sum.peak_bytes = std::max(sum.peak_bytes, more.peak_bytes);
+    sum.limits_mb.insert(more.limits_mb.begin(), more.limits_mb.end());
+    sum.mb_us += more.mb_us;
+    sum.out_of_memory |= more.out_of_memory;
   }
 }
 
@@ -146,7 +137,7 @@ std::string Sizing::table(const std::optional<double>& price) const {
     }
     const std::string text = advice(sum);
     if (!text.empty()) {
-      advised += fmt::format("{}: {}\n", name, text);
+      advised += fmt::format("{}: {}\n", printable(name), text);
     }
   }
   if (rows.size() == 1) {

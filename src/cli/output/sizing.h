@@ -7,10 +7,11 @@
 
 #include <cstdint>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <string>
+
+#include "cli/input/json_document.h"
 
 namespace lamprey::cli {
 
@@ -19,7 +20,10 @@ class Sizing {
   static constexpr std::uint64_t kFewestInvocations = 50;
 
   // Takes a record of type invoke; others are of no interest.
-  void add(const nlohmann::json& record);
+  void add(const Value& record);
+
+  // As if the records of `later` had been added here.
+  void append(const Sizing& later);
 
   // The rows of all functions; empty when no record said what its memory size is.
   // `price`: of one GB-second, in any currency.

@@ -1,6 +1,7 @@
 // speedscope's file format (https://www.speedscope.app/file-format-schema.json); see
 // profile_files.h.
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "cli/output/profile_files.h"
 #include "version.h"

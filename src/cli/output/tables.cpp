@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "cli/output/printable.h"
 #include "report/text/error_names.h"
 #include "report/text/human.h"
 
@@ -14,22 +15,6 @@ namespace {
 using report::human_bytes;
 using report::human_count;
 using report::human_duration;
-
-// Columns on a screen, for the text that occurs here: code points.
-std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  }));
-}
-
-std::string printable(const std::string& text) {
-  std::string clean = text;
-  for (char& c : clean) {
-    const auto byte = static_cast<unsigned char>(c);
-    c = byte < ' ' || byte == 0x7F ? '?' : c;
-  }
-  return clean;
-}
 
 std::string signed_bytes(std::uint64_t bytes) {
   return human_bytes(static_cast<std::int64_t>(std::min<std::uint64_t>(bytes, INT64_MAX)));
@@ -79,7 +64,7 @@ std::string table(const std::vector<std::vector<std::string>>& rows, std::size_t
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
     for (std::size_t column = 0; column < row.size(); ++column) {
-      widths[column] = std::max(widths[column], width_of(row[column]));
+      widths[column] = std::max(widths[column], width_of(printable(row[column])));
     }
   }
   std::string text;

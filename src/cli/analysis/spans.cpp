@@ -1,0 +1,236 @@
+// Spans out of records; see the header.
+#include "cli/analysis/spans.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+#include <iterator>
+#include <string_view>
+
+#include "cli/input/json_values.h"
+
+namespace lamprey::cli {
+namespace {
+
+constexpr std::uint64_t kNsAMs = 1'000'000;
+constexpr std::uint64_t kLongest = 1'000'000'000'000'000;  // eleven days: no invocation is longer
+constexpr std::size_t kMostChildren = 1000;
+
+constexpr const char* kFigures[] = {"duration_ms",     "response_ms", "cpu_ms",   "network_ms",
+                                    "allocated_bytes", "live_bytes",  "syscalls", "peak_rss_bytes"};
+
+bool is_hex(std::string_view text, std::size_t size) {
+  return text.size() == size && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+         });
+}
+
+std::uint64_t mixed(const std::string& text, std::uint64_t number) {
+  std::uint64_t hash = 0xCBF29CE484222325U ^ number;  // FNV-1a, and SplitMix64's end
+  for (const char c : text) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3U;
+  }
+  hash = (hash ^ (hash >> 30U)) * 0xBF58476D1CE4E5B9U;
+  hash = (hash ^ (hash >> 27U)) * 0x94D049BB133111EBU;
+  hash ^= hash >> 31U;
+  return hash == 0 ? 1 : hash;
+}
+
+// "Root=1-5759e988-bd86...;Parent=53995c3f42cd8ad8;Sampled=1", as X-Ray writes it.
+void read_trace_header(const std::string& header, Trace& trace) {
+  std::string_view rest = header;
+  while (!rest.empty()) {
+    const std::string_view part = rest.substr(0, rest.find(';'));
+    rest.remove_prefix(std::min(rest.size(), part.size() + 1));
+    if (part.starts_with("Root=1-") && part.size() == 40 && part[15] == '-' &&
+        is_hex(part.substr(7, 8), 8) && is_hex(part.substr(16), 24)) {
+      trace.trace_id = std::string(part.substr(7, 8)) + std::string(part.substr(16));
+    } else if (part.starts_with("Parent=") && is_hex(part.substr(7), 16)) {
+      trace.parent_id = part.substr(7);
+    }
+  }
+}
+
+std::uint64_t ns_of(const Value& object, const char* key) {
+  return std::min(number(object, key, kNsAMs).value_or(0), kLongest);
+}
+
+void note(std::vector<Note>& notes, const char* name, const std::string& text) {
+  if (!text.empty()) {
+    notes.push_back({name, text});
+  }
+}
+
+std::string name_of_wait(const Value& wait) {
+  const std::string target = text(wait, "target");
+  return text(wait, "call") + (target.empty() ? "" : " " + target);
+}
+
+void describe(Span& span, const Value& wait) {
+  span.kind = Span::Kind::kWait;
+  span.name = name_of_wait(wait);
+  span.thread = text(wait, "thread");
+  note(span.notes, "call", text(wait, "call"));
+  note(span.notes, "target", text(wait, "target"));
+  note(span.notes, "stack", text(wait, "stack"));
+}
+
+// The waits whose beginning the record knows.
+void add_timeline(Trace& trace, const Value& record) {
+  for (const Value wait : list(record, "timeline")) {
+    if (!number(wait, "at_ms") || !number(wait, "for_ms") ||
+        trace.children.size() > kMostChildren) {
+      continue;
+    }
+    Span span;
+    describe(span, wait);
+    span.begin_ns = trace.span.begin_ns + ns_of(wait, "at_ms");
+    span.end_ns = span.begin_ns + ns_of(wait, "for_ms");
+    trace.children.push_back(std::move(span));
+  }
+}
+
+// What each thread was in when it ended badly lasted until the end.
+void add_blocked(Trace& trace, const Value& record) {
+  for (const Value wait : list(record, "blocked")) {
+    const auto length = ns_of(wait, "for_ms");
+    if (length == 0 || trace.children.size() > kMostChildren) {
+      continue;
+    }
+    Span span;
+    describe(span, wait);
+    span.end_ns = trace.span.end_ns;
+    span.begin_ns = std::max(trace.span.begin_ns, span.end_ns - std::min(length, span.end_ns));
+    trace.children.push_back(std::move(span));
+  }
+}
+
+Trace trace_of(const Value& record) {
+  Trace trace;
+  trace.function = text(record, "function_name");
+  trace.function = trace.function.empty() ? "(no name)" : trace.function;
+  trace.version = text(record, "function_version");
+  trace.request_id = text(record, "request_id");
+  trace.headline = text(record, "headline");
+  trace.cold_start = record["cold_start"].kind() == Value::Kind::kTrue;
+  trace.memory_bytes = number(record["memory"], "limit_bytes").value_or(0);
+  if (!is(record, "status", "ok")) {
+    trace.error_type = text(record, "error_type");
+    trace.error_type = trace.error_type.empty() ? text(record, "status") : trace.error_type;
+    trace.error_type = trace.error_type.empty() ? "unknown" : trace.error_type;
+  }
+  trace.span.begin_ns = started_ns(record);
+  read_trace_header(text(record, "trace_id"), trace);
+  if (trace.trace_id.empty()) {
+    const std::string seed = trace.function + trace.request_id + text(record, "started");
+    trace.trace_id = fmt::format("{:016x}{:016x}", mixed(seed, 1), mixed(seed, 2));
+  }
+  for (const char* key : kFigures) {
+    if (const Value figure = record[key]; figure.is_number()) {
+      trace.figures.push_back({key, std::string(figure.raw())});
+    }
+  }
+  for (const Value finding : list(record, "findings")) {
+    trace.findings.push_back(finding);
+  }
+  for (const Value host : list(record, "network")) {
+    trace.hosts.push_back(host);
+  }
+  return trace;
+}
+
+}  // namespace
+
+std::string span_id(const std::string& of, std::uint64_t number) {
+  return fmt::format("{:016x}", mixed(of, number));
+}
+
+std::uint64_t started_ns(const Value& record) {
+  std::tm utc{};
+  const std::string started = text(record, "started");
+  const char* behind = strptime(started.c_str(), "%Y-%m-%dT%H:%M:%S", &utc);
+  if (behind == nullptr) {
+    return 0;
+  }
+  const std::time_t seconds = timegm(&utc);
+  constexpr std::time_t kLast = 9'000'000'000;  // in 2255: as ns it still fits
+  if (seconds <= 0 || seconds > kLast) {
+    return 0;
+  }
+  std::uint64_t ns = 0;
+  if (*behind == '.') {
+    std::uint64_t digit = 100'000'000;
+    for (++behind; *behind >= '0' && *behind <= '9' && digit > 0; ++behind, digit /= 10) {
+      ns += static_cast<std::uint64_t>(*behind - '0') * digit;
+    }
+  }
+  return (static_cast<std::uint64_t>(seconds) * 1'000'000'000U) + ns;
+}
+
+void Tracing::add_init(const Value& record) {
+  Trace trace = trace_of(record);
+  const Value init = record["init"];
+  trace.span.kind = Span::Kind::kInit;
+  trace.span.name = "init";
+  trace.span.end_ns = trace.span.begin_ns + ns_of(init, "total_ms");
+  std::uint64_t at = trace.span.begin_ns;
+  for (const auto& [key, name] :
+       {std::pair("runtime_start_ms", "runtime start"), std::pair("import_ms", "import")}) {
+    const std::uint64_t length = ns_of(init, key);
+    if (length != 0 && at + length <= trace.span.end_ns + kNsAMs) {
+      Span phase;
+      phase.kind = Span::Kind::kPhase;
+      phase.name = name;
+      phase.begin_ns = at;
+      phase.end_ns = at = at + length;
+      trace.children.push_back(std::move(phase));
+    }
+  }
+  trace.findings.clear();  // they are gone when it is given
+  trace.hosts.clear();
+  const auto waiting = inits_.find(trace.function);
+  if (waiting != inits_.end()) {
+    give_(waiting->second);
+    waiting->second = std::move(trace);
+  } else {
+    std::string function = trace.function;
+    inits_.emplace(std::move(function), std::move(trace));
+  }
+}
+
+void Tracing::add_invocation(const Value& record) {
+  Trace trace = trace_of(record);
+  trace.span.name = trace.function;
+  trace.span.end_ns = trace.span.begin_ns + ns_of(record, "duration_ms");
+  const auto init = trace.cold_start ? inits_.find(trace.function) : inits_.end();
+  if (init != inits_.end() && init->second.span.begin_ns <= trace.span.begin_ns) {
+    Trace& before = init->second;
+    trace.children.push_back(std::move(before.span));
+    std::move(before.children.begin(), before.children.end(), std::back_inserter(trace.children));
+    inits_.erase(init);
+  }
+  add_timeline(trace, record);
+  add_blocked(trace, record);
+  give_(trace);
+}
+
+void Tracing::add(const Value& record) {
+  if (started_ns(record) == 0) {
+    return;  // nothing to place it by
+  }
+  if (is(record, "type", "init")) {
+    add_init(record);
+  } else if (is(record, "type", "invoke") || is(record, "type", "run")) {
+    add_invocation(record);
+  }
+}
+
+void Tracing::finish() {
+  for (const auto& [function, init] : inits_) {
+    give_(init);
+  }
+  inits_.clear();
+}
+
+}  // namespace lamprey::cli
