@@ -11,21 +11,21 @@
 #include <boost/system/system_error.hpp>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "emulator/base/identifiers.h"
 #include "emulator/front/fleet.h"
 #include "emulator/front/invoke_endpoint.h"
 #include "emulator/options/function_variables.h"
-#include "emulator/output/console.h"
 
 namespace lamprey::emulator {
 namespace {
 
 class LocalRun {
  public:
-  explicit LocalRun(const Options& options)
+  LocalRun(const Options& options, Console::Sink sink)
       : options_(options),
-        console_(options.out),
+        console_(options.out, std::move(sink)),
         signals_(io_, SIGINT, SIGTERM, SIGHUP),
         fleet_(io_, options_, console_) {
     signal(SIGPIPE, SIG_IGN);  // a reader of our output that goes away must not end the function
@@ -117,9 +117,9 @@ class LocalRun {
 
 }  // namespace
 
-int run_local(const Options& options) {
+int run_local(const Options& options, Console::Sink sink) {
   try {
-    LocalRun run(options);
+    LocalRun run(options, std::move(sink));
     return run.run();
   } catch (const boost::system::system_error& error) {
     Console("").complain(

@@ -3,12 +3,14 @@
 #pragma once
 
 #include "emulator/options/options.h"
+#include "emulator/output/console.h"
 
 namespace lamprey::emulator {
 
 // Blocks until all invocations are done, or with --serve until SIGINT or SIGTERM. Returns 0 when
 // every invocation succeeded, else 1; one line on stderr names what went wrong with the run itself.
-// Collects every child of this process: start no others meanwhile.
-int run_local(const Options& options);
+// Collects every child of this process: start no others meanwhile. `sink` gets the lines in place
+// of standard output.
+int run_local(const Options& options, Console::Sink sink = {});
 
 }  // namespace lamprey::emulator
