@@ -28,8 +28,8 @@ def lamprey(build, workspace, private_tmp):
 @pytest.mark.parametrize(
     ("words", "names"),
     [
-        ([], ["COMMAND is missing", "run, local, report, decode"]),
-        (["bogus"], ["COMMAND bogus", "run, local, report, decode"]),
+        ([], ["COMMAND is missing", "run, local, report, show, diff, decode"]),
+        (["bogus"], ["COMMAND bogus", "run, local, report, show, diff, decode"]),
         (["--bogus"], ["--bogus", "--version"]),
         (["run"], ["PROGRAM", "lamprey run --help"]),
         (["run", "--"], ["PROGRAM"]),
@@ -87,12 +87,21 @@ def test_an_option_goes_before_the_setting(lamprey):
     assert lamprey(*words, LAMPREY_SAMPLE_BYTES="wrong").stderr == ""
 
 
-def test_a_compressed_file_is_named_as_such(lamprey, workspace):
-    record = json.dumps({"lamprey": "1", "type": "invoke", "status": "ok"})
-    (workspace / "lines.gz").write_bytes(gzip.compress(record.encode()))
+def test_a_compressed_file_is_read(lamprey, workspace):
+    record = json.dumps({"lamprey": "1", "type": "invoke", "status": "ok", "function_name": "packed"})
+    (workspace / "lines.gz").write_bytes(gzip.compress(record.encode()) * 2)
     ran = lamprey("report", "lines.gz")
-    assert (ran.returncode, ran.stdout) == (1, "")
-    assert ran.stderr.count("\n") == 1 and "compressed" in ran.stderr and "zcat" in ran.stderr
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "function packed" in ran.stdout and "2 (2 ok)" in ran.stdout
+
+
+def test_a_cut_compressed_file_counts_and_is_said(lamprey, workspace):
+    record = json.dumps({"lamprey": "1", "type": "invoke", "status": "ok", "function_name": "packed"})
+    whole = gzip.compress(record.encode() + b"\n") * 2
+    (workspace / "lines.gz").write_bytes(whole[:-9])
+    ran = lamprey("report", "lines.gz")
+    assert ran.returncode == 1 and "function packed" in ran.stdout
+    assert ran.stderr.count("\n") == 1 and "lines.gz" in ran.stderr and "cut" in ran.stderr
 
 
 DECODE_TWICE = r"""

@@ -102,7 +102,7 @@ def test_commands_are_there(build, page):
             command = words[1] if not words[1].startswith("-") else ""
             own = words[: words.index("--")] if "--" in words else words
             accepted = help_of(build, command)
-            assert accepted.startswith(("Run", "Turn", "Show", "Lamprey", "Print", "The")), line
+            assert accepted.startswith(("Run", "Turn", "Show", "Compare", "Lamprey", "Print", "The")), line
             for option in (word for word in own if word.startswith("--")):
                 assert re.search(rf"{re.escape(option)}\b", accepted), f"{page.name}: {line}"
 

@@ -11,6 +11,8 @@ namespace lamprey::cli {
 void add_run(CLI::App& app, int& exit_status);
 void add_local(CLI::App& app, int& exit_status);
 void add_report(CLI::App& app, int& exit_status);
+void add_show(CLI::App& app, int& exit_status);
+void add_diff(CLI::App& app, int& exit_status);
 void add_decode(CLI::App& app, int& exit_status);
 
 }  // namespace lamprey::cli

@@ -100,6 +100,8 @@ int run(int argc, char** argv) {
   lamprey::cli::add_run(app, exit_status);
   lamprey::cli::add_local(app, exit_status);
   lamprey::cli::add_report(app, exit_status);
+  lamprey::cli::add_show(app, exit_status);
+  lamprey::cli::add_diff(app, exit_status);
   lamprey::cli::add_decode(app, exit_status);
   refuse_dashes(app);
   try {

@@ -1,0 +1,97 @@
+// Two sets of records of the same functions, and what changed between them for sure. Formats
+// nothing.
+//
+// "For sure" is stated: of a hundred comparisons of two equal sets, at most one says that anything
+// changed (kErrorRate, over all that is compared). A change smaller than a figure's margin counts
+// as none: two equal runs on two days differ by that much.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cli/analysis/function_sums.h"
+#include "cli/analysis/statistics.h"
+#include "cli/input/json_document.h"
+
+namespace lamprey::cli {
+
+inline constexpr double kErrorRate = 0.01;
+
+// Values in their order, in bounded room: of more than kMost, every second, fourth, ... is kept.
+class Kept {
+ public:
+  static constexpr std::size_t kMost = 20'000;
+  void add(double value);
+  const std::vector<double>& values() const { return values_; }
+  double least() const { return least_; }  // of all that were added
+  std::uint64_t seen() const { return seen_; }
+
+ private:
+  std::vector<double> values_;
+  double least_ = 0;
+  std::uint64_t seen_ = 0;
+  std::uint64_t stride_ = 1;
+};
+
+// How a figure is written.
+enum class Unit : std::uint8_t { kTime, kBytes, kCount };
+
+struct FunctionRun {
+  std::uint64_t invocations = 0;
+  Named<Kept> figures;          // by the name of the figure; times in ns
+  Named<std::uint64_t> events;  // findings by code, ends by status: in how many records
+  Named<Kept> sites;            // allocated bytes by site, of warm records that list sites
+  std::uint64_t records_with_sites = 0;
+};
+
+// The records of one side, by function.
+class RunFigures {
+ public:
+  void add(const Value& record);
+  const std::map<std::string, FunctionRun>& functions() const { return functions_; }
+
+ private:
+  std::map<std::string, FunctionRun> functions_;
+};
+
+enum class Verdict : std::uint8_t { kSame, kCannotTell, kBetter, kWorse };
+
+struct Change {
+  std::string name;
+  Unit unit = Unit::kCount;
+  double before = 0;  // medians
+  double after = 0;
+  Interval difference;  // of the medians, 95 %
+  std::uint64_t values_before = 0;
+  std::uint64_t values_after = 0;
+  Verdict verdict = Verdict::kCannotTell;
+};
+
+// A finding or an end.
+struct EventChange {
+  std::string name;
+  std::uint64_t before = 0;
+  std::uint64_t after = 0;
+  Verdict verdict = Verdict::kCannotTell;
+};
+
+struct FunctionChanges {
+  std::string name;
+  std::uint64_t before = 0;  // invocations
+  std::uint64_t after = 0;
+  std::vector<Change> figures;
+  std::vector<Change> sites;
+  std::vector<EventChange> events;
+};
+
+struct Comparison {
+  std::vector<FunctionChanges> functions;
+  std::vector<std::string> only_before;
+  std::vector<std::string> only_after;
+};
+
+Comparison compare(const RunFigures& before, const RunFigures& after);
+
+}  // namespace lamprey::cli
