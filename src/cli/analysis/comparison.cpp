@@ -58,7 +58,9 @@ const Figure& figure_of(std::string_view name) {
 }
 
 void keep(FunctionRun& run, const Figure& figure, std::string_view name, const Value& object) {
-  if (const auto value = decimal(object[figure.key])) {
+  constexpr double kMost = 1e18;  // beyond it is nonsense
+  const auto value = decimal(object[figure.key]);
+  if (value && std::abs(*value * figure.factor) < kMost) {
     entry_of(run.figures, name).add(*value * figure.factor);
   }
 }
@@ -96,7 +98,8 @@ void add_sites(FunctionRun& run, const Value& record) {
   }
   std::map<std::string, double> bytes;
   for (const Value site : sites) {
-    if (const auto value = decimal(site["allocated_bytes"])) {
+    const auto value = decimal(site["allocated_bytes"]);
+    if (value && std::abs(*value) < 1e18) {
       bytes[site_name(text(site, "stack"))] += *value;
     }
   }
@@ -288,7 +291,8 @@ void compare_functions(const FunctionRun& before, const FunctionRun& after, Fami
   }
   Named<std::uint64_t> names = before.events;
   names.insert(after.events.begin(), after.events.end());
-  for (const auto& [name, ignored] : names) {
+  for (const auto& entry : names) {
+    const std::string& name = entry.first;
     const auto count = [&name](const FunctionRun& run) {
       const auto found = run.events.find(name);
       return found == run.events.end() ? 0 : std::min(found->second, run.invocations);

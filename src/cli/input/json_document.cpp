@@ -1,6 +1,7 @@
 // Reading JSON in one pass; see the header.
 #include "cli/input/json_document.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -283,12 +284,12 @@ bool Document::read(std::string_view text) {
     return false;
   }
   Reading reading(text, nodes_);
-  if (!reading.run()) {
+  const bool good = reading.run();
+  size_read_ = std::min(reading.at(), text.size());
+  if (!good) {
     nodes_.clear();
-    return false;
   }
-  size_read_ = reading.at();
-  return true;
+  return good;
 }
 
 bool Document::read_whole(std::string_view text) {

@@ -57,6 +57,8 @@ class Document {
   // The same, and only space may follow.
   bool read_whole(std::string_view text);
   Value root() const { return nodes_.empty() ? Value() : Value(this, 0); }
+  // Where reading ended: behind the value, or where it was found to be none. The latter is the
+  // text's end where nothing is wrong with it but that it is cut.
   std::size_t size_read() const { return size_read_; }
 
  private:

@@ -33,15 +33,17 @@ std::vector<std::string> files_below(const std::string& folder) {
   return files;
 }
 
-// A first line that is no JSON by itself, though it begins as such: the file may be one JSON text.
+// A first line that is the beginning of JSON, and nothing but a beginning: the file may be one JSON
+// text. "[INFO] started" is none.
 bool begins_document(std::string_view text) {
   const std::size_t start = text.find_first_not_of(" \t\r\n");
   if (start == std::string_view::npos || (text[start] != '{' && text[start] != '[')) {
     return false;
   }
-  const std::string_view line = text.substr(start, text.find('\n', start) - start);
+  std::string_view line = text.substr(start, text.find('\n', start) - start);
+  line = line.substr(0, line.find_last_not_of(" \t\r") + 1);
   Document document;
-  return !document.read(line);
+  return !document.read(line) && document.size_read() == line.size();
 }
 
 }  // namespace
