@@ -24,6 +24,9 @@ int run_and_show(const emulator::Options& options, bool raw, Budgets& budgets) {
   }
   LocalLines lines(style_of(STDOUT_FILENO), for_people,
                    options.serve_port ? 0 : options.invocations);
+  if (!budgets.empty()) {
+    lines.each = [&budgets](const Value& record) { budgets.add(record); };
+  }
   const int status =
       emulator::run_local(options, [&lines](std::string_view line) { lines.line(line); });
   lines.finish();
