@@ -85,9 +85,16 @@ def end(invocation, record, truth):
         yield f"error_type is {record.get('error_type')}, not {truth['error_type']}"
 
 
+def _is_cut(record, name):
+    """A line says of which lists it shows only the top: at a cold start many files are read."""
+    return name in record.get("coverage", {}).get("truncated", [])
+
+
 def file_counts(record, truth):
     wanted = truth["file"]
     found = [entry for entry in record.get("files", []) if entry.get("path") == wanted["path"]]
+    if not found and _is_cut(record, "files"):
+        return
     if len(found) != 1:
         yield f"files[] has {wanted['path']} {len(found)} times, not once"
         return
@@ -100,6 +107,8 @@ def peer_counts(record, truth):
     wanted = truth["peer"]
     peer = f"127.0.0.1:{wanted['port']}"
     found = [entry for entry in record.get("network", []) if entry.get("peer") == peer]
+    if not found and _is_cut(record, "network"):
+        return
     if len(found) != 1:
         yield f"network[] has {peer} {len(found)} times, not once"
         return

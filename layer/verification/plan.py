@@ -44,6 +44,7 @@ SCENARIOS = {
     "exit": 1,
     "crash": 1,
 }
+ENDS = ("silent_host", "busy_loop", "out_of_memory", "exit", "crash")  # after these the environment is another
 APART = {"init_failure": 1, "stream": 1}  # each needs a function of its own
 PROBE = "probe"
 
