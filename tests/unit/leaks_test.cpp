@@ -489,7 +489,7 @@ TEST(LeaksTest, ALeakOfSmallObjectsIsWhereTheirListsGrow) {
   EXPECT_THAT(finding.text, ::testing::StartsWith("Resident memory grows by 100 KB"));
   ASSERT_EQ(finding.site.size(), 1U);
   EXPECT_EQ("keep", finding.site[0].function->name);
-  EXPECT_EQ("Here:", finding.site_is);
+  EXPECT_EQ("", finding.site_note);
 }
 
 // Without such a trace the place is told as what it is, not as the culprit.
@@ -497,7 +497,7 @@ TEST(LeaksTest, WhoNeededTheInterpretersHeapIsNotAccused) {
   const Finding finding = small_objects_that_stay(0);
   ASSERT_EQ(finding.site.size(), 1U);
   EXPECT_EQ("parse", finding.site[0].function->name);
-  EXPECT_THAT(std::string(finding.site_is), ::testing::HasSubstr("of whichever function"));
+  EXPECT_THAT(std::string(finding.site_note), ::testing::HasSubstr("may be another function's"));
   EXPECT_THAT(std::string(finding.advice), ::testing::HasSubstr("may be another's"));
 }
 

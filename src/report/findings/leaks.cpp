@@ -102,14 +102,12 @@ bool has_function(const Stack& stack) {
                      [](const Frame& frame) { return frame.function != nullptr; });
 }
 
-constexpr std::string_view kWhereRoomRanOut =
-    "The interpreter ran out of room for objects, of whichever function, most often here:";
+constexpr std::string_view kWhereHeapGrew =
+    ". That is where the interpreter's heap had to grow; what stays may be another function's.";
 constexpr std::string_view kHeapAdvice =
     "The function named needed the next piece of the interpreter's heap; the objects that stay may "
-    "be "
-    "another's. Look for what the handler keeps between invocations: globals, caches without a "
-    "bound. "
-    "In Python LAMPREY_TRACE_LANGUAGE=on counts each object where it is made, at a cost.";
+    "be another's. Look for what the handler keeps between invocations: globals, caches without a "
+    "bound. In Python LAMPREY_TRACE_LANGUAGE=on counts each object where it is made, at a cost.";
 
 std::string since_words(std::uint64_t invocation) {
   return invocation <= 1 ? std::string("the first")
@@ -380,7 +378,7 @@ void LeakWatch::tell_where(Finding& finding, const Growth& growth, bool resident
   }
   finding.site = site->stack;
   if (site->heap) {
-    finding.site_is = kWhereRoomRanOut;
+    finding.site_note = kWhereHeapGrew;
     finding.advice = kHeapAdvice;
   }
   const auto& own = site->watched.growth;

@@ -46,10 +46,9 @@ struct Finding {
   std::string text;
   std::string_view advice;
   std::vector<std::pair<std::string_view, std::int64_t>> evidence{};
-  Stack
-      site{};  // the call site it is about; its names are added to the text (stack_names.h) after:
-  std::string_view site_is = "Here:";
-  bool told = false;  // a line not long ago had it in full (finding_dedup.h)
+  Stack site{};  // the call site it is about; its names are added to the text (stack_names.h)
+  std::string_view site_note{};  // what is said of the site behind its names
+  bool told = false;             // a line not long ago had it in full (finding_dedup.h)
 };
 
 // What one call site (a whole stack) allocated. Sampled: estimates, each unbiased by itself.

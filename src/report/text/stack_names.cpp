@@ -251,9 +251,9 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
   symbolizer.work(until_ns);
   for (Finding& finding : report.findings) {
     if (!finding.site.empty()) {
-      finding.text.append(" ").append(finding.site_is).append(" ");
-      finding.text += stack_text(own_part(finding.site, report.pid, symbolizer), report.pid,
-                                 symbolizer, kMaxSiteText);
+      finding.text += " Here: " + stack_text(own_part(finding.site, report.pid, symbolizer),
+                                             report.pid, symbolizer, kMaxSiteText);
+      finding.text += finding.site_note;
     }
   }
   for (MemorySite& site : sites) {
