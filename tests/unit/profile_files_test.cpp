@@ -199,15 +199,15 @@ std::vector<std::uint64_t> numbers_of(const std::string& packed) {
 std::optional<std::string> unpacked(std::string gzip) {
   z_stream stream{};
   EXPECT_EQ(inflateInit2(&stream, MAX_WBITS + 16), Z_OK);
-  std::string content(10'000'000, '#');
+  std::vector<char> content(10'000'000);
   stream.next_in = reinterpret_cast<Bytef*>(gzip.data());
   stream.avail_in = static_cast<uInt>(gzip.size());
   stream.next_out = reinterpret_cast<Bytef*>(content.data());
   stream.avail_out = static_cast<uInt>(content.size());
   const bool whole = inflate(&stream, Z_FINISH) == Z_STREAM_END && stream.avail_in == 0;
-  content.resize(stream.total_out);
+  const auto size = static_cast<std::size_t>(stream.total_out);
   inflateEnd(&stream);
-  return whole ? std::optional(content) : std::nullopt;
+  return whole ? std::optional(std::string(content.data(), size)) : std::nullopt;
 }
 
 TEST(PprofTest, EveryFieldOfASmallProfile) {
