@@ -33,7 +33,7 @@ EXAMPLES = {
     "A healthy invocation": ("healthy", 6, invocation(6), []),
     "A cold start": ("reads", 1, lambda record: record["type"] == "init", []),
     "Memory that grows": ("leaks", 75, with_finding("memory.leak"), []),
-    "A connection made anew each time": ("asks", 6, with_finding("network.reconnect"), []),
+    "A connection made anew each time": ("reconnects", 6, with_finding("network.reconnect"), []),
     "Waiting for a lock": ("contends", 4, with_finding("locks.contended"), []),
     "A timeout": ("hangs", 3, ended("timeout"), ["--timeout", "1"]),
     "Out of memory": ("eats", 3, ended("out_of_memory"), ["--timeout", "20"]),
