@@ -36,7 +36,7 @@ constexpr long kMaxError = 4095;
 
 using MmapFunction = void* (*)(void*, std::size_t, int, int, int, off_t);
 
-long settle(long result) {
+long libc_result(long result) {
   if (result < 0 && result >= -kMaxError) {
     errno = static_cast<int>(-result);
     return -1;
@@ -65,35 +65,35 @@ void* real_mmap(MmapFunction function, void* address, std::size_t size, int prot
     return MAP_FAILED;
   }
   return reinterpret_cast<void*>(
-      settle(raw_syscall(SYS_mmap, pointer_argument(address), static_cast<long>(size), protection,
-                         flags, descriptor, static_cast<long>(offset))));
+      libc_result(raw_syscall(SYS_mmap, pointer_argument(address), static_cast<long>(size),
+                              protection, flags, descriptor, static_cast<long>(offset))));
 }
 
 int real_munmap(void* address, std::size_t size) {
   return g_real.munmap != nullptr
              ? g_real.munmap(address, size)
-             : static_cast<int>(settle(
+             : static_cast<int>(libc_result(
                    raw_syscall(SYS_munmap, pointer_argument(address), static_cast<long>(size))));
 }
 
 int real_madvise(void* address, std::size_t size, int advice) {
   return g_real.madvise != nullptr
              ? g_real.madvise(address, size, advice)
-             : static_cast<int>(settle(raw_syscall(SYS_madvise, pointer_argument(address),
-                                                   static_cast<long>(size), advice)));
+             : static_cast<int>(libc_result(raw_syscall(SYS_madvise, pointer_argument(address),
+                                                        static_cast<long>(size), advice)));
 }
 
 int real_mprotect(void* address, std::size_t size, int protection) {
   return g_real.mprotect != nullptr
              ? g_real.mprotect(address, size, protection)
-             : static_cast<int>(settle(raw_syscall(SYS_mprotect, pointer_argument(address),
-                                                   static_cast<long>(size), protection)));
+             : static_cast<int>(libc_result(raw_syscall(SYS_mprotect, pointer_argument(address),
+                                                        static_cast<long>(size), protection)));
 }
 
 void* real_mremap(void* old, std::size_t old_size, std::size_t size, int flags, void* to) {
   return g_real.mremap != nullptr
              ? g_real.mremap(old, old_size, size, flags, to)
-             : reinterpret_cast<void*>(settle(
+             : reinterpret_cast<void*>(libc_result(
                    raw_syscall(SYS_mremap, pointer_argument(old), static_cast<long>(old_size),
                                static_cast<long>(size), flags, pointer_argument(to))));
 }

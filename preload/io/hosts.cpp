@@ -160,7 +160,7 @@ Target* target_named(const char* name) {
 
 // `host`: empty where an address was asked for in numbers.
 void remember_names(const char* host, const addrinfo* results) {
-  int most = names::kMostOfAnswer;
+  int most = names::kMaxOfAnswer;
   names::Answer answer = names::begin_answer(host);
   for (const addrinfo* result = results; result != nullptr && most > 0; result = result->ai_next) {
     if (result->ai_addr == nullptr || result->ai_addrlen > sizeof(sockaddr_storage)) {

@@ -25,7 +25,7 @@ namespace names {
 
 // How many addresses keep their names. A function talks to a handful of hosts.
 inline constexpr std::size_t kNames = 64;
-inline constexpr int kMostOfAnswer = 8;  // the addresses that a client tries
+inline constexpr int kMaxOfAnswer = 8;  // the addresses that a client tries
 
 // kConnect uses a lookup up, kLook does not.
 enum class For : std::uint8_t { kConnect, kLook };

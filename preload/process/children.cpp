@@ -26,8 +26,8 @@ std::uint64_t nanoseconds(const timeval& time) {
 
 // Without the program's name. Read through the kernel: exec has not looked at it yet.
 std::uint32_t count_arguments(char* const* arguments) {
-  constexpr std::uint32_t kMost = 64;
-  std::uintptr_t pointers[kMost] = {};
+  constexpr std::uint32_t kMax = 64;
+  std::uintptr_t pointers[kMax] = {};
   const std::size_t got = page_probe::copy_from_caller(pointers, arguments, sizeof(pointers));
   std::uint32_t count = 0;
   while (count < got / sizeof(pointers[0]) && pointers[count] != 0) {

@@ -14,10 +14,9 @@ namespace compatibility {
 namespace {
 
 constexpr const char* kName = "lamprey.compatibility";
-constexpr std::size_t kMostBytes =
-    4096;  // rows behind it are not read; a test holds the list to it
+constexpr std::size_t kMaxBytes = 4096;  // rows behind it are not read; a test holds the list to it
 
-char g_list[kMostBytes] = {};  // rows only, each with its newline, NUL behind the last
+char g_list[kMaxBytes] = {};  // rows only, each with its newline, NUL behind the last
 const char* g_runtime = nullptr;
 const char* g_libc = nullptr;
 

@@ -22,7 +22,7 @@ constexpr std::uintptr_t kLowestCode = 4096;
 constexpr bool is_code(std::uintptr_t pc) {
   return static_cast<std::intptr_t>(pc) >= static_cast<std::intptr_t>(kLowestCode);
 }
-constexpr int kMaxSteps = NativeFrames::kMost + 16;  // this library's own frames are not kept
+constexpr int kMaxSteps = NativeFrames::kMax + 16;  // this library's own frames are not kept
 
 std::uintptr_t g_main_stack_end = 0;
 std::uintptr_t g_main_thread = 0;  // its thread pointer
@@ -449,7 +449,7 @@ void __attribute__((noinline)) walk_frames(NativeFrames& native, std::uintptr_t 
     if (r.pc >= skip_begin && r.pc < skip_end) {
       continue;
     }
-    if (native.count == NativeFrames::kMost) {
+    if (native.count == NativeFrames::kMax) {
       native.cut = true;
       break;
     }

@@ -102,7 +102,7 @@ int Companion::run() {
         send_waiting(milliseconds{0});
         scan_recordings();
         drained = report_ended_invocations({});
-        bury_children();
+        report_ended_children();
       });
       soon = std::max(drained != 0 ? kLooksAfterAnEnd : 0, soon - 1);
       return soon > 0 ? kDrainSoon : kDrainEvery;
@@ -239,7 +239,7 @@ std::size_t Companion::report_ended_invocations(const std::string& current_reque
 
 // Children and workers end while the environment lives on. Reports those that have ended and
 // removes their recordings.
-void Companion::bury_children() {
+void Companion::report_ended_children() {
   std::vector<Followed*> ended;
   for (const auto& followed : recordings_.live()) {
     if ((followed->is_child() || followed->replaced) && followed->has_ended()) {
@@ -268,7 +268,7 @@ void Companion::on_invoke(const lambda::Event& event) {
   current_ended_ = false;
   wait_for_quick_end(limit);
   report_ended_invocations(event.request_id, true);
-  bury_children();
+  report_ended_children();
   if (current_ended_) {
     unrecorded_.forget();
     return;

@@ -55,7 +55,7 @@ class Companion {
   // How many invocations it printed. `ahead`: one has probably ended.
   std::size_t report_ended_invocations(const std::string& current_request, bool ahead = false);
   void wait_for_quick_end(std::uint64_t limit_ns);
-  void bury_children();
+  void report_ended_children();
   Sight look_for(const std::string& request_id);
   Circumstances circumstances_of(Followed& followed);
   void wait_for_end(const lambda::Event& event, std::uint64_t begin, std::uint64_t limit);

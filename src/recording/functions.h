@@ -65,19 +65,19 @@ inline constexpr std::uint8_t kFunctionThere = 1;
 //   bits 0..23   line; 0: unknown
 inline constexpr std::uint64_t kFunctionFrame = std::uint64_t{1} << 63U;
 inline constexpr std::uint64_t kAsyncFrame = std::uint64_t{1} << 62U;
-inline constexpr std::uint32_t kMostLines = (1U << 24U) - 1;
+inline constexpr std::uint32_t kMaxLines = (1U << 24U) - 1;
 
 constexpr bool is_function_frame(std::uint64_t word) { return (word & kFunctionFrame) != 0; }
 constexpr std::uint32_t function_of(std::uint64_t word) {
   return static_cast<std::uint32_t>((word >> 24U) & 0xFFFFFFU);
 }
 constexpr std::uint32_t line_of(std::uint64_t word) {
-  return static_cast<std::uint32_t>(word & kMostLines);
+  return static_cast<std::uint32_t>(word & kMaxLines);
 }
 // `function`: index in Function[] + 1.
 constexpr std::uint64_t function_frame(std::uint32_t function, std::uint32_t line) {
   return kFunctionFrame | (std::uint64_t{function & 0xFFFFFFU} << 24U) |
-         (line <= kMostLines ? line : 0);
+         (line <= kMaxLines ? line : 0);
 }
 
 static_assert(sizeof(Function) == 16 && sizeof(SourceFile) == 8);

@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kModulesARead = 32;  // 8 KB a pread
 constexpr std::size_t kSitesARead = 128;
 constexpr std::size_t kStacksARead = 128;  // 3 KB
-constexpr std::size_t kMostKept = 1024;    // functions, some 200 bytes each
+constexpr std::size_t kMaxKept = 1024;     // functions, some 200 bytes each
 constexpr std::uint64_t kUserSpace = std::uint64_t{1} << 56;
 
 std::string hexadecimal(const std::uint8_t* bytes, std::size_t count) {
@@ -88,7 +88,7 @@ bool Reader::lies_inside(std::uint64_t index, const Stack& stack) {
 
 // The frames of neighbours lie side by side, as a rule: one read for all of them.
 Reader::Window Reader::window_of(const std::vector<std::pair<std::uint64_t, Stack>>& wanted) {
-  constexpr std::uint32_t kMost = 16 * 1024;
+  constexpr std::uint32_t kMax = 16 * 1024;
   Window window;
   std::uint32_t end = 0;
   window.first = UINT32_MAX;
@@ -96,7 +96,7 @@ Reader::Window Reader::window_of(const std::vector<std::pair<std::uint64_t, Stac
     window.first = std::min(window.first, stack.first);
     end = std::max(end, stack.first + stack.depth);
   }
-  if (end > window.first && end - window.first <= kMost) {
+  if (end > window.first && end - window.first <= kMax) {
     window.words.resize(end - window.first);
     if (!read_at(header_->frame_words.offset + (window.first * sizeof(std::uint64_t)),
                  window.words.data(), window.words.size() * sizeof(std::uint64_t))) {
@@ -160,7 +160,7 @@ std::shared_ptr<const SourceFunction> Reader::function(std::uint32_t number) {
   found->name = function_text(entry.name, entry.name_bytes);
   found->file = file.state == kFunctionThere ? function_text(file.path, file.path_bytes) : "";
   found->first_line = entry.first_line;
-  if (functions_.size() >= kMostKept) {
+  if (functions_.size() >= kMaxKept) {
     functions_.clear();
   }
   functions_.emplace(number, found);
@@ -170,9 +170,9 @@ std::shared_ptr<const SourceFunction> Reader::function(std::uint32_t number) {
 // Names are the program's: they may hold anything. What would end a line, or a frame in a list of
 // frames, is replaced; bytes that are no UTF-8 are left to whoever prints.
 std::string Reader::function_text(std::uint32_t offset, std::uint32_t bytes) {
-  constexpr std::uint32_t kMost = std::max(kMaxFunctionName, kMaxSourcePath);
+  constexpr std::uint32_t kMax = std::max(kMaxFunctionName, kMaxSourcePath);
   const std::uint32_t room = header_->function_text.count;
-  std::string text(std::min(bytes, kMost), '\0');
+  std::string text(std::min(bytes, kMax), '\0');
   if (offset > room || text.size() > room - offset ||
       !read_at(header_->function_text.offset + offset, text.data(), text.size())) {
     return {};

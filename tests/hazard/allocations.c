@@ -21,10 +21,10 @@ struct expected {
   uint64_t allocations, frees, reallocations, allocated_bytes, freed_bytes, failed;
 };
 
-enum { kMostThreads = 64, kHanded = 7 };
+enum { kMaxThreads = 64, kHanded = 7 };
 
-static struct expected g_expected[kMostThreads];
-static void* g_handed[kMostThreads][kHanded];
+static struct expected g_expected[kMaxThreads];
+static void* g_handed[kMaxThreads][kHanded];
 static pthread_barrier_t g_barrier;
 static int g_threads;
 static int g_rounds;
@@ -171,10 +171,10 @@ int main(int count, char** arguments) {
   g_rounds = count > 2 ? atoi(arguments[2]) : 0;
   g_handover = count > 3;
   g_has_pvalloc = getenv("ALLOCATOR_WITHOUT_PVALLOC") == NULL;  // then libc's would be mixed in
-  if (g_threads < 1 || g_threads > kMostThreads) {
+  if (g_threads < 1 || g_threads > kMaxThreads) {
     fail("usage: allocations THREADS(1..64) ROUNDS [handover]");
   }
-  pthread_t threads[kMostThreads] = {0};
+  pthread_t threads[kMaxThreads] = {0};
   pthread_barrier_init(&g_barrier, NULL, (unsigned)g_threads);
   for (intptr_t i = 1; i < g_threads; ++i) {
     pthread_create(&threads[i], NULL, run, (void*)i);

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { kMost = 64 };
+enum { kMax = 64 };
 
 static double cpu_ns(void) {
   struct timespec now;
@@ -18,12 +18,12 @@ static double cpu_ns(void) {
 }
 
 int main(int count, char** arguments) {
-  static double loops[kMost];  // what the pointers point at
-  struct epoll_event ready[kMost];
+  static double loops[kMax];  // what the pointers point at
+  struct epoll_event ready[kMax];
   const int events = count > 2 ? atoi(arguments[1]) : 0;
   const int rounds = count > 2 ? atoi(arguments[2]) : 0;
   const int epoll = epoll_create1(0);
-  for (int i = 0; i < events && i < kMost; ++i) {
+  for (int i = 0; i < events && i < kMax; ++i) {
     const int fd = (int)syscall(SYS_eventfd2, 1, 0);  // of no kind that is known
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = &loops[i]};
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
@@ -32,7 +32,7 @@ int main(int count, char** arguments) {
   }
   const double began = cpu_ns();
   for (int i = 0; i < rounds; ++i) {
-    if (epoll_wait(epoll, ready, kMost, 0) != events) {
+    if (epoll_wait(epoll, ready, kMax, 0) != events) {
       return 2;
     }
   }

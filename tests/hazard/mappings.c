@@ -26,14 +26,14 @@
 #include <unistd.h>
 
 #define KIB ((size_t)1024)
-enum { kMostThreads = 64 };
+enum { kMaxThreads = 64 };
 
 struct expected {
   uint64_t maps, mapped_bytes, unmaps, unmapped_bytes, remaps, failed, discarded_bytes, break_bytes;
   uint64_t live;
 };
 
-static struct expected g_expected[kMostThreads + 1];  // the last: of the signal handler
+static struct expected g_expected[kMaxThreads + 1];  // the last: of the signal handler
 static int g_rounds;
 static const char* g_mode;
 
@@ -186,7 +186,7 @@ static char* volatile g_high;
 static void on_timer(int number) {
   (void)number;
   const int saved = errno;
-  struct expected* e = &g_expected[kMostThreads];
+  struct expected* e = &g_expected[kMaxThreads];
   char* block = trimmed(e, 512 * KIB);
   unmap(e, block + 64 * KIB, 192 * KIB);
   unmap(e, block + 320 * KIB, 128 * KIB);
@@ -275,12 +275,12 @@ int main(int count, char** words) {
   g_mode = words[1];
   g_rounds = atoi(words[3]);
   const int threads = atoi(words[2]);
-  pthread_t others[kMostThreads];
-  for (int i = 1; i < threads && i < kMostThreads; ++i) {
+  pthread_t others[kMaxThreads];
+  for (int i = 1; i < threads && i < kMaxThreads; ++i) {
     pthread_create(&others[i], NULL, work, &g_expected[i]);
   }
   work(&g_expected[0]);
-  for (int i = 1; i < threads && i < kMostThreads; ++i) {
+  for (int i = 1; i < threads && i < kMaxThreads; ++i) {
     pthread_join(others[i], NULL);
   }
   if (strcmp(g_mode, "signals") == 0) {
@@ -290,7 +290,7 @@ int main(int count, char** words) {
     return 0;
   }
   struct expected sum = {0};
-  for (int i = 0; i <= kMostThreads; ++i) {
+  for (int i = 0; i <= kMaxThreads; ++i) {
     for (size_t field = 0; field < sizeof(sum) / sizeof(uint64_t); ++field) {
       ((uint64_t*)&sum)[field] += ((const uint64_t*)&g_expected[i])[field];
     }

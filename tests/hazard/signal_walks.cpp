@@ -24,14 +24,14 @@
 
 namespace {
 
-constexpr unsigned kMost = 64;
+constexpr unsigned kMax = 64;
 using ByUnwind = unsigned (*)(const void*, std::uint64_t*, unsigned);
 using ByOurs = unsigned (*)(std::uint64_t*, unsigned);
 ByUnwind g_by_libunwind;
 ByOurs g_by_ours;
 
 struct Stack {
-  std::uint64_t frames[kMost];
+  std::uint64_t frames[kMax];
   unsigned depth;
 };
 
@@ -95,10 +95,10 @@ void look(int, siginfo_t*, void* context) {
     return;
   }
   Stack stacks[kWalkers];
-  stacks[kLibunwind].depth = g_by_libunwind(context, stacks[kLibunwind].frames, kMost);
-  stacks[kOurs].depth = g_by_ours(stacks[kOurs].frames, kMost);
-  void* frames[kMost];
-  stacks[kLibgcc].depth = static_cast<unsigned>(backtrace(frames, kMost));
+  stacks[kLibunwind].depth = g_by_libunwind(context, stacks[kLibunwind].frames, kMax);
+  stacks[kOurs].depth = g_by_ours(stacks[kOurs].frames, kMax);
+  void* frames[kMax];
+  stacks[kLibgcc].depth = static_cast<unsigned>(backtrace(frames, kMax));
   std::memcpy(stacks[kLibgcc].frames, frames, sizeof(frames));
   ++g_work.instants;
   unsigned kind = 0;

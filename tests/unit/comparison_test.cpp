@@ -195,9 +195,9 @@ TEST(StatisticsTest, TheIntervalHoldsTheTruthAsOftenAsItSays) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     std::mt19937_64 random(seed);
     std::normal_distribution<double> noise;
-    std::vector<double> before(kMostBlocks);
-    std::vector<double> after(kMostBlocks);
-    for (std::size_t i = 0; i < kMostBlocks; ++i) {
+    std::vector<double> before(kMaxBlocks);
+    std::vector<double> after(kMaxBlocks);
+    for (std::size_t i = 0; i < kMaxBlocks; ++i) {
       before[i] = 100 + noise(random);
       after[i] = 103 + noise(random);
     }
@@ -212,7 +212,7 @@ TEST(KeptTest, AMillionValuesKeepTheirOrderAndMiddle) {
   for (int i = 0; i < 1'000'000; ++i) {
     kept.add(i);
   }
-  EXPECT_LE(kept.values().size(), Kept::kMost);
+  EXPECT_LE(kept.values().size(), Kept::kMax);
   EXPECT_TRUE(std::is_sorted(kept.values().begin(), kept.values().end()));
   EXPECT_NEAR(median(kept.values()), 500'000, 5000);
 }

@@ -93,7 +93,7 @@ TEST(PythonLines, WhateverIsInATableItEnds) {
     }
     for (const std::uint16_t minor : std::array<std::uint16_t, 4>{8, 10, 11, 14}) {
       for (const std::int32_t at : {0, 7, 4000, 1 << 28}) {
-        EXPECT_LE(line(table, minor, at), recording::kMostLines);
+        EXPECT_LE(line(table, minor, at), recording::kMaxLines);
       }
     }
   }
@@ -192,7 +192,7 @@ class Objects {
 class PythonTexts : public testing::TestWithParam<std::uint16_t> {
  protected:
   std::string read(std::uintptr_t text, Kept kept = Kept::kStart, std::uint32_t most = 100) {
-    std::vector<char> into(std::size_t{most} * kMostBytesOfCharacter);
+    std::vector<char> into(std::size_t{most} * kMaxBytesOfCharacter);
     const Runtime& runtime = objects.runtime();
     const std::uint32_t bytes =
         read_text(text, runtime.text_type, runtime.layout, kept, most, into.data());
@@ -285,7 +285,7 @@ TEST_P(PythonChains, ALoopEnds) {
   const std::uintptr_t frame = objects.frame(code, 0);
   Objects::put_word(frame + objects.runtime().layout.frame_previous, frame);
   EXPECT_NE(objects.walk_from(frame, chain), Walked::kWhole);
-  EXPECT_EQ(chain.count, Chain::kMost);
+  EXPECT_EQ(chain.count, Chain::kMax);
   EXPECT_TRUE(chain.cut);
 }
 
@@ -435,8 +435,8 @@ TEST_F(PythonMerging, BeforeVersion11MoreEvaluatorsThanFrames) {
 
 TEST_F(PythonMerging, WhatFindsNoRoomIsCut) {
   Objects objects(8);
-  const Chain chain = chain_of(objects, std::vector<std::string>(Chain::kMost + 5, "f"));
-  EXPECT_EQ(chain.count, Chain::kMost);
+  const Chain chain = chain_of(objects, std::vector<std::string>(Chain::kMax + 5, "f"));
+  EXPECT_EQ(chain.count, Chain::kMax);
   NativeFrames native = natives({kInterpreter, kEvaluator});
   native.cut = true;
   Words words = {};

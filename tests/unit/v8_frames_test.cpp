@@ -323,7 +323,7 @@ TEST_F(V8Heap, FilesOfScripts) {
   const auto file = [this](const std::string& name) {
     v8::Script script;
     script.name = narrow(name);
-    char text[v8::kMostFileBytes];
+    char text[v8::kMaxFileBytes];
     return std::string(text, v8::file_of(script, text));
   };
   EXPECT_EQ(file("/var/task/index.js"), "/var/task/index.js");

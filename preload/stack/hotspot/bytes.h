@@ -34,10 +34,10 @@ class CheckedBytes {
 inline bool read_unsigned5(CheckedBytes& bytes, std::uint32_t excluded, std::uint32_t& value) {
   constexpr std::uint32_t kMore = 192;
   constexpr unsigned kBits = 6;
-  constexpr unsigned kMostShift = 4 * kBits;
+  constexpr unsigned kMaxShift = 4 * kBits;
   std::uint8_t byte = 0;
   value = 0;
-  for (unsigned shift = 0; shift <= kMostShift; shift += kBits) {
+  for (unsigned shift = 0; shift <= kMaxShift; shift += kBits) {
     if (!bytes.next(byte)) {
       return false;
     }

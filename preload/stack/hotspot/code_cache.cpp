@@ -12,8 +12,8 @@ using recording::load;
 using recording::store;
 
 constexpr std::uint8_t kFreeSegment = 0xFF;
-constexpr int kMostHops = 4096;
-constexpr std::uint32_t kMostShift = 20;
+constexpr int kMaxHops = 4096;
+constexpr std::uint32_t kMaxShift = 20;
 
 // The space went in some version after 21.
 constexpr const char* kContinuationNames[] = {"StubRoutines (continuation stubs)",
@@ -50,7 +50,7 @@ Kind kind_of(std::uintptr_t name) {
 }
 
 std::size_t first_segment(const std::uint8_t* map, std::size_t index) {
-  for (int hop = 0; hop < kMostHops; ++hop) {
+  for (int hop = 0; hop < kMaxHops; ++hop) {
     const std::uint8_t back = map[index];
     if (back == 0) {
       return index;
@@ -91,7 +91,7 @@ void CodeCache::keep(const Heap& heap) {
     return;  // another thread found one: it is found again
   }
   const std::uint32_t count = load(count_);
-  bool known = count == kMostHeaps;
+  bool known = count == kMaxHeaps;
   for (std::uint32_t i = 0; i < count; ++i) {
     known = known || heaps_[i].object == heap.object;
   }
@@ -111,14 +111,14 @@ bool CodeCache::find_new_heap(std::uintptr_t pc, Heap& heap) {
       !read_at(list + fields_.at[kArrayData], data)) {
     return false;
   }
-  for (std::uint32_t i = 0; i < kMostHeaps && static_cast<std::int32_t>(i) < count; ++i) {
+  for (std::uint32_t i = 0; i < kMaxHeaps && static_cast<std::int32_t>(i) < count; ++i) {
     std::int32_t shift = 0;
     if (!read_at(data + (i * sizeof(heap.object)), heap.object) || !is_object(heap.object) ||
         !read_at(heap.object + fields_.at[kHeapMemory] + fields_.at[kSpaceLow], heap.low) ||
         !read_at(heap.object + fields_.at[kHeapSegmentMap] + fields_.at[kSpaceLow],
                  heap.segment_map) ||
         !read_at(heap.object + fields_.at[kHeapShift], shift) || shift < 3 ||
-        shift > static_cast<std::int32_t>(kMostShift)) {
+        shift > static_cast<std::int32_t>(kMaxShift)) {
       continue;
     }
     if (heap.low != 0 && heap.segment_map != 0 && holds(heap, pc)) {

@@ -54,7 +54,7 @@ class CodeCache {
     std::uintptr_t low;
     std::uintptr_t segment_map;
   };
-  static constexpr std::uint32_t kMostHeaps = 8;
+  static constexpr std::uint32_t kMaxHeaps = 8;
 
   bool holds(const Heap& heap, std::uintptr_t pc) const;
   bool find_heap(std::uintptr_t pc, Heap& heap);
@@ -68,7 +68,7 @@ class CodeCache {
   std::uint32_t shift_ = 0;
   std::uint32_t count_ = 0;
   bool keeping_ = false;
-  Heap heaps_[kMostHeaps] = {};
+  Heap heaps_[kMaxHeaps] = {};
   // The names that nearly every frame has, by where they stand: they are literals of libjvm's.
   std::uintptr_t names_[static_cast<std::size_t>(Kind::kInterpreter) + 1] = {};
 };

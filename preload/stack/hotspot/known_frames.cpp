@@ -16,7 +16,7 @@ namespace {
 
 constexpr unsigned kMethodBits = 9;
 constexpr std::uint64_t kScatter = 0x9E3779B97F4A7C15U;
-constexpr std::uint32_t kNotYet = kMostFunctions + 1;
+constexpr std::uint32_t kNotYet = kMaxFunctions + 1;
 
 struct Interpreted {
   std::uint32_t version;
@@ -119,7 +119,7 @@ bool append(const Fields& fields, std::uintptr_t pc, Words& words) {
   const bool cut = words.cut;
   const std::uint32_t count = load(code.count);
   const Taken taken = take(code);
-  if (load(code.pc) != pc || count > kMostFunctions || !has_compilation(taken.stepping.kind)) {
+  if (load(code.pc) != pc || count > kMaxFunctions || !has_compilation(taken.stepping.kind)) {
     return false;
   }
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -135,7 +135,7 @@ bool append(const Fields& fields, std::uintptr_t pc, Words& words) {
 
 void remember_functions(std::uintptr_t pc, const std::uint64_t* functions, std::uint32_t count) {
   Code& code = code_for(pc);
-  if (count > kMostFunctions || !begin_write(code.version)) {
+  if (count > kMaxFunctions || !begin_write(code.version)) {
     return;
   }
   if (load(code.pc) == pc) {

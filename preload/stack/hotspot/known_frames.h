@@ -21,7 +21,7 @@ struct Stepping {
   std::int32_t words;  // CodeBlob::_frame_size
 };
 
-inline constexpr std::uint32_t kMostFunctions = 10;
+inline constexpr std::uint32_t kMaxFunctions = 10;
 inline constexpr unsigned kCodeBits = 10;
 
 // An entry: what a return address in the code cache means.
@@ -32,8 +32,8 @@ struct Code {
   std::uintptr_t blob;
   std::uintptr_t name;
   Stepping stepping;
-  std::uint32_t count;  // of functions; more than kMostFunctions: nobody asked
-  std::uint64_t functions[kMostFunctions];
+  std::uint32_t count;  // of functions; more than kMaxFunctions: nobody asked
+  std::uint64_t functions[kMaxFunctions];
 };
 [[gnu::visibility("hidden")]] extern Code g_codes[std::size_t{1} << kCodeBits];
 

@@ -7,7 +7,7 @@
 namespace lamprey::preload::stack::hotspot {
 namespace {
 
-constexpr std::uint32_t kMostLineEntries = 65536;
+constexpr std::uint32_t kMaxLineEntries = 65536;
 constexpr std::uint64_t kScatter = 0x9E3779B97F4A7C15U;
 
 bool read_symbol(const Fields& fields, std::uintptr_t symbol, functions::Text& text) {
@@ -162,7 +162,7 @@ std::uint32_t line_in(std::uintptr_t table, std::uint32_t excluded, std::int32_t
   std::uint32_t line = 0;
   std::int32_t best = -1;
   std::uint32_t best_line = 0;
-  for (std::uint32_t i = 0; i < kMostLineEntries; ++i) {
+  for (std::uint32_t i = 0; i < kMaxLineEntries; ++i) {
     std::uint8_t byte = 0;
     if (!bytes.next(byte) || byte == kEnd) {
       break;

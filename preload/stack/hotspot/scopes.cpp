@@ -7,9 +7,9 @@
 namespace lamprey::preload::stack::hotspot {
 namespace {
 
-constexpr int kMostInlined = 128;
-constexpr std::int32_t kMostDescriptors = 1 << 20;
-constexpr std::uint32_t kMostMethods = 1U << 20;
+constexpr int kMaxInlined = 128;
+constexpr std::int32_t kMaxDescriptors = 1 << 20;
+constexpr std::uint32_t kMaxMethods = 1U << 20;
 
 // code/pcDesc.hpp
 struct PcDescriptor {
@@ -86,15 +86,15 @@ std::int32_t scope_of(const Fields& fields, const Blob& blob, std::uintptr_t pc,
     return 0;
   }
   const std::int32_t count = (end - begin) / static_cast<std::int32_t>(sizeof(PcDescriptor));
-  return count <= kMostDescriptors ? scope_at(tables + static_cast<std::uintptr_t>(begin), count,
-                                              static_cast<std::int32_t>(pc - code))
-                                   : 0;
+  return count <= kMaxDescriptors ? scope_at(tables + static_cast<std::uintptr_t>(begin), count,
+                                             static_cast<std::int32_t>(pc - code))
+                                  : 0;
 }
 
 }  // namespace
 
 Scopes::Scopes(const Fields& fields, const Blob& blob, std::uintptr_t pc)
-    : fields_(fields), left_(kMostInlined) {
+    : fields_(fields), left_(kMaxInlined) {
   read_at(blob.at + fields.at[kMethodOfCode], compiled_);
   if (blob.kind == Kind::kCompiled) {
     begin(blob, pc);
@@ -123,7 +123,7 @@ bool Scopes::next(Scope& scope) {
                       read_unsigned5(bytes, fields_.excluded(), bytecode);
     // Who a method was inlined into was written before it, so each is nearer to the beginning.
     at_ = read && sender < static_cast<std::uint32_t>(at_) ? static_cast<std::int32_t>(sender) : 0;
-    if (read && number != 0 && number <= kMostMethods &&
+    if (read && number != 0 && number <= kMaxMethods &&
         read_at(methods_ + (std::uintptr_t{number - 1} * sizeof(scope.method)), scope.method)) {
       scope.bytecode = static_cast<std::int32_t>(bytecode) - 1;
       return true;

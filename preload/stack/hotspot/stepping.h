@@ -57,8 +57,8 @@ inline std::uintptr_t left_on_stack(std::uintptr_t) { return 0; }
 // Of compiled code, `words` large: it uses the frame pointer's register as any other.
 [[gnu::always_inline]] inline bool step_by_size(std::int32_t words, std::uintptr_t end,
                                                 Position& p) {
-  constexpr std::int32_t kMostWords = 1 << 20;
-  if (words <= 0 || words > kMostWords) {
+  constexpr std::int32_t kMaxWords = 1 << 20;
+  if (words <= 0 || words > kMaxWords) {
     return false;
   }
   const std::uintptr_t sp =

@@ -86,7 +86,7 @@ constexpr Field kUpTo22[] = {kBlobCodeBegin,      kScopesBegin, kMetadataOffset,
 constexpr Field kFrom25[] = {kBlobCodeOffset, kImmutableData,   kScopesOffset,
                              kDeoptOffset,    kBlobMutableData, kBlobRelocationSize};
 
-constexpr std::uint32_t kMostRows = 16384;
+constexpr std::uint32_t kMaxRows = 16384;
 constexpr std::uint64_t kLargestStride = 512;
 constexpr std::uint64_t kLargestOffset = std::uint64_t{1} << 20;
 
@@ -183,7 +183,7 @@ bool read_rows(const Columns& columns, const Wanted (&wanted)[N], Fields& fields
   std::uintptr_t last_type = 0;
   Group group;
   std::uintptr_t row = columns.rows;
-  for (std::uint32_t i = 0; i < kMostRows; ++i, row += columns.stride) {
+  for (std::uint32_t i = 0; i < kMaxRows; ++i, row += columns.stride) {
     std::uintptr_t type = 0;
     if (!read_at(row + columns.type, type)) {
       return false;

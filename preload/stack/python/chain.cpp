@@ -12,11 +12,11 @@
 namespace lamprey::preload::stack::python {
 namespace {
 
-constexpr int kMostSteps = 4 * static_cast<int>(Chain::kMost);
+constexpr int kMaxSteps = 4 * static_cast<int>(Chain::kMax);
 constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15U;
 
 std::int32_t instruction_of(const Layout& layout, std::uintptr_t frame, std::uintptr_t code) {
-  constexpr std::int64_t kMost = 1 << 28;
+  constexpr std::int64_t kMax = 1 << 28;
   std::int64_t offset = 0;
   if (layout.minor >= kFirstWithCframe) {
     offset = static_cast<std::int64_t>(field<std::uintptr_t>(frame, layout.frame_instruction) -
@@ -25,7 +25,7 @@ std::int32_t instruction_of(const Layout& layout, std::uintptr_t frame, std::uin
     offset = field<std::int32_t>(frame, layout.frame_instruction);
     offset *= layout.minor == 10 ? 2 : 1;  // there it is counted in units of two bytes
   }
-  return offset < 0 || offset > kMost ? -1 : static_cast<std::int32_t>(offset);
+  return offset < 0 || offset > kMax ? -1 : static_cast<std::int32_t>(offset);
 }
 
 // What the loop changes are its own members, which the compiler keeps in registers: the chain is
@@ -45,10 +45,10 @@ class Walk {
     }
     std::uintptr_t frame = newest;
     for (int steps = 0; frame != 0; ++steps) {
-      if (steps == kMostSteps || !is_aligned(frame) || !frames_.can(frame, layout_.frame_bytes)) {
+      if (steps == kMaxSteps || !is_aligned(frame) || !frames_.can(frame, layout_.frame_bytes)) {
         return Walked::kBroken;
       }
-      if (count_ == Chain::kMost) [[unlikely]] {
+      if (count_ == Chain::kMax) [[unlikely]] {
         if (is_last(frame, steps)) {
           return Walked::kCut;
         }
@@ -82,7 +82,7 @@ class Walk {
     } else if (layout_.cframe_previous != 0 && !kept_[count_ - 1].ends_run) {
       end_run(cframe_);
     }
-    return kept_[count_ - 1].ends_run || steps == kMostSteps - 1;
+    return kept_[count_ - 1].ends_run || steps == kMaxSteps - 1;
   }
 
   // What specialised code puts around a call of a class: no function of the program's.

@@ -35,8 +35,8 @@ std::uint32_t add(const Runtime& runtime, const Frame& frame) {
   const Layout& layout = runtime.layout;
   constexpr std::uint32_t kNameCharacters = recording::kMaxFunctionName + 1;  // so a cut is seen
   constexpr std::uint32_t kPathCharacters = recording::kMaxSourcePath + 1;
-  char name[kNameCharacters * kMostBytesOfCharacter];
-  char path[kPathCharacters * kMostBytesOfCharacter];
+  char name[kNameCharacters * kMaxBytesOfCharacter];
+  char path[kPathCharacters * kMaxBytesOfCharacter];
   std::uintptr_t named = 0;
   std::uintptr_t filed = 0;
   if (recording::load(g_writer.header().functions_used) >= recording::kFunctions ||

@@ -127,7 +127,7 @@ std::uint32_t line_of(const LineTable& table, std::int32_t instruction) {
   } else {
     line = lines.locations(offset, table.first_line);
   }
-  return line <= recording::kMostLines ? line : table.first_line;
+  return line <= recording::kMaxLines ? line : table.first_line;
 }
 
 }  // namespace lamprey::preload::stack::python

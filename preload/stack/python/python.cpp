@@ -14,7 +14,7 @@ using recording::FrameReader;
 using recording::load;
 using recording::store;
 
-constexpr std::uint32_t kMostBroken = 8;  // walks one after the other
+constexpr std::uint32_t kMaxBroken = 8;  // walks one after the other
 
 constinit Runtime g_runtime = {};  // written before `g_armed`
 bool g_armed = false;
@@ -69,7 +69,7 @@ void judge(Walked walked) {
     if (load(g_broken) != 0) {
       store(g_broken, 0);
     }
-  } else if (__atomic_add_fetch(&g_broken, 1U, __ATOMIC_RELAXED) == kMostBroken) {
+  } else if (__atomic_add_fetch(&g_broken, 1U, __ATOMIC_RELAXED) == kMaxBroken) {
     store(g_armed, false);
     say(FrameReader::kNotProven);
   }

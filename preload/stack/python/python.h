@@ -26,8 +26,8 @@ struct Frame {
 
 // Innermost first.
 struct Chain {
-  static constexpr std::uint32_t kMost = recording::kMaxDepth;
-  Frame frames[kMost];
+  static constexpr std::uint32_t kMax = recording::kMaxDepth;
+  Frame frames[kMax];
   std::uint64_t hash;  // of all that a stack shows of them; 0: there are none
   std::uint32_t count;
   bool cut;  // there are more

@@ -9,7 +9,7 @@ namespace {
 
 using recording::FrameReader;
 
-constexpr int kMostMembers = 64;
+constexpr int kMaxMembers = 64;
 
 // The minor version; 0: not known. Without a call: Py_Version is a number since 3.11, and each
 // version before has a function that came with it.
@@ -70,13 +70,13 @@ FrameReader take_offsets(std::uintptr_t said, std::uint64_t version, Layout& lay
     return FrameReader::kUnknownVersion;
   }
   for (const Offset& offset : kOffsets) {
-    constexpr std::uint64_t kMostOffset = 1024;
+    constexpr std::uint64_t kMaxOffset = 1024;
     const std::uint16_t word = offset.word[layout.minor - kFirstWithOffsets];
     std::uint64_t value = 0;
     // _PyRuntime is large; all else is near the start of its object.
     const bool of_runtime = offset.into == &Layout::finalizing;
     if (!read_at(said + (word * sizeof(value)), value) ||
-        value >= (of_runtime ? UINT16_MAX : kMostOffset)) {
+        value >= (of_runtime ? UINT16_MAX : kMaxOffset)) {
       return FrameReader::kNotProven;
     }
     layout.*offset.into = static_cast<std::uint16_t>(value);
@@ -97,7 +97,7 @@ bool has_member(std::uintptr_t type, const char* name, std::uint16_t offset) {
     return false;
   }
   const std::size_t bytes = length_of(name) + 1;
-  for (int i = 0; i < kMostMembers; ++i, member += kMemberBytes) {
+  for (int i = 0; i < kMaxMembers; ++i, member += kMemberBytes) {
     std::uintptr_t named = 0;
     std::uint64_t there = 0;
     if (!read_at(member, named) || named == 0 || !read_at(member + kMemberOffset, there)) {

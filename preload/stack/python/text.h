@@ -7,7 +7,7 @@
 
 namespace lamprey::preload::stack::python {
 
-inline constexpr std::uint32_t kMostBytesOfCharacter = 4;
+inline constexpr std::uint32_t kMaxBytesOfCharacter = 4;
 
 // Writes at most `most` characters, the first or the last ones, to `into`, which has room for four
 // bytes each. Surrogates that stand alone, and what is no character, become U+FFFD. Returns the

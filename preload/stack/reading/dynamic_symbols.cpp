@@ -11,9 +11,9 @@ namespace lamprey::preload::stack {
 inline namespace reading {
 namespace {
 
-constexpr int kMostEntries = 256;           // of a dynamic section
-constexpr std::uint32_t kMostLinks = 4096;  // of one bucket
-constexpr std::uint32_t kMostBuckets = 1U << 24;
+constexpr int kMaxEntries = 256;           // of a dynamic section
+constexpr std::uint32_t kMaxLinks = 4096;  // of one bucket
+constexpr std::uint32_t kMaxBuckets = 1U << 24;
 
 std::uint32_t gnu_hash(const char* name) {
   std::uint32_t hash = 5381;
@@ -42,7 +42,7 @@ DynamicSymbols::DynamicSymbols(const LoadedObject& object) : bias_(object.bias) 
   const auto address = [&object](std::uintptr_t value) {
     return value < object.start ? value + object.bias : value;
   };
-  for (int i = 0; object.dynamic != 0 && i < kMostEntries; ++i) {
+  for (int i = 0; object.dynamic != 0 && i < kMaxEntries; ++i) {
     Elf64_Dyn entry = {};
     if (!read_at(object.dynamic + (static_cast<unsigned>(i) * sizeof(entry)), entry) ||
         entry.d_tag == DT_NULL) {
@@ -82,8 +82,8 @@ void DynamicSymbols::take_gnu_table(std::uintptr_t table) {
   struct {
     std::uint32_t buckets, first_hashed, bloom_words, bloom_shift;
   } header = {};
-  if (!read_at(table, header) || header.buckets == 0 || header.buckets > kMostBuckets ||
-      header.bloom_words == 0 || header.bloom_words > kMostBuckets) {
+  if (!read_at(table, header) || header.buckets == 0 || header.buckets > kMaxBuckets ||
+      header.bloom_words == 0 || header.bloom_words > kMaxBuckets) {
     return;
   }
   first_hashed_ = header.first_hashed;
@@ -99,7 +99,7 @@ void DynamicSymbols::take_old_table(std::uintptr_t table) {
   struct {
     std::uint32_t buckets, symbols;
   } header = {};
-  if (!read_at(table, header) || header.buckets == 0 || header.buckets > kMostBuckets) {
+  if (!read_at(table, header) || header.buckets == 0 || header.buckets > kMaxBuckets) {
     return;
   }
   buckets_ = table + sizeof(header);
@@ -145,7 +145,7 @@ std::uintptr_t DynamicSymbols::find_by_gnu_table(const char* name, std::uint64_t
       index < first_hashed_) {
     return 0;
   }
-  for (std::uint32_t link = 0; link < kMostLinks; ++link, ++index) {
+  for (std::uint32_t link = 0; link < kMaxLinks; ++link, ++index) {
     std::uint32_t there = 0;
     if (!read_at(chains_ + (std::uintptr_t{index - first_hashed_} * sizeof(there)), there)) {
       return 0;
@@ -167,7 +167,7 @@ std::uintptr_t DynamicSymbols::find_by_old_table(const char* name, std::uint64_t
   if (!read_at(buckets_ + ((old_hash(name) % bucket_count_) * sizeof(index)), index)) {
     return 0;
   }
-  for (std::uint32_t link = 0; link < kMostLinks && index != 0 && index < symbol_count_; ++link) {
+  for (std::uint32_t link = 0; link < kMaxLinks && index != 0 && index < symbol_count_; ++link) {
     std::uintptr_t address = 0;
     if (is(index, name, bytes, address, size)) {
       return address;

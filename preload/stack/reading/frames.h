@@ -19,11 +19,11 @@ struct NativeFrame {
 
 // The native frames of one walk, innermost first.
 struct NativeFrames {
-  static constexpr std::uint32_t kMost = 256;
+  static constexpr std::uint32_t kMax = 256;
   std::uint32_t count;
   bool cut;                     // there were more
   std::uintptr_t end_of_stack;  // 0: unknown
-  NativeFrame frames[kMost];
+  NativeFrame frames[kMax];
 };
 
 // The words of a stack as it is recorded (recording/functions.h), innermost first.

@@ -55,9 +55,9 @@ std::uint32_t whole_characters(const char* bytes, std::uint32_t size) {
 }
 
 std::uint32_t copy(Text text) {
-  constexpr std::uint32_t kMost = recording::kFunctionText;
-  const std::uint32_t at = take(g_writer.header().function_text_used, text.size, kMost);
-  if (at != kMost) {
+  constexpr std::uint32_t kMax = recording::kFunctionText;
+  const std::uint32_t at = take(g_writer.header().function_text_used, text.size, kMax);
+  if (at != kMax) {
     __builtin_memcpy(g_writer.function_text() + at, text.bytes, text.size);
   }
   return at;
@@ -187,14 +187,14 @@ std::uint32_t add(std::uint64_t identity, recording::Language language, Text nam
 bool known_line(std::uint32_t function, std::uint64_t offset, std::uint32_t& line) {
   const std::uint64_t hash = scattered((std::uint64_t{function} << 40U) ^ offset);
   const std::uint64_t there = load(g_lines[hash % kLines]);
-  line = static_cast<std::uint32_t>(there & recording::kMostLines);
+  line = static_cast<std::uint32_t>(there & recording::kMaxLines);
   return there != 0 && (there >> kLineBits) == (hash >> kLineBits);
 }
 
 void remember_line(std::uint32_t function, std::uint64_t offset, std::uint32_t line) {
   const std::uint64_t hash = scattered((std::uint64_t{function} << 40U) ^ offset);
-  line = line <= recording::kMostLines ? line : 0;
-  store(g_lines[hash % kLines], (hash & ~std::uint64_t{recording::kMostLines}) | line);
+  line = line <= recording::kMaxLines ? line : 0;
+  store(g_lines[hash % kLines], (hash & ~std::uint64_t{recording::kMaxLines}) | line);
 }
 
 void forget_all() {

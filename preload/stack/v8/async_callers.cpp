@@ -15,9 +15,9 @@ constexpr std::size_t kCapabilityPromise = 8;
 constexpr std::size_t kSharedData = 8;       // of a SharedFunctionInfo: code or bytecodes
 constexpr std::size_t kInterpreterData = 8;  // of an InterpreterData: its BytecodeArray
 constexpr std::size_t kAwaitSlot = kContextFirst + (2 * sizeof(Word));  // of a closure's context
-constexpr int kMostCallers = 16;
-constexpr int kMostPromises = 8;  // between two of them
-constexpr std::int32_t kMostSlots = 6;
+constexpr int kMaxCallers = 16;
+constexpr int kMaxPromises = 8;  // between two of them
+constexpr std::int32_t kMaxSlots = 6;
 
 Word field(Word object, std::size_t offset) {
   Word value = 0;
@@ -40,7 +40,7 @@ Word promise_in(const Layout& v8, Word context) {
     return direct;
   }
   const Word length = field(context, kArrayLength);
-  const std::int32_t slots = is_smi(length) && smi(length) <= kMostSlots ? smi(length) : 0;
+  const std::int32_t slots = is_smi(length) && smi(length) <= kMaxSlots ? smi(length) : 0;
   for (std::int32_t slot = 2; slot < slots; ++slot) {
     const Word word = field(context, kContextFirst + (sizeof(Word) * static_cast<unsigned>(slot)));
     if (type_of(word) == v8.types.capability) {
@@ -53,7 +53,7 @@ Word promise_in(const Layout& v8, Word context) {
 // The generator of the function that waits for `promise`, by way of promises that wait for it; 0:
 // there is none.
 Word waiter_of(const Layout& v8, Word promise) {
-  for (int i = 0; i < kMostPromises && promise != 0; ++i) {
+  for (int i = 0; i < kMaxPromises && promise != 0; ++i) {
     const Word reaction = if_type(field(promise, kPromiseReactions), v8.types.reaction);
     const Word handler = field(reaction, v8.reaction_fulfill);
     const std::int32_t type = type_of(handler);
@@ -92,7 +92,7 @@ Word generator_in(const Layout& v8, Word context) {
 
 void append_async_callers(Reading& reading, Word generator, Words& words) {
   const Layout& v8 = reading.v8;
-  for (int i = 0; i < kMostCallers; ++i) {
+  for (int i = 0; i < kMaxCallers; ++i) {
     generator = waiter_of(v8, if_type(field(generator, kGeneratorPromise), v8.types.promise));
     const Object object(generator, kGeneratorBytes);
     SharedFunction function = {};

@@ -22,8 +22,8 @@ struct Slots {
   Word context;   // or what a frame of V8's own is, a Smi that is shifted by 1 only
 };
 
-constexpr Word kMostFrameTypes = 64;
-constexpr std::uint32_t kMostInlined = 32;
+constexpr Word kMaxFrameTypes = 64;
+constexpr std::uint32_t kMaxInlined = 32;
 constexpr std::uint32_t kLiteralIds = 1U << 24U;
 constexpr std::uint64_t kBaseline = 2;  // kinds of keys of lines that are not a bytecode's
 constexpr std::uint64_t kOptimised = 3;
@@ -136,14 +136,14 @@ void append_baseline(Reading& reading, const SharedFunction& function, const Slo
 
 // The words of one frame of optimised code, the innermost inlined function first.
 struct Inlined {
-  std::uint64_t words[kMostInlined + 1];
+  std::uint64_t words[kMaxInlined + 1];
   std::uint32_t count;
 };
 
 // Remembered under the outer function's number: how many words there are, and of each its two
 // halves. All of them are there, or none.
 bool recall(std::uint32_t number, std::uint64_t key, Inlined& inlined) {
-  if (!functions::known_line(number, key, inlined.count) || inlined.count > kMostInlined + 1) {
+  if (!functions::known_line(number, key, inlined.count) || inlined.count > kMaxInlined + 1) {
     return false;
   }
   for (std::uint32_t i = 0; i < inlined.count; ++i) {
@@ -183,7 +183,7 @@ class Inlining {
 
   // Appends the functions inside `outer`, and leaves in `position` where that called the first.
   void append(const SharedFunction& outer, Position& position, Inlined& inlined) {
-    while (position.inlined() != 0 && inlined.count < kMostInlined) {
+    while (position.inlined() != 0 && inlined.count < kMaxInlined) {
       const std::size_t at = (position.inlined() - 1) * sizeof(InliningPosition);
       InliningPosition call = {};
       if (!there_ || at + sizeof(call) > static_cast<std::size_t>(calls_.end - calls_.begin)) {
@@ -317,7 +317,7 @@ FrameKind read_frame(Reading& reading, const NativeFrame& frame, Words& words) {
   if (is_pointer(slots.context)) {
     return read_function_frame(reading, slots, frame.pc, words);
   }
-  return slots.context % 2 == 0 && slots.context / 2 != 0 && slots.context / 2 < kMostFrameTypes
+  return slots.context % 2 == 0 && slots.context / 2 != 0 && slots.context / 2 < kMaxFrameTypes
              ? FrameKind::kMachinery
              : FrameKind::kForeign;
 }

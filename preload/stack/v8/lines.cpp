@@ -6,10 +6,10 @@
 namespace lamprey::preload::stack::v8 {
 namespace {
 
-// A count is remembered at the start of each block of so many units. Never more than kMostUnits are
+// A count is remembered at the start of each block of so many units. Never more than kMaxUnits are
 // counted at once: then the line is known the next time, or the time after.
 constexpr std::uint32_t kBlock = 16 * 1024;
-constexpr std::uint32_t kMostUnits = 4 * 1024 * 1024;
+constexpr std::uint32_t kMaxUnits = 4 * 1024 * 1024;
 constexpr std::uint32_t kNoFunction = 0;  // under which functions.h keeps our counts
 
 constexpr std::uint64_t kOnes = 0x0101010101010101U;
@@ -77,7 +77,7 @@ std::uint32_t line_by_counting(const Script& script, std::uint32_t position) {
     --block;
   }
   ends = block != 0 ? ends : 0;
-  const std::uint32_t last = block + (kMostUnits / kBlock);
+  const std::uint32_t last = block + (kMaxUnits / kBlock);
   for (std::uint32_t from = block * kBlock; from < position; from += kBlock, ++block) {
     const std::uint32_t to = position - from < kBlock ? position : from + kBlock;
     // One more, which tells whether a line ends at the last.

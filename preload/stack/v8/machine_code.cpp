@@ -17,7 +17,7 @@ constexpr std::uintptr_t kChunk =
 constexpr std::uintptr_t kLongest = std::uintptr_t{128} * 1024;  // code that is searched for
 constexpr std::size_t kInstructionsCode = 8;  // where such an object has its Code
 constexpr std::uint32_t kKindBits = 15;
-constexpr std::int32_t kMostBytes = 1 << 20;
+constexpr std::int32_t kMaxBytes = 1 << 20;
 
 // The map that all instructions in memory have, once one was found.
 std::uint64_t g_instructions_map = 0;
@@ -124,7 +124,7 @@ bool bytes_of(const Layout& v8, Word array, Bytes& bytes) {
   }
   const std::int32_t length = smi(object.word(kArrayLength));
   const std::uintptr_t first = object.address() + kArrayFirst;
-  if (length <= 0 || length > kMostBytes || !can_read(first, static_cast<std::size_t>(length))) {
+  if (length <= 0 || length > kMaxBytes || !can_read(first, static_cast<std::size_t>(length))) {
     return false;
   }
   bytes.begin = reinterpret_cast<const std::uint8_t*>(first);

@@ -16,7 +16,7 @@ using recording::load;
 using recording::store;
 
 constexpr std::uint32_t kProofs = 3;
-constexpr std::uint32_t kMostDisproofs = 64;
+constexpr std::uint32_t kMaxDisproofs = 64;
 
 // v8::RegisterState and v8::SampleInfo (V8 include/v8-unwinder.h, v8-callbacks.h).
 struct RegisterState {
@@ -188,7 +188,7 @@ void prove(bool passed) {
 void disprove() {
   if (load(g_proofs) == 0) {
     recording::shared_add(g_disproofs, 1);
-    if (load(g_disproofs) >= kMostDisproofs) {
+    if (load(g_disproofs) >= kMaxDisproofs) {
       become(FrameReader::kNotProven);
     }
   }

@@ -30,7 +30,7 @@ constexpr std::uint64_t kUpperHalf = ~std::uint64_t{0xFFFFFFFF};
 std::uint64_t g_names[kScripts];
 
 std::uint64_t hash_of_name(Word name) {
-  char text[kMostFileBytes];
+  char text[kMaxFileBytes];
   std::uint64_t hash = 1;
   const std::uint32_t size = copy_string(name, 0, text, sizeof(text));
   for (std::uint32_t i = 0; i < size; ++i) {
@@ -84,13 +84,13 @@ bool read_script(const Layout& v8, std::uint64_t isolate, Word word, Script& scr
   return true;
 }
 
-std::uint32_t file_of(const Script& script, char (&to)[kMostFileBytes]) {
+std::uint32_t file_of(const Script& script, char (&to)[kMaxFileBytes]) {
   std::uint32_t length = 0;
   if (!length_of_string(script.name, length) || length == 0) {
     return static_cast<std::uint32_t>(copy_text(to, kEvaluated));
   }
-  const std::uint32_t from = length > kMostFileBytes ? length - recording::kMaxSourcePath : 0;
-  return path_of_url(to, copy_string(script.name, from, to, kMostFileBytes));
+  const std::uint32_t from = length > kMaxFileBytes ? length - recording::kMaxSourcePath : 0;
+  return path_of_url(to, copy_string(script.name, from, to, kMaxFileBytes));
 }
 
 std::uint32_t path_of_url(char* text, std::uint32_t size) {

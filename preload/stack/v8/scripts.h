@@ -25,8 +25,8 @@ bool read_script(const Layout& v8, std::uint64_t isolate, Word word, Script& scr
 
 // As a file: "/a b.mjs" of "file:///a%20b.mjs", "(eval)" of what has no name. Of one that is too
 // long the end. Returns its length.
-inline constexpr std::uint32_t kMostFileBytes = 512;
-std::uint32_t file_of(const Script& script, char (&to)[kMostFileBytes]);
+inline constexpr std::uint32_t kMaxFileBytes = 512;
+std::uint32_t file_of(const Script& script, char (&to)[kMaxFileBytes]);
 
 // The path of a module's URL in place; what is no such URL is left as it is.
 std::uint32_t path_of_url(char* text, std::uint32_t size);

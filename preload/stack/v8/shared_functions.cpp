@@ -25,8 +25,8 @@ constexpr std::uint32_t kScopeType = 15;
 constexpr std::uint32_t kSavedClass = 1U << 10U;
 constexpr std::uint32_t kFunctionVariable = 3U << 12U;
 constexpr std::uint32_t kInferredName = 1U << 14U;
-constexpr std::int32_t kMostInlineLocals = 75;  // more: a hash table, in one slot
-constexpr std::int32_t kMostLocals = 1 << 20;
+constexpr std::int32_t kMaxInlineLocals = 75;  // more: a hash table, in one slot
+constexpr std::int32_t kMaxLocals = 1 << 20;
 
 // What a ScopeInfo says of a function. Words of strings; 0: none.
 struct Described {
@@ -50,7 +50,7 @@ void describe_scope(const Layout& v8, Word scope, Described& described) {
       static_cast<std::uint32_t>(is_smi(flags_word) ? flags_word >> 32U : flags_word);
   const Word locals_word = object.word(kScopeLocals);
   const std::int32_t locals = is_smi(locals_word) ? smi(locals_word) : -1;
-  if (locals < 0 || locals > kMostLocals) {
+  if (locals < 0 || locals > kMaxLocals) {
     return;
   }
   std::uintptr_t at = object.address() + kScopeFirst;
@@ -59,7 +59,7 @@ void describe_scope(const Layout& v8, Word scope, Described& described) {
     at += 2 * kSlot;
   }
   at += (flags & kScopeType) == v8.scope_module ? kSlot : 0;
-  const auto names = static_cast<std::size_t>(locals < kMostInlineLocals ? locals : 1);
+  const auto names = static_cast<std::size_t>(locals < kMaxInlineLocals ? locals : 1);
   at += (names + static_cast<std::size_t>(locals)) * kSlot;
   at += (flags & kSavedClass) != 0 ? kSlot : 0;
   if ((flags & kFunctionVariable) != 0) {
@@ -94,7 +94,7 @@ std::uint32_t add(const Layout& v8, const SharedFunction& function) {
     }
   }
   char name[recording::kMaxFunctionName + 1];
-  char file[kMostFileBytes];
+  char file[kMaxFileBytes];
   const Text name_text = {name, name_of(described, name)};
   const Text file_text = {file, file_of(*function.script, file)};
   return functions::add(function.identity, Language::kJavaScript, name_text, file_text,

@@ -19,8 +19,8 @@ enum StringShape : std::int32_t {
   kThin = 5
 };
 
-constexpr int kMostSteps = 64;
-constexpr std::uint32_t kMostPending = 16;
+constexpr int kMaxSteps = 64;
+constexpr std::uint32_t kMaxPending = 16;
 constexpr std::uint32_t kNoCharacter = 0xFFFD;
 
 struct Utf8 {
@@ -105,7 +105,7 @@ class Parts {
     if (part.count == 0) {
       return true;
     }
-    if (used_ == kMostPending) {
+    if (used_ == kMaxPending) {
       return false;
     }
     parts_[used_++] = part;
@@ -120,7 +120,7 @@ class Parts {
   }
 
  private:
-  Part parts_[kMostPending];
+  Part parts_[kMaxPending];
   std::uint32_t used_ = 0;
 };
 
@@ -188,7 +188,7 @@ std::uint32_t copy_string(Word string, std::uint32_t from, char* to, std::uint32
   Utf8 text = {to, capacity};
   parts.push({string, from, length - from});
   Part part = {};
-  for (int step = 0; step < kMostSteps && !text.full && parts.pop(part); ++step) {
+  for (int step = 0; step < kMaxSteps && !text.full && parts.pop(part); ++step) {
     if (!resolve(part, parts, text)) {
       return 0;
     }

@@ -15,7 +15,7 @@
 namespace lamprey::cli {
 namespace {
 
-constexpr double kMost = 9e18;
+constexpr double kMax = 9e18;
 constexpr double kSteps = 1000;  // a figure without a unit is kept to a thousandth
 
 int severity_of(std::string_view word) {
@@ -126,7 +126,7 @@ void Budgets::hold(std::size_t index, const std::string& function, const Value& 
   } else if (const auto value = decimal(figure(record, budget.key))) {
     ++held.records;
     held.values.add(
-        static_cast<std::uint64_t>(std::clamp(*value * factor_of(budget.unit), 0.0, kMost) + 0.5));
+        static_cast<std::uint64_t>(std::clamp(*value * factor_of(budget.unit), 0.0, kMax) + 0.5));
   }
 }
 

@@ -12,8 +12,8 @@ namespace lamprey::cli {
 namespace {
 
 constexpr std::size_t kFewestBlocks = 8;  // of 7 the least probability is 6 in 10,000
-constexpr std::size_t kMostSites = 2000;
-constexpr std::size_t kMostHosts = 500;
+constexpr std::size_t kMaxSites = 2000;
+constexpr std::size_t kMaxHosts = 500;
 constexpr std::size_t kSitesCompared = 20;
 constexpr std::size_t kFramesOfName = 3;
 
@@ -58,9 +58,9 @@ const Figure& figure_of(std::string_view name) {
 }
 
 void keep(FunctionRun& run, const Figure& figure, std::string_view name, const Value& object) {
-  constexpr double kMost = 1e18;  // beyond it is nonsense
+  constexpr double kMax = 1e18;  // beyond it is nonsense
   const auto value = decimal(object[figure.key]);
-  if (value && std::abs(*value * figure.factor) < kMost) {
+  if (value && std::abs(*value * figure.factor) < kMax) {
     entry_of(run.figures, name).add(*value * figure.factor);
   }
 }
@@ -73,7 +73,7 @@ void keep_cpu(FunctionRun& run, const Figure& figure, const Value& record) {
 void add_hosts(FunctionRun& run, const Value& record) {
   for (const Value host : list(record, "network")) {
     const std::string name = text(host, "host");
-    if (name.empty() || run.figures.size() > kMostHosts) {
+    if (name.empty() || run.figures.size() > kMaxHosts) {
       continue;
     }
     keep(run, kHostWait, kHostWait.name + name, host);
@@ -104,7 +104,7 @@ void add_sites(FunctionRun& run, const Value& record) {
     }
   }
   for (const auto& [name, sum] : bytes) {
-    if (run.sites.size() >= kMostSites && !run.sites.contains(name)) {
+    if (run.sites.size() >= kMaxSites && !run.sites.contains(name)) {
       continue;
     }
     Kept& kept = run.sites[name];
@@ -310,11 +310,11 @@ void compare_functions(const FunctionRun& before, const FunctionRun& after, Fami
 void Kept::add(double value) {
   least_ = seen_ == 0 ? value : std::min(least_, value);
   if (seen_ % stride_ == 0) {
-    if (values_.size() == kMost) {
-      for (std::size_t i = 0; i < kMost / 2; ++i) {
+    if (values_.size() == kMax) {
+      for (std::size_t i = 0; i < kMax / 2; ++i) {
         values_[i] = values_[2 * i];
       }
-      values_.resize(kMost / 2);
+      values_.resize(kMax / 2);
       stride_ *= 2;
     }
     if (seen_ % stride_ == 0) {

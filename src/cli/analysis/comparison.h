@@ -19,10 +19,10 @@ namespace lamprey::cli {
 
 inline constexpr double kErrorRate = 0.01;
 
-// Values in their order, in bounded room: of more than kMost, every second, fourth, ... is kept.
+// Values in their order, in bounded room: of more than kMax, every second, fourth, ... is kept.
 class Kept {
  public:
-  static constexpr std::size_t kMost = 20'000;
+  static constexpr std::size_t kMax = 20'000;
   void add(double value);
   const std::vector<double>& values() const { return values_; }
   double least() const { return least_; }  // of all that were added

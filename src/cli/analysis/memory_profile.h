@@ -18,8 +18,8 @@ namespace lamprey::cli {
 
 // Lines may say anything: a sum stops at the most that it can hold.
 inline std::int64_t bounded_sum(std::int64_t a, std::int64_t b) {
-  constexpr __int128 kMost = INT64_MAX;
-  return static_cast<std::int64_t>(std::clamp(__int128{a} + b, -kMost, kMost));
+  constexpr __int128 kMax = INT64_MAX;
+  return static_cast<std::int64_t>(std::clamp(__int128{a} + b, -kMax, kMax));
 }
 
 struct SiteSum {

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint64_t kNsAMs = 1'000'000;
 constexpr std::uint64_t kLongest = 1'000'000'000'000'000;  // eleven days: no invocation is longer
-constexpr std::size_t kMostChildren = 1000;
+constexpr std::size_t kMaxChildren = 1000;
 
 constexpr const char* kFigures[] = {"duration_ms",     "response_ms", "cpu_ms",   "network_ms",
                                     "allocated_bytes", "live_bytes",  "syscalls", "peak_rss_bytes"};
@@ -79,8 +79,7 @@ void describe(Span& span, const Value& wait) {
 // The waits whose beginning the record knows.
 void add_timeline(Trace& trace, const Value& record) {
   for (const Value wait : list(record, "timeline")) {
-    if (!number(wait, "at_ms") || !number(wait, "for_ms") ||
-        trace.children.size() > kMostChildren) {
+    if (!number(wait, "at_ms") || !number(wait, "for_ms") || trace.children.size() > kMaxChildren) {
       continue;
     }
     Span span;
@@ -95,7 +94,7 @@ void add_timeline(Trace& trace, const Value& record) {
 void add_blocked(Trace& trace, const Value& record) {
   for (const Value wait : list(record, "blocked")) {
     const auto length = ns_of(wait, "for_ms");
-    if (length == 0 || trace.children.size() > kMostChildren) {
+    if (length == 0 || trace.children.size() > kMaxChildren) {
       continue;
     }
     Span span;

@@ -52,7 +52,7 @@ double median(std::vector<double> values) {
 }
 
 std::vector<double> block_medians(const std::vector<double>& values) {
-  const std::size_t blocks = std::min(kMostBlocks, values.size() / 2);
+  const std::size_t blocks = std::min(kMaxBlocks, values.size() / 2);
   std::vector<double> medians;
   for (std::size_t i = 0; i < blocks; ++i) {
     const auto at = [&](std::size_t block) {

@@ -11,8 +11,8 @@ namespace lamprey::cli {
 double median(std::vector<double> values);
 
 // Values that follow one another resemble each other (a busy neighbour, a growing heap), so tests
-// are made on medians of blocks of them, not on single values: kMostBlocks at most.
-inline constexpr std::size_t kMostBlocks = 20;
+// are made on medians of blocks of them, not on single values: kMaxBlocks at most.
+inline constexpr std::size_t kMaxBlocks = 20;
 std::vector<double> block_medians(const std::vector<double>& values);
 
 // Mann and Whitney's test, one-sided: how likely `greater` is as much greater than `less` as it is,

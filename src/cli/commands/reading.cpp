@@ -18,7 +18,7 @@
 namespace lamprey::cli {
 namespace {
 
-constexpr unsigned kMostThreads = 16;
+constexpr unsigned kMaxThreads = 16;
 
 void add(Sums& sums, const Reading& what, const Value& record) {
   add_record(sums.functions[function_of(record)], record);
@@ -48,7 +48,7 @@ class Team {
   void run() {
     const bool in_order = what_.profile || what_.each;
     const unsigned count =
-        in_order ? 1 : std::clamp(std::thread::hardware_concurrency(), 1U, kMostThreads);
+        in_order ? 1 : std::clamp(std::thread::hardware_concurrency(), 1U, kMaxThreads);
     std::vector<std::thread> others;
     for (unsigned i = 1; i < count; ++i) {
       others.emplace_back([this] { work(); });

@@ -33,8 +33,8 @@ const char* words_of(Verdict verdict) {
 }
 
 std::string in_unit(double value, Unit unit) {
-  constexpr double kMost = 9e18;
-  const double bounded = std::clamp(value, -kMost, kMost);
+  constexpr double kMax = 9e18;
+  const double bounded = std::clamp(value, -kMax, kMax);
   if (unit == Unit::kBytes) {
     return human_bytes(static_cast<std::int64_t>(bounded));
   }

@@ -26,8 +26,8 @@ void put_text(Json& attributes, const std::string& key, const std::string& value
 void put_number(Json& attributes, const std::string& key, const std::string& digits) {
   const bool whole = std::all_of(digits.begin(), digits.end(),
                                  [](char c) { return (c >= '0' && c <= '9') || c == '-'; });
-  constexpr std::size_t kMostDigits = 18;
-  if (whole && digits.size() <= kMostDigits) {
+  constexpr std::size_t kMaxDigits = 18;
+  if (whole && digits.size() <= kMaxDigits) {
     attributes.push_back({{"key", key}, {"value", {{"intValue", digits}}}});
     return;
   }

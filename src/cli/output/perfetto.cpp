@@ -9,7 +9,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kMostTracks = 1000;
+constexpr std::size_t kMaxTracks = 1000;
 
 // Microseconds, as the format wants them; the digits behind the point are ns.
 double us(std::uint64_t ns) { return static_cast<double>(ns) / 1000; }
@@ -57,7 +57,7 @@ void PerfettoFile::put(const std::string& event) {
 // The first track on which nothing runs at that time: invocations of one environment never overlap.
 std::uint64_t PerfettoFile::track(Function& function, std::uint64_t begin, std::uint64_t end) {
   std::size_t at = 0;
-  while (at < function.busy_until.size() && function.busy_until[at] > begin && at < kMostTracks) {
+  while (at < function.busy_until.size() && function.busy_until[at] > begin && at < kMaxTracks) {
     ++at;
   }
   if (at == function.busy_until.size()) {

@@ -17,8 +17,8 @@ namespace {
 
 constexpr std::uint64_t kNsAMs = 1'000'000;
 constexpr std::size_t kBar = 40;
-constexpr std::size_t kMostFindings = 8;
-constexpr std::size_t kMostThreads = 4;
+constexpr std::size_t kMaxFindings = 8;
+constexpr std::size_t kMaxThreads = 4;
 constexpr std::size_t kParts = std::size(kWallParts);
 
 // Of the parts of a wall, in their order (function_sums.h), as SGR codes.
@@ -180,7 +180,7 @@ std::string thread_lines(const Value& record, const Style& style) {
   std::string out;
   std::size_t count = 0;
   for (const Value thread : list(record, "blocked")) {
-    if (++count > kMostThreads) {
+    if (++count > kMaxThreads) {
       break;
     }
     const std::string target = printable(text(thread, "target"));
@@ -219,8 +219,8 @@ std::string record_view(const Value& record, const Style& style) {
   std::size_t count = 0;
   const Value findings = list(record, "findings");
   for (const Value finding : findings) {
-    if (++count > kMostFindings) {
-      out += fmt::format("  and {} findings more\n", findings.size() - kMostFindings);
+    if (++count > kMaxFindings) {
+      out += fmt::format("  and {} findings more\n", findings.size() - kMaxFindings);
       break;
     }
     out += finding_lines(finding, style);

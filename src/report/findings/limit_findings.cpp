@@ -13,9 +13,9 @@ namespace {
 std::int64_t signed_of(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 
 std::string held_text(const LimitFigures& limits) {
-  constexpr std::size_t kMostTold = 3;
+  constexpr std::size_t kMaxTold = 3;
   std::string text;
-  for (std::size_t i = 0; i < std::min(limits.held.size(), kMostTold); ++i) {
+  for (std::size_t i = 0; i < std::min(limits.held.size(), kMaxTold); ++i) {
     text += fmt::format("{}{} {}", i == 0 ? "" : ", ", human_count(limits.held[i].count),
                         limits.held[i].what);
   }
@@ -84,7 +84,7 @@ void add_threads(Report& report) {
 
 // Which files below /tmp were written most.
 std::string grown_files(const Report& report) {
-  constexpr std::size_t kMostTold = 3;
+  constexpr std::size_t kMaxTold = 3;
   std::vector<const FileFigures*> files;
   for (const FileFigures& file : report.targets.files) {
     if (file.written_bytes != 0 && file.path.starts_with("/tmp")) {
@@ -95,7 +95,7 @@ std::string grown_files(const Report& report) {
     return a->written_bytes > b->written_bytes;
   });
   std::string text;
-  for (std::size_t i = 0; i < std::min(files.size(), kMostTold); ++i) {
+  for (std::size_t i = 0; i < std::min(files.size(), kMaxTold); ++i) {
     text += fmt::format("{}{} {}", i == 0 ? "" : ", ", files[i]->path,
                         human_bytes(signed_of(files[i]->written_bytes)));
   }

@@ -160,13 +160,13 @@ namespace {
 
 // `pids`, and all that run below them.
 std::vector<std::int32_t> with_those_below(std::vector<std::int32_t> pids) {
-  constexpr std::size_t kMost = 64;
-  for (std::size_t i = 0; i < pids.size() && i < kMost; ++i) {
+  constexpr std::size_t kMax = 64;
+  for (std::size_t i = 0; i < pids.size() && i < kMax; ++i) {
     const std::string below =
         read_kernel_text(fmt::format("/proc/{}/task/{}/children", pids[i], pids[i]));
     for (std::size_t at = 0;; ++at) {
       const auto child = number(word(below, at));
-      if (!child || *child > INT32_MAX || pids.size() >= kMost) {
+      if (!child || *child > INT32_MAX || pids.size() >= kMax) {
         break;
       }
       const auto pid = static_cast<std::int32_t>(*child);

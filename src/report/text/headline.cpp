@@ -21,8 +21,8 @@ std::string with_reason(const char* what, const Report& report) {
 
 // " with KeyError"; nothing where the runtime did not say.
 std::string with_error(const Report& report) {
-  constexpr std::size_t kMost = 80;  // of a headline
-  return report.error_type.empty() ? std::string() : " with " + report.error_type.substr(0, kMost);
+  constexpr std::size_t kMax = 80;  // of a headline
+  return report.error_type.empty() ? std::string() : " with " + report.error_type.substr(0, kMax);
 }
 
 std::string init_subject(const Report& report) {
