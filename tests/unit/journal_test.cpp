@@ -90,7 +90,7 @@ TEST_F(JournalTest, LinesThatWaitInThePipeStayAsTheyAre) {
   ASSERT_TRUE(journal.open(ends_[1]));
   fcntl(ends_[1], F_SETPIPE_SZ, 1 << 20);
   std::string expected;
-  for (int i = 0; i < 60; ++i) {
+  for (std::uint64_t i = 0; i < 60; ++i) {
     const std::string line(3000, static_cast<char>('A' + (i % 26)));
     ASSERT_TRUE(journal.print(ends_[1], line, header_, reported_up_to(2 + i)));
     expected += line + "\n";
