@@ -80,15 +80,18 @@ TEST_F(PageProbe, ANoIsNotRemembered) {
 
 TEST_F(PageProbe, PagesThatShareAnEntryAreToldApart) {
   const std::size_t apart = page_probe::kPage << page_probe::kIndexBits;
-  void* second = mmap(reinterpret_cast<void*>(at(0) - apart), page_probe::kPage, PROT_READ,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-  ASSERT_EQ(second, reinterpret_cast<void*>(at(0) - apart));
-  EXPECT_TRUE(page_probe::readable(at(0), 1));
-  EXPECT_TRUE(page_probe::readable(at(0) - apart, 1));
-  ASSERT_EQ(munmap(second, page_probe::kPage), 0);
-  page_probe::forget(at(0) - apart, at(0) - apart + 1);
-  EXPECT_TRUE(page_probe::readable(at(0), 1));
-  EXPECT_FALSE(page_probe::readable(at(0) - apart, 1));
+  void* const area = mmap(nullptr, apart + page_probe::kPage, PROT_READ,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ASSERT_NE(area, MAP_FAILED);
+  const auto first = reinterpret_cast<std::uintptr_t>(area);
+  const std::uintptr_t second = first + apart;
+  EXPECT_TRUE(page_probe::readable(first, 1));
+  EXPECT_TRUE(page_probe::readable(second, 1));
+  ASSERT_EQ(munmap(reinterpret_cast<void*>(second), page_probe::kPage), 0);
+  page_probe::forget(second, second + 1);
+  EXPECT_TRUE(page_probe::readable(first, 1));
+  EXPECT_FALSE(page_probe::readable(second, 1));
+  munmap(area, apart);
 }
 
 // A text that ends with its page, and one that runs into what is not there.
