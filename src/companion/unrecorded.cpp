@@ -26,12 +26,18 @@ std::string subject_of(Status status) {
   }
 }
 
+// The kernel counts a process's CPU time in ticks: below one, nothing is known but that.
+std::string cpu_words(std::uint64_t ns) {
+  constexpr std::uint64_t kTickNs = 10'000'000;
+  return ns < kTickNs ? std::string("less than 10 ms") : report::human_duration(ns);
+}
+
 // "Ran, but was not recorded: 120 ms CPU in all processes, 23.0 MB resident."
 std::string headline_of(Status status, const ProcessFigures& used) {
   std::string text = subject_of(status) + ", but was not recorded";
   if (used.cpu_user_ns && used.cpu_system_ns) {
     text += fmt::format(": {} CPU in all processes",
-                        report::human_duration(*used.cpu_user_ns + *used.cpu_system_ns));
+                        cpu_words(*used.cpu_user_ns + *used.cpu_system_ns));
     if (used.rss_bytes) {
       text += fmt::format(", {} resident",
                           report::human_bytes(static_cast<std::int64_t>(*used.rss_bytes)));

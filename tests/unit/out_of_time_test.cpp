@@ -195,6 +195,7 @@ Blocked worker(std::int32_t tid, Call call, std::uint64_t ns, Awaited awaited = 
 std::vector<std::int32_t> order(std::vector<Blocked> blocked, std::uint64_t window_ns = 0) {
   put_culprit_first(blocked, kSpan, window_ns);
   std::vector<std::int32_t> tids;
+  tids.reserve(blocked.size());
   for (const Blocked& each : blocked) {
     tids.push_back(each.tid);
   }
