@@ -125,8 +125,8 @@ void Budgets::hold(std::size_t index, const std::string& function, const Value& 
     }
   } else if (const auto value = decimal(figure(record, budget.key))) {
     ++held.records;
-    held.values.add(
-        static_cast<std::uint64_t>(std::clamp(*value * factor_of(budget.unit), 0.0, kMax) + 0.5));
+    held.values.add(static_cast<std::uint64_t>(
+        std::llround(std::clamp(*value * factor_of(budget.unit), 0.0, kMax))));
   }
 }
 

@@ -205,6 +205,7 @@ std::vector<std::string> greatest_sites(const FunctionRun& before, const Functio
     }
   }
   std::vector<std::pair<double, std::string>> order;
+  order.reserve(sums.size());
   for (const auto& [name, sum] : sums) {
     order.emplace_back(sum, name);
   }

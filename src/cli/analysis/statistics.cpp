@@ -69,6 +69,7 @@ double probability_of_greater(const std::vector<double>& less, const std::vector
     bool is_greater;
   };
   std::vector<Entry> all;
+  all.reserve(less.size() + greater.size());
   for (const double value : less) {
     all.push_back({value, false});
   }
@@ -116,9 +117,10 @@ double probability_of_shares(std::uint64_t a, std::uint64_t all_a, std::uint64_t
   };
   const double seen = log_probability(static_cast<double>(a));
   double sum = 0;
-  const double last = std::min(hits, first);
-  for (double x = std::max(0.0, hits - second); x <= last; ++x) {
-    const double one = log_probability(x);
+  const std::uint64_t all_hits = a + b;
+  const std::uint64_t last = std::min(all_hits, all_a);
+  for (std::uint64_t x = all_hits - std::min(all_hits, all_b); x <= last; ++x) {
+    const double one = log_probability(static_cast<double>(x));
     sum += one <= seen + 1e-7 ? std::exp(one) : 0;
   }
   return std::min(sum, 1.0);

@@ -38,7 +38,7 @@ std::string in_unit(double value, Unit unit) {
   if (unit == Unit::kBytes) {
     return human_bytes(static_cast<std::int64_t>(bounded));
   }
-  const auto size = static_cast<std::uint64_t>(std::abs(bounded) + 0.5);
+  const auto size = static_cast<std::uint64_t>(std::llround(std::abs(bounded)));
   const std::string sign = bounded < 0 && size != 0 ? "-" : "";
   return sign + (unit == Unit::kTime ? human_duration(size) : human_count(size));
 }
