@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-INVOCATIONS = 220
-SETTLED = 130  # by then stacks have their names, and the directory has not changed for two seconds
+INVOCATIONS = 1200
+SETTLED = 1000  # by then stacks have their names, and the directory has not changed for two seconds
 MOST_CALLS = 12
 PYTHON = [sys.executable, "-m", "awslambdaric", "trivial.handler"]
 NEXT = "/extension/ev"  # of GET /2020-01-01/extension/event/next, as strace cuts it
