@@ -111,7 +111,7 @@ void Ledger::add_direct_syscalls(Report& report) {
   if (header().role != recording::Role::kChild && (runs || direct_syscalls_.empty())) {
     direct_syscalls_.clear();
     const std::uint64_t until =
-        recording::monotonic_ns() + (report.type == Type::kInit ? 12 : 50) * kNsAMs;
+        recording::monotonic_ns() + (report.type == Type::kInit ? 4 : 50) * kNsAMs;
     for (const std::string& file : runs ? mapped_code(header().pid) : recorded_code(reader_)) {
       if (recording::monotonic_ns() < until && search.finds(file)) {
         direct_syscalls_.push_back("system calls that do not go through libc: " + file);
