@@ -159,8 +159,7 @@ def test_functions_of_equal_machine_frames_are_told_apart(node, library, tmp_pat
         own = [name for file, _, name, _ in frames_of(stack, recording["functions"]) if file == SHAPES]
         if own and own[0] in blocks:
             blocks[own[0]] += stack["samples"]
-    # V8 itself allocates now and then; where it collects, no name is read.
-    assert all(18 <= count < 24 for count in blocks.values()), blocks
+    assert all(20 <= count < 24 for count in blocks.values()), blocks  # V8 itself allocates now and then
 
 
 def test_nothing_is_read_while_objects_move(node, library, tmp_path):
