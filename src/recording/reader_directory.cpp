@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "recording/layout.h"
+#include "recording/order.h"
 
 namespace lamprey::recording {
 
@@ -58,8 +59,7 @@ std::vector<Listed> list_recordings(const std::string& directory) {
     }
   }
   closedir(entries);
-  std::sort(found.begin(), found.end(),
-            [](const Listed& a, const Listed& b) { return a.path < b.path; });
+  put_in_order(found, [](const Listed& a, const Listed& b) { return a.path < b.path; });
   return found;
 }
 

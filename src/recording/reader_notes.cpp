@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "recording/order.h"
 #include "recording/reader.h"
 
 namespace lamprey::recording {
@@ -66,8 +67,8 @@ std::vector<ChildRecord> Reader::children() {
     }
     found.push_back(std::move(record));
   }
-  std::sort(found.begin(), found.end(),
-            [](const ChildRecord& a, const ChildRecord& b) { return a.started < b.started; });
+  put_in_order(found,
+               [](const ChildRecord& a, const ChildRecord& b) { return a.started < b.started; });
   return found;
 }
 
@@ -101,9 +102,8 @@ std::vector<HeldDescriptors> Reader::held_descriptors() {
       held.push_back({entry.kind, place, 1});
     }
   }
-  std::stable_sort(
-      held.begin(), held.end(),
-      [](const HeldDescriptors& a, const HeldDescriptors& b) { return a.count > b.count; });
+  put_in_order(
+      held, [](const HeldDescriptors& a, const HeldDescriptors& b) { return a.count > b.count; });
   return held;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "recording/order.h"
 #include "recording/reader.h"
 
 namespace lamprey::recording {
@@ -199,7 +200,7 @@ std::vector<std::optional<CapturedStack>> Reader::stacks(
       order.push_back(at);
     }
   }
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+  put_in_order(order, [&](std::size_t a, std::size_t b) {
     return indices_plus_one[a] < indices_plus_one[b];
   });
   std::vector<Stack> buffer;

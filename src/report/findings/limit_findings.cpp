@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "report/findings/findings.h"
+#include "report/model/order.h"
 #include "report/text/human.h"
 
 namespace lamprey::report {
@@ -91,7 +92,7 @@ std::string grown_files(const Report& report) {
       files.push_back(&file);
     }
   }
-  std::stable_sort(files.begin(), files.end(), [](const FileFigures* a, const FileFigures* b) {
+  put_in_order(files, [](const FileFigures* a, const FileFigures* b) {
     return a->written_bytes > b->written_bytes;
   });
   std::string text;

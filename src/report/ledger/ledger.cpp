@@ -11,6 +11,7 @@
 #include "report/delta/time_account.h"
 #include "report/findings/children.h"
 #include "report/findings/findings.h"
+#include "report/model/order.h"
 #include "report/procfs/process.h"
 #include "report/text/headline.h"
 
@@ -287,7 +288,7 @@ std::size_t Ledger::report_ended(const Sink& sink) {
   }
   // Concurrent invocations may end in another order than they started. Totals run from one end to
   // the next.
-  std::stable_sort(ended.begin(), ended.end(), [](const Invocation& a, const Invocation& b) {
+  put_in_order(ended, [](const Invocation& a, const Invocation& b) {
     return a.ended.mono_ns < b.ended.mono_ns;
   });
   const ProcessFigures now = everything_ ? process_.figures() : process_.memory();

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "report/ledger/ledger.h"
+#include "report/model/order.h"
 
 namespace lamprey::report {
 
@@ -61,7 +62,7 @@ void Ledger::add_errors(Report& report) {
     if (sum != row.errors) {
       found.clear();
     }
-    std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+    put_in_order(found, [](const auto& a, const auto& b) {
       return a.second != b.second ? a.second > b.second : a.first < b.first;
     });
   }

@@ -1,10 +1,10 @@
 // The sort that all rows share; see the header.
-#include "report/model/order.h"
+#include "recording/order.h"
 
 #include <algorithm>
 #include <numeric>
 
-namespace lamprey::report {
+namespace lamprey::recording {
 
 std::vector<std::uint32_t> order_of(std::size_t from, std::size_t count, std::size_t most,
                                     GoesBefore goes_before, const void* rows, const void* rule) {
@@ -19,4 +19,4 @@ std::vector<std::uint32_t> order_of(std::size_t from, std::size_t count, std::si
   return order;
 }
 
-}  // namespace lamprey::report
+}  // namespace lamprey::recording
