@@ -19,7 +19,7 @@ The library sees the calls that the program and its libraries make to libc. It d
 * **static programs**: nothing of them, and an `init` line says so;
 * **system calls without libc**: code with its own `syscall` (x86_64) or `svc` (arm64) instructions, such as Go's and liburing's.
   The companion looks for such code in the first 4 MiB of every file that the runtime has mapped as executable, except libc and
-  the loader, while there is time (4 ms at the `init` line, 50 ms at the `shutdown` line of a process that is alive).
+  the loader, while there is time (4 ms of CPU at the `init` line, 50 ms at the `shutdown` line of a process that is alive).
   `coverage.unseen` of these two lines names the files that have it. It is recognised by the two code sequences that compilers
   generate for it (`src/symbols/direct_syscalls.h`); another sequence would be missed. Among 1,500 libraries of a distribution, those
   found were the C libraries, the sanitizers, liburing and a profiler, with no false alarm. CPython, Node, the JVM and Ruby have

@@ -1,6 +1,7 @@
 // Ledger: what is not seen. Files that make system calls without libc; allocators that pass our
 // hooks by, or that tell no sizes.
 #include <fmt/format.h>
+#include <time.h>
 
 #include <algorithm>
 #include <array>
@@ -38,6 +39,27 @@ std::vector<std::string> recorded_code(recording::Reader& reader) {
   }
   return files;
 }
+
+// How long a search may go on: so much CPU time, that what it finds does not hang on what else the
+// machine does, and at most a few times as long, that nobody waits for a thread that gets no CPU.
+class SearchTime {
+ public:
+  explicit SearchTime(std::uint64_t ns)
+      : cpu_until_(cpu_ns() + ns), until_(recording::monotonic_ns() + (kMaxWait * ns)) {}
+  bool is_left() const { return cpu_ns() < cpu_until_ && recording::monotonic_ns() < until_; }
+
+ private:
+  static constexpr std::uint64_t kMaxWait = 5;
+  static std::uint64_t cpu_ns() {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000) +
+           static_cast<std::uint64_t>(now.tv_nsec);
+  }
+
+  std::uint64_t cpu_until_;
+  std::uint64_t until_;
+};
 
 // "libjemalloc.so.2" of its path.
 std::string file_name(const std::string& path) {
@@ -110,10 +132,9 @@ void Ledger::add_direct_syscalls(Report& report) {
   const bool runs = process_.runs();
   if (header().role != recording::Role::kChild && (runs || direct_syscalls_.empty())) {
     direct_syscalls_.clear();
-    const std::uint64_t until =
-        recording::monotonic_ns() + (report.type == Type::kInit ? 4 : 50) * kNsAMs;
+    const SearchTime time((report.type == Type::kInit ? 4 : 50) * kNsAMs);
     for (const std::string& file : runs ? mapped_code(header().pid) : recorded_code(reader_)) {
-      if (recording::monotonic_ns() < until && search.finds(file)) {
+      if (time.is_left() && search.finds(file)) {
         direct_syscalls_.push_back("system calls that do not go through libc: " + file);
       }
     }
