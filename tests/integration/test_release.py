@@ -213,15 +213,22 @@ def test_the_installed_command_runs_a_function(installed, private_tmp):
 
 
 def test_uninstalling_leaves_nothing(dist, workspace):
-    words = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    """In a virtual environment of its own: pip takes nothing away that is outside of the one it runs in."""
     target = workspace / "target"
-    done = run(*words, "install", "--no-index", "--no-deps", "--prefix", target, wheel_of(dist, HOST))
+    venv.create(target, with_pip=True)
+    python = target / "bin" / "python"
+    words = [python, "-B", "-m", "pip", "--disable-pip-version-check"]
+
+    def files():
+        return {path for path in target.rglob("*") if not path.is_dir() and "__pycache__" not in path.parts}
+
+    before = files()
+    done = run(*words, "install", "--no-index", "--no-deps", wheel_of(dist, HOST))
     assert done.returncode == 0 and (target / "share/lamprey/lib/liblamprey.so").exists(), done.stderr
     assert os.access(target / "share/lamprey/lamprey", os.X_OK)
-    site = next(target.rglob("lamprey-*.dist-info"))
-    done = run(*words, "uninstall", "--yes", "lamprey", env={**os.environ, "PYTHONPATH": site.parent})
+    done = run(*words, "uninstall", "--yes", "lamprey")
     assert done.returncode == 0, done.stderr
-    assert [path for path in target.rglob("*") if not path.is_dir()] == []
+    assert files() == before
 
 
 # ---- by itself ------------------------------------------------------------------------------------
