@@ -213,10 +213,22 @@ std::size_t adds(const Parts& parts, const Amount& amount, List list) {
   return inside == nullptr || !inside->empty() ? with_key : with_key - 1 + dot + 6;  // and ,"":{}
 }
 
+// A host that has no name is its own peer: what its entry says twice can go.
+void say_once(std::string& entry, const report::HostFigures& host) {
+  std::string twice = ",\"peer\":";
+  append_quoted(twice, host.peer);
+  const std::size_t at = entry.find(twice);
+  if (host.peer == host.host && at != std::string::npos) {
+    entry.erase(at, twice.size());
+  }
+}
+
 // A short line is filled, the most telling first, as long as it stays short. What it cannot do
 // without is in it however long that is; findings and the hosts that they are about take no room
 // from the other lists.
-std::string fill_short(Parts parts, std::size_t hosts, Entries brief_call) {
+std::string fill_short(Parts parts, const Report& report) {
+  const std::size_t hosts = vital_hosts(report);
+  Entries brief_call = briefest_call(report);
   constexpr List kOrder[] = {kTop,     kNetwork, kSites,  kTop,   kFiles,   kKernel, kTop,   kSites,
                              kNetwork, kFiles,   kKernel, kSites, kNetwork, kFiles,  kKernel};
   Amount amount{};
@@ -232,8 +244,13 @@ std::string fill_short(Parts parts, std::size_t hosts, Entries brief_call) {
   }
   std::string line = cut_to_fit(parts, amount);
   constexpr std::size_t kForKey = 10;  // ,"top":[]
-  if (!brief_call.empty() && line.size() + parts.lists[kTop][0].size() + kForKey > room) {
+  const auto has_call = [&] { return line.size() + parts.lists[kTop][0].size() + kForKey <= room; };
+  if (!brief_call.empty() && !has_call()) {
     parts.lists[kTop] = std::move(brief_call);
+    if (!has_call() && amount[kNetwork] == 1) {
+      say_once(parts.lists[kNetwork][0], report.targets.hosts[0]);
+      line = cut_to_fit(parts, amount);
+    }
   }
   const Amount least = amount;
   std::size_t size = line.size();
@@ -253,7 +270,7 @@ std::string to_line(const Report& report, const LineOptions& options) {
   const Form form = form_of(report, options.detail);
   Parts parts = write_parts(report, options, form);
   if (form == Form::kShort) {
-    return fill_short(std::move(parts), vital_hosts(report), briefest_call(report));
+    return fill_short(std::move(parts), report);
   }
   Amount amount;
   amount.fill(kTopFull);

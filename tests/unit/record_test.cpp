@@ -247,6 +247,26 @@ TEST(LineTest, AShortLineHasTheHostsThatItsFindingsAreAbout) {
   EXPECT_EQ(line["network"][1]["host"], "service-1.eu-central-1.amazonaws.com");
 }
 
+// A call that took time is worth more than what a host without a name says twice.
+TEST(LineTest, AShortLineSaysAHostOnceWhereItsCallHasNoRoomElse) {
+  Report report = with_much();
+  report.targets.hosts[0].host = report.targets.hosts[0].peer = "127.0.0.28:49785";
+  LineOptions options;
+  options.detail = Detail::kShort;
+  const std::size_t twice = std::string_view(R"(,"peer":"127.0.0.28:49785")").size();
+  std::size_t once = 0;
+  for (std::size_t length = 0; length < 1200; ++length) {
+    report.headline = std::string(length, 'h');
+    const std::string text = to_line(report, options);
+    const Json line = Json::parse(text);
+    if (line["calls"].contains("top") && !line["network"][0].contains("peer")) {
+      EXPECT_LE(text.size(), 2048U);
+      ++once;
+    }
+  }
+  EXPECT_EQ(once, twice);
+}
+
 TEST(LineTest, AShortLineHasTheSitesOfItsOwnSpan) {
   Report report = typical();
   report.memory->sites.resize(2);
