@@ -31,9 +31,10 @@ TOGETHER_OPTIONS = (
     "--header-filter=(src|preload|tests)/.*\\.(h|cpp)$",
     "--checks=-bugprone-suspicious-include",
 )
-# What a file defines for itself begins in the first column, as clang-format lays it out.
+# What a file defines for itself begins in the first column, as clang-format lays it out. What it only
+# uses (`using recording::Call;`, and nearly every `using Json = nlohmann::json;`) may be in several.
 OWN_NAME = re.compile(
-    r"^(?:(?:struct|class|enum class|enum|using) (\w+)|TEST(?:_F|_P)?\((\w+)"
+    r"^(?:(?:struct|class|enum class|enum) (\w+)|TEST(?:_F|_P)?\((\w+)"
     r"|(?!namespace|using|return|extern)[a-zA-Z][^=;({]*?(?<![:\w])(\w+) ?[({=;\[])",
     re.MULTILINE,
 )
