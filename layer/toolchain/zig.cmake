@@ -1,5 +1,5 @@
 # The toolchain of the shipped binaries. Wants LAMPREY_PARTS (preload: a library for glibc 2.26 and
-# newer; programs: static ones with musl) and LAMPREY_ARCHITECTURE (x86_64 | arm64).
+# newer; companion, programs: static ones with musl) and LAMPREY_ARCHITECTURE (x86_64 | arm64).
 # What is compiled stands in CMakeLists.txt; only how to reach the target may live here.
 list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES LAMPREY_PARTS LAMPREY_ARCHITECTURE)
 
@@ -27,6 +27,14 @@ else()
   # Tried without gain: -fomit-frame-pointer (code -15 KB, unwind tables +16), -Oz (Zig makes -Os of
   # it) and -Xclang -Oz (code -100 KB, unwind tables +90, and slower).
   set(lean "-fno-asynchronous-unwind-tables -DFMT_STATIC_THOUSANDS_SEPARATOR=0x2c -flto")
+endif()
+if(LAMPREY_PARTS STREQUAL "companion")
+  # 0.04 MB: fmt's code for what the companion never prints, and the names of types that it never asks for.
+  # The command prints fractions, so it is compiled apart from the companion.
+  string(APPEND lean " -fno-rtti -DFMT_USE_INT128=0")
+  foreach(fraction FLOAT DOUBLE LONG_DOUBLE)
+    string(APPEND lean " -DFMT_USE_${fraction}=0")
+  endforeach()
 endif()
 
 set(CMAKE_C_COMPILER ${CMAKE_CURRENT_LIST_DIR}/cc)
