@@ -20,7 +20,7 @@ using Id = std::array<std::uint8_t, 4>;
 constexpr Id kMine = {0x01, 0x23, 0xab, 0xcd};
 constexpr Id kOther = {0x01, 0x23, 0xab, 0xce};
 
-class Compatibility : public testing::Test {
+class Compatibility : public ::testing::Test {
  protected:
   void SetUp() override {
     std::string pattern = testing::TempDir() + "compatibility-XXXXXX";

@@ -13,7 +13,7 @@
 namespace lamprey::preload::io::names {
 namespace {
 
-class NamesTest : public testing::Test {
+class NamesTest : public ::testing::Test {
  protected:
   NamesTest() {
     choose_clock();

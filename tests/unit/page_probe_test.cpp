@@ -12,7 +12,7 @@ namespace {
 
 using namespace lamprey::preload;
 
-class PageProbe : public testing::Test {
+class PageProbe : public ::testing::Test {
  protected:
   void SetUp() override {
     pages_ = mmap(nullptr, 4 * page_probe::kPage, PROT_READ | PROT_WRITE,

@@ -189,7 +189,7 @@ class Objects {
 
 // -- texts ----------------------------------------------------------------------------------------
 
-class PythonTexts : public testing::TestWithParam<std::uint16_t> {
+class PythonTexts : public ::testing::TestWithParam<std::uint16_t> {
  protected:
   std::string read(std::uintptr_t text, Kept kept = Kept::kStart, std::uint32_t most = 100) {
     std::vector<char> into(std::size_t{most} * kMaxBytesOfCharacter);
@@ -236,7 +236,7 @@ TEST_P(PythonTexts, WhatIsNoTextGivesNothing) {
 
 // -- chains ---------------------------------------------------------------------------------------
 
-class PythonChains : public testing::TestWithParam<std::uint16_t> {
+class PythonChains : public ::testing::TestWithParam<std::uint16_t> {
  protected:
   Objects objects{GetParam()};
   Chain chain = {};
@@ -312,7 +312,7 @@ TEST_P(PythonChains, WildPointersEndItAndWhatStandsBeforeIsKept) {
 
 // -- merging --------------------------------------------------------------------------------------
 
-class PythonMerging : public testing::Test {
+class PythonMerging : public ::testing::Test {
  protected:
   static constexpr std::uint64_t kInterpreter = 0x7F0000000100;  // not in the evaluator's range
   static constexpr std::uint64_t kEvaluator = 0x7F0000010100;

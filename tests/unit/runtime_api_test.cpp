@@ -38,7 +38,7 @@ std::string answer(const std::string& id, const std::string& body, const char* w
 
 const std::string kAccepted = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
 
-class RuntimeApiTest : public testing::Test {
+class RuntimeApiTest : public ::testing::Test {
  protected:
   RuntimeApiTest() {
     choose_clock();

@@ -155,7 +155,7 @@ TEST(V8Tables, NoBytesAreTooWild) {
 }
 
 // A heap of the test's own: objects as V8 of Node.js 24 lays them out.
-class V8Heap : public testing::Test {
+class V8Heap : public ::testing::Test {
  protected:
   static constexpr std::uint16_t kOneByte = 8;
   static constexpr std::uint16_t kCons = 1;

@@ -24,7 +24,7 @@ CallTotals totals_of(const Boundary& boundary, Call call) {
   return {};
 }
 
-class WriterTest : public testing::Test {
+class WriterTest : public ::testing::Test {
  protected:
   WriterTest() { writer_.bind(memory_.base()); }
 
