@@ -28,6 +28,8 @@ def only_hands_out(config):
     return bool(getattr(config.option, "numprocesses", None)) and not hasattr(config, "workerinput")
 
 
+# First: pytest-xdist has a hook of this name too, and what has no group by then is handed out alone.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     slow_files = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow_files)  # keeps the order within a file

@@ -14,6 +14,8 @@ import sys
 import pytest
 from conftest import HERE, RECORDINGS, ROOT, execute
 
+pytestmark = pytest.mark.slow
+
 SHAPES = str(HERE / "node_shapes.js")
 VERSIONS = {"18": "18.20.8", "20": "20.20.2", "22": "22.23.5", "24": "24.22.3"}
 JAVASCRIPT = 2  # Language::kJavaScript

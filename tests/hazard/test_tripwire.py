@@ -10,6 +10,8 @@ import subprocess
 import pytest
 from conftest import DEBUG, ROOT, execute, program
 
+pytestmark = pytest.mark.slow
+
 FLAGS = "-std=c++20 -O1 -fPIC -shared -fno-rtti -fno-threadsafe-statics -w -Wl,-z,now".split()
 
 # file, what our code says there, what is put after it

@@ -9,6 +9,8 @@ import subprocess
 import pytest
 from test_layer import cross_compiler, zips  # noqa: F401: fixtures
 
+pytestmark = pytest.mark.slow
+
 SYSROOT = pathlib.Path("/usr/aarch64-linux-gnu")
 EVENTS = [0, 700, 0, 5]
 

@@ -16,6 +16,8 @@ import pytest
 from custom_runtime import custom_runtime
 from made_once import only_here
 
+pytestmark = pytest.mark.slow
+
 ARCHITECTURES = ("x86_64", "arm64")
 ENTRIES = {
     "LICENSE": 0o644,

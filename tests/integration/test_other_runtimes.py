@@ -13,6 +13,8 @@ import pytest
 from made_once import only_here
 from patience import a_few_tries
 
+pytestmark = pytest.mark.slow
+
 RIC = "aws-lambda-ric@4.0.2"
 NODE = "node@22"  # what that client asks for
 NPM_SECONDS = 240
