@@ -2,9 +2,9 @@
 
 Usage: tidy.py BUILD_DIRECTORY
 
-Most of the time goes into the headers of libraries, the same for every file. So files of one
-folder are looked at together, as one generated file that includes them, unless they define the
-same names; if they do not compile together, each half is tried.
+Most of the time goes into the headers of libraries, the same for every file. So files of src/, and the unit
+tests, are looked at together, as one generated file that includes them, unless they define the same names;
+if they do not compile together, each half is tried.
 
 A file that was clean and has not changed since, nor any header it includes, is not looked at
 again: build/tidy-cache holds an empty file for each clean state seen. Which checks are on stands in
@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 CACHE = ROOT / "build" / "tidy-cache"
 TOGETHER = ROOT / "build" / "tidy-together"
 FOLDERS = ("src", "preload", "tests")
-LARGEST_GROUP = 12
+LARGEST_GROUP = 24
 # The included files are no headers, but only here are they included.
 TOGETHER_OPTIONS = (
     "--header-filter=(src|preload|tests)/.*\\.(h|cpp)$",
@@ -93,15 +93,14 @@ def flags(entry):
 
 def grouped(entries):
     """Groups of files that can be looked at together."""
-    groups = []  # of (folder and flags, names, entries)
+    groups = []  # of (flags, names, entries)
     for entry in entries:
         folder = pathlib.Path(entry["file"]).parent
         alone = not folder.is_relative_to(ROOT / "src") and folder.name != "unit"
-        kind, names = (folder, flags(entry)), own_names(entry)
+        kind, names = entry["file"] if alone else flags(entry), own_names(entry)
         for group_kind, group_names, members in groups:
             if (
-                not alone
-                and group_kind == kind
+                group_kind == kind
                 and len(members) < LARGEST_GROUP
                 and not group_names & names
             ):

@@ -31,7 +31,7 @@ std::uint64_t take(std::uint64_t part, std::uint64_t& left) {
 }
 
 // How much a counter of a host or a file grew.
-struct Growth {
+struct TargetGrowth {
   const TargetTotals& before;
   const TargetTotals& after;
   std::uint64_t operator()(std::uint64_t TargetTotals::*counter) const {
@@ -39,7 +39,7 @@ struct Growth {
   }
 };
 
-HostFigures host_figures(const TargetName& name, const Growth& grew,
+HostFigures host_figures(const TargetName& name, const TargetGrowth& grew,
                          const recording::ClockScale& clock) {
   HostFigures host;
   host.host = name.name.empty() ? name.address : name.name;
@@ -71,7 +71,7 @@ bool is_silent(const HostFigures& host) {
          0;
 }
 
-FileFigures file_figures(const TargetName& name, const Growth& grew,
+FileFigures file_figures(const TargetName& name, const TargetGrowth& grew,
                          const recording::ClockScale& clock) {
   FileFigures file;
   file.path = name.name;
@@ -169,7 +169,7 @@ TargetFigures targets_between(const recording::Totals& before, const recording::
     if (name.index >= kTargets || is_same(before.targets[name.index], after.targets[name.index])) {
       continue;  // true of nearly all of them
     }
-    const Growth grew{before.targets[name.index], after.targets[name.index]};
+    const TargetGrowth grew{before.targets[name.index], after.targets[name.index]};
     if (name.kind == TargetKind::kHost) {
       HostFigures host = host_figures(name, grew, clock);
       if (!name.runtime_api && !is_silent(host)) {
