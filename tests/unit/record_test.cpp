@@ -252,11 +252,12 @@ TEST(LineTest, AShortLineSaysAHostOnceWhereItsCallHasNoRoomElse) {
   Report report = typical();
   report.targets.hosts.resize(1);
   report.targets.hosts[0].host = report.targets.hosts[0].peer = "127.0.0.28:49785";
+  report.trace_id = std::string(500, 't');  // a text is cut when it is longer than some 1,000 bytes
   LineOptions options;
   options.detail = Detail::kShort;
   const std::size_t step = std::string_view(R"(,"peer":"127.0.0.28:49785")").size() / 2;
   std::size_t once = 0;
-  for (std::size_t length = 0; length < 1500; length += step) {
+  for (std::size_t length = 0; length < 1000; length += step) {
     report.headline = std::string(length, 'h');
     const std::string text = to_line(report, options);
     const Json line = Json::parse(text);
