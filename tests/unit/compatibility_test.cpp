@@ -23,7 +23,7 @@ constexpr Id kOther = {0x01, 0x23, 0xab, 0xce};
 class Compatibility : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = testing::TempDir() + "compatibility-XXXXXX";
+    std::string pattern = ::testing::TempDir() + "compatibility-XXXXXX";
     folder_ = mkdtemp(pattern.data());
     preload(folder_ + "/liblamprey.so");
     setenv("AWS_EXECUTION_ENV", "AWS_Lambda_python3.12", 1);

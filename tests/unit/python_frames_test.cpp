@@ -200,7 +200,7 @@ class PythonTexts : public ::testing::TestWithParam<std::uint16_t> {
   }
   Objects objects{GetParam()};
 };
-INSTANTIATE_TEST_SUITE_P(Versions, PythonTexts, testing::Values(8, 12));
+INSTANTIATE_TEST_SUITE_P(Versions, PythonTexts, ::testing::Values(8, 12));
 
 TEST_P(PythonTexts, OfEachKind) {
   EXPECT_EQ(read(objects.text(std::string("handler"), true)), "handler");
@@ -241,7 +241,7 @@ class PythonChains : public ::testing::TestWithParam<std::uint16_t> {
   Objects objects{GetParam()};
   Chain chain = {};
 };
-INSTANTIATE_TEST_SUITE_P(Versions, PythonChains, testing::Values(8, 9, 10, 11, 12, 13, 14));
+INSTANTIATE_TEST_SUITE_P(Versions, PythonChains, ::testing::Values(8, 9, 10, 11, 12, 13, 14));
 
 TEST_P(PythonChains, AreFollowedToTheirEnd) {
   const std::uintptr_t one = objects.code("one", 1);
