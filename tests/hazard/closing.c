@@ -100,7 +100,8 @@ int main(int argc, char** argv) {
   check(sigaction(SIGIO, &action, NULL) == 0, "sigaction");
   action.sa_handler = cannot_be_read;
   check(sigaction(SIGSEGV, &action, NULL) == 0, "sigaction");
-  g_pages = mmap(NULL, 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  g_pages =
+      mmap(NULL, (size_t)2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   check(g_pages != MAP_FAILED, "mmap");
   check(pthread_create(&closer, NULL, close_for_others, NULL) == 0, "pthread_create");
   for (int i = 0; i < rounds; ++i) {

@@ -20,13 +20,13 @@ ALONE void leaf(void) { *g_bad = 1; }
 
 ALONE void calls_null(void) {
   Crash volatile nothing = NULL;
-  nothing();
+  nothing();  // NOLINT: the crash
   g_zero = 0;
 }
 
 ALONE WITH_FRAME_POINTER void calls_null_with_frame_pointer(void) {
   Crash volatile nothing = NULL;
-  nothing();
+  nothing();  // NOLINT: the crash
   g_zero = 0;
 }
 
@@ -123,14 +123,14 @@ ALONE WITH_FRAME_POINTER void smashed(void) {
 /* Code made at run time, without tables, that keeps a frame pointer; `loop`: whose saved one points
    at itself. */
 static inline __attribute__((always_inline)) void run_made_code(int loop) {
-  static const unsigned char kCode[] = {
+  static const unsigned char code[] = {
       0x55, 0x48, 0x89, 0xE5,                            /* push %rbp; mov %rsp, %rbp */
       0x48, 0x85, 0xFF, 0x74, 0x04,                      /* test %rdi, %rdi; je over */
       0x48, 0x89, 0x6D, 0x00,                            /* mov %rbp, (%rbp) */
       0xB8, 0x10, 0,    0,    0,    0xC7, 0, 1, 0, 0, 0, /* over: mov $16, %eax; movl $1, (%rax) */
       0x5D, 0xC3};
   void* code = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  memcpy(code, kCode, sizeof(kCode));
+  memcpy(code, code, sizeof(code));
   mprotect(code, 4096, PROT_READ | PROT_EXEC);
   ((void (*)(long))(uintptr_t)code)(loop);
   g_zero = 0;
@@ -188,7 +188,7 @@ ALONE void outer(Crash crash) {
   volatile char room[100];
   room[0] = 1;
   middle(crash);
-  g_zero = room[0];
+  g_zero = (unsigned char)room[0];
 }
 
 int main(int count, char** arguments) {

@@ -29,7 +29,7 @@ static int in_child(void* nothing) {
   close(g_other_file);
   const struct sockaddr_in address = {
       .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-  connect(socket(AF_INET, SOCK_DGRAM, 0), (const struct sockaddr*)&address, sizeof(address));
+  (void)connect(socket(AF_INET, SOCK_DGRAM, 0), (const struct sockaddr*)&address, sizeof(address));
   execl("/bin/true", "true", (char*)NULL);
   _exit(9);
 }

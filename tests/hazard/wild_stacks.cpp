@@ -141,7 +141,7 @@ void* in_thread(void*) {
 void run_in_thread() {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, 256 * 1024);
+  pthread_attr_setstacksize(&attributes, size_t{256} * 1024);
   pthread_t thread;
   pthread_create(&thread, &attributes, in_thread, nullptr);
   pthread_join(thread, nullptr);
