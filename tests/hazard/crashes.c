@@ -123,15 +123,14 @@ ALONE WITH_FRAME_POINTER void smashed(void) {
 /* Code made at run time, without tables, that keeps a frame pointer; `loop`: whose saved one points
    at itself. */
 static inline __attribute__((always_inline)) void run_made_code(int loop) {
-  static const unsigned char kCode[] = {
-      // NOLINT
+  static const unsigned char machine_code[] = {
       0x55, 0x48, 0x89, 0xE5,                            /* push %rbp; mov %rsp, %rbp */
       0x48, 0x85, 0xFF, 0x74, 0x04,                      /* test %rdi, %rdi; je over */
       0x48, 0x89, 0x6D, 0x00,                            /* mov %rbp, (%rbp) */
       0xB8, 0x10, 0,    0,    0,    0xC7, 0, 1, 0, 0, 0, /* over: mov $16, %eax; movl $1, (%rax) */
       0x5D, 0xC3};
   void* code = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  memcpy(code, kCode, sizeof(kCode));
+  memcpy(code, machine_code, sizeof(machine_code));
   mprotect(code, 4096, PROT_READ | PROT_EXEC);
   ((void (*)(long))(uintptr_t)code)(loop);
   g_zero = 0;
