@@ -2,8 +2,8 @@
 // are 80 KB of a companion that sends one request at a time.)
 #include "lambda/tcp.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -11,47 +11,73 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <cstdint>
 #include <cstring>
-#include <memory>
 #include <stdexcept>
 
 #include "descriptors/ready.h"
+#include "lambda/hosts_file.h"
 
 namespace lamprey::lambda {
 namespace {
 
-[[noreturn]] void fail(const char* words) { throw std::runtime_error(words); }
+[[noreturn]] void fail() { throw std::runtime_error(std::strerror(errno)); }
 
-[[noreturn]] void fail() { fail(std::strerror(errno)); }
-
-struct FreeAddresses {
-  void operator()(addrinfo* list) const { freeaddrinfo(list); }
+struct Address {
+  sockaddr_storage place{};
+  socklen_t size = 0;
 };
-using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
 
-Addresses resolve(const std::string& host, const std::string& port, int flags) {
-  addrinfo wanted{};
-  wanted.ai_socktype = SOCK_STREAM;
-  wanted.ai_flags = AI_NUMERICSERV | flags;
-  addrinfo* found = nullptr;
-  const int error = getaddrinfo(host.c_str(), port.c_str(), &wanted, &found);
-  if (error != 0) {
-    error == EAI_SYSTEM ? fail() : fail(gai_strerror(error));
+// Of a numeric address ("127.0.0.1", "[::1]"), or of a name in /etc/hosts.
+Address address_of(std::string host, std::uint16_t port) {
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
   }
-  return Addresses(found);
+  for (const bool is_name : {true, false}) {
+    Address found;
+    auto& ipv4 = reinterpret_cast<sockaddr_in&>(found.place);
+    auto& ipv6 = reinterpret_cast<sockaddr_in6&>(found.place);
+    if (inet_pton(AF_INET, host.c_str(), &ipv4.sin_addr) == 1) {
+      ipv4.sin_family = AF_INET;
+      ipv4.sin_port = htons(port);
+      found.size = sizeof(ipv4);
+      return found;
+    }
+    if (inet_pton(AF_INET6, host.c_str(), &ipv6.sin6_addr) == 1) {
+      ipv6.sin6_family = AF_INET6;
+      ipv6.sin6_port = htons(port);
+      found.size = sizeof(ipv6);
+      return found;
+    }
+    if (is_name) {
+      host = address_in(read_hosts_file(), host).value_or(host);
+    }
+  }
+  throw std::runtime_error(host + " is neither an address nor a name in /etc/hosts");
 }
 
-Socket make_socket(const addrinfo& address, int flags) {
-  return Socket(socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
+std::uint16_t port_in(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (read.ec != std::errc{} || read.ptr != text.data() + text.size()) {
+    throw std::runtime_error(std::string(text) + " is no port");
+  }
+  return port;
+}
+
+Socket make_socket(const Address& address, int flags) {
+  return Socket(socket(address.place.ss_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
 }
 
 // A handled signal does not stop a connect that has begun: it goes on without us (connect(2)), and
 // how it ended is the socket's error. False: errno says why not.
-bool connect_one(const Socket& socket, const addrinfo& address) {
+bool connect_one(const Socket& socket, const Address& address) {
   if (!socket.is_open()) {
     return false;
   }
-  if (connect(socket.descriptor(), address.ai_addr, address.ai_addrlen) == 0) {
+  const auto* place = reinterpret_cast<const sockaddr*>(&address.place);
+  if (connect(socket.descriptor(), place, address.size) == 0) {
     return true;
   }
   if (errno != EINTR) {
@@ -77,26 +103,23 @@ void Socket::reset(int descriptor) {
 
 Socket connect_to(const std::string& api) {
   const std::size_t colon = api.rfind(':');
-  const std::string port = colon == std::string::npos ? "80" : api.substr(colon + 1);
-  const Addresses list = resolve(api.substr(0, colon), port, 0);
-  for (const addrinfo* address = list.get(); address != nullptr; address = address->ai_next) {
-    Socket fresh = make_socket(*address, 0);
-    if (connect_one(fresh, *address)) {
-      const int on = 1;
-      setsockopt(fresh.descriptor(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-      return fresh;
-    }
-    if (address->ai_next == nullptr) {
-      fail();
-    }
+  const bool has_port = colon != std::string::npos && api.back() != ']';
+  const Address address = address_of(has_port ? api.substr(0, colon) : api,
+                                     has_port ? port_in(api.substr(colon + 1)) : 80);
+  Socket fresh = make_socket(address, 0);
+  if (!connect_one(fresh, address)) {
+    fail();
   }
-  fail("no address");
+  const int on = 1;
+  setsockopt(fresh.descriptor(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  return fresh;
 }
 
-Socket listen_at(const std::string& address) {
-  const Addresses list = resolve(address, "0", AI_NUMERICHOST);
-  Socket listener = make_socket(*list, SOCK_NONBLOCK);
-  if (!listener.is_open() || bind(listener.descriptor(), list->ai_addr, list->ai_addrlen) != 0 ||
+Socket listen_at(const std::string& host) {
+  const Address address = address_of(host, 0);
+  const auto* place = reinterpret_cast<const sockaddr*>(&address.place);
+  Socket listener = make_socket(address, SOCK_NONBLOCK);
+  if (!listener.is_open() || bind(listener.descriptor(), place, address.size) != 0 ||
       listen(listener.descriptor(), 4) != 0) {
     fail();
   }

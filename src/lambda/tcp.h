@@ -36,12 +36,13 @@ class Socket {
   int descriptor_ = -1;
 };
 
-// Connects to "host:port" (port 80 when none is said), without delay of small writes.
+// Connects to "host:port" (port 80 when none is said), without delay of small writes. The host is a
+// numeric address or a name in /etc/hosts.
 Socket connect_to(const std::string& api);
 
 // Listens, without ever blocking, on any port of a numeric address; connections that are taken from
 // it do not block either.
-Socket listen_at(const std::string& address);
+Socket listen_at(const std::string& host);
 unsigned port_of(const Socket& listener);
 // The next connection that waits; a closed socket where there is none.
 Socket accept_from(const Socket& listener);

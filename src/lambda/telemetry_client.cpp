@@ -10,6 +10,7 @@
 #include <cmath>
 #include <exception>
 
+#include "lambda/hosts_file.h"
 #include "lambda/json_members.h"
 #include "lambda/tcp.h"
 
@@ -43,17 +44,6 @@ std::string request_for(const std::string& api, const std::string& identifier, c
       api, identifier, body.size(), body);
 }
 
-// Its beginning; empty when it cannot be read.
-std::string hosts_file() {
-  std::array<char, 4096> text{};
-  const int file = open("/etc/hosts", O_RDONLY | O_CLOEXEC);
-  const ssize_t got = file < 0 ? 0 : read(file, text.data(), text.size());
-  if (file >= 0) {
-    close(file);
-  }
-  return {text.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))};
-}
-
 }  // namespace
 
 std::optional<PlatformReport> parse_platform_report(std::string_view text) {
@@ -77,25 +67,7 @@ std::optional<PlatformReport> parse_platform_report(std::string_view text) {
 }
 
 std::string listening_address(std::string_view hosts) {
-  constexpr std::string_view kBlank = " \t\r";
-  while (!hosts.empty()) {
-    std::string_view line = hosts.substr(0, hosts.find('\n'));
-    hosts.remove_prefix(std::min(hosts.size(), line.size() + 1));
-    line = line.substr(0, line.find('#'));
-    std::string_view address;
-    while (!line.empty()) {
-      const std::size_t begin = std::min(line.find_first_not_of(kBlank), line.size());
-      line.remove_prefix(begin);
-      const std::string_view word = line.substr(0, line.find_first_of(kBlank));
-      line.remove_prefix(word.size());
-      if (address.empty()) {
-        address = word;
-      } else if (word == "sandbox.localdomain") {
-        return std::string(address);
-      }
-    }
-  }
-  return "127.0.0.1";
+  return address_in(hosts, "sandbox.localdomain").value_or("127.0.0.1");
 }
 
 struct TelemetryClient::Sockets {
@@ -117,7 +89,7 @@ void TelemetryClient::give_up(const std::string& why) {
 void TelemetryClient::subscribe(const std::string& identifier, const char* schema) try {
   sockets_ = std::make_unique<Sockets>();
   Sockets& s = *sockets_;
-  s.listener = listen_at(listening_address(hosts_file()));
+  s.listener = listen_at(listening_address(read_hosts_file()));
   s.request = connect_to(api_);
   send_all(s.request, request_for(api_, identifier, schema, port_of(s.listener)));
   never_block(s.request);

@@ -28,7 +28,7 @@ struct PlatformReport {
 std::optional<PlatformReport> parse_platform_report(std::string_view text);
 
 // Where the platform reaches us: the address of `sandbox.localdomain` in the text of a hosts file,
-// loopback where it has none. No name server is asked: an answer might take seconds.
+// loopback where it has none.
 std::string listening_address(std::string_view hosts);
 
 class TelemetryClient {
