@@ -87,7 +87,7 @@ class Function:
         options = ["--layer", layer] if layer else []
         python = ROOT / "build/venv/bin/python"
         self.process = subprocess.Popen(
-            [RELEASE / "bin/lamprey", "local", "--serve", "0", "--timeout", "60", *options, "--",
+            [RELEASE / "bin/lamprey", "local", "--serve", "0", "--timeout", "60", "--cpu", "full", *options, "--",
              python, "-m", "awslambdaric", "trivial.handler"],
             cwd=work, stdout=self.log, stderr=subprocess.PIPE, text=True)
         port = re.search(r":(\d+)/", self.process.stderr.readline())[1]

@@ -156,9 +156,12 @@ class LocalLambda:
         self.folder = folder  # the function's working directory
         self.wrap = wrap
 
-    def command(self, command, env=None, prelude=None, layer=None, **options):
-        """`prelude`: shell text that runs first, in the same /tmp."""
+    def command(self, command, env=None, prelude=None, layer=None, cpu="full", **options):
+        """`prelude`: shell text that runs first, in the same /tmp. `cpu`: None for the share that Lambda gives;
+        most tests are about something else, and would take ten times as long with it."""
         words = [self.build / "bin" / "lamprey", "local", "--layer", layer or self.build]
+        if cpu:
+            options["cpu"] = cpu
         for name, value in options.items():
             words += [f"--{name.replace('_', '-')}", value]
         # As on Lambda, so that a prelude can prepare it.

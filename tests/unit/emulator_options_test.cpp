@@ -58,6 +58,8 @@ TEST(EmulatorOptions, EachRefusalIsOneLineWithNameValueAndWhatIsAccepted) {
       {[](RawOptions& r) { r.timeout = "-1"; }, {"--timeout -1", "1 to 900"}},
       {[](RawOptions& r) { r.memory = "127"; }, {"--memory 127", "128 to 10240"}},
       {[](RawOptions& r) { r.memory = "10241"; }, {"--memory 10241", "128 to 10240"}},
+      {[](RawOptions& r) { r.cpu = "half"; }, {"--cpu half", "must be full"}},
+      {[](RawOptions& r) { r.cpu = ""; }, {"--cpu \"\"", "must be full"}},
       {[](RawOptions& r) { r.invocations = "0"; }, {"--invocations 0", "from 1"}},
       {[](RawOptions& r) { r.concurrency = ""; }, {"--concurrency", "from 1"}},
       {[](RawOptions& r) { r.serve_port = "70000"; }, {"--serve 70000", "65535"}},

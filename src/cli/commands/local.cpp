@@ -46,6 +46,8 @@ void add_local(CLI::App& app, int& exit_status) {
   local->add_option("--concurrency", raw->concurrency, "How many environments (default 1)");
   local->add_option("--timeout", raw->timeout, "The function's timeout in seconds (default 3)");
   local->add_option("--memory", raw->memory, "The function's memory in MB (default 128)");
+  local->add_option("--cpu", raw->cpu,
+                    "full: no limit. Else the share of a CPU that Lambda gives that memory");
   local->add_option("--layer", raw->layer, "An unpacked layer's DIR, used as /opt");
   local->add_option("--env", raw->environment, "K=V, a variable of the function; repeatable")
       ->allow_extra_args(false);

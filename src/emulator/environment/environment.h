@@ -46,6 +46,7 @@ class Environment {
   bool has_room() const { return !closing_ && (managed_ ? managed_->has_room() : !current_); }
   bool is_warm() const { return phase_ == Phase::kIdle; }
   bool limits_memory() const { return sandbox_.limits_memory(); }
+  bool limits_cpu() const { return sandbox_.limits_cpu(); }
   void invoke(Invocation invocation);  // only when it has room
   // Ends the environment (SHUTDOWN spindown), also in the middle of an invocation, which then
   // fails; one that is answered already ends first. `done` is called once, maybe from inside this

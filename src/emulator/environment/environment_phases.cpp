@@ -102,6 +102,9 @@ void Environment::finish_init_if_ready() {
   }
   log_.init_report(init_phase_, {}, duration);
   telemetry_.close_subscriptions();
+  if (!managed_) {
+    sandbox_.end_burst();
+  }
   if (repeat_init_) {
     dispatch();  // the invocation has begun before this init
     return;
@@ -133,6 +136,7 @@ void Environment::fail_init(const PhaseEnd& end, const std::string& message) {
 }
 
 void Environment::repeat_init_in_invoke() {
+  sandbox_.end_burst();  // only an init before the invocation has more than its share
   mark_invoke_start();
   start_init("invoke");
 }

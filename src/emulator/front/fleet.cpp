@@ -81,6 +81,12 @@ void Fleet::complain_once(const Environment& environment) {
                       " MB is not enforced: no control group for memory can be made here"
                       " (that needs root)");
   }
+  if (environments_.size() == 1 && options_.limit_memory && options_.limit_cpu &&
+      !environment.limits_cpu()) {
+    console_.complain("the function has as much CPU as there is, not the share of " +
+                      std::to_string(options_.memory_mb) +
+                      " MB: no control group for the CPU can be made here (that needs root)");
+  }
 }
 
 void Fleet::shutdown(std::function<void()> done) {

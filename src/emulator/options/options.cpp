@@ -140,6 +140,15 @@ std::string check_layer(const std::optional<std::string>& text, std::string& lay
   return {};
 }
 
+std::string check_cpu(const std::optional<std::string>& text, bool& limited) {
+  if (text && *text != "full") {
+    return fmt::format("--cpu {}: must be full (without it, the share that Lambda gives)",
+                       shown(*text));
+  }
+  limited = !text;
+  return {};
+}
+
 std::string check_out(const std::optional<std::string>& text, std::string& out) {
   if (!text) {
     return {};
@@ -169,6 +178,7 @@ std::string check_options(const RawOptions& raw, Options& options) {
       failed(check_number("--concurrency", raw.concurrency, 1, 1000, "", options.concurrency)) ||
       failed(check_number("--timeout", raw.timeout, 1, 900, " (seconds)", seconds)) ||
       failed(check_number("--memory", raw.memory, 128, 10240, " (MB)", options.memory_mb)) ||
+      failed(check_cpu(raw.cpu, options.limit_cpu)) ||
       failed(
           check_number("--serve", raw.serve_port, 0, 65535, " (a port; 0 = any free one)", port)) ||
       failed(check_layer(raw.layer, options.layer)) ||

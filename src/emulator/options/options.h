@@ -23,6 +23,7 @@ struct Options {
   std::string out;                                 // empty = none
   std::optional<std::uint16_t> serve_port;
   bool limit_memory = true;  // false only in tests: no cgroup is made
+  bool limit_cpu = true;     // to the share of a CPU that Lambda gives the memory size
 };
 
 // The words of the command line as they were typed; an absent option is an empty optional.
@@ -32,6 +33,7 @@ struct RawOptions {
   std::optional<std::string> concurrency;
   std::optional<std::string> timeout;
   std::optional<std::string> memory;
+  std::optional<std::string> cpu;
   std::optional<std::string> layer;
   std::vector<std::string> environment;
   std::optional<std::string> out;

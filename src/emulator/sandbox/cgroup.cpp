@@ -150,6 +150,7 @@ std::string version2_parent() {
     }
     const std::string control = folder + "/cgroup.subtree_control";
     if (lists_word(read_text(control), "memory") || write_text(control, "+memory")) {
+      write_text(control, "+cpu");
       return folder;
     }
   }
@@ -161,6 +162,7 @@ std::string version2_parent() {
 Cgroup::Cgroup(const std::string& name, std::uint64_t limit_bytes) {
   make_memory_group(name, limit_bytes);
   make_freezer_group(name);
+  make_cpu_group(name);
 }
 
 void Cgroup::make_memory_group(const std::string& name, std::uint64_t limit_bytes) {
@@ -198,11 +200,26 @@ void Cgroup::make_freezer_group(const std::string& name) {
   freezer_.folder = make_group(own_folder("freezer"), name);
 }
 
+void Cgroup::make_cpu_group(const std::string& name) {
+  if (!memory_.folder.empty() && memory_.version2) {
+    if (access((memory_.folder + "/cpu.max").c_str(), W_OK) == 0) {
+      cpu_ = memory_;
+    }
+    return;
+  }
+  cpu_.folder = make_group(own_folder("cpu"), name);
+  // A kernel can be built without quotas.
+  if (!cpu_.folder.empty() && access((cpu_.folder + "/cpu.cfs_quota_us").c_str(), W_OK) != 0) {
+    rmdir(cpu_.folder.c_str());
+    cpu_.folder.clear();
+  }
+}
+
 Cgroup::~Cgroup() {
   thaw();
-  for (const std::string& folder : {memory_.folder, freezer_.folder}) {
+  for (const std::string& folder : folders()) {
     // A group is busy until its last member is gone, and a member may fork while it is killed.
-    for (int attempt = 0; !folder.empty() && attempt < 50; ++attempt) {
+    for (int attempt = 0; attempt < 50; ++attempt) {
       for (const pid_t pid : members()) {
         kill(pid, SIGKILL);
       }
@@ -214,13 +231,20 @@ Cgroup::~Cgroup() {
   }
 }
 
-std::vector<std::string> Cgroup::membership_files() const {
-  std::vector<std::string> files;
-  if (!memory_.folder.empty()) {
-    files.push_back(memory_.folder + "/cgroup.procs");
+std::vector<std::string> Cgroup::folders() const {
+  std::vector<std::string> all;
+  for (const std::string& folder : {memory_.folder, freezer_.folder, cpu_.folder}) {
+    if (!folder.empty() && std::find(all.begin(), all.end(), folder) == all.end()) {
+      all.push_back(folder);
+    }
   }
-  if (!freezer_.folder.empty() && freezer_.folder != memory_.folder) {
-    files.push_back(freezer_.folder + "/cgroup.procs");
+  return all;
+}
+
+std::vector<std::string> Cgroup::membership_files() const {
+  std::vector<std::string> files = folders();
+  for (std::string& file : files) {
+    file += "/cgroup.procs";
   }
   return files;
 }
@@ -262,6 +286,19 @@ std::uint64_t Cgroup::out_of_memory_kills() const {
     }
   }
   return 0;
+}
+
+void Cgroup::limit_cpu(std::chrono::microseconds quota, std::chrono::microseconds period) {
+  const auto used = std::max(quota, std::chrono::microseconds{1000}).count();
+  if (!limits_cpu()) {
+    return;
+  }
+  if (cpu_.version2) {
+    write_text(cpu_.folder + "/cpu.max", fmt::format("{} {}", used, period.count()));
+  } else {
+    write_text(cpu_.folder + "/cpu.cfs_period_us", std::to_string(period.count()));
+    write_text(cpu_.folder + "/cpu.cfs_quota_us", std::to_string(used));
+  }
 }
 
 void Cgroup::freeze() {

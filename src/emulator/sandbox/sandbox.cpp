@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -15,6 +16,11 @@ namespace lamprey::emulator {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Lambda gives a whole CPU at 1,769 MB (AWS's documentation), in slices of 20 ms (measured by
+// others).
+constexpr std::chrono::microseconds kSlice{20'000};
+constexpr std::uint64_t kMbOfOneCpu = 1769;
 
 constexpr const char* kApiVariable = "AWS_LAMBDA_RUNTIME_API";
 
@@ -46,6 +52,12 @@ Sandbox::Sandbox(boost::asio::io_context& io, ChildReaper& reaper, const OptMapp
     : io_(io), reaper_(reaper), mapping_(mapping), options_(options), events_(std::move(events)) {
   if (options.limit_memory) {
     cgroup_ = std::make_unique<Cgroup>(label, options.memory_mb << 20);
+  }
+}
+
+void Sandbox::end_burst() {
+  if (cgroup_ && options_.limit_cpu) {
+    cgroup_->limit_cpu(kSlice * options_.memory_mb / kMbOfOneCpu, kSlice);
   }
 }
 

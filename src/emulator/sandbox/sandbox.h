@@ -61,6 +61,9 @@ class Sandbox {
   // Highest memory so far, of the group when there is one, else of the processes alive now.
   std::optional<std::uint64_t> peak_bytes() const;
   bool limits_memory() const { return cgroup_ && cgroup_->limits_memory(); }
+  bool limits_cpu() const { return cgroup_ && cgroup_->limits_cpu(); }
+  // From here on the processes have the share of the CPU that Lambda gives the memory size.
+  void end_burst();
 
  private:
   int start(const std::string& name, std::vector<std::string> arguments, Variables variables,
