@@ -6,6 +6,7 @@
 #include "preload/base/raw_syscall.h"
 #include "preload/base/text.h"
 #include "preload/base/ticks.h"
+#include "preload/cpu/cpu.h"
 #include "preload/ending/death.h"
 #include "preload/exact/exact.h"
 #include "preload/hooks/allocation.h"
@@ -39,6 +40,7 @@ recording::Role g_role = recording::Role::kRuntime;
 bool g_follow_children = false;
 bool g_concurrent = false;
 std::uint32_t g_allocator = 0;   // judge_allocator's answer
+std::uint32_t g_cpu_hz = 0;      // samples a second of CPU time; 0: none
 bool g_started_by_name = false;  // by _LAMPREY_TARGET, not by a function-wide LD_PRELOAD
 
 void complain(const FileResult& failure) {
@@ -110,10 +112,6 @@ recording::ExactState exact_mode() {
   return compatibility::is_off("exact") ? recording::ExactState::kListed : exact::possible();
 }
 
-std::size_t bytes_of(bool exact) {
-  return exact ? recording::kExactFileBytes : recording::kFileBytes;
-}
-
 // A forked child's own recording. `parent` is still mapped: what is loaded is known from there.
 void record_child(const std::byte* parent, const recording::Header& before,
                   std::int64_t inherited) {
@@ -121,12 +119,13 @@ void record_child(const std::byte* parent, const recording::Header& before,
   const int pid = static_cast<int>(raw_syscall(SYS_getpid));
   const unsigned long start = process_start_time();
   const bool exact = before.exact == recording::ExactState::kOn;  // the child has the changed code
-  const FileResult file = create_recording_file(pid, start, bytes_of(exact));
+  const recording::Extras extras = {exact, before.cpu.count != 0};
+  const FileResult file = create_recording_file(pid, start, recording::file_bytes(extras));
   if (file.base == nullptr) {
     return;  // the child runs without a recording; the parent's says that children are followed
   }
   g_role = recording::Role::kChild;
-  g_writer.bind(file.base, exact);
+  g_writer.bind(file.base, extras);
   recording::Header& header = g_writer.header();
   header.exact = before.exact;
   if (exact) {
@@ -146,6 +145,7 @@ void record_child(const std::byte* parent, const recording::Header& before,
   header.sample_bytes = before.sample_bytes;
   header.sample_now = before.sample_bytes;
   open_recording(header);
+  cpu::attach_child(g_cpu_hz);
 }
 
 // In a forked child, before the program goes on. Async-signal-safe: raw system calls and stores.
@@ -192,7 +192,9 @@ void __attribute__((constructor(101))) attach() {
   const bool exact = exact_state == recording::ExactState::kOn;
   const unsigned long start = process_start_time();
   use_directory(environment_value(recording::kDirectoryVariable));
-  const FileResult file = create_recording_file(pid, start, bytes_of(exact));
+  g_cpu_hz = cpu::wanted_hz(environment_value("LAMPREY_CPU"));
+  const recording::Extras extras = {exact, g_cpu_hz != 0};
+  const FileResult file = create_recording_file(pid, start, recording::file_bytes(extras));
   if (file.base == nullptr) {
     hooks::g_early.open = false;
     leave_environment();
@@ -201,7 +203,7 @@ void __attribute__((constructor(101))) attach() {
   }
   g_allocator = hooks::judge_allocator();
   prepare_thread_exit();
-  g_writer.bind(file.base, exact);
+  g_writer.bind(file.base, extras);
   recording::Header& header = g_writer.header();
   fill_identity(header, pid, start, executable, begin);
   header.exact = exact_state;
@@ -229,6 +231,7 @@ void __attribute__((constructor(101))) attach() {
   }
   open_recording(header);
   hooks::watch_deadly_signals();
+  cpu::attach(g_cpu_hz, hooks::is_go_program());
 }
 
 void __attribute__((destructor(101))) detach() {

@@ -56,15 +56,16 @@ DOORS = {
     "preload/ending": (
         "recording", "preload/base", "preload/libc", "preload/process", "preload/stack",
     ),
+    "preload/cpu": ("recording", "preload/base", "preload/libc", "preload/process", "preload/stack"),
     "preload/exact": ("recording", "preload/base", "preload/libc", "preload/process"),
     "preload/hooks": (
         "preload/base", "preload/libc", "preload/process", "preload/stack", "preload/memory",
-        "preload/io", "preload/lambda", "preload/ending",
+        "preload/io", "preload/lambda", "preload/ending", "preload/cpu",
     ),
     # preload/attach.cpp puts everything together.
     "preload": (
         "recording", "preload/base", "preload/libc", "preload/process", "preload/stack", "preload/memory",
-        "preload/io", "preload/lambda", "preload/ending", "preload/exact", "preload/hooks",
+        "preload/io", "preload/lambda", "preload/ending", "preload/cpu", "preload/exact", "preload/hooks",
     ),
     "report/model": ("recording",),
     "report/procfs": ("recording", "report/model"),

@@ -1,5 +1,6 @@
 // The hooks that need nothing but their row in the tables of symbols.def. Those written by hand:
 // calls_irregular.cpp.
+#include "preload/hooks/sample_signals.h"
 #include "preload/hooks/waits.h"
 
 // Each hook has a name of its own in C++ and libc's name for the linker: libc's headers declare

@@ -36,6 +36,7 @@
 #include "preload/base/raw_syscall.h"
 #include "preload/base/text.h"
 #include "preload/base/tripwire.h"
+#include "preload/cpu/cpu.h"
 #include "preload/ending/death.h"
 #include "preload/hooks/hook.h"
 #include "preload/libc/real.h"
@@ -65,10 +66,15 @@ constexpr long kMaskBytes = 8;
 
 void on_deadly_signal(int number, siginfo_t* info, void* context);
 
-std::uint64_t our_handler() { return reinterpret_cast<std::uintptr_t>(&on_deadly_signal); }
+// Of deadly signals, or of CPU samples.
+bool is_our_handler(std::uintptr_t handler) {
+  return handler == reinterpret_cast<std::uintptr_t>(&on_deadly_signal) ||
+         (handler != 0 && handler == cpu::handler());
+}
 
 bool is_our_handler(const struct sigaction& action) {
-  return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == on_deadly_signal;
+  return (action.sa_flags & SA_SIGINFO) != 0 &&
+         is_our_handler(reinterpret_cast<std::uintptr_t>(action.sa_sigaction));
 }
 
 bool same_action_as_at_attach(const struct sigaction& action) {
@@ -152,33 +158,6 @@ void on_deadly_signal(int number, siginfo_t* info, void* context) {
   leave_to_the_kernel(number, info);
 }
 
-// Go's linker marks its programs with a note of its own (and with nothing else that a strip(1)
-// would leave).
-bool is_go_program() {
-  if (g_real.getauxval == nullptr) {
-    return false;
-  }
-  const auto* headers = reinterpret_cast<const Elf64_Phdr*>(g_real.getauxval(3 /* AT_PHDR */));
-  const unsigned long count = g_real.getauxval(5 /* AT_PHNUM */);
-  std::uint64_t bias = 0;
-  for (unsigned long i = 0; headers != nullptr && i < count; ++i) {
-    if (headers[i].p_type == PT_PHDR) {
-      bias = reinterpret_cast<std::uintptr_t>(headers) - headers[i].p_vaddr;
-    }
-  }
-  for (unsigned long i = 0; headers != nullptr && i < count; ++i) {
-    if (headers[i].p_type != PT_NOTE) {
-      continue;
-    }
-    const auto* at = reinterpret_cast<const std::uint8_t*>(bias + headers[i].p_vaddr);
-    if (find_note(at, at + headers[i].p_memsz,
-                  [](const ElfNote& note) { return has_name(note, "Go\0"); })) {
-      return true;
-    }
-  }
-  return false;
-}
-
 void allow_signal(sigset_t& mask, int number) {
   std::uint64_t bits = 0;
   __builtin_memcpy(&bits, &mask, sizeof(bits));
@@ -226,12 +205,39 @@ void give_main_thread_a_stack() {
 
 }  // namespace
 
+// Go's linker marks its programs with a note of its own (and with nothing else that a strip(1)
+// would leave).
+bool is_go_program() {
+  if (g_real.getauxval == nullptr) {
+    return false;
+  }
+  const auto* headers = reinterpret_cast<const Elf64_Phdr*>(g_real.getauxval(3 /* AT_PHDR */));
+  const unsigned long count = g_real.getauxval(5 /* AT_PHNUM */);
+  std::uint64_t bias = 0;
+  for (unsigned long i = 0; headers != nullptr && i < count; ++i) {
+    if (headers[i].p_type == PT_PHDR) {
+      bias = reinterpret_cast<std::uintptr_t>(headers) - headers[i].p_vaddr;
+    }
+  }
+  for (unsigned long i = 0; headers != nullptr && i < count; ++i) {
+    if (headers[i].p_type != PT_NOTE) {
+      continue;
+    }
+    const auto* at = reinterpret_cast<const std::uint8_t*>(bias + headers[i].p_vaddr);
+    if (find_note(at, at + headers[i].p_memsz,
+                  [](const ElfNote& note) { return has_name(note, "Go\0"); })) {
+      return true;
+    }
+  }
+  return false;
+}
+
 Disposition disposition(int number) {
   KernelAction action = {};
   if (raw_syscall(SYS_rt_sigaction, number, 0, pointer_argument(&action), kMaskBytes) != 0) {
     return number == SIGKILL ? Disposition::kDefault : Disposition::kOther;
   }
-  if (action.handler == our_handler()) {
+  if (is_our_handler(action.handler)) {
     return Disposition::kOurs;
   }
   return action.handler == 0 ? Disposition::kDefault : Disposition::kOther;
@@ -282,8 +288,13 @@ int answer_sigaction(int number, const struct sigaction* action, struct sigactio
   const bool watchable = number > 0 && number < 32;
   const bool leaves_ours = watchable && action != nullptr && same_action_as_at_attach(*action) &&
                            disposition(number) == Disposition::kOurs;
+  const bool hands_over = number == cpu::kSignal && action != nullptr && !leaves_ours &&
+                          disposition(number) == Disposition::kOurs;
+  if (hands_over) {
+    cpu::give_way();  // the program's own now
+  }
   const int result = g_real.sigaction(number, leaves_ours ? nullptr : action, old);
-  if (result == 0 && old != nullptr && is_our_handler(*old)) {
+  if (result == 0 && old != nullptr && (hands_over || is_our_handler(*old))) {
     show_default(number, *old);
   }
   if (leaves_ours) {  // after `old` was filled: that is what stood there before
@@ -293,8 +304,15 @@ int answer_sigaction(int number, const struct sigaction* action, struct sigactio
   return result;
 }
 
-Handler hide_ours(Handler handler) {
-  return reinterpret_cast<std::uintptr_t>(handler) == our_handler() ? SIG_DFL : handler;
+Handler hide_ours(bool ours, Handler handler) { return ours ? SIG_DFL : handler; }
+
+// Before one of signal()'s kin sets `number`: whether what stands there is ours.
+bool is_handed_over(int number) {
+  const bool ours = number > 0 && number < 32 && disposition(number) == Disposition::kOurs;
+  if (ours && number == cpu::kSignal) {
+    cpu::give_way();
+  }
+  return ours;
 }
 
 }  // namespace
@@ -307,11 +325,15 @@ LAMPREY_HOOK(int, __sigaction, int number, const struct sigaction* action, struc
   return answer_sigaction(number, action, old);
 }
 
-#define LAMPREY_SIGNAL_HOOK(symbol)                                                      \
-  LAMPREY_HOOK(Handler, symbol, int number, Handler handler) {                           \
-    tripwire::check(#symbol);                                                            \
-    return available(g_real.symbol, #symbol) ? hide_ours(g_real.symbol(number, handler)) \
-                                             : SIG_ERR;                                  \
+#define LAMPREY_SIGNAL_HOOK(symbol)                              \
+  LAMPREY_HOOK(Handler, symbol, int number, Handler handler) {   \
+    tripwire::check(#symbol);                                    \
+    if (!available(g_real.symbol, #symbol)) {                    \
+      return SIG_ERR;                                            \
+    }                                                            \
+    const bool ours = is_handed_over(number);                    \
+    const Handler before = g_real.symbol(number, handler);       \
+    return before == SIG_ERR ? before : hide_ours(ours, before); \
   }
 LAMPREY_SIGNAL_HOOK(signal)
 LAMPREY_SIGNAL_HOOK(bsd_signal)
@@ -328,6 +350,15 @@ LAMPREY_HOOK(int, sigaltstack, const stack_t* stack, stack_t* old) {
   if (result == 0 && old != nullptr && g_alternate_stack != nullptr &&
       old->ss_sp == g_alternate_stack) {
     *old = {nullptr, SS_DISABLE, 0};
+  }
+  return result;
+}
+
+LAMPREY_HOOK(int, sigpending, sigset_t* set) {
+  tripwire::check("sigpending");
+  const int result = available(g_real.sigpending, "sigpending") ? g_real.sigpending(set) : -1;
+  if (result == 0 && cpu::samples()) {
+    allow_signal(*set, cpu::kSignal);
   }
   return result;
 }

@@ -20,4 +20,7 @@ bool kills_by_default(int number);
 // would notice (Go).
 void watch_deadly_signals();
 
+// Whether the program is one of Go's.
+bool is_go_program();
+
 }  // namespace lamprey::preload::hooks

@@ -20,8 +20,8 @@ void use_directory(const char* path);
 const char* recording_directory();
 
 // Creates the directory (0700; never through somebody else's symlink or in somebody else's
-// directory) and <pid>.rec in it (0600), allocates its whole size on the disk (`bytes`: kFileBytes,
-// or kExactFileBytes in exact mode) and maps it. Holds no descriptor afterwards. `process_start`
+// directory) and <pid>.rec in it (0600), allocates its whole size on the disk (`bytes`:
+// recording::file_bytes()) and maps it. Holds no descriptor afterwards. `process_start`
 // tells our own former program (exec in place, whose file is replaced) from another process that
 // had the same pid (whose file is kept, renamed).
 FileResult create_recording_file(int pid, unsigned long process_start, std::size_t bytes);

@@ -16,6 +16,7 @@ __thread __attribute__((tls_model("initial-exec"))) Thread t_thread = {};
 namespace {
 
 unsigned g_exit_key = 0;
+ThreadWatch g_watch = {nullptr, nullptr};
 bool g_have_exit_key = false;
 
 // POSIX runs destructors of a thread's keys up to four times while values are set again. Others'
@@ -34,6 +35,9 @@ void on_thread_exit(void* value) {
   t_thread.state = ThreadState::kShared;  // what still comes is counted there
   t_thread.slot = nullptr;
   if (slot != nullptr && recording_here()) {
+    if (g_watch.goes != nullptr) {
+      g_watch.goes(*slot);
+    }
     g_writer.give_back(*slot);
   }
 }
@@ -47,6 +51,8 @@ bool is_gone(std::int32_t tid) {
 }
 
 }  // namespace
+
+void watch_threads(ThreadWatch watch) { g_watch = watch; }
 
 void prepare_thread_exit() {
   if (g_have_exit_key || g_real.pthread_key_create == nullptr ||
@@ -70,6 +76,9 @@ recording::ThreadSlot* register_thread() {
   }
   t_thread.slot = slot;
   t_thread.state = slot != nullptr ? ThreadState::kOwn : ThreadState::kShared;
+  if (slot != nullptr && g_watch.came != nullptr) {
+    g_watch.came(*slot);
+  }
   return slot;
 }
 

@@ -89,6 +89,14 @@ inline recording::ThreadSlot* current_slot_to_free() {
   return current_slot();
 }
 
+// Who wants to know which threads have a slot: told in that thread, after it got one and before it
+// gives it back. One watcher (preload/cpu).
+struct ThreadWatch {
+  void (*came)(const recording::ThreadSlot& slot);
+  void (*goes)(const recording::ThreadSlot& slot);
+};
+void watch_threads(ThreadWatch watch);
+
 // Makes the key whose destructor gives a thread's slot back. At attach only.
 void prepare_thread_exit();
 

@@ -21,6 +21,7 @@ using recording::store;
 bool g_off = false;                          // LAMPREY_FRAMES
 bool g_any = false;                          // a reader is on
 Scratch g_scratch[recording::kThreadSlots];  // touched as threads capture
+Scratch g_of_handlers[recording::kThreadSlots];
 
 void append_native(const NativeFrames& native, Words& words) {
   for (std::uint32_t i = 0; i < native.count; ++i) {
@@ -106,6 +107,20 @@ Scratch* begin() {
   store(scratch.busy, true);
   recording::order_for_handlers();
   python::read(scratch.python);
+  return &scratch;
+}
+
+Scratch* scratch_of_handler() {
+  const recording::ThreadSlot* slot = t_thread.slot;
+  if (slot == nullptr) {
+    return nullptr;
+  }
+  Scratch& scratch = g_of_handlers[g_writer.index_of(*slot)];
+  scratch.python.count = 0;
+  scratch.python.hash = 0;
+  if (load(g_any)) {
+    python::read(scratch.python);
+  }
   return &scratch;
 }
 

@@ -4,8 +4,8 @@
 // A reader looks at the runtime's structures by plain, checked reads. It proves itself on what the
 // runtime says of itself, or stays off for the process (Header::frame_readers says why).
 //
-// No allocation, lock, libc. Any thread; a signal handler that interrupts a capture of its own
-// thread gets machine frames only.
+// No allocation, lock, libc. Any thread; a signal handler that captures, and interrupts a capture
+// of its own thread, gets machine frames only.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +35,10 @@ void module_came(const LoadedObject& object);
 // do). Give it back by end().
 Scratch* begin();
 void end(Scratch& scratch);
+
+// The calling thread's second scratch, for the handler that samples it: it may interrupt a capture.
+// nullptr: the thread has no slot. It is not given back: that handler does not interrupt itself.
+Scratch* scratch_of_handler();
 
 // Tells apart stacks of equal machine frames; 0: they tell by themselves.
 std::uint64_t chain_of(const Scratch& scratch);

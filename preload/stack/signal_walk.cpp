@@ -17,10 +17,12 @@ constexpr std::uintptr_t kLowestCode = 4096;
 
 #if defined(__x86_64__)
 constexpr std::uint32_t kRegisters = 17;  // DWARF's numbers: 16 general ones, the return address
+constexpr std::uint32_t kFramePointer = 6;
 constexpr std::uint32_t kStackPointer = 7;
 constexpr std::uint32_t kPc = 16;
 #else
 constexpr std::uint32_t kRegisters = 33;
+constexpr std::uint32_t kFramePointer = 29;
 constexpr std::uint32_t kLinkRegister = 30;
 constexpr std::uint32_t kStackPointer = 31;
 constexpr std::uint32_t kPc = 32;
@@ -177,25 +179,43 @@ bool is_own(std::uint64_t pc) {
   return pc >= own.begin && pc < own.end;
 }
 
-void keep(Walk& walk, std::uint64_t pc, std::uint64_t* frames, std::uint32_t capacity) {
-  if (walk.depth == capacity) {
-    walk.cut = true;
-  } else if (!is_own(pc)) {
-    frames[walk.depth++] = pc;
+// Where a walk's frames go: addresses alone, or with their registers.
+struct Kept {
+  Walk walk;
+  std::uint64_t* frames;
+  NativeFrame* native;  // or nullptr
+  std::uint32_t capacity;
+
+  void keep(std::uint64_t pc, std::uintptr_t sp, std::uintptr_t fp) {
+    if (walk.depth == capacity) {
+      walk.cut = true;
+    } else if (!is_own(pc)) {
+      if (native != nullptr) {
+        native[walk.depth] = {pc, sp, fp, false, false};
+      } else {
+        frames[walk.depth] = pc;
+      }
+      ++walk.depth;
+    }
   }
+};
+
+std::uint64_t register_of(unw_cursor_t& cursor, int number) {
+  unw_word_t value = 0;
+  return unw_get_reg(&cursor, number, &value) == 0 ? value : 0;
 }
 
-void walk_up(Source& source, Walk& walk, std::uint64_t* frames, std::uint32_t capacity) {
+void walk_up(Source& source, Kept& kept) {
   unw_cursor_t cursor;
   if (unw_init_remote(&cursor, g_space, &source) < 0) {
     return;
   }
-  for (int steps = 0; steps < kMaxSteps && !walk.cut && unw_step(&cursor) > 0; ++steps) {
+  for (int steps = 0; steps < kMaxSteps && !kept.walk.cut && unw_step(&cursor) > 0; ++steps) {
     unw_word_t pc = 0;
     if (unw_get_reg(&cursor, UNW_REG_IP, &pc) < 0 || pc < kLowestCode) {
       return;
     }
-    keep(walk, pc, frames, capacity);
+    kept.keep(pc, register_of(cursor, UNW_REG_SP), register_of(cursor, kFramePointer));
     if (!is_readable(pc)) {
       return;  // a smashed stack's; what follows would be a guess from there
     }
@@ -216,29 +236,56 @@ void attach() {
   g_space = lamprey_address_space(&accessors);
 }
 
-Walk walk(const void* interrupted, std::uint64_t* frames, std::uint32_t capacity) {
-  Walk walk = {0, false};
+namespace {
+
+void walk_into(const void* interrupted, Kept& kept) {
   const auto& context = *static_cast<const ucontext_t*>(interrupted);
   if (g_space == nullptr || interrupted == nullptr || !has_room(context)) {
-    return walk;
+    return;
   }
   Source source;
   take_registers(context, source.registers);
   source.words_left = kMaxWords;
-  keep(walk, source.registers[kPc], frames, capacity);
+  const std::uint64_t sp = source.registers[kStackPointer];
+  const std::uint64_t fp = source.registers[kFramePointer];
+  kept.keep(source.registers[kPc], sp, fp);
   std::uint64_t returned = 0;
   if (is_fetch_fault(context) || !is_readable(source.registers[kPc])) {
     if (!undo_wild_call(source, returned)) {
-      return walk;
+      return;
     }
-    keep(walk, returned, frames, capacity);
+    kept.keep(returned, sp, fp);
   }
   lamprey_walk_memory memory;
   memory.used = 0;
   lamprey_walk_memory* const before = lamprey_use_memory(&memory);
-  walk_up(source, walk, frames, capacity);
+  walk_up(source, kept);
   lamprey_use_memory(before);
-  return walk;
+}
+
+}  // namespace
+
+Walk walk(const void* interrupted, std::uint64_t* frames, std::uint32_t capacity) {
+  Kept kept = {{0, false}, frames, nullptr, capacity};
+  walk_into(interrupted, kept);
+  return kept.walk;
+}
+
+void walk_frames(const void* interrupted, NativeFrames& native) {
+  const auto& context = *static_cast<const ucontext_t*>(interrupted);
+  Kept kept = {{0, false}, nullptr, native.frames, NativeFrames::kMax};
+  walk_into(interrupted, kept);
+  native.count = kept.walk.depth;
+  native.cut = kept.walk.cut;
+#if defined(__x86_64__)
+  const auto pc = static_cast<std::uint64_t>(context.uc_mcontext.gregs[REG_RIP]);
+#else
+  const std::uint64_t pc = context.uc_mcontext.pc;
+#endif
+  if (native.count != 0 && native.frames[0].pc == pc) {
+    native.frames[0].pc = pc + 1;
+    native.frames[0].interrupted = true;
+  }
 }
 
 }  // namespace lamprey::preload::stack::signal_walk

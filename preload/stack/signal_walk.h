@@ -13,6 +13,8 @@
 
 #include <cstdint>
 
+#include "preload/stack/reading/frames.h"
+
 namespace lamprey::preload::stack::signal_walk {
 
 #if defined(__x86_64__)
@@ -32,5 +34,9 @@ struct Walk {
 // Fills `frames` with the interrupted instruction's address and the return addresses above it, this
 // library's own left out. `context`: the ucontext_t that a handler with SA_SIGINFO is given.
 Walk walk(const void* context, std::uint64_t* frames, std::uint32_t capacity);
+
+// The same with each frame's registers, for the readers of languages' frames. The interrupted
+// instruction's address is one higher, as that of a call would be.
+void walk_frames(const void* context, NativeFrames& native);
 
 }  // namespace lamprey::preload::stack::signal_walk

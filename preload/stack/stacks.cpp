@@ -7,6 +7,7 @@
 #include "preload/base/tripwire.h"
 #include "preload/libc/environment.h"
 #include "preload/process/thread.h"
+#include "preload/stack/interrupted.h"
 #include "preload/stack/languages.h"
 #include "preload/stack/modules.h"
 #include "preload/stack/recent_stacks.h"
@@ -84,7 +85,7 @@ std::uint32_t fill_next(const Words& taken, std::uint64_t hash, std::uint32_t ge
   return index + 1;
 }
 
-std::uint32_t keep(const Words& taken) {
+std::uint32_t keep_taken(const Words& taken) {
   const std::uint32_t generation = load(g_writer.header().generation);
   const std::uint64_t hash = hash_of(taken, generation);
   std::uint32_t fresh = 0;
@@ -122,7 +123,7 @@ inline void take(Words& taken, unwind::Trace& trace) {
 std::uint32_t __attribute__((noinline)) walk_and_keep(unwind::Trace& trace) {
   Words taken;
   take(taken, trace);
-  return taken.depth != 0 ? keep(taken) : 0;
+  return taken.depth != 0 ? keep_taken(taken) : 0;
 }
 
 // The same with the frames of the thread's language.
@@ -131,7 +132,7 @@ walk_and_merge(languages::Scratch& scratch, unwind::Trace& trace) {
   const modules::Range own = modules::own();
   unwind::walk_frames(scratch.native, own.begin, own.end, trace);
   trace.complete = languages::merge(scratch) && trace.complete;
-  return scratch.words.depth != 0 ? keep(scratch.words) : 0;
+  return scratch.words.depth != 0 ? keep_taken(scratch.words) : 0;
 }
 
 std::uint32_t walk_with(languages::Scratch* scratch, unwind::Trace& trace) {
@@ -175,7 +176,7 @@ void attach(const void* caller) {
   take(taken, unused);
   g_on = taken.depth > 0 && taken.frames[0] == reinterpret_cast<std::uintptr_t>(caller);
   if (g_on) {
-    keep(taken);
+    keep_taken(taken);
     g_writer.header().flags |= recording::kFlagStacks;
   }
 }
@@ -234,8 +235,23 @@ std::uint32_t capture_interrupted(const void* context) {
   taken.cut = walk.cut;
   ++taken.frames[0];  // readers look up the instruction before an address: they expect return
                       // addresses
-  return keep(taken);
+  return keep_taken(taken);
 }
+
+const Words* words_of_interrupted(const void* context) {
+  if (!g_on || !recording_here()) {
+    return nullptr;
+  }
+  languages::Scratch* scratch = languages::scratch_of_handler();
+  if (scratch == nullptr) {
+    return nullptr;
+  }
+  interrupted::walk(context, scratch->native);
+  languages::merge(*scratch);
+  return scratch->words.depth != 0 ? &scratch->words : nullptr;
+}
+
+std::uint32_t keep(const Words& words) { return keep_taken(words); }
 
 void unloading() {
   languages::unloading();

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "preload/stack/reading/frames.h"
 #include "recording/layout.h"
 
 namespace lamprey::preload::stack {
@@ -23,9 +24,18 @@ void attach_child(const recording::Header& parent, const void* parent_modules);
 // The index of the calling thread's stack in Stack[], plus 1; 0: off, or no room.
 std::uint32_t capture();
 
-// The same of the stack that a signal interrupted, from the instruction on (signal_walk.h).
-// `context`: the handler's ucontext_t.
+// The same of the stack that a deadly signal interrupted, from the instruction on (signal_walk.h):
+// machine frames, whatever state the thread is in. `context`: the handler's ucontext_t.
 std::uint32_t capture_interrupted(const void* context);
+
+// The stack of a healthy thread that a signal interrupted, with its language's frames; innermost is
+// the instruction's address + 1. nullptr: off, or nothing to be told. The words are the thread's
+// own and stay until it is interrupted again: for one handler that does not interrupt itself.
+// Stack: 1 KB, and 7 KB more (arm64: 16 KB) where there is room and our own walker is lost.
+const Words* words_of_interrupted(const void* context);
+
+// Keeps words as capture() does.
+std::uint32_t keep(const Words& words);
 
 // Around the real dlclose: what is remembered of code addresses must not outlive the code.
 void unloading();

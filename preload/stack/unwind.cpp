@@ -1,14 +1,19 @@
-// The walk of unwind.h: registers, one step, and the cache that makes a step cheap.
+// The walk of unwind.h: registers, and one step. What makes it cheap is unwind_cache.h.
 #include "preload/stack/unwind.h"
 
 #include "preload/base/page_probe.h"
+#include "preload/stack/generated_code.h"
 #include "preload/stack/hotspot/hotspot.h"
 #include "preload/stack/modules.h"
+#include "preload/stack/unwind_cache.h"
 #include "preload/stack/unwind_expression.h"
 #include "preload/stack/unwind_tables.h"
 #include "recording/counting.h"
 
 namespace lamprey::preload::stack::unwind {
+
+constinit std::uint64_t g_known_steps[std::size_t{1} << kIndexBits] = {};
+
 namespace {
 
 using recording::load;
@@ -28,66 +33,6 @@ std::uintptr_t g_main_stack_end = 0;
 std::uintptr_t g_main_thread = 0;  // its thread pointer
 bool g_trampolines = false;        // may be met
 bool g_v8 = false;                 // its frames may be met
-
-// -- the cache ------------------------------------------------------------------------------------
-// One word an entry, so that it is never torn. The 47 bits of a return address are multiplied by an
-// odd number modulo 2^47, which no two addresses share: 13 of them choose the entry, 34 are kept in
-// it. The other 30 say how to step: which register the CFA is counted from (1), that it is a guess
-// (1), CFA offset (12), and how far below the CFA the frame pointer (8; 0: not saved) and the
-// return address (8) lie, all in units.
-constexpr unsigned kAddressBits = 47;
-constexpr unsigned kIndexBits = 13;
-constexpr unsigned kTagBits = kAddressBits - kIndexBits;
-constexpr std::uint64_t kAddressMask = (std::uint64_t{1} << kAddressBits) - 1;
-constexpr std::uint64_t kScatter = 0x5851F42D4C95U | 1U;
-#if defined(__x86_64__)
-constexpr unsigned kAddressShift = 0;
-constexpr std::uint64_t kUnit = 8;
-#else
-constexpr unsigned kAddressShift = 1;  // instructions are aligned to 4: 48 bits fit
-constexpr std::uint64_t kUnit = 8;
-#endif
-
-std::uint64_t g_known[std::size_t{1} << kIndexBits];
-
-// How to step, as it stands in an entry; the lengths are in bytes.
-class Step {
- public:
-  constexpr explicit Step(std::uint64_t word) : word_(word) {}
-  // In units.
-  constexpr Step(bool from_frame, bool guess, std::uint64_t cfa, std::uint64_t frame,
-                 std::uint64_t returned)
-      : word_((from_frame ? 1U : 0U) | (guess ? 2U : 0U) | (cfa << 2U) | (frame << 14U) |
-              (returned << 22U)) {}
-  constexpr std::uint64_t word() const { return word_; }
-  // The CFA is counted from the frame pointer, else the stack pointer.
-  constexpr bool from_frame() const { return (word_ & 1U) != 0; }
-  constexpr bool guess() const { return (word_ & 2U) != 0; }  // no table said so
-  // The CFA, above that register; then, below the CFA, the saved frame pointer (0: it is not) and
-  // the return address.
-  constexpr std::uint64_t cfa() const { return ((word_ >> 2U) & 0xFFFU) * kUnit; }
-  constexpr std::uint64_t frame() const { return ((word_ >> 14U) & 0xFFU) * kUnit; }
-  constexpr std::uint64_t returned() const { return ((word_ >> 22U) & 0xFFU) * kUnit; }
-
- private:
-  std::uint64_t word_;
-};
-
-std::uint64_t scattered(std::uintptr_t pc) {
-  return ((pc >> kAddressShift) * kScatter) & kAddressMask;
-}
-
-constexpr std::uint64_t kTagMask = (std::uint64_t{1} << kTagBits) - 1;
-
-// An entry of no tag and no step is an empty one, and would be one that ends the walk.
-bool known(std::uint64_t key, Step& step) {
-  step = Step(load(g_known[key >> kTagBits]));
-  return (step.word() >> (64 - kTagBits)) == (key & kTagMask) && step.word() != 0;
-}
-
-void remember(std::uint64_t key, Step step) {
-  store(g_known[key >> kTagBits], step.word() | (key << (64 - kTagBits)));
-}
 
 // -- the walk -------------------------------------------------------------------------------------
 
@@ -387,6 +332,43 @@ bool __attribute__((noinline)) step_anew(Registers& r, Relied& relied) {
   return r;
 }
 
+// -- from an interrupted instruction on -----------------------------------------------------------
+
+// Out of code without tables. `has_frame`: the frame pointer is its own, not its caller's.
+bool step_out_of_generated(Registers& r, Relied& relied, bool& has_frame) {
+  const Returns where = returns_at(r.pc);
+  has_frame = where == Returns::kInFrame;
+  const Step step = has_frame                    ? kGuess
+                    : where == Returns::kAtStack ? Step(false, true, 1, 0, 1)
+                                                 : Step(false, true, 2, 2, 1);
+  return take(r, step, relied);
+}
+
+// The first step. `own_frame`: whether `r` has a frame that its language's reader may look at.
+bool step_out(Registers& r, Relied& relied, bool& own_frame) {
+  own_frame = true;
+  if (hotspot::holds(r.pc)) {
+    hotspot::Position position = {r.pc, r.sp, r.fp, 0};
+    if (!hotspot::step_interrupted(position, r.end)) {
+      return false;
+    }
+    r = {plain_address(position.pc), position.sp, position.fp, 0, r.end, 0, 0, false, true, true};
+    return is_code(r.pc);
+  }
+  Tables tables;
+  if (modules::find_tables(r.pc, tables) == modules::Answer::kFound &&
+      beginning_of(tables, r.pc) != 0) {
+    return step_anew(r, relied);
+  }
+  return step_out_of_generated(r, relied, own_frame);
+}
+
+// Nobody called the frame that `r` returns to.
+bool is_outermost(const Registers& r) {
+  Step step = kOutermost;
+  return known(scattered(r.pc), step) && step.cfa() == 0 && step.returned() == 0;
+}
+
 }  // namespace
 
 void set_main_stack(std::uintptr_t end) {
@@ -399,7 +381,7 @@ void expect_trampolines() { g_trampolines = true; }
 void expect_v8() { store(g_v8, true); }
 
 void forget_addresses() {
-  for (std::uint64_t& word : g_known) {
+  for (std::uint64_t& word : g_known_steps) {
     if (load(word) != 0) {
       store(word, 0);
     }
@@ -453,12 +435,46 @@ void __attribute__((noinline)) walk_frames(NativeFrames& native, std::uintptr_t 
       native.cut = true;
       break;
     }
-    native.frames[native.count++] = {r.pc, r.sp, r.fp, false};
+    native.frames[native.count++] = {r.pc, r.sp, r.fp, false, false};
   }
   native.cut = native.cut || hotspot::holds(r.pc);  // Java has a caller
   trace.count = relied.count;
   trace.complete = relied.complete;
   asm volatile("" : : : "memory");
+}
+
+bool walk_interrupted(NativeFrames& native, const Interrupted& at, std::uintptr_t skip_begin,
+                      std::uintptr_t skip_end) {
+  Trace nobody_looks;
+  nobody_looks.base = UINTPTR_MAX;
+  Registers r = {at.pc, at.sp, at.fp, at.lr, end_of_stack(at.sp), 0, 0, true, false, false};
+  Relied relied = {nobody_looks, UINTPTR_MAX, 0, false};
+  native.count = 0;
+  native.cut = false;
+  native.end_of_stack = r.end;
+  const auto keep = [&native, skip_begin, skip_end](const NativeFrame& frame) {
+    if ((frame.pc < skip_begin || frame.pc >= skip_end) && native.count < NativeFrames::kMax) {
+      native.frames[native.count++] = frame;
+    }
+  };
+  bool own_frame = true;
+  Registers up = r;
+  const bool stepped = step_out(up, relied, own_frame);
+  if (own_frame) {
+    keep({r.pc + 1, r.sp, r.fp, up.by_guess && stepped, true});
+  }
+  bool generated = up.by_guess && stepped;
+  bool going = stepped;
+  for (int steps = 0; going && steps < kMaxSteps; ++steps) {
+    keep({up.pc, up.sp, up.fp, false, false});
+    going = step_up(up, relied);
+    if (going && native.count != 0 && !native.frames[native.count - 1].interrupted) {
+      native.frames[native.count - 1].without_tables = up.by_guess;
+    }
+    generated = generated || up.by_guess;
+  }
+  native.cut = hotspot::holds(up.pc) || native.count == NativeFrames::kMax;
+  return generated || is_outermost(up);
 }
 
 }  // namespace lamprey::preload::stack::unwind

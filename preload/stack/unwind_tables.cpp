@@ -322,6 +322,12 @@ class Machine {
 
 }  // namespace
 
+std::uintptr_t beginning_of(const Tables& tables, std::uintptr_t pc) {
+  const std::uint8_t* entry = tables.header != nullptr ? look_up(tables, pc) : nullptr;
+  Function function;
+  return entry != nullptr && read_function(entry, tables, pc, function) ? function.begin : 0;
+}
+
 bool find_rules(const Tables& tables, std::uintptr_t pc, Rules& rules) {
   if (tables.header == nullptr) {
     return false;

@@ -10,6 +10,12 @@ namespace lamprey::cloudwatch {
 
 using report::Report;
 
+namespace {
+
+constexpr std::size_t kCpuSitesNamedShort = 8;
+
+}  // namespace
+
 Form form_of(const Report& report, Detail detail) {
   if (detail != Detail::kAuto) {
     return detail == Detail::kFull ? Form::kFull : Form::kShort;
@@ -22,7 +28,13 @@ bool is_quiet(const report::MemorySite& site) {
 }
 
 void leave_out_unprinted(Report& report, Detail detail) {
-  if (!report.memory || form_of(report, detail) == Form::kFull) {
+  if (form_of(report, detail) == Form::kFull) {
+    return;
+  }
+  if (report.cpu) {  // equal texts are added up, so the first of them is not the first one's alone
+    report.cpu->sites.resize(std::min(report.cpu->sites.size(), kCpuSitesNamedShort));
+  }
+  if (!report.memory) {
     return;
   }
   std::vector<report::MemorySite>& sites = report.memory->sites;

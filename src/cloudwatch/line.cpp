@@ -65,12 +65,13 @@ enum List : std::size_t {
   kNetwork,
   kFiles,
   kKernel,
+  kCpuSites,
   kLists
 };
 using Amount = std::array<std::size_t, kLists>;
 constexpr const char* kListNames[kLists] = {"coverage.unseen", "memory.sites", "findings",
                                             "blocked",         "calls.top",    "network",
-                                            "files",           "kernel.top"};
+                                            "files",           "kernel.top",   "cpu.sites"};
 
 // All of a line, written out once: how much of the lists fits is found by putting these together.
 struct Parts {
@@ -78,6 +79,7 @@ struct Parts {
   Object coverage;
   Object lost;
   Object memory;
+  Object cpu;
   Object calls;
   Object kernel;
   std::array<Entries, kLists> lists;
@@ -101,6 +103,7 @@ Parts write_parts(const Report& report, const LineOptions& options, Form form) {
   parts.coverage = coverage_section(report);
   parts.lost = lost_section(report);
   parts.memory = memory_section(report, form);
+  parts.cpu = cpu_section(report);
   parts.calls = calls_section(report);
   parts.kernel = kernel_section(report);
   parts.lists[kUnseen] = unseen_entries(report);
@@ -113,6 +116,7 @@ Parts write_parts(const Report& report, const LineOptions& options, Form form) {
   parts.lists[kNetwork] = host_entries(report, form);
   parts.lists[kFiles] = file_entries(report, form);
   parts.lists[kKernel] = kernel_entries(report, form);
+  parts.lists[kCpuSites] = cpu_entries(report, form);
   return parts;
 }
 
@@ -129,6 +133,9 @@ std::string put_together(const Parts& parts, const Amount& amount, const Entries
   Object memory = parts.memory;
   add(memory, "sites", kSites);
   line.add("memory", memory);
+  Object cpu = parts.cpu;
+  add(cpu, "sites", kCpuSites);
+  line.add("cpu", cpu);
   add(line, "findings", kFindings);
   add(line, "blocked", kBlocked);
   Object calls = parts.calls;
@@ -148,14 +155,18 @@ struct Step {
   List list;
   std::size_t to;
 };
-constexpr Step kSteps[] = {
-    {kGoodBytes, kKernel, 10},       {kGoodBytes, kFiles, 10},   {kGoodBytes, kSites, 5},
-    {kGoodBytes, kTop, 10},          {kGoodBytes, kNetwork, 10}, {kGoodBytes, kFiles, kTopShort},
-    {kGoodBytes, kSites, kTopShort}, {kGoodBytes, kNetwork, 5},  {kMaxBytes, kNetwork, kTopShort},
-    {kMaxBytes, kTop, kTopShort},    {kMaxBytes, kBlocked, 5},   {kMaxBytes, kUnseen, 5},
-    {kMaxBytes, kFindings, 5},       {kMaxBytes, kKernel, 0},    {kMaxBytes, kTop, 0},
-    {kMaxBytes, kFiles, 0},          {kMaxBytes, kNetwork, 0},   {kMaxBytes, kSites, 0},
-    {kMaxBytes, kBlocked, 1},        {kMaxBytes, kUnseen, 1},    {kMaxBytes, kFindings, 1}};
+constexpr Step kSteps[] = {{kGoodBytes, kKernel, 10},       {kGoodBytes, kFiles, 10},
+                           {kGoodBytes, kSites, 5},         {kGoodBytes, kCpuSites, 10},
+                           {kGoodBytes, kTop, 10},          {kGoodBytes, kNetwork, 10},
+                           {kGoodBytes, kFiles, kTopShort}, {kGoodBytes, kSites, kTopShort},
+                           {kGoodBytes, kNetwork, 5},       {kMaxBytes, kNetwork, kTopShort},
+                           {kMaxBytes, kTop, kTopShort},    {kMaxBytes, kBlocked, 5},
+                           {kMaxBytes, kUnseen, 5},         {kMaxBytes, kFindings, 5},
+                           {kMaxBytes, kKernel, 0},         {kMaxBytes, kTop, 0},
+                           {kMaxBytes, kCpuSites, 1},       {kMaxBytes, kFiles, 0},
+                           {kMaxBytes, kNetwork, 0},        {kMaxBytes, kSites, 0},
+                           {kMaxBytes, kBlocked, 1},        {kMaxBytes, kUnseen, 1},
+                           {kMaxBytes, kFindings, 1}};
 
 // Cuts what `amount` still has of the lists until the line fits, and says what was cut.
 std::string cut_to_fit(const Parts& parts, Amount amount) {
@@ -233,6 +244,7 @@ std::string fill_short(Parts parts, const Report& report) {
                              kNetwork, kFiles,   kKernel, kSites, kNetwork, kFiles,  kKernel};
   Amount amount{};
   amount[kUnseen] = amount[kFindings] = amount[kBlocked] = kMaxVital;
+  amount[kCpuSites] = kMaxVital;
   // Whoever was talked to is worth more than the call that took longest.
   amount[kNetwork] = std::max(hosts, std::min<std::size_t>(1, parts.lists[kNetwork].size()));
   std::size_t room = kShortBytes;

@@ -1,4 +1,5 @@
-// `memory`: what was allocated, what is live, what the kernel holds; see docs/record.md.
+// `memory`: what was allocated, what is live, what the kernel holds. `cpu`: where its time was
+// spent. See docs/record.md.
 #include "cloudwatch/form.h"
 #include "cloudwatch/sections.h"
 
@@ -7,6 +8,9 @@ namespace lamprey::cloudwatch {
 using report::Report;
 
 namespace {
+
+// Of a short line the one that a person looks for first.
+constexpr std::size_t kCpuTopShort = 1;
 
 // The innermost frames of "f (a.so +0x1); g (b.so +0x2); ...", whole ones, in at most `most` bytes.
 std::string innermost(const std::string& stack, std::size_t most) {
@@ -53,6 +57,35 @@ Entries site_entries(const Report& report, Form form) {
         entries.push_back(site_entry(sites[i], form).text());
       }
     }
+  }
+  return entries;
+}
+
+Object cpu_section(const Report& report) {
+  Object cpu;
+  if (report.cpu) {
+    cpu.add("hz", std::uint64_t{report.cpu->hz});
+    cpu.add("samples", report.cpu->samples);
+    add_ms(cpu, "total_ms", report.cpu->total_ns);
+    if (report.cpu->unplaced_ns != 0) {
+      add_ms(cpu, "unplaced_ms", report.cpu->unplaced_ns);
+    }
+  }
+  return cpu;
+}
+
+Entries cpu_entries(const Report& report, Form form) {
+  Entries entries;
+  const bool full = form == Form::kFull;
+  for (std::size_t i = 0; report.cpu && i < report.cpu->sites.size(); ++i) {
+    if (i == (full ? kTopFull : kCpuTopShort)) {
+      break;
+    }
+    const report::CpuSite& site = report.cpu->sites[i];
+    Object entry;
+    add_ms(entry, "cpu_ms", site.cpu_ns);
+    entry.add("stack", innermost(site.stack_text, full ? kMaxStackText : kMaxStackTextShort));
+    entries.push_back(entry.text());
   }
   return entries;
 }

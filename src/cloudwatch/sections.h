@@ -38,6 +38,7 @@ Object lost_section(const report::Report& report);
 Object memory_section(const report::Report& report, Form form);  // without its sites
 Object calls_section(const report::Report& report);              // without the calls
 
+Object cpu_section(const report::Report& report);     // without its sites
 Object kernel_section(const report::Report& report);  // without the calls
 
 Entries unseen_entries(const report::Report& report);
@@ -47,6 +48,7 @@ Entries blocked_entries(const report::Report& report);
 Entries call_entries(const report::Report& report, Form form);
 // The call that took longest, in as few words as can be: for a short line without room for more.
 Entries briefest_call(const report::Report& report);
+Entries cpu_entries(const report::Report& report, Form form);
 Entries kernel_entries(const report::Report& report, Form form);
 Entries host_entries(const report::Report& report, Form form);
 Entries file_entries(const report::Report& report, Form form);

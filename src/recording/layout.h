@@ -19,6 +19,7 @@
 //                 the frames of stacks, and the program's own functions in them (functions.h)
 //   Notes         words for errors, and child processes (notes.h)
 //   Kernel        of exact mode, and only there: the kernel's own calls (kernel_section.h)
+//   CpuProfile    where CPU time is sampled, and only there: by function (cpu_section.h)
 //
 // Life of a file: created with its whole size by posix_fallocate semantics (so that a full disk is
 // an error at attach and never a SIGBUS later), mode 0600, in a directory of mode 0700; mapped
@@ -40,6 +41,7 @@
 
 #include "recording/call_totals.h"
 #include "recording/calls.h"
+#include "recording/cpu_section.h"
 #include "recording/kernel_section.h"
 #include "recording/notes.h"
 #include "recording/stack_sections.h"
@@ -48,7 +50,7 @@
 namespace lamprey::recording {
 
 inline constexpr std::uint64_t kMagic = 0x0A594552504D414CULL;  // "LAMPREY\n"
-inline constexpr std::uint32_t kVersion = 9;
+inline constexpr std::uint32_t kVersion = 10;
 inline constexpr std::size_t kPageBytes = 4096;
 
 inline constexpr std::uint32_t kInvocations = 128;
@@ -212,6 +214,9 @@ struct Header {
   Section function_text;
   Section notes;
   Section kernel;  // count 0: there is none
+  Section cpu;     // count 0: there is none
+  // What a request for a thread's stack carries (kAskSignal); 0: nobody may ask.
+  std::uint64_t ask;
   ExactState exact;
   std::uint32_t call_count;
   std::uint32_t bucket_count;
@@ -394,7 +399,8 @@ struct InFlight {
   std::uint64_t stack_pointer;  // of the hook: stale once the thread's stack pointer is above it
   std::uint64_t subject;        // only of calls of the classes Lock and Child: address or pid
   std::uint32_t stack;          // where it was called from: index in Stack[] + 1; 0: not taken
-  std::uint32_t reserved;
+  // Of the thread, not of the call: where it was when somebody last asked (asked_word()); 0: never.
+  std::uint32_t asked;
 };
 
 enum class SlotState : std::uint32_t { kFree = 0, kInUse = 1 };
@@ -419,6 +425,22 @@ struct alignas(64) ThreadSlot {
 };
 
 inline constexpr std::uint16_t kNoRow = 0xFFFF;
+
+// Whoever wants to know where a running thread is sends it this signal by rt_tgsigqueueinfo(2),
+// with SI_QUEUE and Header::ask as its value. A thread that is asleep must not be asked: its call
+// would be interrupted, and its stack is in its in-flight record already.
+inline constexpr int kAskSignal = 23;  // SIGURG: ignored by default
+
+// InFlight::asked: the stack (index in Stack[] + 1), and how many invocations had started then.
+inline constexpr std::uint32_t kAskedStackBits = 12;
+constexpr std::uint32_t asked_word(std::uint32_t stack, std::uint64_t started) {
+  return (static_cast<std::uint32_t>(started) << kAskedStackBits) | stack;
+}
+// 0: none was taken since then.
+constexpr std::uint32_t asked_stack(std::uint32_t word, std::uint64_t started) {
+  const std::uint32_t stack = word & ((1U << kAskedStackBits) - 1);
+  return word == asked_word(stack, started) ? stack : 0;
+}
 
 struct alignas(64) CallRow {
   std::uint16_t call;  // unused in shared rows: there it is the row's own number
@@ -454,7 +476,19 @@ inline constexpr std::size_t kFunctionTextOffset =
 inline constexpr std::size_t kNotesOffset = page_up(kFunctionTextOffset + kFunctionText);
 inline constexpr std::size_t kFileBytes = page_up(kNotesOffset + sizeof(Notes));
 inline constexpr std::size_t kKernelOffset = kFileBytes;
-inline constexpr std::size_t kExactFileBytes = page_up(kKernelOffset + sizeof(Kernel));
+
+// What only some recordings have.
+struct Extras {
+  bool exact;  // Kernel
+  bool cpu;    // CpuProfile
+};
+constexpr std::size_t cpu_offset(Extras extras) {
+  return extras.exact ? page_up(kKernelOffset + sizeof(Kernel)) : kFileBytes;
+}
+constexpr std::size_t file_bytes(Extras extras) {
+  return extras.cpu ? page_up(cpu_offset(extras) + sizeof(CpuProfile)) : cpu_offset(extras);
+}
+inline constexpr std::size_t kExactFileBytes = file_bytes({true, false});
 
 // Header::activity: how many invocations run, and above that the number of the newest interval in
 // which none did (the first begins at the end of init); 0 while init runs. It is one word so that
@@ -474,6 +508,7 @@ constexpr bool is_concurrent(const Header& header) { return (header.flags & kFla
 static_assert(sizeof(Invocation) == 528 + (kAccounts * sizeof(ThreadAccount)));
 static_assert(sizeof(Notes) <= kPageBytes);
 static_assert(sizeof(Death) == 480);
+static_assert(kStacks < 1U << kAskedStackBits);
 static_assert(kCallRows < kNoRow && kThreadSlots < 0xFFFF);
 static_assert(bucket_of(bucket_floor(kBuckets - 1)) == kBuckets - 1);
 static_assert(kKernelBoundaries == kBoundaries);

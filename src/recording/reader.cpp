@@ -248,7 +248,9 @@ bool Reader::check_header(std::uint64_t file_bytes, Failure& failure) {
          check_section(h.function_text, "function text", 1, file_bytes, failure) &&
          check_section(h.notes, "notes", sizeof(Notes), file_bytes, failure) &&
          (h.kernel.count == 0 ||
-          check_section(h.kernel, "kernel", sizeof(Kernel), file_bytes, failure));
+          check_section(h.kernel, "kernel", sizeof(Kernel), file_bytes, failure)) &&
+         (h.cpu.count == 0 ||
+          check_section(h.cpu, "CPU profile", sizeof(CpuProfile), file_bytes, failure));
 }
 
 bool Reader::check_section(Section& section, const char* name, std::size_t stride,

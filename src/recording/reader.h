@@ -154,6 +154,24 @@ struct CapturedStack {
   std::vector<CapturedFrame> frames;
 };
 
+// What was sampled of CPU time since the start (cpu_section.h).
+struct CpuSamples {
+  CpuState state{};
+  std::uint32_t hz = 0;
+  std::uint64_t interval_ns = 0;
+  std::uint64_t samples = 0;
+  std::uint64_t intervals = 0;
+  std::uint64_t unplaced = 0;  // intervals
+  std::uint32_t threads_refused = 0;
+  std::vector<CpuSite> sites;  // by entry; those that were not handed out are all zero
+};
+
+// A thread that said where it was when it was asked, while the newest invocation ran.
+struct AskedThread {
+  std::int32_t tid = 0;
+  std::uint32_t stack = 0;  // Reader::stack takes it
+};
+
 // A child process that the process started.
 struct ChildRecord {
   std::int32_t pid = 0;                // -1: not known
@@ -276,6 +294,11 @@ class Reader {
   std::optional<KernelPlaces> kernel_places() const;
   // What was sampled at each stack, by index.
   std::vector<Site> sites();
+  // Nothing where CPU time is not sampled.
+  std::optional<CpuSamples> cpu_samples();
+  // The stack of an entry; nothing for what was not finished or makes no sense.
+  std::optional<CapturedStack> cpu_stack(const CpuSite& site);
+  std::vector<AskedThread> asked_threads();
 
   // The newest pair is looked for at the first call after open() or refresh(), and then kept.
   ClockScale clock();
@@ -325,6 +348,7 @@ class Reader {
   std::string text_of(const Descriptor& entry, std::int32_t descriptor);
   void add_targets(Totals& totals);
   std::uint32_t targets_used(std::uint32_t kind);
+  bool read_cpu_sites(std::size_t first, std::vector<CpuSite>& sites);
   bool read_hosts();
   bool read_names();
   void add_rows(Totals& totals);

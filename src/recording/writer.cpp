@@ -6,7 +6,7 @@
 
 namespace lamprey::recording {
 
-void Writer::bind(std::byte* base, bool exact) {
+void Writer::bind(std::byte* base, Extras extras) {
   base_ = base;
   for (Interval& interval : idle_) {
     interval = {};
@@ -23,7 +23,7 @@ void Writer::bind(std::byte* base, bool exact) {
   Header& h = header();
   h.version = kVersion;
   h.header_bytes = sizeof(Header);
-  h.file_bytes = exact ? kExactFileBytes : kFileBytes;
+  h.file_bytes = recording::file_bytes(extras);
   h.invocations = {kInvocationsOffset, sizeof(Invocation), kInvocations};
   h.boundaries = {kBoundariesOffset, sizeof(Boundary), kBoundaries};
   h.slots = {kSlotsOffset, sizeof(ThreadSlot), kThreadSlots};
@@ -38,7 +38,8 @@ void Writer::bind(std::byte* base, bool exact) {
   h.source_files = {kSourceFilesOffset, sizeof(SourceFile), kSourceFiles};
   h.function_text = {kFunctionTextOffset, 1, kFunctionText};
   h.notes = {kNotesOffset, sizeof(Notes), 1};
-  h.kernel = {kKernelOffset, sizeof(Kernel), exact ? 1U : 0U};
+  h.kernel = {kKernelOffset, sizeof(Kernel), extras.exact ? 1U : 0U};
+  h.cpu = {cpu_offset(extras), sizeof(CpuProfile), extras.cpu ? 1U : 0U};
   h.call_count = kCallCount;
   h.bucket_count = kBuckets;
   h.slots_used = 1;  // slot 0: the threads that got none
@@ -57,6 +58,7 @@ ThreadSlot* Writer::claim_slot(std::int32_t tid) {
     }
     store(slot.tid, tid);
     shared_add(slot.generation, 1);
+    store(slot.in_flight.asked, 0);
     set_born(slot, load(header().started));
     for (std::uint32_t i = 0; i < kCallClasses; ++i) {  // times are one thread's
       store(slot.class_ticks[i], 0);

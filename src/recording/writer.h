@@ -31,10 +31,9 @@ struct RequestFacts {
 
 class Writer {
  public:
-  // `base` is a zeroed, page-aligned mapping of kFileBytes, or of kExactFileBytes with `exact`,
-  // that outlives the writer. Fills in the geometry; identity is the caller's. Header::magic is
-  // left for the caller to store last.
-  void bind(std::byte* base, bool exact = false);
+  // `base` is a zeroed, page-aligned mapping of file_bytes(extras) that outlives the writer. Fills
+  // in the geometry; identity is the caller's. Header::magic is left for the caller to store last.
+  void bind(std::byte* base, Extras extras = {});
   void unbind() { base_ = nullptr; }
   bool bound() const { return base_ != nullptr; }
   Header& header() const { return *reinterpret_cast<Header*>(base_); }
@@ -155,6 +154,11 @@ class Writer {
   // Exact mode's section; nullptr when the recording has none.
   Kernel* kernel() const {
     return header().kernel.count != 0 ? reinterpret_cast<Kernel*>(base_ + kKernelOffset) : nullptr;
+  }
+  // Where CPU time is counted (preload/cpu); nullptr when it is not.
+  CpuProfile* cpu() const {
+    const Section& cpu = header().cpu;
+    return cpu.count != 0 ? reinterpret_cast<CpuProfile*>(base_ + cpu.offset) : nullptr;
   }
   // A system call that the kernel has answered, by its number. `ticks` as above.
   void count_kernel(std::uint32_t number, std::uint64_t ticks, bool failed, std::uint64_t bytes);

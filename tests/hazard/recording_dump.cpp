@@ -350,8 +350,8 @@ bool map_file(const char* path) {
   const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
   struct stat status = {};
   if (fd < 0 || ::fstat(fd, &status) != 0 ||
-      (status.st_size != static_cast<off_t>(kFileBytes) &&
-       status.st_size != static_cast<off_t>(kExactFileBytes))) {
+      status.st_size < static_cast<off_t>(kFileBytes) ||
+      status.st_size > static_cast<off_t>(file_bytes({true, true}))) {
     return false;
   }
   void* mapped =

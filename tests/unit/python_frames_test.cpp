@@ -331,7 +331,7 @@ class PythonMerging : public ::testing::Test {
   static NativeFrames natives(const std::vector<std::uint64_t>& pcs) {
     NativeFrames native = {};
     for (const std::uint64_t pc : pcs) {
-      native.frames[native.count] = {pc, kStack + (native.count * kFrameBytes), 0, false};
+      native.frames[native.count] = {pc, kStack + (native.count * kFrameBytes), 0, false, false};
       ++native.count;
     }
     return native;

@@ -45,14 +45,14 @@ class TemporaryDirectory {
 class RecordingBuilder {
  public:
   explicit RecordingBuilder(const std::string& path, const char* environment = "",
-                            bool exact = false)
-      : path_(path), bytes_(exact ? recording::kExactFileBytes : recording::kFileBytes) {
+                            bool exact = false, bool cpu = false)
+      : path_(path), bytes_(recording::file_bytes({exact, cpu})) {
     const int file = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     [[maybe_unused]] const int status = ftruncate(file, static_cast<off_t>(bytes_));
     base_ =
         static_cast<std::byte*>(mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0));
     close(file);
-    writer_.bind(base_, exact);
+    writer_.bind(base_, {exact, cpu});
     recording::Header& h = header();
     h.exact = exact ? recording::ExactState::kOn : recording::ExactState::kOff;
     h.pid = getpid();

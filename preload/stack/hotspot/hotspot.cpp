@@ -94,16 +94,17 @@ Blob blob_of(std::uintptr_t pc, known_frames::Stepping& stepping) {
 }
 
 void append_compiled(const NativeFrame& frame, const Blob& blob, Words& words) {
-  const std::uintptr_t pc = real_pc(g_fields, blob, frame.pc, frame.sp);
+  const std::uintptr_t pc =
+      frame.interrupted ? frame.pc - 1 : real_pc(g_fields, blob, frame.pc, frame.sp);
   const std::uint32_t before = words.depth;
-  Scopes scopes(g_fields, blob, pc);
+  Scopes scopes(g_fields, blob, pc, frame.interrupted ? At::kBetweenCalls : At::kCall);
   Scope scope = {};
   while (scopes.next(scope)) {
     if (const std::uint64_t word = word_of(g_fields, scope); word != 0) {
       words.append(word);
     }
   }
-  if (pc == frame.pc && words.depth < recording::kMaxDepth) {
+  if (!frame.interrupted && pc == frame.pc && words.depth < recording::kMaxDepth) {
     known_frames::remember_functions(pc, words.frames + before, words.depth - before);
   }
 }
@@ -120,6 +121,46 @@ void append_interpreted(const NativeFrame& frame, Words& words) {
   if (word != 0) {
     words.append(word);
   }
+}
+
+// Whether Java's code, or a stub of the JVM's, may return there.
+bool is_return_address(std::uintptr_t pc) {
+  return holds(pc) && g_cache.find(pc).kind != Kind::kNone;
+}
+
+// Takes the return address at `at`, with the caller's frame pointer `fp`, if it is one.
+bool take_return(Position& p, std::uintptr_t at, std::uintptr_t fp, std::uintptr_t end) {
+  std::uintptr_t pc = 0;
+  if (!above(at + kWord, p.sp, end) || !read_at(at, pc) || !is_return_address(pc)) {
+    return false;
+  }
+  p = {pc, at + kWord, fp, 0};
+  return true;
+}
+
+// Where the frame is whole.
+bool step_whole(Position& p, const known_frames::Stepping& stepping, std::uintptr_t end) {
+  Position up = p;
+  const bool stepped = stepping.kind == Kind::kCompiled
+                           ? step_by_size(stepping.words, end, up)
+                           : step_up(stepping.kind, stepping.words, end, up);
+  if (!stepped || (stepping.kind != Kind::kStubs && !is_return_address(up.pc))) {
+    return false;
+  }
+  p = up;
+  return true;
+}
+
+// How many instructions' bytes a method has before its frame is whole, at most: a check of the
+// receiver's class, of the stack's end, of the method's own state.
+constexpr std::uintptr_t kEntryBytes = 64;
+
+// Where it is not made yet, or undone already: the return address is on top of the stack, or behind
+// the caller's frame pointer.
+bool step_bare(Position& p, std::uintptr_t end) {
+  std::uintptr_t saved = 0;
+  return take_return(p, p.sp, p.fp, end) ||
+         (read_at(p.sp, saved) && take_return(p, p.sp + kWord, saved, end));
 }
 
 }  // namespace
@@ -159,14 +200,46 @@ bool step(Position& position, std::uintptr_t end) {
                                           : step_up(stepping.kind, stepping.words, end, position);
 }
 
+bool step_interrupted(Position& position, std::uintptr_t end) {
+  constexpr std::uint8_t kReturn = 0xC3;
+  constexpr std::uint8_t kPopFramePointer = 0x5D;
+  constexpr int kMaxPushed = 7;
+  known_frames::Stepping stepping = {};
+  const Blob blob = blob_of(position.pc, stepping);
+  std::uint8_t instruction = 0;
+  if (blob.kind == Kind::kNone || position.sp % kWord != 0 || !read_at(position.pc, instruction)) {
+    return false;
+  }
+#if defined(__x86_64__)
+  const bool ends = instruction == kReturn || instruction == kPopFramePointer;
+#else
+  constexpr bool ends = false;
+#endif
+  const bool begins = known_frames::has_compilation(blob.kind) &&
+                      position.pc - code_begin(g_fields, blob) < kEntryBytes;
+  if ((ends || begins) && step_bare(position, end)) {
+    return true;
+  }
+  if (step_whole(position, stepping, end)) {
+    return true;
+  }
+  for (int pushed = 0; pushed < kMaxPushed; ++pushed) {  // stubs push what they need
+    const std::uintptr_t at = position.sp + (static_cast<std::uintptr_t>(pushed) * kWord);
+    if (take_return(position, at, position.fp, end)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 void append(const NativeFrame& frame, Words& words) {
-  if (known_frames::append(g_fields, frame.pc, words)) {
+  if (!frame.interrupted && known_frames::append(g_fields, frame.pc, words)) {
     return;
   }
   known_frames::Stepping stepping = {};
   Blob blob = {0, Kind::kNone};
-  if (!known_frames::find(g_fields, frame.pc, stepping) || stepping.kind == Kind::kCompiled ||
-      stepping.kind == Kind::kNative) {
+  if (frame.interrupted || !known_frames::find(g_fields, frame.pc, stepping) ||
+      stepping.kind == Kind::kCompiled || stepping.kind == Kind::kNative) {
     blob = blob_of(frame.pc, stepping);
   }
   switch (stepping.kind) {

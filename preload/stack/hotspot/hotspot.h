@@ -46,6 +46,10 @@ inline bool holds(std::uintptr_t pc) {
 // new pc may be signed.) `end`: of the stack; 0: not known.
 bool step(Position& position, std::uintptr_t end);
 
+// The same from an interrupted instruction that holds(): the frame may be half made, or half
+// undone. Only a return address into known code is taken.
+bool step_interrupted(Position& position, std::uintptr_t end);
+
 // The methods that such a frame stands for, innermost first: none, one, or those inlined too.
 void append(const NativeFrame& frame, Words& words);
 

@@ -51,8 +51,9 @@ std::uintptr_t methods_of(const Fields& fields, const Blob& blob) {
              : 0;
 }
 
-// Of the descriptors, which are sorted, the one of exactly this offset: each call has one. 0: none.
-std::int32_t scope_at(std::uintptr_t first, std::int32_t count, std::int32_t offset) {
+// Of the descriptors, which are sorted, the one of exactly this offset: each call has one. Between
+// calls the next one tells the method nearly always, and a line nearby. 0: none.
+std::int32_t scope_at(std::uintptr_t first, std::int32_t count, std::int32_t offset, At at) {
   std::int32_t low = 0;
   std::int32_t high = count;
   while (low < high) {
@@ -70,13 +71,17 @@ std::int32_t scope_at(std::uintptr_t first, std::int32_t count, std::int32_t off
       high = middle;
     }
   }
-  return 0;
+  PcDescriptor next = {};
+  return at == At::kBetweenCalls && low < count &&
+                 read_at(first + (static_cast<std::uintptr_t>(low) * sizeof(next)), next) &&
+                 next.scope_offset > 0
+             ? next.scope_offset
+             : 0;
 }
 
 std::int32_t scope_of(const Fields& fields, const Blob& blob, std::uintptr_t pc,
-                      std::uintptr_t tables) {
-  const std::uintptr_t code =
-      pointer_or_offset(fields, blob, kBlobCodeBegin, kBlobCodeOffset, blob.at);
+                      std::uintptr_t tables, At at) {
+  const std::uintptr_t code = code_begin(fields, blob);
   const Field behind = fields.has(kImmutableData) ? kScopesOffset : kDependenciesOffset;
   std::int32_t begin = 0;
   std::int32_t end = 0;
@@ -87,23 +92,27 @@ std::int32_t scope_of(const Fields& fields, const Blob& blob, std::uintptr_t pc,
   }
   const std::int32_t count = (end - begin) / static_cast<std::int32_t>(sizeof(PcDescriptor));
   return count <= kMaxDescriptors ? scope_at(tables + static_cast<std::uintptr_t>(begin), count,
-                                             static_cast<std::int32_t>(pc - code))
+                                             static_cast<std::int32_t>(pc - code), at)
                                   : 0;
 }
 
 }  // namespace
 
-Scopes::Scopes(const Fields& fields, const Blob& blob, std::uintptr_t pc)
+std::uintptr_t code_begin(const Fields& fields, const Blob& blob) {
+  return pointer_or_offset(fields, blob, kBlobCodeBegin, kBlobCodeOffset, blob.at);
+}
+
+Scopes::Scopes(const Fields& fields, const Blob& blob, std::uintptr_t pc, At at)
     : fields_(fields), left_(kMaxInlined) {
   read_at(blob.at + fields.at[kMethodOfCode], compiled_);
   if (blob.kind == Kind::kCompiled) {
-    begin(blob, pc);
+    begin(blob, pc, at);
   }
 }
 
-void Scopes::begin(const Blob& blob, std::uintptr_t pc) {
+void Scopes::begin(const Blob& blob, std::uintptr_t pc, At at) {
   const std::uintptr_t tables = tables_of(fields_, blob);
-  at_ = tables != 0 ? scope_of(fields_, blob, pc, tables) : 0;
+  at_ = tables != 0 ? scope_of(fields_, blob, pc, tables, at) : 0;
   if (at_ != 0) {
     data_ = pointer_or_offset(fields_, blob, kScopesBegin, kScopesOffset, tables);
     methods_ = methods_of(fields_, blob);

@@ -14,16 +14,19 @@ struct Scope {
   std::int32_t bytecode;  // offset in the method's code
 };
 
-// The scopes of compiled code at a return address, innermost first: each was inlined into the next.
-// At least the method that the code was compiled for.
+enum class At : bool { kCall, kBetweenCalls };
+
+// The scopes of compiled code at a return address (or between two: of an interrupted frame),
+// innermost first: each was inlined into the next. At least the method that the code was compiled
+// for.
 class Scopes {
  public:
-  Scopes(const Fields& fields, const Blob& blob, std::uintptr_t pc);
+  Scopes(const Fields& fields, const Blob& blob, std::uintptr_t pc, At at = At::kCall);
 
   bool next(Scope& scope);
 
  private:
-  void begin(const Blob& blob, std::uintptr_t pc);
+  void begin(const Blob& blob, std::uintptr_t pc, At at);
 
   const Fields& fields_;
   std::uintptr_t compiled_ = 0;  // the method that the code is of, until it was told
@@ -32,6 +35,9 @@ class Scopes {
   std::int32_t at_ = 0;  // of the next scope, in data_; 0: no more
   int left_;
 };
+
+// Where a blob's instructions begin; 0: not to be read.
+std::uintptr_t code_begin(const Fields& fields, const Blob& blob);
 
 // Where an interpreter's frame has its method and the bytecode, in words below its frame pointer.
 inline constexpr std::uintptr_t kMethodSlot = 3;

@@ -15,6 +15,7 @@ struct NativeFrame {
   std::uintptr_t sp;    // its stack pointer at the call
   std::uintptr_t fp;    // its frame pointer register at the call
   bool without_tables;  // no module's unwind tables cover pc: code made at run time, or V8's own
+  bool interrupted;     // at any instruction: what is written down at calls may be older
 };
 
 // The native frames of one walk, innermost first.

@@ -80,19 +80,25 @@ std::int64_t bytecode_offset(const Layout& v8, Word word) {
 
 // False: the frame is none of the interpreter's.
 bool append_interpreted(Reading& reading, const SharedFunction& function, const Slots& slots,
-                        std::uintptr_t pc, Words& words) {
+                        const NativeFrame& frame, Words& words) {
   Object bytecodes;
   if (!is_smi(slots.offset) || !open_bytecodes(reading, slots.bytecodes, bytecodes)) {
     return false;
   }
   const std::int64_t offset = bytecode_offset(reading.v8, slots.offset);
   const std::int32_t length = smi(bytecodes.word(kArrayLength));
-  prove(offset >= -1 && offset < length && function.literal < kLiteralIds);
+  const bool sound = offset >= -1 && offset < length && function.literal < kLiteralIds;
+  if (frame.interrupted && !sound) {
+    return false;  // proves nothing: the slot may be another frame's, whose own is not made yet
+  }
+  if (!frame.interrupted) {
+    prove(sound);
+  }
   const std::uint32_t number = number_of(reading.v8, function);
   const std::uint32_t line = line_of_bytecode(reading, function, number, bytecodes, offset);
   const std::uint64_t word = recording::function_frame(number, line);
-  if (number != 0 && line != 0) {
-    seen_frames::remember(reading, {slots.function, slots.offset, pc}, function, word);
+  if (number != 0 && line != 0 && !frame.interrupted) {
+    seen_frames::remember(reading, {slots.function, slots.offset, frame.pc}, function, word);
   }
   words.append(word);
   return true;
@@ -267,23 +273,25 @@ void append_optimised(Reading& reading, const SharedFunction& function, const Co
 }
 
 void append_generated(Reading& reading, const SharedFunction& function, const Slots& slots,
-                      const Code& code, std::uintptr_t pc, Words& words) {
+                      const Code& code, const NativeFrame& frame, Words& words) {
   if (code.kind == reading.v8.baseline_kind) {
-    append_baseline(reading, function, slots, code, pc, words);
+    append_baseline(reading, function, slots, code, frame.pc, words);
   } else if (code.kind > reading.v8.baseline_kind) {
-    append_optimised(reading, function, code, pc, words);
-  } else if (!append_interpreted(reading, function, slots, pc, words)) {
+    append_optimised(reading, function, code, frame.pc, words);
+  } else if (!append_interpreted(reading, function, slots, frame, words)) {
     words.append(recording::function_frame(number_of(reading.v8, function), 0));
   }
 }
 
 // A frame in whose slots a JSFunction stands, if all is as it seems.
-FrameKind read_function_frame(Reading& reading, const Slots& slots, std::uintptr_t pc,
+FrameKind read_function_frame(Reading& reading, const Slots& slots, const NativeFrame& frame,
                               Words& words) {
+  const std::uintptr_t pc = frame.pc;
   Code code = {};
   const bool generated = code_at(reading, pc, code);
+  const bool unseen = generated || frame.interrupted;
   if (const std::uint64_t word =
-          generated ? 0 : seen_frames::recall(reading, {slots.function, slots.offset, pc});
+          unseen ? 0 : seen_frames::recall(reading, {slots.function, slots.offset, pc});
       word != 0) {
     words.append(word);
     return FrameKind::kFunction;
@@ -293,15 +301,17 @@ FrameKind read_function_frame(Reading& reading, const Slots& slots, std::uintptr
     if (!in_module(pc)) {
       return FrameKind::kForeign;  // a library without tables, a regular expression's code
     }
-    disprove();
+    if (!frame.interrupted) {
+      disprove();
+    }
     return FrameKind::kMachinery;
   }
   if (function.script == nullptr) {
     return FrameKind::kBuiltin;
   }
   if (generated) {
-    append_generated(reading, function, slots, code, pc, words);
-  } else if (!append_interpreted(reading, function, slots, pc, words)) {
+    append_generated(reading, function, slots, code, frame, words);
+  } else if (!append_interpreted(reading, function, slots, frame, words)) {
     words.append(recording::function_frame(number_of(reading.v8, function), 0));
   }
   return FrameKind::kFunction;
@@ -315,7 +325,7 @@ FrameKind read_frame(Reading& reading, const NativeFrame& frame, Words& words) {
     return FrameKind::kForeign;
   }
   if (is_pointer(slots.context)) {
-    return read_function_frame(reading, slots, frame.pc, words);
+    return read_function_frame(reading, slots, frame, words);
   }
   return slots.context % 2 == 0 && slots.context / 2 != 0 && slots.context / 2 < kMaxFrameTypes
              ? FrameKind::kMachinery

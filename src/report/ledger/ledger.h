@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "recording/reader.h"
+#include "report/delta/cpu.h"
 #include "report/delta/difference.h"
 #include "report/delta/sites.h"
 #include "report/findings/finding_dedup.h"
@@ -172,6 +173,7 @@ class Ledger {
   MemoryWatch memory_watch_;
   AddressSpaceReader address_space_;
   SiteLedger sites_;
+  CpuLedger cpu_;
   TimeHistory time_history_;
   FindingDedup finding_dedup_;
   WorkLeft work_left_;

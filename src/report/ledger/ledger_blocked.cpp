@@ -201,6 +201,13 @@ void Ledger::add_blocked(Report& report, std::int32_t handler, std::uint64_t beg
       report.blocked.push_back(std::move(blocked));
     }
   }
+  for (const recording::AskedThread& asked : reader_.asked_threads()) {
+    for (Blocked& blocked : report.blocked) {
+      if (blocked.on_cpu && blocked.tid == asked.tid) {
+        blocked.stack_id = asked.stack;
+      }
+    }
+  }
   for (Blocked& blocked : report.blocked) {
     blocked.handler = blocked.tid == handler;
     blocked.main = blocked.tid == header().pid;

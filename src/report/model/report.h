@@ -88,6 +88,20 @@ struct MemoryFigures {
   std::vector<MemorySite> sites;    // most live first
 };
 
+// Where CPU time was spent: what samples stand for, by stack.
+struct CpuSite {
+  std::uint64_t cpu_ns = 0;
+  Stack stack;
+  std::string stack_text;
+};
+struct CpuFigures {
+  std::uint32_t hz = 0;  // samples a second of CPU time
+  std::uint64_t samples = 0;
+  std::uint64_t total_ns = 0;     // that all samples stand for
+  std::uint64_t unplaced_ns = 0;  // of these, without a stack
+  std::vector<CpuSite> sites;     // the top few, most first
+};
+
 struct CallFigures {
   recording::Call call{};
   std::uint64_t calls = 0;
@@ -281,6 +295,7 @@ struct Report {
   std::vector<Finding> findings;
   std::optional<MemoryFigures> memory;
   std::optional<CallsFigures> calls;
+  std::optional<CpuFigures> cpu;        // where it is sampled
   std::optional<KernelFigures> kernel;  // of exact mode
   std::optional<WallFigures> wall;
   TargetFigures targets;

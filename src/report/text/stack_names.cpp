@@ -5,8 +5,10 @@
 #include <iterator>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "report/model/order.h"
 #include "report/text/frame_names.h"
 
 namespace lamprey::report {
@@ -207,6 +209,35 @@ void add_up(std::vector<MemorySite>& sites) {
   sites = std::move(kept);
 }
 
+// Names them and adds up those that are equal but for the line of the innermost function; the line
+// of the one that took most stays. `sites`: most first.
+void name_and_add_up(std::vector<CpuSite>& sites, std::int32_t pid,
+                     symbols::Symbolizer& symbolizer) {
+  std::vector<CpuSite> kept;
+  std::vector<std::string> without_line;  // of `kept`
+  for (CpuSite& site : sites) {
+    site.stack_text = stack_text(site.stack, pid, symbolizer);
+    const auto innermost =
+        std::find_if(site.stack.begin(), site.stack.end(),
+                     [](const Frame& frame) { return frame.function != nullptr; });
+    std::string key = site.stack_text;
+    if (innermost != site.stack.end()) {
+      const std::uint32_t line = std::exchange(innermost->line, 0);
+      key = stack_text(site.stack, pid, symbolizer);
+      innermost->line = line;
+    }
+    const auto same = std::find(without_line.begin(), without_line.end(), key);
+    if (same == without_line.end()) {
+      kept.push_back(std::move(site));
+      without_line.push_back(std::move(key));
+    } else {
+      kept[static_cast<std::size_t>(same - without_line.begin())].cpu_ns += site.cpu_ns;
+    }
+  }
+  sites = std::move(kept);
+  put_in_order(sites, [](const CpuSite& a, const CpuSite& b) { return a.cpu_ns > b.cpu_ns; });
+}
+
 }  // namespace
 
 std::string stack_text(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer,
@@ -245,6 +276,11 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
   for (const Finding& finding : report.findings) {
     want(finding.site, report.pid, symbolizer);
   }
+  static std::vector<CpuSite> nowhere;
+  std::vector<CpuSite>& cpu_sites = report.cpu ? report.cpu->sites : nowhere;
+  for (const CpuSite& site : cpu_sites) {
+    want(site.stack, report.pid, symbolizer);
+  }
   for (const MemorySite& site : sites) {
     want(site.stack, report.pid, symbolizer);
   }
@@ -262,6 +298,7 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
     }
   }
   add_up(sites);
+  name_and_add_up(cpu_sites, report.pid, symbolizer);
   report.death.stack_text = stack_text(report.death.stack, report.pid, symbolizer);
   for (Blocked& blocked : report.blocked) {
     blocked.stack_text = stack_text(blocked.stack, report.pid, symbolizer);
