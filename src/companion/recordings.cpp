@@ -69,6 +69,8 @@ void Followed::snapshot_before_deadline() {
   closeup_.threads = report::look_at_threads(header.pid);
   closeup_.busy = report::busy_between(early_, closeup_.threads, closeup_.window_ns);
   closeup_.sockets = report::look_at_sockets(header.pid, header.runtime_api);
+  // Each says in its own time where it is: the answer is in the recording when the end is told of.
+  report::ask_running(header.pid, header.ask, closeup_.threads);
 }
 
 void Followed::sample_memory() {

@@ -122,6 +122,9 @@ std::optional<Finding> last_call_finding(const Blocked& front) {
                                     "{} was still computing when its time was over.",
                                     other ? fmt::format("Thread {}", front.tid) : "The handler")))
                               : waiting_finding(front);
+  if (finding && front.on_cpu) {
+    finding->site = front.stack;
+  }
   if (finding && other) {
     finding->text += fmt::format(" Thread {} {}, and the handler waits for that thread.", front.tid,
                                  front.on_cpu ? "computes" : "waits for it");

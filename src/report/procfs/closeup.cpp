@@ -5,16 +5,19 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <optional>
 #include <string_view>
 
+#include "recording/layout.h"
 #include "report/model/order.h"
 #include "report/procfs/procfs_file.h"
 
@@ -177,6 +180,23 @@ std::vector<SocketLook> look_at_sockets(std::int32_t pid, const std::string& exc
       found, [](const SocketLook& a, const SocketLook& b) { return a.connecting > b.connecting; });
   found.resize(std::min(found.size(), kMaxSockets));
   return found;
+}
+
+void ask_running(std::int32_t pid, std::uint64_t ask, const std::vector<ThreadLook>& threads) {
+  if (ask == 0) {
+    return;
+  }
+  for (const ThreadLook& thread : threads) {
+    if (!thread.running) {
+      continue;
+    }
+    siginfo_t info{};
+    info.si_code = SI_QUEUE;
+    info.si_pid = getpid();
+    info.si_uid = getuid();
+    info.si_value.sival_ptr = reinterpret_cast<void*>(ask);
+    syscall(SYS_rt_tgsigqueueinfo, pid, thread.tid, recording::kAskSignal, &info);
+  }
 }
 
 const ThreadLook* look_at(const Closeup& closeup, std::int32_t tid) {

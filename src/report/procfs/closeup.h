@@ -51,6 +51,11 @@ struct Closeup {
   std::vector<SocketLook> sockets;
 };
 
+// Asks each thread that was running where it is (recording/layout.h, kAskSignal); `ask` is what
+// its recording says to ask with, 0: nobody may. A thread that waits is left alone: its call would
+// be interrupted. Does not wait for the answers.
+void ask_running(std::int32_t pid, std::uint64_t ask, const std::vector<ThreadLook>& threads);
+
 // The thread at the second look; null where it was not seen.
 const ThreadLook* look_at(const Closeup& closeup, std::int32_t tid);
 

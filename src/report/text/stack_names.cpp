@@ -226,16 +226,44 @@ void name_and_add_up(std::vector<CpuSite>& sites, std::int32_t pid,
       key = stack_text(site.stack, pid, symbolizer);
       innermost->line = line;
     }
-    const auto same = std::find(without_line.begin(), without_line.end(), key);
-    if (same == without_line.end()) {
+    std::size_t same = 0;
+    while (same < kept.size() && without_line[same] != key &&
+           kept[same].stack_text != site.stack_text) {
+      ++same;
+    }
+    if (same == kept.size()) {
       kept.push_back(std::move(site));
       without_line.push_back(std::move(key));
     } else {
-      kept[static_cast<std::size_t>(same - without_line.begin())].cpu_ns += site.cpu_ns;
+      kept[same].cpu_ns += site.cpu_ns;
     }
   }
   sites = std::move(kept);
   put_in_order(sites, [](const CpuSite& a, const CpuSite& b) { return a.cpu_ns > b.cpu_ns; });
+}
+
+// A headline is written before stacks have names. Of a thread that computed to the end it says in
+// which function: of the program's own, if one is there.
+void tell_where_it_computed(Report& report, symbols::Symbolizer& symbolizer) {
+  if (report.blocked.empty() || !report.blocked[0].on_cpu || report.blocked[0].stack.empty()) {
+    return;
+  }
+  const std::string text = stack_text(own_part(report.blocked[0].stack, report.pid, symbolizer),
+                                      report.pid, symbolizer, kMaxSiteText);
+  const std::string where = text.substr(0, text.find("; "));
+  if (where.empty() || where.starts_with("??")) {
+    return;
+  }
+  struct Words {
+    std::string_view said;
+    std::string_view before;
+  };
+  for (const Words words : {Words{" on CPU", " in "}, Words{" in computing", ", at last in "}}) {
+    if (const std::size_t at = report.headline.find(words.said); at != std::string::npos) {
+      report.headline.insert(at + words.said.size(), std::string(words.before) + where);
+      return;
+    }
+  }
 }
 
 }  // namespace
@@ -303,6 +331,7 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
   for (Blocked& blocked : report.blocked) {
     blocked.stack_text = stack_text(blocked.stack, report.pid, symbolizer);
   }
+  tell_where_it_computed(report, symbolizer);
 }
 
 }  // namespace lamprey::report
