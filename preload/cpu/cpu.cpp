@@ -125,6 +125,25 @@ void on_signal(int, siginfo_t* info, void* context) {
   }
 }
 
+// What begin_thread() is handed. A place is free again when its thread has begun. When all are
+// taken, threads begin as ever.
+struct StartedThread {
+  Start start;  // nullptr: free
+  void* argument;
+};
+StartedThread g_started[64];
+
+void* begin_thread(void* place) {
+  auto& started = *static_cast<StartedThread*>(place);
+  const Start start = load(started.start);
+  void* const argument = __atomic_load_n(&started.argument, __ATOMIC_ACQUIRE);
+  __atomic_store_n(&started.start, nullptr, __ATOMIC_RELEASE);
+  if (recording_here()) {
+    current_slot();
+  }
+  return start(argument);  // a tail call: no frame of ours stands below the program's
+}
+
 // The default, as whoever started the program left it.
 bool is_free() {
   struct sigaction now = {};
@@ -213,11 +232,7 @@ std::uintptr_t handler() {
 
 bool samples() { return load(g_interval_ns) != 0; }
 
-void give_way() {
-  if (!load(g_installed)) {
-    return;
-  }
-  store(g_installed, false);
+void stop() {
   store(g_interval_ns, 0);
   if (recording_here()) {
     store(g_writer.header().ask, 0);
@@ -226,6 +241,38 @@ void give_way() {
   for (std::int32_t& timer : g_timers) {
     delete_timer(timer);
   }
+}
+
+ThreadStart known_start(Start start, void* argument) {
+  const ThreadStart plain = {start, argument};
+  if (!samples() || !recording_here()) {
+    return plain;
+  }
+  for (StartedThread& place : g_started) {
+    Start nobody = nullptr;
+    if (load(place.start) == nullptr &&
+        __atomic_compare_exchange_n(&place.start, &nobody, start, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_RELAXED)) {
+      __atomic_store_n(&place.argument, argument, __ATOMIC_RELEASE);
+      return {begin_thread, &place};
+    }
+  }
+  return plain;
+}
+
+void not_started(const ThreadStart& known) {
+  if (known.start == begin_thread) {
+    __atomic_store_n(&static_cast<StartedThread*>(known.argument)->start, nullptr,
+                     __ATOMIC_RELEASE);
+  }
+}
+
+void give_way() {
+  if (!load(g_installed)) {
+    return;
+  }
+  store(g_installed, false);
+  stop();
   struct sigaction ignore = {};
   ignore.sa_handler = SIG_IGN;  // the kernel throws away those that are pending
   g_real.sigaction(kSignal, &ignore, nullptr);

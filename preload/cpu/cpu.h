@@ -17,7 +17,7 @@
 #include <csignal>
 #include <cstdint>
 
-#include "recording/layout.h"
+#include "recording/asked.h"
 
 namespace lamprey::preload::cpu {
 
@@ -40,7 +40,22 @@ std::uintptr_t handler();
 // Whether timers run.
 bool samples();
 
-// The program wants the signal: no sample comes any more, also none that is on its way.
+// The program sets a handler for the signal: no sample comes any more, also none that is on its
+// way.
 void give_way();
+// The program fetches the signal itself: no more samples. One that is on its way may be fetched;
+// throwing it away would throw away the program's own.
+void stop();
+
+// How a thread that the program starts is known from its first instruction on, while samples are
+// taken. (Else it is at its first counted call; one that only computes would never be.) Handed to
+// the real pthread_create in place of the program's own start and argument.
+using Start = void* (*)(void*);
+struct ThreadStart {
+  Start start;
+  void* argument;
+};
+ThreadStart known_start(Start start, void* argument);
+void not_started(const ThreadStart& known);  // there is no such thread after all
 
 }  // namespace lamprey::preload::cpu

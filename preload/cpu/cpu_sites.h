@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "preload/stack/reading/frames.h"
+#include "preload/stack/stacks.h"
 
 namespace lamprey::preload::cpu::sites {
 

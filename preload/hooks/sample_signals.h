@@ -26,7 +26,7 @@ class WithoutSamples {
     }
     __builtin_memcpy(&bits, asked, sizeof(bits));
     if (bits == kSampleBit) {
-      cpu::give_way();
+      cpu::stop();
     } else if ((bits & kSampleBit) != 0) {
       without_ = bits & ~kSampleBit;
     }

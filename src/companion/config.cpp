@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "companion/dimensions.h"
+#include "recording/cpu_section.h"
 
 namespace lamprey::companion {
 namespace {
@@ -75,6 +76,26 @@ class Settings {
     return otherwise;
   }
 
+  // How often CPU time is sampled; the library reads it in the same way (preload/cpu).
+  std::uint32_t samples_a_second(const char* name) {
+    const char* value = lookup_(name);
+    const std::string_view words = value != nullptr ? value : "";
+    if (words.empty() || words == "off") {
+      return 0;
+    }
+    if (words == "on") {
+      return recording::kDefaultCpuHz;
+    }
+    std::uint32_t hz = 0;
+    const char* end = words.data() + words.size();
+    const auto result = std::from_chars(words.data(), end, hz);
+    if (result.ec == std::errc{} && result.ptr == end && hz >= 1 && hz <= recording::kMaxCpuHz) {
+      return hz;
+    }
+    refuse(name, words, fmt::format("off, on, a number from 1 to {}", recording::kMaxCpuHz), "off");
+    return 0;
+  }
+
   // CloudWatch's rule for namespaces: 1 to 255 of these characters.
   std::string metric_namespace(const char* name, const char* otherwise) {
     const char* value = lookup_(name);
@@ -123,6 +144,7 @@ Config read_config(const Lookup& lookup, std::vector<std::string>& complaints) {
   config.trace_language = settings.on("LAMPREY_TRACE_LANGUAGE", false);
   config.exact = settings.on("LAMPREY_EXACT", false);
   config.frames = settings.on("LAMPREY_FRAMES", true);
+  config.cpu_hz = settings.samples_a_second("LAMPREY_CPU");
   config.telemetry = settings.on("LAMPREY_TELEMETRY", false);
   if (const char* dimensions = lookup("LAMPREY_DIMENSIONS")) {
     config.dimensions = read_dimensions(dimensions, complaints);

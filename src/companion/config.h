@@ -23,6 +23,7 @@ struct Config {
   bool trace_language = false;
   bool exact = false;
   bool frames = true;
+  std::uint32_t cpu_hz = 0;  // samples a second of CPU time; 0: none are taken
   bool telemetry = false;
   std::vector<std::pair<std::string, std::string>> dimensions;  // of the metrics: name, value
   LogLevel log = LogLevel::kError;

@@ -213,10 +213,9 @@ struct Header {
   Section source_files;
   Section function_text;
   Section notes;
-  Section kernel;  // count 0: there is none
-  Section cpu;     // count 0: there is none
-  // What a request for a thread's stack carries (kAskSignal); 0: nobody may ask.
-  std::uint64_t ask;
+  Section kernel;     // count 0: there is none
+  Section cpu;        // count 0: there is none
+  std::uint64_t ask;  // what a request for a thread's stack carries (asked.h); 0: nobody may
   ExactState exact;
   std::uint32_t call_count;
   std::uint32_t bucket_count;
@@ -426,22 +425,6 @@ struct alignas(64) ThreadSlot {
 
 inline constexpr std::uint16_t kNoRow = 0xFFFF;
 
-// Whoever wants to know where a running thread is sends it this signal by rt_tgsigqueueinfo(2),
-// with SI_QUEUE and Header::ask as its value. A thread that is asleep must not be asked: its call
-// would be interrupted, and its stack is in its in-flight record already.
-inline constexpr int kAskSignal = 23;  // SIGURG: ignored by default
-
-// InFlight::asked: the stack (index in Stack[] + 1), and how many invocations had started then.
-inline constexpr std::uint32_t kAskedStackBits = 12;
-constexpr std::uint32_t asked_word(std::uint32_t stack, std::uint64_t started) {
-  return (static_cast<std::uint32_t>(started) << kAskedStackBits) | stack;
-}
-// 0: none was taken since then.
-constexpr std::uint32_t asked_stack(std::uint32_t word, std::uint64_t started) {
-  const std::uint32_t stack = word & ((1U << kAskedStackBits) - 1);
-  return word == asked_word(stack, started) ? stack : 0;
-}
-
 struct alignas(64) CallRow {
   std::uint16_t call;  // unused in shared rows: there it is the row's own number
   std::uint16_t slot;
@@ -477,10 +460,9 @@ inline constexpr std::size_t kNotesOffset = page_up(kFunctionTextOffset + kFunct
 inline constexpr std::size_t kFileBytes = page_up(kNotesOffset + sizeof(Notes));
 inline constexpr std::size_t kKernelOffset = kFileBytes;
 
-// What only some recordings have.
-struct Extras {
-  bool exact;  // Kernel
-  bool cpu;    // CpuProfile
+struct Extras {  // what only some recordings have
+  bool exact;    // Kernel
+  bool cpu;      // CpuProfile
 };
 constexpr std::size_t cpu_offset(Extras extras) {
   return extras.exact ? page_up(kKernelOffset + sizeof(Kernel)) : kFileBytes;
@@ -508,7 +490,6 @@ constexpr bool is_concurrent(const Header& header) { return (header.flags & kFla
 static_assert(sizeof(Invocation) == 528 + (kAccounts * sizeof(ThreadAccount)));
 static_assert(sizeof(Notes) <= kPageBytes);
 static_assert(sizeof(Death) == 480);
-static_assert(kStacks < 1U << kAskedStackBits);
 static_assert(kCallRows < kNoRow && kThreadSlots < 0xFFFF);
 static_assert(bucket_of(bucket_floor(kBuckets - 1)) == kBuckets - 1);
 static_assert(kKernelBoundaries == kBoundaries);

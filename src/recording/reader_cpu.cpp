@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "recording/asked.h"
 #include "recording/reader.h"
 
 namespace lamprey::recording {

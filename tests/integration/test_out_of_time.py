@@ -101,7 +101,7 @@ def test_the_worker_that_waits_is_named(local_lambda, ports):
 def test_a_worker_that_computes_is_named(local_lambda, ports):
     record = ended(local_lambda, "busy_worker", ports)
     assert finding(record, "timeout.cpu")["text"].startswith("Thread ")
-    assert "on CPU, and the handler waits for it" in record["headline"]
+    assert "on CPU, and the handler waits for it: busy_worker." in record["headline"]
     assert record["wall"]["cpu_ms"] > 1000
 
 

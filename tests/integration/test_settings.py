@@ -82,6 +82,8 @@ def test_the_namespace_is_the_users(local_lambda):
         ("LAMPREY_TRACE_LANGUAGE", "ON", "off, on"),
         ("LAMPREY_EXACT", "yes", "off, on"),
         ("LAMPREY_FRAMES", "native", "on, off"),
+        ("LAMPREY_CPU", "0", "off, on, a number from 1 to 1000"),
+        ("LAMPREY_CPU", "99.5", "off, on, a number from 1 to 1000"),
         ("LAMPREY_LOG", "loud\nspoof", "error, info, debug"),
         ("LAMPREY_NAMESPACE", "a?", "letters, digits"),
     ],

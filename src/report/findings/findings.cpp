@@ -11,6 +11,7 @@ void add_findings(Report& report) {
   add_child_findings(report);
   add_limit_findings(report);
   add_time_findings(report);
+  add_cpu_findings(report);
   put_in_order(report.findings,
                [](const Finding& a, const Finding& b) { return a.severity > b.severity; });
 }

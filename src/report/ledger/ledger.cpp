@@ -204,7 +204,7 @@ bool Ledger::report_init(const Sink& sink) {
     }
     report.files_opened = opened;
     add_sites(report, sites_.take(reader_, 0));
-    report.cpu = cpu_.take(reader_);
+    add_cpu(report, cpu_.take(reader_));
     fill_init(report);
     base_ = std::move(totals);
     base_sequence_ = 0;
@@ -312,7 +312,7 @@ std::size_t Ledger::report_ended(const Sink& sink) {
     }
     if (ended.size() == 1) {
       add_sites(report, sites_.take(reader_, entry.sequence, !everything_));
-      report.cpu = cpu_.take(reader_);
+      add_cpu(report, cpu_.take(reader_));
     }
     fill_wall(report, entry);
     if (ended.size() == 1) {
@@ -391,7 +391,7 @@ std::size_t Ledger::report_open(const EndCause& end, const Sink& sink) {
     }
     fill(report, *base_, *totals, base_sequence_ == sequence - 1);
     add_sites(report, sites_.take(reader_, sequence));
-    report.cpu = cpu_.take(reader_);
+    add_cpu(report, cpu_.take(reader_));
     const std::int32_t handler = handler_now(*entry, end);
     add_blocked(report, handler, entry->started.mono_ns, until, end);
     add_stacks(report);
@@ -432,7 +432,7 @@ void Ledger::report_process_end(Type type, const EndCause& end, const Sink& sink
   // Peaks start anew at every boundary: they cover the whole only if there was none.
   fill(report, Totals{}, *totals, header().boundary_sequence == 0 && header().started == 0);
   add_sites(report, SiteLedger::whole(reader_));
-  report.cpu = CpuLedger::whole(reader_);
+  add_cpu(report, CpuLedger::whole(reader_));
   report.process = since_start(process_.figures());
   if (type == Type::kInit) {
     report.error_type = reader_.error_type(0);

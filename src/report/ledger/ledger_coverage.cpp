@@ -124,6 +124,28 @@ void Ledger::add_unnamed_functions(Report& report) {
   }
 }
 
+// CPU samples, or why there are none although they were asked for.
+void Ledger::add_cpu(Report& report, std::optional<CpuFigures> figures) {
+  using recording::CpuState;
+  report.cpu = std::move(figures);
+  const auto samples = reader_.cpu_samples();
+  if (!samples) {
+    return;
+  }
+  const char* why = samples->state == CpuState::kGoProgram     ? "Go's runtime uses their signal"
+                    : samples->state == CpuState::kSignalInUse ? "the program uses SIGURG itself"
+                    : samples->state == CpuState::kRefused ? "the kernel gives no timer for them"
+                                                           : nullptr;
+  if (why != nullptr) {
+    report.coverage.unseen.push_back(fmt::format("CPU time by function: {}", why));
+  } else if (samples->threads_refused != 0) {
+    report.coverage.unseen.push_back(
+        fmt::format("CPU time by function: {} threads have no timer (they block SIGURG, or there "
+                    "was none left)",
+                    samples->threads_refused));
+  }
+}
+
 // An init's line is made while the first invocation runs, so it gets less time than the last line,
 // for which nobody waits.
 void Ledger::add_direct_syscalls(Report& report) {

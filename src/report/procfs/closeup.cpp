@@ -17,7 +17,7 @@
 #include <optional>
 #include <string_view>
 
-#include "recording/layout.h"
+#include "recording/asked.h"
 #include "report/model/order.h"
 #include "report/procfs/procfs_file.h"
 

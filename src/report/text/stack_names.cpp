@@ -258,7 +258,8 @@ void tell_where_it_computed(Report& report, symbols::Symbolizer& symbolizer) {
     std::string_view said;
     std::string_view before;
   };
-  for (const Words words : {Words{" on CPU", " in "}, Words{" in computing", ", at last in "}}) {
+  for (const Words words : {Words{" on CPU, and the handler waits for it", ": "},
+                            Words{" on CPU", " in "}, Words{" in computing", ", at last in "}}) {
     if (const std::size_t at = report.headline.find(words.said); at != std::string::npos) {
       report.headline.insert(at + words.said.size(), std::string(words.before) + where);
       return;

@@ -1,0 +1,61 @@
+"""Where CPU time went, by function: of a healthy invocation with LAMPREY_CPU, and of a busy one that was
+killed, with it and without."""
+
+import sys
+
+import pytest
+from patience import a_few_tries
+
+PYTHON = [sys.executable, "-m", "awslambdaric", "computes.handler"]
+FOREVER = 60_000
+
+
+def run(local_lambda, event, timeout=5, command=PYTHON, **env):
+    return local_lambda.run(*command, event=event, timeout=timeout, env=env)
+
+
+def codes(record):
+    return [finding["code"] for finding in record.get("findings", [])]
+
+
+@pytest.mark.parametrize("setting", ["off", "on"])
+@a_few_tries
+def test_a_busy_handler_that_was_killed_is_named(local_lambda, setting):
+    [record] = run(local_lambda, {"cpu_ms": FOREVER}, timeout=1, LAMPREY_CPU=setting).invokes
+    assert record["status"] == "timeout"
+    where = r"in parse_orders ("
+    assert f" on CPU {where}" in record["headline"] and "computes.py:" in record["headline"]
+    assert record["blocked"][0]["call"] == "on_cpu"
+    assert record["blocked"][0]["stack"].startswith("parse_orders (")
+    [told] = [f for f in record["findings"] if f["code"] == "timeout.cpu"]
+    assert "Here: parse_orders (" in told["text"] and "; handler (" in told["text"]
+    assert ("cpu" in record) == (setting == "on")
+    if setting == "on":
+        [top, *_] = record["cpu"]["sites"]
+        assert top["stack"].startswith("parse_orders (") and top["cpu_ms"] > 500
+        assert "cpu.hot" not in codes(record), "timeout.cpu says it"
+
+
+@a_few_tries
+def test_one_function_that_took_the_cpu_is_told_and_a_quiet_one_is_not(local_lambda):
+    [hot] = run(local_lambda, {"cpu_ms": 400}, LAMPREY_CPU="on").invokes
+    assert 300 <= hot["cpu"]["total_ms"] <= 600 and hot["cpu"]["hz"] == 97
+    assert hot["cpu"]["sites"][0]["stack"].startswith("parse_orders (")
+    [told] = [f for f in hot["findings"] if f["code"] == "cpu.hot"]
+    assert "Here: parse_orders (" in told["text"]
+    [quiet] = run(local_lambda, {"cpu_ms": 5, "sleep_ms": 200}, LAMPREY_CPU="on").invokes
+    assert "cpu.hot" not in codes(quiet)
+
+
+def test_a_thread_that_waits_is_not_asked(local_lambda):
+    """Its call would be interrupted; what it waits for stands in the record already."""
+    [record] = run(local_lambda, {"sleep_ms": FOREVER}, timeout=1).invokes
+    assert record["blocked"][0]["call"] != "on_cpu"
+    assert "look_up (" in record["blocked"][0]["stack"]
+
+
+def test_init_says_what_its_cpu_time_went_into(local_lambda):
+    log = run(local_lambda, {}, LAMPREY_CPU="1000")
+    [init] = log.of_type("init")
+    assert init["cpu"]["total_ms"] > 10 and init["cpu"]["sites"]
+    assert all("cpu" not in record or record["cpu"]["total_ms"] < 50 for record in log.invokes)
