@@ -27,7 +27,8 @@ if(unit_sources AND NOT CMAKE_BUILD_TYPE STREQUAL "Release")
   # The parts of the library that can be tried without being preloaded: no hook is among them.
   file(GLOB preload_parts CONFIGURE_DEPENDS preload/base/*.cpp preload/libc/*.cpp preload/process/*.cpp
        preload/io/*.cpp preload/lambda/*.cpp)
-  list(APPEND preload_parts preload/exact/exact_sites.cpp preload/exact/instruction.cpp preload/memory/live_set.cpp)
+  list(APPEND preload_parts preload/exact/exact_sites.cpp preload/exact/instruction.cpp preload/memory/live_set.cpp
+       preload/cpu/cpu_sites.cpp preload/stack/unwind_tables.cpp)
   file(GLOB frame_parts CONFIGURE_DEPENDS preload/stack/reading/*.cpp preload/stack/python/*.cpp
        preload/stack/v8/*.cpp preload/stack/hotspot/*.cpp)
   list(APPEND preload_parts ${frame_parts})
