@@ -1,5 +1,6 @@
 // Fifty functions that take known shares of the CPU time: function i is called (i % 10) + 1 times
-// as often as function 0, in an order that has no beat. Prints how often each was called.
+// as often as function 0, in an order that has no beat. Prints where each begins and how often it
+// was called.
 //
 //   cpu_shares CPU_MS
 #include <stdio.h>
@@ -43,7 +44,7 @@ int main(int count, char** arguments) {
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
   }
   for (int i = 0; i < 50; ++i) {
-    printf("share_%d %ld\n", i + 10, g_calls[i]);
+    printf("%lu %ld\n", (unsigned long)kShares[i], g_calls[i]);
   }
   return 0;
 }

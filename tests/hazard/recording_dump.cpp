@@ -162,6 +162,29 @@ void print_kernel() {
   std::printf("}},");
 }
 
+// Where CPU time was sampled: intervals by the innermost word of a stack; null without it.
+void print_cpu() {
+  if (header().cpu.count == 0) {
+    std::printf("\"cpu\":null,");
+    return;
+  }
+  const auto& profile = at<CpuProfile>(header().cpu.offset, 0);
+  std::printf("\"cpu\":{");
+  print_number("state", static_cast<std::uint64_t>(profile.state));
+  print_number("samples", profile.samples);
+  print_number("intervals", profile.intervals);
+  print_number("unplaced", profile.unplaced);
+  std::printf("\"sites\":[");
+  const char* comma = "";
+  for (const CpuSite& site : profile.sites) {
+    if (site.depth != 0 && site.intervals != 0) {
+      std::printf("%s[%" PRIu64 ",%" PRIu64 "]", comma, profile.words[site.first], site.intervals);
+      comma = ",";
+    }
+  }
+  std::printf("]},");
+}
+
 void print_threads() {
   std::uint32_t in_use = 0;
   std::uint32_t generations = 0;
@@ -349,8 +372,7 @@ void print_stacks() {
 bool map_file(const char* path) {
   const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
   struct stat status = {};
-  if (fd < 0 || ::fstat(fd, &status) != 0 ||
-      status.st_size < static_cast<off_t>(kFileBytes) ||
+  if (fd < 0 || ::fstat(fd, &status) != 0 || status.st_size < static_cast<off_t>(kFileBytes) ||
       status.st_size > static_cast<off_t>(file_bytes({true, true}))) {
     return false;
   }
@@ -375,6 +397,7 @@ int main(int count, char** arguments) {
   print_mappings();
   print_calls();
   print_kernel();
+  print_cpu();
   print_threads();
   print_invocations();
   print_death("death_by_exit", h.deaths[kDeathByExit]);

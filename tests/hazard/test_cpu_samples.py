@@ -75,23 +75,27 @@ def test_samples_stand_for_the_cpu_time_that_was_used(tmp_path, threads, ms, hz)
     assert "spin_for (" in result["cpu"]["sites"][0]["stack"]
 
 
-def test_functions_get_the_shares_that_they_used(tmp_path):
+# Chi-square of 49 degrees of freedom is above this once in 10,000 runs of a right sampler.
+CHI_SQUARE_49 = 94.0
+
+
+def test_functions_get_the_shares_that_they_used(release_library):
     hz = 250  # each tick of most kernels: no sample stands for several
-    result, printed = record([program("cpu_shares"), "3000"], hz, tmp_path)
-    calls = {name: int(n) for name, n in (line.split() for line in printed.splitlines())}
-    samples = dict.fromkeys(calls, 0.0)
-    for site in result["cpu"]["sites"]:
-        name = site["stack"].split(" ")[0]
-        if name in samples:
-            samples[name] += site["cpu_ms"] * hz / 1000
-    # The list has twenty: the shares of those are compared, with each other.
-    seen = {name: count for name, count in samples.items() if count}
-    assert len(seen) == 20
-    whole, all_calls = sum(seen.values()), sum(calls[name] for name in seen)
-    assert {int(name[6:]) % 10 for name in seen} <= {6, 7, 8, 9, 5, 4}, "the largest shares"
-    for name, count in seen.items():
-        expected = whole * calls[name] / all_calls
-        assert abs(count - expected) <= 5 * expected**0.5 + 1, (name, count, expected)
+    run = execute([program("cpu_shares"), "4000"], preload=release_library,
+                  env={"LAMPREY_CPU": str(hz)})  # fmt: skip
+    calls = {int(at): int(n) for at, n in (line.split() for line in run.stdout.splitlines())}
+    taken = dict.fromkeys(calls, 0)
+    elsewhere = 0
+    for word, intervals in run.recording["cpu"]["sites"]:
+        if word - 1 in taken:
+            taken[word - 1] += intervals
+        else:
+            elsewhere += intervals
+    whole, all_calls = sum(taken.values()), sum(calls.values())
+    assert len(calls) == 50 and whole > 3 * hz and elsewhere < whole / 50
+    expected = {at: whole * count / all_calls for at, count in calls.items()}
+    chi_square = sum((taken[at] - expected[at]) ** 2 / expected[at] for at in calls)
+    assert chi_square < CHI_SQUARE_49, (chi_square, taken, expected)
 
 
 def test_a_program_with_its_own_use_for_the_signal_is_left_alone(tmp_path):
