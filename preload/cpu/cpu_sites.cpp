@@ -184,9 +184,8 @@ void count_line(CpuSite& site, std::uint32_t line, std::uint32_t intervals) {
     return;
   }
   for (recording::CpuLine& known : site.lines) {
-    std::uint32_t there = load(known.line);
-    if (there == 0 && recording::exchange_if(known.line, 0, line)) {
-      there = line;
+    if (load(known.line) == 0) {
+      recording::exchange_if(known.line, 0, line);  // or another thread was faster
     }
     if (load(known.line) == line) {
       recording::shared_add(known.intervals, intervals);
