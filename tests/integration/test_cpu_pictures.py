@@ -134,3 +134,100 @@ def test_lines_without_cpu_make_no_picture(lamprey, tmp_path):
     assert ran.returncode == 1
     assert ran.stderr.count("\n") == 1 and "LAMPREY_CPU=on was not set" in ran.stderr
     assert not (tmp_path / "f.html").exists() and not (tmp_path / "p.gz").exists()
+
+
+def compared(parse, price, save, count=91):
+    """Invocations whose samples vary; the first is a cold start and would spoil any mean."""
+    lines = [record(1, {"parse": 90_000.0}, 90_000.0)]
+    for number in range(2, count + 1):
+        cpu_ms = {"parse": parse, "price": price + 10 * (number % 3 - 1), "save": save}
+        cpu_ms = {name: ms for name, ms in cpu_ms.items() if ms}
+        lines.append(record(number, cpu_ms, sum(cpu_ms.values()) + 10.0))
+    return lines
+
+
+@pytest.mark.spread
+def test_a_flame_graph_of_what_changed_in_an_invocation(lamprey, tmp_path):
+    ran = lamprey(
+        "diff", "before", "after", "--cpu", "--flame", "flame.html",
+        before=compared(40.0, 20.0, 20.0, 181), after=compared(80.0, 20.5, 0),
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (0, "")
+    page = tmp_path / "flame.html"
+    assert not re.search(r"https?:|src=|@import|url\(", page.read_text())
+    assert page_after(page, """
+const find = (node, name) => node.name.startsWith(name) ? node : node.list.map(n => find(n, name)).find(n => n);
+const tell = name => { const node = find(tree, name); return node ? [changed(node), colour(node).slice(0, 6)] : "none"; };
+const log = [document.title, element("title").textContent, element("says").textContent];
+log.push(tell("parse_orders"), tell("price"), tell("save"));
+press("2");
+log.push(tell("save"), element("says").textContent.split("; ")[1]);
+""", tmp_path) == [
+        "Lamprey: change of CPU time",
+        "180 invocations before, 90 after",
+        "An invocation had 90.0 ms before, 111 ms after: +20.5 ms (+22.8 %); widths are those after",
+        ["40.0 ms before, 80.0 ms after: +40.0 ms (+100.0 %)", "hsl(8 "],
+        ["20.0 ms before, 20.5 ms after: no change for sure", "hsl(40"],
+        "none",
+        ["20.0 ms before, 0 ns after: -20.0 ms (-100.0 %)", "hsl(21"],
+        "widths are those before",
+    ]  # fmt: skip
+
+
+@pytest.mark.spread
+def test_the_tables_name_the_functions_that_changed(lamprey):
+    ran = lamprey("diff", "before", "after", before=compared(40.0, 20.0, 20.0), after=compared(80.0, 20.5, 0))
+    assert (ran.returncode, ran.stderr) == (0, "")
+    told = [line.split(None, 5) for line in ran.stdout.splitlines() if "(/var/task/" in line]
+    assert told == [
+        ["40.0", "ms", "80.0", "ms", "worse", "parse_orders (/var/task/app.py)"],
+        ["20.0", "ms", "0", "ns", "better", "save (/var/task/app.py)"],
+    ]
+
+
+@pytest.mark.spread
+def test_equal_runs_are_left_alone(lamprey, tmp_path):
+    ran = lamprey("diff", "before", "after", before=compared(40.0, 20.0, 20.0), after=compared(40.0, 20.0, 20.0))
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "(/var/task/" not in ran.stdout
+
+
+@pytest.mark.spread
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (["--cpu"], 2, "accepted with it is --flame"),
+        (["--cpu", "--flame", "flame.html"], 1, "AFTER after: --cpu: none of the records has cpu"),
+        (["--flame", "flame.html"], 1, "BEFORE before: --flame: none of the records has memory.sites"),
+    ],
+)
+def test_a_difference_of_nothing_is_one_line(lamprey, tmp_path, words, status, says):
+    bare = [{name: value for name, value in line.items() if name != "cpu"} for line in ten()]
+    ran = lamprey("diff", "before", "after", *words, before=ten(), after=bare)
+    assert ran.returncode == status
+    assert ran.stderr.count("\n") == 1 and says in ran.stderr
+    assert not (tmp_path / "flame.html").exists()
+
+
+@pytest.mark.spread
+def test_a_difference_of_memory(lamprey, tmp_path):
+    def lines(allocated):
+        for line in ten():
+            site = {"live_bytes": 5, "allocated_bytes": allocated, "allocations": 1, "stack": STACKS["save"]}
+            yield line | {
+                "memory": {"live_bytes": 5, "allocated_bytes": 2**20, "sites": [site]},
+                "coverage": {"mode": "api", "sampled": 1024},
+            }
+
+    ran = lamprey("diff", "before", "after", "--flame", "flame.html", before=lines(2**18), after=lines(2**19))
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert page_after(tmp_path / "flame.html", """
+const log = [document.title, element("says").textContent, tree.list.map(node => [node.name, changed(node)])];
+""", tmp_path) == [
+        "Lamprey: change of allocated bytes",
+        "An invocation had 1.00 MB before, 1.00 MB after: no change for sure; widths are those after",
+        [
+            ["(sites not listed)", "768 KB before, 512 KB after: -256 KB (-33.3 %)"],
+            ["handle_event_request (/var/runtime/bootstrap.py)", "256 KB before, 512 KB after: +256 KB (+100.0 %)"],
+        ],
+    ]  # fmt: skip

@@ -1,12 +1,8 @@
 // `lamprey report`: log lines in, tables out, one set for each function; pages and profiles on
 // request.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,13 +12,13 @@
 #include "cli/analysis/budgets.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/demands.h"
+#include "cli/commands/output_file.h"
 #include "cli/commands/reading.h"
 #include "cli/commands/trace_outputs.h"
 #include "cli/output/fleet_page.h"
 #include "cli/output/function_tables.h"
 #include "cli/output/picture.h"
 #include "cli/output/profile_files.h"
-#include "descriptors/whole.h"
 #include "report/text/human.h"
 
 namespace lamprey::cli {
@@ -44,20 +40,6 @@ struct ReportOptions {
 
   bool wants_profile() const { return !flame.empty() || !pprof.empty() || !speedscope.empty(); }
 };
-
-// False when it cannot be written; says so. "-" is standard output.
-bool write_all(const char* option, const std::string& path, const std::string& content) {
-  const bool standard = path == "-";
-  constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
-  const int file = standard ? STDOUT_FILENO : open(path.c_str(), kFlags, 0666);
-  const bool written = file >= 0 && descriptors::write_whole(file, content);
-  const bool closed = file >= 0 && (standard || close(file) == 0);
-  if (!written || !closed) {
-    std::fprintf(stderr, "lamprey: %s %s cannot be written: %s\n", option, path.c_str(),
-                 std::strerror(errno));
-  }
-  return written && closed;
-}
 
 bool write_pictures(const ReportOptions& options, const Picture& picture, const std::string& title,
                     const std::function<std::string()>& pprof) {

@@ -10,10 +10,34 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// The frames of a page by their numbers, each text once.
+class FrameTexts {
+ public:
+  explicit FrameTexts(Json& list) : list_(list) { list_ = Json::array(); }
+  Json numbers_of(const Frames& frames) {
+    Json stack = Json::array();
+    for (const std::string& frame : frames) {
+      const auto [entry, is_new] = numbers_.emplace(frame, numbers_.size());
+      if (is_new) {
+        list_.push_back(frame);
+      }
+      stack.push_back(entry->second);
+    }
+    return stack;
+  }
+
+ private:
+  Json& list_;
+  std::map<std::string, std::size_t> numbers_;
+};
+
+std::string page_of(const Json& data) {
+  return kFlamePage.before_data + script_data(data) + kFlamePage.after_data;
+}
+
 }  // namespace
 
 std::string flame_page(const Picture& picture, const std::string& title) {
-  std::map<std::string, std::size_t> numbers;
   Json data;
   data["title"] = title;
   data["heading"] = picture.heading;
@@ -24,25 +48,43 @@ std::string flame_page(const Picture& picture, const std::string& title) {
   for (const PictureView& view : picture.views) {
     data["views"].push_back({view.key, view.label, view.says});
   }
-  data["frames"] = Json::array();
-  data["sites"] = Json::array();
+  Json sites = Json::array();
+  FrameTexts texts(data["frames"]);
   for (const PictureStack& stack : picture.stacks) {
     Json site;
-    site["stack"] = Json::array();
-    for (const std::string& frame : *stack.frames) {
-      const auto [entry, is_new] = numbers.emplace(frame, numbers.size());
-      if (is_new) {
-        data["frames"].push_back(frame);
-      }
-      site["stack"].push_back(entry->second);
-    }
+    site["stack"] = texts.numbers_of(*stack.frames);
     for (std::size_t i = 0; i < picture.views.size(); ++i) {
       site[picture.views[i].key] = stack.values[i];
     }
     site["calls"] = stack.count;
-    data["sites"].push_back(std::move(site));
+    sites.push_back(std::move(site));
   }
-  return kFlamePage.before_data + script_data(data) + kFlamePage.after_data;
+  data["sites"] = std::move(sites);
+  return page_of(data);
+}
+
+std::string flame_page(const std::vector<ComparedStack>& stacks, Compared what,
+                       const std::string& title) {
+  const bool cpu = what == Compared::kCpu;
+  Json data;
+  data["title"] = title;
+  data["heading"] = cpu ? "change of CPU time" : "change of allocated bytes";
+  data["about"] = std::string("lamprey ") + kVersion +
+                  "; red: more, blue: less, grey: " + "no more than sampling explains";
+  data["unit"] = cpu ? "change in ns" : "change in bytes";
+  data["views"] = {{"after", "After", "after"}, {"before", "Before", "before"}};
+  Json sites = Json::array();
+  FrameTexts texts(data["frames"]);
+  for (const ComparedStack& stack : stacks) {
+    sites.push_back({{"stack", texts.numbers_of(stack.frames)},
+                     {"after", stack.after},
+                     {"before", stack.before},
+                     {"spreadAfter", stack.spread_after},
+                     {"spreadBefore", stack.spread_before},
+                     {"calls", 0}});
+  }
+  data["sites"] = std::move(sites);
+  return page_of(data);
 }
 
 std::string flame_page(const std::map<Frames, SiteSum>& sites, const std::string& title) {

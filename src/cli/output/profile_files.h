@@ -4,7 +4,9 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
+#include "cli/analysis/compared_stacks.h"
 #include "cli/analysis/cpu_profile.h"
 #include "cli/analysis/memory_profile.h"
 #include "cli/output/picture.h"
@@ -14,6 +16,10 @@ namespace lamprey::cli {
 // A page that needs nothing but itself: an interactive flame graph of each view.
 std::string flame_page(const Picture& picture, const std::string& title);
 std::string flame_page(const std::map<Frames, SiteSum>& sites, const std::string& title);
+
+// The same page with each frame as wide as in one of the two sides, coloured by its change.
+std::string flame_page(const std::vector<ComparedStack>& stacks, Compared what,
+                       const std::string& title);
 
 // profile.proto of pprof, gzipped; sample types live_bytes, allocated_bytes, allocations.
 // `time_ns`: UNIX time it is about, 0 unknown.

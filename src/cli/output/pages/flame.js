@@ -2,7 +2,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const views = data.views;  // [key, label, what is said behind an amount]
 const compared = data.unit.startsWith("change");  // each frame has `after` and `before`
-const SURE = 3;  // a change of fewer standard deviations of the sampling is none
+const SURE = 3, MARGIN = 0.05;  // a change of fewer standard deviations of the sampling, or of less, is none
 const ROW = 22, LEAST = 0.4;
 const element = id => document.getElementById(id);
 const graph = element("graph"), tip = element("tip");
@@ -29,12 +29,14 @@ const percent = (part, whole) => whole > 0 ? (100 * part / whole).toFixed(1) + "
 
 // One node a call path. A frame of no bytes in this view is left out.
 function build(key) {
-  const made = (name, parent) => ({ name, value: 0, calls: 0, after: 0, before: 0, spread: 0,
+  const made = (name, parent) => ({ name, value: 0, calls: 0, after: 0, before: 0, spreadAfter: 0, spreadBefore: 0,
     depth: parent ? parent.depth + 1 : 0, parent, children: new Map() });
   const root = made("all", null);
   const add = (node, site, value) => {
     node.value += value; node.calls += site.calls;
-    if (compared) { node.after += site.after; node.before += site.before; node.spread += site.spread; }
+    if (!compared) return;
+    node.after += site.after; node.spreadAfter += site.spreadAfter;
+    node.before += site.before; node.spreadBefore += site.spreadBefore;
   };
   for (const site of data.sites) {
     const value = Math.max(0, site[key]);
@@ -57,9 +59,12 @@ function build(key) {
 }
 
 // How much of itself a frame gained (to 1) or lost (to -1); 0 where chance may have made the difference.
+// Samples are shared out among all frames: of the whole sampling makes no doubt.
 function change(node) {
-  const difference = node.after - node.before;
-  return Math.abs(difference) <= SURE * Math.sqrt(node.spread) ? 0 : difference / Math.max(node.after, node.before);
+  const difference = node.after - node.before, most = Math.max(node.after, node.before);
+  const spread = node.spreadAfter * (1 - node.after / Math.max(tree.after, 1)) +
+    node.spreadBefore * (1 - node.before / Math.max(tree.before, 1));
+  return Math.abs(difference) <= Math.max(SURE * Math.sqrt(Math.max(spread, 0)), MARGIN * most) ? 0 : difference / most;
 }
 
 // The colour tells the module, so that one library's frames look alike; of a comparison the change.
@@ -68,7 +73,7 @@ function colour(node) {
   if (compared) {
     const share = change(node);
     return share === 0 ? "hsl(40 8% var(--light))"
-      : `hsl(${share > 0 ? 8 : 215} ${Math.round(30 + 60 * Math.abs(share))}% calc(var(--light) + ${Math.round(10 - 16 * Math.abs(share))}%))`;
+      : `hsl(${share > 0 ? 8 : 215} ${Math.round(45 + 45 * Math.abs(share))}% calc(var(--light) + ${Math.round(10 - 16 * Math.abs(share))}%))`;
   }
   if (name === "all" || name.startsWith("(")) return "hsl(40 8% var(--light))";
   const open = name.lastIndexOf(" (");
@@ -114,8 +119,9 @@ function draw() {
   element("matched").textContent = words === "" ? "" : `${percent(hit, zoomed.value)} matched (${amount(hit)})`;
   const shrunk = -data.sites.reduce((sum, s) => sum + Math.min(0, s[views[view][0]]), 0);
   element("says").textContent = tree.value === 0 ? `Nothing in the view "${views[view][1]}" of these records.`
+    : compared ? `An invocation had ${changed(tree)}; widths are those ${views[view][2]}` +
+      (zoomed === tree ? "" : `; shown: ${zoomed.name}, ${changed(zoomed)}`)
     : `${amount(tree.value)} ${views[view][2]}` + (shrunk > 0 ? `; ${amount(shrunk)} less at other sites` : "") +
-      (compared ? `: ${changed(tree)}` : "") +
       (zoomed === tree ? "" : `; shown: ${zoomed.name}, ${amount(zoomed.value)} (${percent(zoomed.value, tree.value)})`);
 }
 
@@ -137,7 +143,7 @@ function show(node, x, y) {
   tip.replaceChildren();
   const name = document.createElement("b");
   name.textContent = node.name;
-  tip.append(name, compared ? `${changed(node)}, an invocation`
+  tip.append(name, compared ? `an invocation: ${changed(node)}`
     : `${amount(node.value)} ${views[view][2]}: ${percent(node.value, tree.value)} of all` +
     (node.parent ? `, ${percent(node.value, node.parent.value)} of its caller's` : "") +
     `; ${node.calls.toLocaleString("en")} ${data.counted}`);
