@@ -109,6 +109,10 @@ class Team {
 
 }  // namespace
 
+const char* const kNoCpu =
+    "none of the records has cpu, since LAMPREY_CPU=on was not set: set it on the function, and "
+    "take the lines of later invocations";
+
 std::string function_of(const Value& record) {
   std::string name = text(record, "function_name");
   return name.empty() ? "(no name)" : name;

@@ -37,9 +37,7 @@ struct Reading {
 };
 
 // Why there is no CPU time to draw.
-inline constexpr const char* kNoCpu =
-    "none of the records has cpu, since LAMPREY_CPU=on was not set: set it on the function, and "
-    "take the lines of later invocations";
+extern const char* const kNoCpu;
 
 // 0, or the exit status with which to end: 1 when there is no record, 2 when a file is not there.
 // A file that cannot be read to its end is complained of, and what was read counts: `cut` says so.
