@@ -64,6 +64,10 @@ TEST(CpuByFunctionTest, TablesAndThePageHaveIt) {
   EXPECT_THAT(functions_tables({{"f", sum}}), HasSubstr("<b> (/app.py)           50.0 ms  50.0 %"));
   EXPECT_THAT(fleet_page({{"f", sum}}, "", ""),
               HasSubstr("<td>&lt;b&gt; (/app.py)</td><td>50.0 ms"));
+  FunctionSum whole;
+  append(whole, sum);
+  append(whole, sum);
+  EXPECT_THAT(functions_tables({{"f", whole}}), HasSubstr("100 ms  50.0 %"));
 }
 
 TEST(CpuByFunctionTest, TheTableOfARun) {
