@@ -107,9 +107,11 @@ TEST(CpuProfileTest, OddRecords) {
   }
   EXPECT_TRUE(profile.sites().empty());
   for (int i = 0; i < 1000; ++i) {
-    profile.add(Read(sampled("invoke", "f", 8e12, 2'000'000'000, {{"a (m)", 8e12}})));
+    profile.add(Read(sampled("invoke", "f", 8e12, 2'000'000'000,
+                             {{"a (m)", 8e12}, {"b (m)", 8e12}, {"c (m)", 8e12}})));
   }
   EXPECT_EQ(profile.sites().at({"a (m)"}).invocations.ns, INT64_MAX);
+  EXPECT_FALSE(profile.sites().contains({kNotInTopSites}));
   EXPECT_GT(picture_of(profile.sites()).stacks.at(0).count, 0);
 }
 
