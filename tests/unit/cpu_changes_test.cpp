@@ -100,6 +100,14 @@ TEST(CpuChangesTest, TooFewLinesAreNoAnswer) {
               IsEmpty());
 }
 
+TEST(CpuChangesTest, LinesBesideASumAreNotLikeTheRest) {
+  const RunFigures before = run_of({.ms = {{"parse", 30}}});
+  RunFigures after = run_of({.ms = {{"parse", 90}}, .seed = 2});
+  EXPECT_THAT(changed(before, after), ElementsAre("parse (/app.py) worse"));
+  after.add(Read(Json{{"type", "summary"}, {"function_name", "f"}}));
+  EXPECT_THAT(changed(before, after), IsEmpty());
+}
+
 Json allocating(const char* function, std::int64_t all, std::int64_t here) {
   return {{"type", "invoke"},
           {"function_name", function},

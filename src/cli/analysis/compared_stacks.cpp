@@ -17,11 +17,6 @@ constexpr double kSampleBytes = 65536;  // where a line does not say
 // Innermost frame of what was mapped, not malloc'ed: no part of the exact totals.
 constexpr const char* kMapped = "mmap";
 
-bool is_warm_invocation(const Value& record) {
-  return (is(record, "type", "invoke") || is(record, "type", "run")) &&
-         record["cold_start"].kind() != Value::Kind::kTrue;
-}
-
 Frames below(const std::string& function, const Frames& frames) {
   Frames all{function};
   all.insert(all.end(), frames.begin(), frames.end());
@@ -55,6 +50,7 @@ double StackWeights::Function::spread(const Frames& frames) const {
 }
 
 void StackWeights::add(const Value& record) {
+  partial_ = partial_ || is_sum_of_lines(record);
   if (is_warm_invocation(record)) {
     what_ == Compared::kCpu ? add_cpu(record) : add_allocated(record);
   }

@@ -35,6 +35,7 @@ class StackWeights {
   explicit StackWeights(Compared what) : what_(what) {}
   void add(const Value& record);
   Compared what() const { return what_; }
+  bool is_partial() const { return partial_; }  // some invocations have no line of their own
   const std::map<std::string, Function>& functions() const { return functions_; }
 
  private:
@@ -42,6 +43,7 @@ class StackWeights {
   void add_allocated(const Value& record);
 
   Compared what_;
+  bool partial_ = false;
   std::map<std::string, Function> functions_;
 };
 

@@ -323,6 +323,7 @@ void Kept::add(double value) {
 void RunFigures::add(const Value& record) {
   const std::string name = text(record, "function_name");
   FunctionRun& run = functions_[name.empty() ? "(no name)" : name];
+  run.cpu.add(record);
   if (is(record, "type", "init")) {
     keep(run, kInit, kInit.name, record[kInit.section]);
     return;
@@ -344,7 +345,6 @@ void RunFigures::add(const Value& record) {
   }
   add_hosts(run, record);
   add_sites(run, record);
-  run.cpu.add(record);
 }
 
 Comparison compare(const RunFigures& before, const RunFigures& after) {

@@ -22,11 +22,11 @@ inline constexpr double kErrorRate = 0.01;
 
 struct FunctionRun {
   std::uint64_t invocations = 0;
+  CpuRun cpu;
   Named<Kept> figures;          // by the name of the figure; times in ns
   Named<std::uint64_t> events;  // findings by code, ends by status: in how many records
   Named<Kept> sites;            // allocated bytes by site, of warm records that list sites
   std::uint64_t records_with_sites = 0;
-  CpuRun cpu;  // of warm records
 };
 
 // The records of one side, by function.

@@ -77,7 +77,8 @@ CpuRun::Range CpuRun::range(const std::string& function) const {
 }
 
 void CpuRun::add(const Value& record) {
-  const auto cpu = cpu_figures(record);
+  partial_ = partial_ || is_sum_of_lines(record);
+  const auto cpu = is_warm_invocation(record) ? cpu_figures(record) : std::nullopt;
   if (!cpu) {
     return;
   }
@@ -102,6 +103,9 @@ void CpuRun::add(const Value& record) {
 
 std::vector<Tested> compare_cpu(const CpuRun& before, const CpuRun& after) {
   std::vector<Tested> all;
+  if (before.is_partial() || after.is_partial()) {
+    return all;
+  }
   for (const std::string& name : greatest(before, after)) {
     const CpuRun::Range first = before.range(name);
     const CpuRun::Range second = after.range(name);

@@ -20,9 +20,11 @@ class CpuRun {
     Kept most;
   };
 
-  void add(const Value& record);  // of an invocation; without `cpu` it counts as none
+  void add(const Value& record);  // only warm invocations with `cpu` count
 
   const Named<Range>& functions() const { return functions_; }
+  // Some invocations have no line of their own: those that have one are not like them.
+  bool is_partial() const { return partial_; }
   // Also of a function that no line lists.
   Range range(const std::string& function) const;
 
@@ -31,9 +33,10 @@ class CpuRun {
 
   Named<Range> functions_;
   Kept rest_;  // at no listed site
+  bool partial_ = false;
 };
 
-// Of the functions that use most on both sides together.
+// Of the functions that use most on both sides together; of none where a side is partial.
 std::vector<Tested> compare_cpu(const CpuRun& before, const CpuRun& after);
 
 }  // namespace lamprey::cli

@@ -48,6 +48,13 @@ std::optional<CpuFigures> cpu_figures(const Value& record) {
   return figures;
 }
 
+bool is_warm_invocation(const Value& record) {
+  return (is(record, "type", "invoke") || is(record, "type", "run")) &&
+         record["cold_start"].kind() != Value::Kind::kTrue;
+}
+
+bool is_sum_of_lines(const Value& record) { return is(record, "type", "summary"); }
+
 std::string cpu_place(const std::string& stack) { return std::string(report::own_frame(stack)); }
 
 std::string cpu_function(const std::string& stack) {

@@ -30,6 +30,12 @@ struct CpuFigures {
 // Nothing where the function was not sampled.
 std::optional<CpuFigures> cpu_figures(const Value& record);
 
+// What comparisons are made of: the first invocation of an environment is another thing than all
+// others.
+bool is_warm_invocation(const Value& record);
+// Stands for invocations that have no line of their own, nor figures of CPU by function.
+bool is_sum_of_lines(const Value& record);
+
 // The function that a site counts under, without its line: "parse (/var/task/app.py)"; and with it.
 std::string cpu_function(const std::string& stack);
 std::string cpu_place(const std::string& stack);

@@ -60,7 +60,9 @@ std::string title_of(const Side& before, const Side& after) {
     }
     return report::human_count(invocations);
   };
-  return fmt::format("{} invocations before, {} after", of_side(before), of_side(after));
+  const bool partial = before.stacks.is_partial() || after.stacks.is_partial();
+  return fmt::format("{} invocations before, {} after{}", of_side(before), of_side(after),
+                     partial ? ", those with a line of their own" : "");
 }
 
 // Nothing is written where a side was not sampled: all of the other would look new.
