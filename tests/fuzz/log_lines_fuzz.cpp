@@ -6,13 +6,18 @@
 #include <string>
 #include <vector>
 
+#include "cli/analysis/compared_stacks.h"
+#include "cli/analysis/cpu_profile.h"
 #include "cli/analysis/fleet_overview.h"
 #include "cli/analysis/function_sums.h"
 #include "cli/analysis/memory_profile.h"
 #include "cli/input/json_values.h"
 #include "cli/input/log_lines.h"
+#include "cli/output/cpu_table.h"
 #include "cli/output/fleet_page.h"
+#include "cli/output/picture.h"
 #include "cli/output/profile_files.h"
+#include "cli/output/record_view.h"
 #include "cli/output/sizing.h"
 #include "cli/output/tables.h"
 #include "tests/fuzz/fuzzing.h"
@@ -56,7 +61,7 @@ void write_everything(const std::map<std::string, cli::FunctionSum>& functions,
   for (const auto& [name, sum] : functions) {
     check_table(cli::table(cli::finding_rows(sum), 3) + cli::table(cli::bad_end_rows(sum), 1) +
                 cli::table(cli::host_rows(sum, 5)) + cli::table(cli::call_rows(sum, 10)) +
-                cli::table(cli::kernel_rows(sum, 10)));
+                cli::table(cli::kernel_rows(sum, 10)) + cli::table(cli::cpu_rows(sum.cpu, 10)));
     for (const auto* values : {&sum.durations_ns, &sum.inits_ns, &sum.allocated, &sum.live}) {
       const auto middle = values->percentile(50);
       const auto most = values->percentile(100);
@@ -67,12 +72,32 @@ void write_everything(const std::map<std::string, cli::FunctionSum>& functions,
   check_table(sizes);
   const std::string title = functions.empty() ? "" : functions.begin()->first;
   static const std::string empty_fleet = cli::fleet_page({}, "", "");
-  static const std::string empty_flames = cli::flame_page({}, "");
+  static const std::string empty_flames =
+      cli::flame_page(std::map<cli::Frames, cli::SiteSum>(), "");
   check_page(cli::fleet_page(functions, title, sizes), empty_fleet);
   const auto sites = profile.sites();
   check_page(cli::flame_page(sites, title), empty_flames);
   require(cli::pprof_file(sites, 1).starts_with("\x1f\x8b"), "a profile is gzip");
   require(Json::accept(cli::speedscope_file(sites, title)), "speedscope gets JSON");
+}
+
+void write_cpu(const cli::CpuProfile& profile, const cli::StackWeights& weights) {
+  static const std::string empty_flames = cli::flame_page(cli::picture_of(cli::CpuSites()), "");
+  static const std::string empty_change = cli::flame_page({}, cli::Compared::kCpu, "");
+  const cli::CpuSites sites = profile.sites();
+  const cli::Picture picture = cli::picture_of(sites);
+  check_page(cli::flame_page(picture, ""), empty_flames);
+  require(Json::accept(cli::speedscope_file(picture, "")), "speedscope gets JSON");
+  require(cli::pprof_file(sites, profile.hz(), 1).starts_with("\x1f\x8b"), "a profile is gzip");
+  for (const cli::PictureStack& stack : picture.stacks) {
+    require(*std::min_element(stack.values.begin(), stack.values.end()) >= 0 && stack.count >= 0,
+            "nobody used less CPU than none");
+  }
+  const auto compared = cli::compare_stacks(weights, weights);
+  for (const cli::ComparedStack& stack : compared) {
+    require(stack.before == stack.after && stack.before >= 0, "a side is like itself");
+  }
+  check_page(cli::flame_page(compared, cli::Compared::kCpu, ""), empty_change);
 }
 
 // A value somewhere below `json`, at random; itself where it holds nothing.
@@ -113,12 +138,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::map<std::string, cli::FunctionSum> functions;
   cli::MemoryProfile profile;
   cli::Sizing sizing;
+  cli::CpuProfile cpu;
+  cli::StackWeights weights(cli::Compared::kCpu);
   std::uint64_t taken = 0;
   cli::find_records(text, counts, [&](const cli::Value& record) {
     ++taken;
     require(cli::text(record, "lamprey") == "1", "a record is of the schema that is known");
     cli::add_record(functions[cli::text(record, "function_name")], record);
     profile.add(record);
+    cpu.add(record);
+    weights.add(record);
+    check_table(cli::record_view(record, {}) + cli::cpu_table(record));
     // Where one is enough nothing is advised: fifty are needed.
     for (std::uint64_t i = 0; i < cli::Sizing::kFewestInvocations; ++i) {
       sizing.add(record);
@@ -128,6 +158,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(counts.records + counts.skipped + counts.newer <= size, "no more is found than is there");
   if (taken != 0) {
     write_everything(functions, profile, sizing);
+    write_cpu(cpu, weights);
   }
   return 0;
 }

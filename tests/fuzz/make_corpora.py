@@ -243,6 +243,13 @@ def make_log_lines(lamprey, directory):
     keep("log_lines/newer", json.dumps(small | {"lamprey": "2"}))
     fields = [[{"field": "@timestamp", "value": "1"}, {"field": "@message", "value": text}]]
     keep("log_lines/insights", json.dumps({"results": fields}))
+    sites = [
+        {"cpu_ms": 3010.3, "stack": "parse (/var/task/app.py:88); handler (/var/task/app.py:12)"},
+        {"cpu_ms": 700.1, "stack": "memcpy (libc.so.6 +0x1a); ..."},
+    ]
+    cpu = {"hz": 97, "samples": 412, "total_ms": 4247.4, "sites": sites}
+    sampled = [small | {"status": "ok", "cpu": cpu}, small | {"type": "init", "cpu": cpu}]
+    keep("log_lines/cpu", "".join(json.dumps(record) + "\n" for record in sampled))
     quoted = text.replace('"', '""')
     keep("log_lines/csv", f'timestamp,message\n1,"{quoted}"\n')
 

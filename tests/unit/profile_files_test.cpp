@@ -241,6 +241,36 @@ TEST(PprofTest, EveryFieldOfASmallProfile) {
   EXPECT_EQ(time, 1'700'000'000'000'000'000U);
 }
 
+TEST(PprofTest, CpuTimeIsAsGosOwnProfilesHaveIt) {
+  const CpuSites sites = {{kLoad, {{3'000'000, 2}, {1'000'000, 1}}}, {kSave, {{500, 0.4}, {}}}};
+  std::vector<std::string> strings;
+  std::vector<std::vector<std::uint64_t>> types;
+  std::vector<std::vector<std::uint64_t>> values;
+  std::uint64_t period = 0;
+  std::uint64_t shown = 0;
+  for (const Field& field : fields_of(unpacked(pprof_file(sites, 97, 0)).value_or(""))) {
+    const auto inner = [&field] { return fields_of(field.bytes); };
+    if (field.number == 1) {
+      types.push_back({inner().at(0).value, inner().at(1).value});
+    } else if (field.number == 2) {
+      values.push_back(numbers_of(inner().at(1).bytes));
+    } else if (field.number == 6) {
+      strings.push_back(field.bytes);
+    }
+    period = field.number == 12 ? field.value : period;
+    shown = field.number == 14 ? field.value : shown;
+  }
+  ASSERT_EQ(types.size(), 2U);
+  EXPECT_EQ(strings.at(types[0][0]), "samples");
+  EXPECT_EQ(strings.at(types[0][1]), "count");
+  EXPECT_EQ(strings.at(types[1][0]), "cpu");
+  EXPECT_EQ(strings.at(types[1][1]), "nanoseconds");
+  EXPECT_EQ(strings.at(shown), "cpu");
+  EXPECT_EQ(period, 10'309'278U);
+  EXPECT_THAT(values, ElementsAre(ElementsAre(2, 3'000'000), ElementsAre(1, 1'000'000),
+                                  ElementsAre(0, 500)));
+}
+
 TEST(PprofTest, GzipOfAnySize) {
   std::string text;
   for (int i = 0; text.size() < 200'000; ++i) {

@@ -76,8 +76,35 @@ TEST(RecordViewTest, NoNameSteersATerminal) {
   EXPECT_THAT(view, HasSubstr("evil"));
 }
 
+TEST(RecordViewTest, TheFunctionThatUsedMostCpu) {
+  Json record = invocation();
+  record["cpu_ms"] = 61.0;
+  record["cpu"] = {{"hz", 97},
+                   {"samples", 12},
+                   {"total_ms", 120.0},
+                   {"sites",
+                    {{{"cpu_ms", 48.0}, {"stack", "scan (_json.so +0x1); parse (/app.py:88)"}},
+                     {{"cpu_ms", 12.0}, {"stack", "save (/app.py:4)"}},
+                     {{"cpu_ms", 50.0}, {"stack", "parse (/app.py:91); handler (/app.py:1)"}}}}};
+  EXPECT_THAT(record_view(Read(record), {}),
+              EndsWith("\n  CPU 61.0 ms: 49.8 ms in parse (/app.py:91)\n"));
+  record["cpu"]["samples"] = 1;
+  record.erase("cpu_ms");
+  EXPECT_THAT(record_view(Read(record), {}),
+              EndsWith("\n  CPU 120 ms: 98.0 ms in parse (/app.py:91) (1 sample)\n"));
+  // Of a shutdown the samples are those of what was killed, the system's figures of the whole life.
+  record["type"] = "shutdown";
+  record["system"] = {{"cpu_total_time", 5000.0}};
+  EXPECT_THAT(record_view(Read(record), {}), HasSubstr("  CPU 120 ms: "));
+  record["type"] = "run";
+  EXPECT_THAT(record_view(Read(record), {}), HasSubstr("  CPU 5.00 s: "));
+  record["cpu"]["sites"] = Json::array();
+  EXPECT_THAT(record_view(Read(record), {}), Not(HasSubstr("  CPU 5")));
+}
+
 TEST(RecordViewTest, OddRecordsAreShownToo) {
   for (const char* text : {"{}", R"({"wall":7,"findings":[1,{}],"blocked":["x"]})",
+                           R"({"cpu":{"total_ms":1e300,"sites":[{"cpu_ms":1e300,"stack":"a"}]}})",
                            R"({"wall":{"cpu_ms":1e300,"network_ms":-5,"dns_ms":9e12}})"}) {
     const Read record(Json::parse(text));
     EXPECT_THAT(record_view(record, {}), EndsWith("\n"));

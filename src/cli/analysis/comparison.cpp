@@ -140,14 +140,6 @@ std::vector<double> all_moved(std::vector<double> values, const Figure& figure) 
   return values;
 }
 
-// A change and how likely it is by chance; probability 2: not enough lines to say.
-struct Tested {
-  Change change;
-  double greater = 2;
-  double less = 2;
-  bool narrow = false;  // the interval leaves no room for a change that counts
-};
-
 Tested test(const std::string& name, const Figure& figure, const Kept& before, const Kept& after) {
   Tested tested;
   Change& change = tested.change;
@@ -290,6 +282,9 @@ void compare_functions(const FunctionRun& before, const FunctionRun& after, Fami
   for (const std::string& name : greatest_sites(before, after)) {
     family.add(test(name, kSite, whole_site(before, name), whole_site(after, name)), into.sites);
   }
+  for (const Tested& tested : compare_cpu(before.cpu, after.cpu)) {
+    family.add(tested, into.cpu);
+  }
   Named<std::uint64_t> names = before.events;
   names.insert(after.events.begin(), after.events.end());
   for (const auto& entry : names) {
@@ -328,6 +323,7 @@ void Kept::add(double value) {
 void RunFigures::add(const Value& record) {
   const std::string name = text(record, "function_name");
   FunctionRun& run = functions_[name.empty() ? "(no name)" : name];
+  run.cpu.add(record);
   if (is(record, "type", "init")) {
     keep(run, kInit, kInit.name, record[kInit.section]);
     return;
@@ -364,7 +360,7 @@ Comparison compare(const RunFigures& before, const RunFigures& after) {
     }
     pairs.emplace_back(&run, &found->second);
     comparison.functions.push_back(
-        {renamed ? name + " and " + found->first : name, 0, 0, {}, {}, {}});
+        {renamed ? name + " and " + found->first : name, 0, 0, {}, {}, {}, {}});
   }
   for (const auto& [name, run] : after.functions()) {
     if (!renamed && !before.functions().contains(name)) {

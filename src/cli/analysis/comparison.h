@@ -11,35 +11,18 @@
 #include <string>
 #include <vector>
 
+#include "cli/analysis/change.h"
+#include "cli/analysis/cpu_changes.h"
 #include "cli/analysis/function_sums.h"
-#include "cli/analysis/statistics.h"
 #include "cli/input/json_document.h"
 
 namespace lamprey::cli {
 
 inline constexpr double kErrorRate = 0.01;
 
-// Values in their order, in bounded room: of more than kMax, every second, fourth, ... is kept.
-class Kept {
- public:
-  static constexpr std::size_t kMax = 20'000;
-  void add(double value);
-  const std::vector<double>& values() const { return values_; }
-  double least() const { return least_; }  // of all that were added
-  std::uint64_t seen() const { return seen_; }
-
- private:
-  std::vector<double> values_;
-  double least_ = 0;
-  std::uint64_t seen_ = 0;
-  std::uint64_t stride_ = 1;
-};
-
-// How a figure is written.
-enum class Unit : std::uint8_t { kTime, kBytes, kCount };
-
 struct FunctionRun {
   std::uint64_t invocations = 0;
+  CpuRun cpu;
   Named<Kept> figures;          // by the name of the figure; times in ns
   Named<std::uint64_t> events;  // findings by code, ends by status: in how many records
   Named<Kept> sites;            // allocated bytes by site, of warm records that list sites
@@ -56,19 +39,6 @@ class RunFigures {
   std::map<std::string, FunctionRun> functions_;
 };
 
-enum class Verdict : std::uint8_t { kSame, kCannotTell, kBetter, kWorse };
-
-struct Change {
-  std::string name;
-  Unit unit = Unit::kCount;
-  double before = 0;  // medians
-  double after = 0;
-  Interval difference;  // of the medians, 95 %
-  std::uint64_t values_before = 0;
-  std::uint64_t values_after = 0;
-  Verdict verdict = Verdict::kCannotTell;
-};
-
 // A finding or an end.
 struct EventChange {
   std::string name;
@@ -83,6 +53,7 @@ struct FunctionChanges {
   std::uint64_t after = 0;
   std::vector<Change> figures;
   std::vector<Change> sites;
+  std::vector<Change> cpu;  // by function
   std::vector<EventChange> events;
 };
 

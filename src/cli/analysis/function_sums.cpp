@@ -113,6 +113,7 @@ void append_hosts(Named<HostSum>& into, const Named<HostSum>& later) {
 
 void add_record(FunctionSum& sum, const Value& record) {
   add_findings(sum, record);
+  add_record(sum.cpu, record);
   if (is(record, "type", "init")) {
     keep(sum.inits_ns, number(record["init"], "total_ms", kNsAMs));
     return;
@@ -160,6 +161,7 @@ void append(FunctionSum& sum, const FunctionSum& later) {
     into.count += before;
   }
   append_hosts(sum.hosts, later.hosts);
+  append(sum.cpu, later.cpu);
   for (const auto& [part, ns] : later.wall_ns) {
     sum.wall_ns[part] += ns;
   }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/analysis/cpu_by_function.h"
 #include "cli/analysis/series.h"
 #include "cli/input/json_document.h"
 
@@ -73,6 +74,7 @@ struct FunctionSum {
   Named<FindingSum> findings;    // by code
   Named<HostSum> hosts;          // by name
   Named<std::uint64_t> wall_ns;  // by part, in words
+  CpuByFunction cpu;             // empty where nothing was sampled
   std::vector<BadEnd> bad_ends;  // the last kMaxBadEnds, in their order
 };
 

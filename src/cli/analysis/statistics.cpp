@@ -25,6 +25,19 @@ class Draws {
   std::uint64_t state_ = 1;
 };
 
+template <class Middle>
+std::vector<double> of_blocks(const std::vector<double>& values, const Middle& middle) {
+  const std::size_t blocks = std::min(kMaxBlocks, values.size() / 2);
+  std::vector<double> middles;
+  for (std::size_t i = 0; i < blocks; ++i) {
+    const auto at = [&](std::size_t block) {
+      return values.begin() + static_cast<std::ptrdiff_t>(values.size() * block / blocks);
+    };
+    middles.push_back(middle({at(i), at(i + 1)}));
+  }
+  return middles;
+}
+
 double log_choose(double of, double some) {
   return std::lgamma(of + 1) - std::lgamma(some + 1) - std::lgamma(of - some + 1);
 }
@@ -52,15 +65,13 @@ double median(std::vector<double> values) {
 }
 
 std::vector<double> block_medians(const std::vector<double>& values) {
-  const std::size_t blocks = std::min(kMaxBlocks, values.size() / 2);
-  std::vector<double> medians;
-  for (std::size_t i = 0; i < blocks; ++i) {
-    const auto at = [&](std::size_t block) {
-      return values.begin() + static_cast<std::ptrdiff_t>(values.size() * block / blocks);
-    };
-    medians.push_back(median({at(i), at(i + 1)}));
-  }
-  return medians;
+  return of_blocks(values, median);
+}
+
+std::vector<double> block_means(const std::vector<double>& values) {
+  return of_blocks(values, [](const std::vector<double>& block) {
+    return std::accumulate(block.begin(), block.end(), 0.0) / static_cast<double>(block.size());
+  });
 }
 
 double probability_of_greater(const std::vector<double>& less, const std::vector<double>& greater) {

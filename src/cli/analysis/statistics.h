@@ -14,6 +14,8 @@ double median(std::vector<double> values);
 // are made on medians of blocks of them, not on single values: kMaxBlocks at most.
 inline constexpr std::size_t kMaxBlocks = 20;
 std::vector<double> block_medians(const std::vector<double>& values);
+// For values of which most may be 0, as samples are.
+std::vector<double> block_means(const std::vector<double>& values);
 
 // Mann and Whitney's test, one-sided: how likely `greater` is as much greater than `less` as it is,
 // if both were of one kind. Normal approximation, corrected for ties and continuity.

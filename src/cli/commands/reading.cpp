@@ -23,8 +23,8 @@ constexpr unsigned kMaxThreads = 16;
 void add(Sums& sums, const Reading& what, const Value& record) {
   add_record(sums.functions[function_of(record)], record);
   sums.sizing.add(record);
-  if (what.profile) {
-    sums.profile.add(record);
+  if (what.profile || what.cpu_profile) {
+    what.profile ? sums.profile.add(record) : sums.cpu.add(record);
     sums.newest_ns = std::max(sums.newest_ns, started_ns(record));
   }
   if (what.each) {
@@ -46,7 +46,7 @@ class Team {
       : files_(files), what_(what), sums_(sums) {}
 
   void run() {
-    const bool in_order = what_.profile || what_.each;
+    const bool in_order = what_.in_order();
     const unsigned count =
         in_order ? 1 : std::clamp(std::thread::hardware_concurrency(), 1U, kMaxThreads);
     std::vector<std::thread> others;
@@ -62,7 +62,7 @@ class Team {
  private:
   void work() {
     Block block;
-    const bool in_order = what_.profile || what_.each;
+    const bool in_order = what_.in_order();
     while (files_.next(block)) {
       Sums part;
       Sums& into = in_order ? sums_ : part;
@@ -108,6 +108,10 @@ class Team {
 };
 
 }  // namespace
+
+const char* const kNoCpu =
+    "none of the records has cpu, since LAMPREY_CPU=on was not set: set it on the function, and "
+    "take the lines of later invocations";
 
 std::string function_of(const Value& record) {
   std::string name = text(record, "function_name");

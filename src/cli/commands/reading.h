@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/analysis/cpu_profile.h"
 #include "cli/analysis/function_sums.h"
 #include "cli/analysis/memory_profile.h"
 #include "cli/analysis/spans.h"
@@ -20,6 +21,7 @@ struct Sums {
   std::map<std::string, FunctionSum> functions;
   Sizing sizing;
   MemoryProfile profile;        // empty unless it was asked for
+  CpuProfile cpu;               // likewise
   std::uint64_t newest_ns = 0;  // UNIX time of the newest record; 0 unknown
   LineCounts counts;
   bool cut = false;  // a file could not be read to its end
@@ -27,9 +29,15 @@ struct Sums {
 
 struct Reading {
   bool profile = false;
+  bool cpu_profile = false;
   // Gets every record, in order. This and profiles need the records one by one: one core reads.
   std::function<void(const Value& record)> each;
+
+  bool in_order() const { return profile || cpu_profile || each; }
 };
+
+// Why there is no CPU time to draw.
+extern const char* const kNoCpu;
 
 // 0, or the exit status with which to end: 1 when there is no record, 2 when a file is not there.
 // A file that cannot be read to its end is complained of, and what was read counts: `cut` says so.

@@ -1,12 +1,9 @@
 // `lamprey report`: log lines in, tables out, one set for each function; pages and profiles on
 // request.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,12 +12,13 @@
 #include "cli/analysis/budgets.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/demands.h"
+#include "cli/commands/output_file.h"
 #include "cli/commands/reading.h"
 #include "cli/commands/trace_outputs.h"
 #include "cli/output/fleet_page.h"
 #include "cli/output/function_tables.h"
+#include "cli/output/picture.h"
 #include "cli/output/profile_files.h"
-#include "descriptors/whole.h"
 #include "report/text/human.h"
 
 namespace lamprey::cli {
@@ -34,6 +32,7 @@ struct ReportOptions {
   std::string flame;
   std::string pprof;
   std::string speedscope;
+  bool cpu = false;  // these three draw CPU time, not memory
   std::string otlp;
   std::string perfetto;
   std::vector<std::string> fail_on;
@@ -42,18 +41,38 @@ struct ReportOptions {
   bool wants_profile() const { return !flame.empty() || !pprof.empty() || !speedscope.empty(); }
 };
 
-// False when it cannot be written; says so. "-" is standard output.
-bool write_all(const char* option, const std::string& path, const std::string& content) {
-  const bool standard = path == "-";
-  constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
-  const int file = standard ? STDOUT_FILENO : open(path.c_str(), kFlags, 0666);
-  const bool written = file >= 0 && descriptors::write_whole(file, content);
-  const bool closed = file >= 0 && (standard || close(file) == 0);
-  if (!written || !closed) {
-    std::fprintf(stderr, "lamprey: %s %s cannot be written: %s\n", option, path.c_str(),
-                 std::strerror(errno));
+bool write_pictures(const ReportOptions& options, const Picture& picture, const std::string& title,
+                    const std::function<std::string()>& pprof) {
+  bool good =
+      options.flame.empty() || write_all("--flame", options.flame, flame_page(picture, title));
+  good = (options.pprof.empty() || write_all("--pprof", options.pprof, pprof())) && good;
+  return (options.speedscope.empty() ||
+          write_all("--speedscope", options.speedscope, speedscope_file(picture, title))) &&
+         good;
+}
+
+bool write_memory(const ReportOptions& options, const Sums& sums, const std::string& title) {
+  const auto sites = sums.profile.sites();
+  if (sites.empty()) {
+    std::fprintf(stderr,
+                 "lamprey: none of the records has memory.sites (is LAMPREY_SAMPLE_BYTES 0?): "
+                 "the profiles are empty\n");
   }
-  return written && closed;
+  return write_pictures(options, picture_of(sites), title,
+                        [&] { return pprof_file(sites, sums.newest_ns); }) &&
+         !sites.empty();
+}
+
+// Nothing is written where nothing was sampled: an empty picture would say that no CPU was used.
+bool write_cpu(const ReportOptions& options, const Sums& sums, const std::string& title) {
+  const CpuSites sites = sums.cpu.sites();
+  if (sites.empty()) {
+    std::fprintf(stderr, "lamprey: --cpu: %s; no picture is written\n",
+                 sums.cpu.empty() ? kNoCpu : "no record has a sample of CPU time");
+    return false;
+  }
+  return write_pictures(options, picture_of(sites), title,
+                        [&] { return pprof_file(sites, sums.cpu.hz(), sums.newest_ns); });
 }
 
 int write_files(const ReportOptions& options, const Sums& sums) {
@@ -64,22 +83,9 @@ int write_files(const ReportOptions& options, const Sums& sums) {
   const std::string sizes = sums.sizing.table(options.price_per_gb_second);
   bool good = options.html.empty() ||
               write_all("--html", options.html, fleet_page(sums.functions, title, sizes));
-  const bool profiles = options.wants_profile();
-  const auto sites = profiles ? sums.profile.sites() : std::map<Frames, SiteSum>();
-  if (profiles && sites.empty()) {
-    std::fprintf(stderr,
-                 "lamprey: none of the records has memory.sites (is LAMPREY_SAMPLE_BYTES 0?): "
-                 "the profiles are empty\n");
-    good = false;
-  }
-  if (!options.flame.empty()) {
-    good = write_all("--flame", options.flame, flame_page(sites, title)) && good;
-  }
-  if (!options.pprof.empty()) {
-    good = write_all("--pprof", options.pprof, pprof_file(sites, sums.newest_ns)) && good;
-  }
-  if (!options.speedscope.empty()) {
-    good = write_all("--speedscope", options.speedscope, speedscope_file(sites, title)) && good;
+  if (options.wants_profile()) {
+    const auto& write = options.cpu ? write_cpu : write_memory;
+    good = write(options, sums, title) && good;
   }
   return good ? 0 : 1;
 }
@@ -101,13 +107,21 @@ bool print_tables(const ReportOptions& options, const Sums& sums) {
 }
 
 int report_files(const ReportOptions& options) {
+  if (options.cpu && !options.wants_profile()) {
+    std::fprintf(
+        stderr,
+        "lamprey: --cpu draws nothing by itself: accepted with it are --flame, --pprof and "
+        "--speedscope\n");
+    return 2;
+  }
   Budgets budgets;
   if (!take_demands(options.fail_on, budgets)) {
     return 2;
   }
   TraceOutputs traces(options.otlp, options.perfetto);
   Reading what;
-  what.profile = options.wants_profile();
+  what.profile = options.wants_profile() && !options.cpu;
+  what.cpu_profile = options.cpu;
   if (traces.are_wanted() || !budgets.empty()) {
     what.each = [&traces, &budgets](const Value& record) {
       budgets.add(record);
@@ -144,6 +158,8 @@ void add_report(CLI::App& app, int& exit_status) {
   command->add_option("--pprof", options->pprof, "Write memory by call site for `go tool pprof`");
   command->add_option("--speedscope", options->speedscope,
                       "Write memory by call site for speedscope");
+  command->add_flag("--cpu", options->cpu,
+                    "--flame, --pprof and --speedscope write CPU time by function instead");
   command->add_option("--otlp", options->otlp,
                       "Write traces for OpenTelemetry's collectors (OTLP/JSON)");
   command->add_option("--perfetto", options->perfetto, "Write traces for ui.perfetto.dev");

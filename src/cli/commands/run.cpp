@@ -22,7 +22,9 @@
 #include "cli/commands/child_program.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/own_layer.h"
+#include "cli/input/json_document.h"
 #include "cli/input/program_words.h"
+#include "cli/output/cpu_table.h"
 #include "cli/output/tables.h"
 #include "cloudwatch/line.h"
 #include "companion/config.h"
@@ -179,14 +181,17 @@ void add_end(report::Report& report, const ChildEnd& end) {
   report.process.peak_rss_bytes = static_cast<std::uint64_t>(end.usage.ru_maxrss) * 1024;
 }
 
-// False when the record could not be appended.
-bool append(const std::string& path, const report::Report& report) {
-  const int descriptor = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+std::string record_of(const report::Report& report) {
   cloudwatch::LineOptions options;
   options.detail = cloudwatch::Detail::kFull;
   options.metrics = false;
-  const bool written =
-      descriptor >= 0 && cloudwatch::write_line(descriptor, cloudwatch::to_line(report, options));
+  return cloudwatch::to_line(report, options);
+}
+
+// False when the record could not be appended.
+bool append(const std::string& path, const std::string& record) {
+  const int descriptor = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+  const bool written = descriptor >= 0 && cloudwatch::write_line(descriptor, record);
   if (!written) {
     complain(fmt::format("--out {}: {}", path, std::strerror(errno)));
   }
@@ -194,6 +199,16 @@ bool append(const std::string& path, const report::Report& report) {
     close(descriptor);
   }
   return written;
+}
+
+// The record has the names of the functions as they are told to everybody.
+std::string cpu_part(const std::string& record) {
+  Document document;
+  if (!document.read_whole(record)) {
+    return {};
+  }
+  const std::string table = cpu_table(document.root());
+  return table.empty() ? table : table + "\n";
 }
 
 void show(const RunOptions& options, const std::string& directory, const ChildEnd& end,
@@ -219,12 +234,13 @@ void show(const RunOptions& options, const std::string& directory, const ChildEn
   ledger.report_process_end(report::Type::kRun, how, [&](report::Report& report) {
     add_end(report, end);
     report::name_stacks(report, symbolizer, UINT64_MAX);
+    const std::string record = record_of(report);
     if (!options.out.empty()) {
-      append(options.out, report);
+      append(options.out, record);
     }
     if (!options.quiet) {
-      descriptors::write_whole(
-          STDERR_FILENO, fmt::format("\nlamprey: {}\n\n{}", report.headline, report_table(report)));
+      descriptors::write_whole(STDERR_FILENO, fmt::format("\nlamprey: {}\n\n{}{}", report.headline,
+                                                          cpu_part(record), report_table(report)));
     }
   });
 }

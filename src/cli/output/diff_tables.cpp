@@ -108,7 +108,15 @@ std::string function_tables(const FunctionChanges& function) {
                        words_of(site.verdict), shortened(printable(site.name), 160)});
     }
   }
-  return out + (sites.size() > 1 ? "\n" + table(sites, 2) : "");
+  out += sites.size() > 1 ? "\n" + table(sites, 2) : "";
+  Rows cpu{{"before", "after", "", "CPU of an invocation in (sampled)"}};
+  for (const Change& change : function.cpu) {
+    if (change.verdict == Verdict::kWorse || change.verdict == Verdict::kBetter) {
+      cpu.push_back({in_unit(change.before, change.unit), in_unit(change.after, change.unit),
+                     words_of(change.verdict), shortened(printable(change.name), 160)});
+    }
+  }
+  return out + (cpu.size() > 1 ? "\n" + table(cpu, 2) : "");
 }
 
 // What is sure, in one sentence.
@@ -120,7 +128,7 @@ std::string summary(const Comparison& comparison) {
     better += verdict == Verdict::kBetter ? 1 : 0;
   };
   for (const FunctionChanges& function : comparison.functions) {
-    for (const auto* changes : {&function.figures, &function.sites}) {
+    for (const auto* changes : {&function.figures, &function.sites, &function.cpu}) {
       for (const Change& change : *changes) {
         count(change.verdict);
       }

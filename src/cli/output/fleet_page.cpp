@@ -21,6 +21,7 @@ using Points = std::vector<std::uint64_t>;
 constexpr std::size_t kMaxPoints = 300;
 constexpr std::size_t kTopCalls = 15;
 constexpr std::size_t kTopHosts = 10;
+constexpr std::size_t kTopCpu = 15;
 constexpr std::size_t kOverviewWords = 7;  // the column of the findings
 
 std::string escaped(const std::string& text) {
@@ -169,8 +170,9 @@ std::string function_part(std::size_t number, const std::string& name, const Fun
       trend_row("init", sum.inits_ns, in_time) + trend_row("duration", sum.durations_ns, in_time);
   out += trend_row("allocated", sum.allocated, in_bytes) + trend_row("live", sum.live, in_bytes);
   out += trend_row("resident at most", sum.peak_rss, in_bytes, sum.limit_bytes.value_or(0));
-  return out + "</table>\n" + html_table(host_rows(sum, kTopHosts)) +
-         html_table(call_rows(sum, kTopCalls)) + html_table(kernel_rows(sum, kTopCalls));
+  return out + "</table>\n" + html_table(cpu_rows(sum.cpu, kTopCpu)) +
+         html_table(host_rows(sum, kTopHosts)) + html_table(call_rows(sum, kTopCalls)) +
+         html_table(kernel_rows(sum, kTopCalls));
 }
 
 }  // namespace

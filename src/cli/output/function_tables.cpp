@@ -18,6 +18,7 @@ using report::human_duration;
 
 constexpr std::size_t kTopCalls = 10;
 constexpr std::size_t kTopHosts = 5;
+constexpr std::size_t kTopCpu = 10;
 constexpr std::size_t kOverviewWords = 7;  // the column of the findings
 
 std::string duration(std::uint64_t ns) { return human_duration(ns); }
@@ -55,11 +56,13 @@ std::string function_tables(const std::string& name, const FunctionSum& sum) {
                 figures("live", sum.live, bytes)});
   const Rows findings = finding_rows(sum);
   const Rows ends = bad_end_rows(sum);
+  const Rows cpu = cpu_rows(sum.cpu, kTopCpu);
   const Rows hosts = host_rows(sum, kTopHosts);
   const Rows calls = call_rows(sum, kTopCalls);
   const Rows kernel = kernel_rows(sum, kTopCalls);
   out += findings.empty() ? "" : "\n" + table(findings, 3);
   out += ends.empty() ? "" : "\n" + table(ends, 1);
+  out += cpu.empty() ? "" : "\n" + table(cpu);
   out += hosts.empty() ? "" : "\n" + table(hosts);
   out += calls.empty() ? "" : "\n" + table(calls);
   out += kernel.empty() ? "" : "\n" + table(kernel);

@@ -22,6 +22,7 @@ enum Profile : std::uint32_t {
   kStringTable = 6,
   kTimeNanos = 9,
   kPeriodType = 11,
+  kPeriod = 12,
   kDefaultSampleType = 14,
 };
 
@@ -73,13 +74,6 @@ class Strings {
   std::vector<std::string> list_;
 };
 
-std::string value_type(std::uint64_t type, std::uint64_t unit) {
-  Message message;
-  message.number(1, type);
-  message.number(2, unit);
-  return message.text();
-}
-
 // "f (m)" → f, m; "f" → f, "".
 std::pair<std::string, std::string> function_and_module(const std::string& frame) {
   const std::size_t open = frame.rfind(" (");
@@ -95,38 +89,54 @@ std::pair<std::string, std::string> function_and_module(const std::string& frame
 
 class Encoder {
  public:
-  std::string encode(const std::map<Frames, SiteSum>& sites, std::uint64_t time_ns) {
-    const std::uint64_t bytes = strings_.number("bytes");
-    const std::uint64_t live = strings_.number("live_bytes");
-    out_.bytes(kSampleType, value_type(live, bytes));
-    out_.bytes(kSampleType, value_type(strings_.number("allocated_bytes"), bytes));
-    out_.bytes(kSampleType, value_type(strings_.number("allocations"), strings_.number("count")));
-    for (const auto& [frames, sum] : sites) {
-      sample(frames, sum);
+  struct Type {
+    const char* name;
+    const char* unit;
+  };
+
+  // `shown`: which type is shown unless another is asked for; a sample stands for `period` of it, 0
+  // unknown.
+  Encoder(const std::vector<Type>& types, std::size_t shown, std::uint64_t period)
+      : shown_(types[shown]), period_(period) {
+    for (const Type& type : types) {
+      out_.bytes(kSampleType, value_type(type));
     }
-    for (const std::string& text : strings_.list()) {
-      out_.bytes(kStringTable, text);
-    }
-    if (time_ns != 0) {
-      out_.number(kTimeNanos, time_ns);
-    }
-    out_.bytes(kPeriodType, value_type(live, bytes));
-    out_.number(kDefaultSampleType, live);
-    return out_.text();
   }
 
- private:
-  void sample(const Frames& frames, const SiteSum& sum) {
+  // One value for each type.
+  void sample(const Frames& frames, const std::vector<std::int64_t>& values) {
     std::vector<std::uint64_t> locations;  // innermost first
     for (auto frame = frames.rbegin(); frame != frames.rend(); ++frame) {
       locations.push_back(location(*frame));
     }
     Message message;
     message.packed(1, locations);
-    message.packed(2, {static_cast<std::uint64_t>(sum.live_bytes),
-                       static_cast<std::uint64_t>(sum.allocated_bytes),
-                       static_cast<std::uint64_t>(sum.allocations)});
+    message.packed(2, {values.begin(), values.end()});
     out_.bytes(kSample, message.text());
+  }
+
+  std::string finish(std::uint64_t time_ns) {
+    const std::string period_type = value_type(shown_);
+    for (const std::string& text : strings_.list()) {
+      out_.bytes(kStringTable, text);
+    }
+    if (time_ns != 0) {
+      out_.number(kTimeNanos, time_ns);
+    }
+    out_.bytes(kPeriodType, period_type);
+    if (period_ != 0) {
+      out_.number(kPeriod, period_);
+    }
+    out_.number(kDefaultSampleType, strings_.number(shown_.name));
+    return out_.text();
+  }
+
+ private:
+  std::string value_type(const Type& type) {
+    Message message;
+    message.number(1, strings_.number(type.name));
+    message.number(2, strings_.number(type.unit));
+    return message.text();
   }
 
   // A location, a function and (once a module) a mapping: ids count from 1.
@@ -167,6 +177,8 @@ class Encoder {
     return entry->second;
   }
 
+  Type shown_;
+  std::uint64_t period_;
   Message out_;
   Strings strings_;
   std::map<std::string, std::uint64_t> locations_;
@@ -205,7 +217,21 @@ std::string gzipped(const std::string& bytes) {
 }
 
 std::string pprof_file(const std::map<Frames, SiteSum>& sites, std::uint64_t time_ns) {
-  return gzipped(Encoder().encode(sites, time_ns));
+  Encoder encoder({{"live_bytes", "bytes"}, {"allocated_bytes", "bytes"}, {"allocations", "count"}},
+                  0, 0);
+  for (const auto& [frames, sum] : sites) {
+    encoder.sample(frames, {sum.live_bytes, sum.allocated_bytes, sum.allocations});
+  }
+  return gzipped(encoder.finish(time_ns));
+}
+
+std::string pprof_file(const CpuSites& sites, std::uint64_t hz, std::uint64_t time_ns) {
+  constexpr std::uint64_t kNsASecond = 1'000'000'000;
+  Encoder encoder({{"samples", "count"}, {"cpu", "nanoseconds"}}, 1, hz == 0 ? 0 : kNsASecond / hz);
+  for (const PictureStack& stack : picture_of(sites).stacks) {
+    encoder.sample(*stack.frames, {stack.count, stack.values[0]});
+  }
+  return gzipped(encoder.finish(time_ns));
 }
 
 }  // namespace lamprey::cli
