@@ -58,4 +58,4 @@ def test_init_says_what_its_cpu_time_went_into(local_lambda):
     log = run(local_lambda, {}, LAMPREY_CPU="1000")
     [init] = log.of_type("init")
     assert init["cpu"]["total_ms"] > 10 and init["cpu"]["sites"]
-    assert all("cpu" not in record or record["cpu"]["total_ms"] < 50 for record in log.invokes)
+    assert all(record["cpu"]["total_ms"] < 50 for record in log.invokes)

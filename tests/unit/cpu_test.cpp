@@ -131,7 +131,9 @@ TEST_F(CpuTest, WhatFindsNoRoomIsCountedForItsFunctionAndThenAsUnplaced) {
 TEST_F(CpuTest, FiguresAreOfTheSpan) {
   recording::Reader file = reader();
   report::CpuLedger ledger;
-  EXPECT_FALSE(ledger.take(file)) << "nothing was sampled";
+  const auto none = ledger.take(file);
+  ASSERT_TRUE(none) << "an invocation without a sample counts, too";
+  EXPECT_EQ(none->total_ns, 0U);
   sample(words({function_frame(1, 1)}), 4);
   const auto first = ledger.take(file);
   ASSERT_TRUE(first);

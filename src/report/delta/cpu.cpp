@@ -41,8 +41,8 @@ std::optional<CpuFigures> CpuLedger::between(recording::Reader& reader, KnownMod
       spent.push_back({entry, since});
     }
   }
-  if (figures.samples == 0 && spent.empty()) {
-    return std::nullopt;
+  if (figures.samples == 0 && spent.empty() && now->state != recording::CpuState::kOn) {
+    return std::nullopt;  // no samples are taken, or no more
   }
   put_in_order(spent, [](const Spent& a, const Spent& b) {
     return a.intervals != b.intervals ? a.intervals > b.intervals : a.entry < b.entry;

@@ -18,8 +18,8 @@ inline constexpr std::size_t kMaxCpuSites = 100;  // before equal texts are adde
 
 class CpuLedger {
  public:
-  // Figures since the last take(), or since the start; nothing where CPU time is not sampled, or
-  // was not used since then.
+  // Figures since the last take(), or since the start; nothing where CPU time is not sampled. An
+  // invocation too short for a sample has zeros: they count when invocations are added up.
   std::optional<CpuFigures> take(recording::Reader& reader);
   // Figures since the start, whatever take() returned before.
   static std::optional<CpuFigures> whole(recording::Reader& reader);
