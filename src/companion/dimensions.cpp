@@ -16,7 +16,7 @@ constexpr std::size_t kMaxShown = 80;
 
 // The keys at the root of a record (docs/record.schema.json): a dimension of that name would hide
 // them.
-constexpr std::array<std::string_view, 44> kTaken = {"lamprey",
+constexpr std::array<std::string_view, 43> kTaken = {"lamprey",
                                                      "error_type",
                                                      "response_status",
                                                      "response_bytes",

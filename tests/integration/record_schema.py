@@ -14,7 +14,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 MOST_BYTES = 60 * 1024
 MOST_FIELDS = 100  # that a line has without its lists
 LISTS = ("findings", "blocked", "network", "files")
-INNER_LISTS = (("memory", "sites"), ("calls", "top"), ("kernel", "top"), ("cpu", "sites"), ("init", "directories"))
+INNER_LISTS = (
+    ("memory", "sites"),
+    ("calls", "top"),
+    ("kernel", "top"),
+    ("cpu", "sites"),
+    ("init", "directories"),
+)
 
 # Written from the text of "Specification: Embedded metric format" in the CloudWatch user guide.
 EMBEDDED_METRICS = {
