@@ -201,8 +201,6 @@ bool step(Position& position, std::uintptr_t end) {
 }
 
 bool step_interrupted(Position& position, std::uintptr_t end) {
-  constexpr std::uint8_t kReturn = 0xC3;
-  constexpr std::uint8_t kPopFramePointer = 0x5D;
   constexpr int kMaxPushed = 7;
   known_frames::Stepping stepping = {};
   const Blob blob = blob_of(position.pc, stepping);
@@ -211,6 +209,8 @@ bool step_interrupted(Position& position, std::uintptr_t end) {
     return false;
   }
 #if defined(__x86_64__)
+  constexpr std::uint8_t kReturn = 0xC3;
+  constexpr std::uint8_t kPopFramePointer = 0x5D;
   const bool ends = instruction == kReturn || instruction == kPopFramePointer;
 #else
   constexpr bool ends = false;

@@ -15,7 +15,7 @@ void add_ending_findings(Report& report);
 void add_child_findings(Report& report);
 void add_limit_findings(Report& report);
 void add_time_findings(Report& report);
-void add_cpu_findings(Report& report);  // after those about the end
+void add_cpu_findings(Report& report);      // after those about the end
 void add_network_findings(Report& report);  // by add_time_findings
 
 }  // namespace lamprey::report
