@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.alone  # others' work is a share of the CPU, too
 ONE_CPU_MB = 1769
 SLICE_MS = 20
 # In the answer: which part of a second it was on a CPU, and how long it was held up at once, in ms.
