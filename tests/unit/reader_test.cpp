@@ -183,7 +183,7 @@ TEST_F(ReaderTest, RefusesWhatIsNotARecordingOfOurs) {
   builder.header().version = kVersion + 1;
   const Failure failure = fails(path());
   EXPECT_EQ(failure.error, OpenError::kVersion);
-  EXPECT_EQ(failure.text, "recording " + path() + " has version 10, this program reads 9");
+  EXPECT_EQ(failure.text, "recording " + path() + " has version 11, this program reads 10");
 }
 
 TEST_F(ReaderTest, RefusesAnotherUsersFile) {

@@ -39,7 +39,7 @@ std::string or_dash(std::uint64_t ns) { return ns == 0 ? "-" : human_duration(ns
 
 void add_record(CpuByFunction& sum, const Value& record) {
   const auto cpu = cpu_figures(record);
-  if (!cpu) {
+  if (!cpu || repeats_others(record)) {
     return;
   }
   const bool init = is(record, "type", "init");

@@ -17,7 +17,7 @@ void add_to(CpuSum& sum, std::uint64_t ns, double samples, bool init) {
 
 void CpuProfile::add(const Value& record) {
   const auto cpu = cpu_figures(record);
-  if (!cpu) {
+  if (!cpu || repeats_others(record)) {
     return;
   }
   ++records_;
