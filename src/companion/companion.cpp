@@ -36,6 +36,9 @@ constexpr std::uint64_t kStartPatienceNs = 500 * kNsAMs;
 // An invocation this long may become a timeout: what its threads do is worth a look.
 constexpr std::uint64_t kLongNs = 100 * kNsAMs;
 constexpr std::uint64_t kDeadlineUnknownMs = 1000;
+// So long before we stop waiting, its threads are asked where they are: a thread that computes must
+// get the CPU to answer.
+constexpr nanoseconds kAskBefore = milliseconds{100};
 // On Managed Instances nobody says when an invocation ends, so recordings are polled. A recording
 // keeps the totals of the last few ends only (recording::kBoundaries). We therefore poll more often
 // at the start, when most inits end, and for a while after each end.
@@ -361,7 +364,12 @@ void Companion::wait_for_end(const lambda::Event& event, std::uint64_t begin, st
       gone_mono_ns_ = now;  // the platform will say why, once it has our `next`
       return;
     }
-    const nanoseconds left{static_cast<std::int64_t>(until - now)};
+    nanoseconds left{static_cast<std::int64_t>(until - now)};
+    if (left > kAskBefore) {
+      left -= kAskBefore;
+    } else if (sight.owner != nullptr && sight.entry) {
+      sight.owner->ask_where();
+    }
     if (sight.owner != nullptr) {
       if (!first) {
         sight.owner->sample_memory();

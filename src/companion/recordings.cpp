@@ -61,6 +61,15 @@ void Followed::look_early() {
   }
 }
 
+// Each answers in its own time: the answer is in the recording when the end is told of.
+void Followed::ask_where() {
+  const std::uint64_t started = ledger_.header().started;
+  if (std::exchange(asked_in_, started) != started) {
+    const Header& header = ledger_.header();
+    report::ask_running(header.pid, header.ask, report::look_at_threads(header.pid));
+  }
+}
+
 void Followed::snapshot_before_deadline() {
   const Header& header = ledger_.header();
   const std::uint64_t now = recording::monotonic_ns();
@@ -69,7 +78,6 @@ void Followed::snapshot_before_deadline() {
   closeup_.threads = report::look_at_threads(header.pid);
   closeup_.busy = report::busy_between(early_, closeup_.threads, closeup_.window_ns);
   closeup_.sockets = report::look_at_sockets(header.pid, header.runtime_api);
-  // Each says in its own time where it is: the answer is in the recording when the end is told of.
   report::ask_running(header.pid, header.ask, closeup_.threads);
 }
 

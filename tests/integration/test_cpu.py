@@ -6,6 +6,7 @@ import sys
 import pytest
 from patience import a_few_tries
 
+pytestmark = pytest.mark.alone  # a thread that gets no CPU says nothing
 PYTHON = [sys.executable, "-m", "awslambdaric", "computes.handler"]
 FOREVER = 60_000
 
@@ -32,7 +33,7 @@ def test_a_busy_handler_that_was_killed_is_named(local_lambda, setting):
     assert ("cpu" in record) == (setting == "on")
     if setting == "on":
         [top, *_] = record["cpu"]["sites"]
-        assert top["stack"].startswith("parse_orders (") and top["cpu_ms"] > 500
+        assert top["stack"].startswith("parse_orders (") and top["cpu_ms"] > record["cpu"]["total_ms"] * 0.8
         assert "cpu.hot" not in codes(record), "timeout.cpu says it"
 
 
