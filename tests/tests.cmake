@@ -27,8 +27,10 @@ if(unit_sources AND NOT CMAKE_BUILD_TYPE STREQUAL "Release")
   # The parts of the library that can be tried without being preloaded: no hook is among them.
   file(GLOB preload_parts CONFIGURE_DEPENDS preload/base/*.cpp preload/libc/*.cpp preload/process/*.cpp
        preload/io/*.cpp preload/lambda/*.cpp)
-  list(APPEND preload_parts preload/exact/exact_sites.cpp preload/exact/instruction.cpp preload/memory/live_set.cpp
-       preload/cpu/cpu_sites.cpp preload/stack/unwind_tables.cpp)
+  list(APPEND preload_parts preload/exact/exact_sites.cpp preload/exact/instruction.cpp preload/memory/live_set.cpp)
+  if("${CMAKE_SOURCE_DIR}/tests/unit/cpu_test.cpp" IN_LIST unit_sources)  # which stands in for its modules
+    list(APPEND preload_parts preload/cpu/cpu_sites.cpp preload/stack/unwind_tables.cpp)
+  endif()
   file(GLOB frame_parts CONFIGURE_DEPENDS preload/stack/reading/*.cpp preload/stack/python/*.cpp
        preload/stack/v8/*.cpp preload/stack/hotspot/*.cpp)
   list(APPEND preload_parts ${frame_parts})
