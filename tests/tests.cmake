@@ -8,7 +8,7 @@ find_package(GTest REQUIRED)
 include(GoogleTest)
 
 file(GLOB unit_sources CONFIGURE_DEPENDS tests/unit/*_test.cpp)
-set(unit_library lamprey_cli)
+set(unit_library lamprey_cli_commands)
 if(LAMPREY_SANITIZE STREQUAL "thread")
   # The command, the companion and the emulator have one thread; where tests of theirs have more, it
   # is the test that does. What a recording is written by has as many as its program.
@@ -47,6 +47,7 @@ if(unit_sources AND NOT CMAKE_BUILD_TYPE STREQUAL "Release")
                               <algorithm> <chrono> <filesystem> <fstream> <functional> <map> <random> <string>
                               <thread> <vector>)
     set_source_files_properties(${preload_parts} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+    compile_together(unit_tests "${unit_sources}")
   endif()
   gtest_discover_tests(unit_tests DISCOVERY_TIMEOUT 60)
 endif()

@@ -3,7 +3,7 @@
 Usage: tidy.py BUILD_DIRECTORY
 
 Most of the time goes into the headers of libraries, the same for every file. So files of src/, and the unit
-tests, are looked at together, as one generated file that includes them, unless they define the same names;
+tests, are looked at together, as one generated file that includes them, where they can be (src/together.py);
 if they do not compile together, each half is tried.
 
 A file that was clean and has not changed since, nor any header it includes, is not looked at
@@ -16,12 +16,14 @@ import hashlib
 import json
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "src"))
+import together  # noqa: E402: from there
+
 CACHE = ROOT / "build" / "tidy-cache"
 TOGETHER = ROOT / "build" / "tidy-together"
 FOLDERS = ("src", "preload", "tests")
@@ -31,14 +33,6 @@ TOGETHER_OPTIONS = (
     "--header-filter=(src|preload|tests)/.*\\.(h|cpp)$",
     "--checks=-bugprone-suspicious-include",
 )
-# What a file defines for itself begins in the first column, as clang-format lays it out. What it only
-# uses (`using recording::Call;`, and nearly every `using Json = nlohmann::json;`) may be in several.
-OWN_NAME = re.compile(
-    r"^(?:(?:struct|class|enum class|enum) (\w+)|TEST(?:_F|_P)?\((\w+)"
-    r"|(?!namespace|using|return|extern)[a-zA-Z][^=;({]*?(?<![:\w])(\w+) ?[({=;\[])",
-    re.MULTILINE,
-)
-
 
 def ours(path):
     path = pathlib.Path(path)
@@ -82,35 +76,21 @@ class Fingerprints:
         return CACHE / state.hexdigest()
 
 
-def own_names(entry):
-    text = pathlib.Path(entry["file"]).read_text()
-    return {name for found in OWN_NAME.findall(text) for name in found if name}
-
-
 def flags(entry):
     return entry["command"].split(" -o ")[0]
 
 
-def grouped(entries):
-    """Groups of files that can be looked at together."""
-    groups = []  # of (flags, names, entries)
-    for entry in entries:
-        folder = pathlib.Path(entry["file"]).parent
-        alone = not folder.is_relative_to(ROOT / "src") and folder.name != "unit"
-        kind, names = entry["file"] if alone else flags(entry), own_names(entry)
-        for group_kind, group_names, members in groups:
-            if (
-                group_kind == kind
-                and len(members) < LARGEST_GROUP
-                and not group_names & names
-            ):
-                group_names |= names
-                members.append(entry)
-                break
-        else:
-            groups.append((kind, names, [entry]))
+def kind(entry):
+    """Only files of one kind can be looked at together."""
+    folder = pathlib.Path(entry["file"]).parent
+    alone = not folder.is_relative_to(ROOT / "src") and folder.name != "unit"
+    return entry["file"] if alone else flags(entry)
+
+
+def in_groups(entries):
     # The long ones first, so that no processor waits for one at the end.
-    return sorted((members for _, _, members in groups), key=len, reverse=True)
+    groups = together.grouped(entries, LARGEST_GROUP, lambda entry: entry["file"], kind)
+    return sorted(groups, key=len, reverse=True)
 
 
 def tidy(build, file, *options):
@@ -172,7 +152,7 @@ def main(build):
         clean = list(
             pool.map(
                 lambda numbered: look_at(build, numbered[1], numbered[0], stamps),
-                enumerate(grouped(changed)),
+                enumerate(in_groups(changed)),
             )
         )
     print(f"tidy.py: {len(entries)} files, {len(changed)} of them looked at")
