@@ -53,13 +53,10 @@ void delete_timer(std::int32_t& timer) {
   }
 }
 
-// A thread has got its slot; it is the calling one.
-void thread_came(const recording::ThreadSlot& slot) {
-  const std::uint64_t interval = load(g_interval_ns);
-  CpuProfile* profile = g_writer.cpu();
-  if (interval == 0 || profile == nullptr) {
-    return;
-  }
+enum class Timer : std::uint8_t { kRuns, kSignalBlocked, kRefused };
+
+// For the calling thread, which has that slot.
+Timer start_timer(const recording::ThreadSlot& slot, CpuProfile& profile, std::uint64_t interval) {
   std::int32_t& timer = g_timers[g_writer.index_of(slot)];
   delete_timer(timer);  // of a thread that ended without giving its slot back
   TimerEvent event = {};
@@ -68,10 +65,11 @@ void thread_came(const recording::ThreadSlot& slot) {
   event.notify = kNotifyThread;
   event.tid = load(slot.tid);
   std::int32_t id = 0;
-  if (signal_blocked() || raw_syscall(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID,
-                                      pointer_argument(&event), pointer_argument(&id)) != 0) {
-    shared_add(profile->threads_refused, 1);
-    return;
+  const bool blocked = signal_blocked();
+  if (blocked || raw_syscall(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, pointer_argument(&event),
+                             pointer_argument(&id)) != 0) {
+    shared_add(profile.threads_refused, 1);
+    return blocked ? Timer::kSignalBlocked : Timer::kRefused;
   }
   store(timer, id + 1);
   const auto seconds = static_cast<long>(interval / kNsASecond);
@@ -80,6 +78,16 @@ void thread_came(const recording::ThreadSlot& slot) {
   raw_syscall(SYS_timer_settime, id, 0, pointer_argument(&every), 0);
   if (load(g_interval_ns) == 0) {
     delete_timer(timer);  // the program wanted the signal meanwhile
+  }
+  return Timer::kRuns;
+}
+
+// The calling thread has got its slot.
+void thread_came(const recording::ThreadSlot& slot) {
+  const std::uint64_t interval = load(g_interval_ns);
+  CpuProfile* profile = g_writer.cpu();
+  if (interval != 0 && profile != nullptr) {
+    start_timer(slot, *profile, interval);
   }
 }
 
@@ -167,13 +175,10 @@ void begin(std::uint32_t hz) {
   profile->interval_ns = kNsASecond / hz;
   store(g_interval_ns, profile->interval_ns);
   watch_threads({thread_came, thread_goes});
-  if (const recording::ThreadSlot* slot = current_slot()) {
-    thread_came(*slot);
-    const bool refused = load(g_timers[g_writer.index_of(*slot)]) == 0;
-    profile->state = refused && load(profile->threads_refused) != 0 && !signal_blocked()
-                         ? CpuState::kRefused
-                         : CpuState::kOn;
-  }
+  const recording::ThreadSlot* slot = current_slot();  // it has one where there is room
+  const bool refused =
+      slot != nullptr && start_timer(*slot, *profile, profile->interval_ns) == Timer::kRefused;
+  profile->state = refused ? CpuState::kRefused : CpuState::kOn;
 }
 
 void say(CpuState state) {

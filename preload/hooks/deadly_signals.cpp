@@ -27,12 +27,12 @@
 
 #include <elf.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 #include <initializer_list>
 
 #include <csignal>
 
 #include "preload/base/elf_notes.h"
+#include "preload/base/interrupted_registers.h"
 #include "preload/base/raw_syscall.h"
 #include "preload/base/text.h"
 #include "preload/base/tripwire.h"
@@ -97,17 +97,11 @@ void show_default(int number, struct sigaction& action) {
 }
 
 void fill_registers(ending::SelfReport& account, const void* context) {
-  const auto* user = static_cast<const ucontext_t*>(context);
-  if (user == nullptr) {
-    return;
+  if (context != nullptr) {
+    const InterruptedRegisters registers = interrupted_registers(context);
+    account.pc = registers.pc;
+    account.stack_pointer = registers.sp;
   }
-#if defined(__x86_64__)
-  account.pc = static_cast<std::uint64_t>(user->uc_mcontext.gregs[REG_RIP]);
-  account.stack_pointer = static_cast<std::uint64_t>(user->uc_mcontext.gregs[REG_RSP]);
-#else
-  account.pc = user->uc_mcontext.pc;
-  account.stack_pointer = user->uc_mcontext.sp;
-#endif
 }
 
 // The thread that is writing its report, and the signal that kills it. A walk over a ruined stack
@@ -304,15 +298,18 @@ int answer_sigaction(int number, const struct sigaction* action, struct sigactio
   return result;
 }
 
-Handler hide_ours(bool ours, Handler handler) { return ours ? SIG_DFL : handler; }
-
-// Before one of signal()'s kin sets `number`: whether what stands there is ours.
-bool is_handed_over(int number) {
-  const bool ours = number > 0 && number < 32 && disposition(number) == Disposition::kOurs;
-  if (ours && number == cpu::kSignal) {
+// Before one of signal()'s kin sets `number`: the samples' signal is the program's from here on.
+bool hands_over(int number) {
+  const bool ours = number == cpu::kSignal && disposition(number) == Disposition::kOurs;
+  if (ours) {
     cpu::give_way();
   }
   return ours;
+}
+
+Handler shown(bool handed_over, Handler before) {
+  const bool ours = handed_over || is_our_handler(reinterpret_cast<std::uintptr_t>(before));
+  return ours && before != SIG_ERR ? SIG_DFL : before;
 }
 
 }  // namespace
@@ -325,15 +322,14 @@ LAMPREY_HOOK(int, __sigaction, int number, const struct sigaction* action, struc
   return answer_sigaction(number, action, old);
 }
 
-#define LAMPREY_SIGNAL_HOOK(symbol)                              \
-  LAMPREY_HOOK(Handler, symbol, int number, Handler handler) {   \
-    tripwire::check(#symbol);                                    \
-    if (!available(g_real.symbol, #symbol)) {                    \
-      return SIG_ERR;                                            \
-    }                                                            \
-    const bool ours = is_handed_over(number);                    \
-    const Handler before = g_real.symbol(number, handler);       \
-    return before == SIG_ERR ? before : hide_ours(ours, before); \
+#define LAMPREY_SIGNAL_HOOK(symbol)                            \
+  LAMPREY_HOOK(Handler, symbol, int number, Handler handler) { \
+    tripwire::check(#symbol);                                  \
+    if (!available(g_real.symbol, #symbol)) {                  \
+      return SIG_ERR;                                          \
+    }                                                          \
+    const bool handed_over = hands_over(number);               \
+    return shown(handed_over, g_real.symbol(number, handler)); \
   }
 LAMPREY_SIGNAL_HOOK(signal)
 LAMPREY_SIGNAL_HOOK(bsd_signal)

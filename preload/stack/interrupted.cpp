@@ -1,8 +1,7 @@
 // See interrupted.h.
 #include "preload/stack/interrupted.h"
 
-#include <ucontext.h>
-
+#include "preload/base/interrupted_registers.h"
 #include "preload/base/page_probe.h"
 #include "preload/stack/modules.h"
 #include "preload/stack/signal_walk.h"
@@ -10,18 +9,6 @@
 
 namespace lamprey::preload::stack::interrupted {
 namespace {
-
-unwind::Interrupted registers_of(const ucontext_t& context) {
-#if defined(__x86_64__)
-  const auto of = [&context](int which) {
-    return static_cast<std::uintptr_t>(context.uc_mcontext.gregs[which]);
-  };
-  return {of(REG_RIP), of(REG_RSP), of(REG_RBP), 0};
-#else
-  return {context.uc_mcontext.pc, context.uc_mcontext.sp, context.uc_mcontext.regs[29],
-          context.uc_mcontext.regs[30]};
-#endif
-}
 
 // Whether libunwind's walk has room on this stack. A small thread's ends in a page that cannot be
 // read. (The main thread's grows as it is used: there the answer may be no where there is room.)
@@ -41,7 +28,7 @@ bool has_room() {
 
 void walk(const void* context, NativeFrames& native) {
   const modules::Range own = modules::own();
-  const unwind::Interrupted at = registers_of(*static_cast<const ucontext_t*>(context));
+  const InterruptedRegisters at = interrupted_registers(context);
   if (!unwind::walk_interrupted(native, at, own.begin, own.end) && has_room()) {
     signal_walk::walk_frames(context, native);
   }

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <ucontext.h>
 
+#include "preload/base/interrupted_registers.h"
 #include "preload/base/page_probe.h"
 #include "preload/stack/libunwind_stand_ins.h"
 #include "preload/stack/modules.h"
@@ -272,18 +273,12 @@ Walk walk(const void* interrupted, std::uint64_t* frames, std::uint32_t capacity
 }
 
 void walk_frames(const void* interrupted, NativeFrames& native) {
-  const auto& context = *static_cast<const ucontext_t*>(interrupted);
   Kept kept = {{0, false}, nullptr, native.frames, NativeFrames::kMax};
   walk_into(interrupted, kept);
   native.count = kept.walk.depth;
   native.cut = kept.walk.cut;
-#if defined(__x86_64__)
-  const auto pc = static_cast<std::uint64_t>(context.uc_mcontext.gregs[REG_RIP]);
-#else
-  const std::uint64_t pc = context.uc_mcontext.pc;
-#endif
-  if (native.count != 0 && native.frames[0].pc == pc) {
-    native.frames[0].pc = pc + 1;
+  if (native.count != 0 && native.frames[0].pc == interrupted_registers(interrupted).pc) {
+    ++native.frames[0].pc;
     native.frames[0].interrupted = true;
   }
 }

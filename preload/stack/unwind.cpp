@@ -443,11 +443,11 @@ void __attribute__((noinline)) walk_frames(NativeFrames& native, std::uintptr_t 
   asm volatile("" : : : "memory");
 }
 
-bool walk_interrupted(NativeFrames& native, const Interrupted& at, std::uintptr_t skip_begin,
-                      std::uintptr_t skip_end) {
+bool walk_interrupted(NativeFrames& native, const InterruptedRegisters& at,
+                      std::uintptr_t skip_begin, std::uintptr_t skip_end) {
   Trace nobody_looks;
   nobody_looks.base = UINTPTR_MAX;
-  Registers r = {at.pc, at.sp, at.fp, at.lr, end_of_stack(at.sp), 0, 0, true, false, false};
+  Registers r = {at.pc, at.sp, at.fp, at.link, end_of_stack(at.sp), 0, 0, true, false, false};
   Relied relied = {nobody_looks, UINTPTR_MAX, 0, false};
   native.count = 0;
   native.cut = false;

@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "preload/base/interrupted_registers.h"
 #include "preload/stack/reading/frames.h"
 
 namespace lamprey::preload::stack::unwind {
@@ -58,18 +59,10 @@ Walk walk(std::uint64_t* frames, std::uint32_t capacity, std::uintptr_t skip_beg
 void walk_frames(NativeFrames& native, std::uintptr_t skip_begin, std::uintptr_t skip_end,
                  Trace& trace);
 
-// The registers of a thread at an instruction at which a signal interrupted it.
-struct Interrupted {
-  std::uintptr_t pc;
-  std::uintptr_t sp;
-  std::uintptr_t fp;
-  std::uintptr_t lr;  // arm64: the link register
-};
-
 // The frames of an interrupted thread, from that instruction on. Tables that count a frame from
 // another register than the stack pointer and the frame pointer are not followed: false, then the
 // walk ended somewhere inside (signal_walk.h follows them, at 40 times the cost).
-bool walk_interrupted(NativeFrames& native, const Interrupted& at, std::uintptr_t skip_begin,
-                      std::uintptr_t skip_end);
+bool walk_interrupted(NativeFrames& native, const InterruptedRegisters& at,
+                      std::uintptr_t skip_begin, std::uintptr_t skip_end);
 
 }  // namespace lamprey::preload::stack::unwind
