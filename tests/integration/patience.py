@@ -11,6 +11,15 @@ PATIENCE_S = 40
 TRIES = 3
 
 
+def undisturbed_codes(record):
+    """The codes of its findings. That others had the CPU is true on a busy machine, and none of the function's:
+    it does not count where the record's own account says so too."""
+    wall = record.get("wall", {})
+    starved = wall.get("runnable_ms", 0) >= 0.2 * wall.get("total_ms", 0) and wall.get("runnable_ms", 0) >= 50
+    codes = [finding["code"] for finding in record.get("findings", [])]
+    return [code for code in codes if not (starved and code == "time.cpu_starved")]
+
+
 def tried(run, is_true):
     """What `run` gave, once `is_true` of it; an honest failure shows the last."""
     deadline = time.monotonic() + PATIENCE_S

@@ -3,11 +3,13 @@ invocation on; as much as there is with --cpu full.
 """
 
 import os
+import re
 import statistics
 import subprocess
 import sys
 
 import pytest
+from patience import a_few_tries
 
 pytestmark = pytest.mark.alone  # others' work is a share of the CPU, too
 ONE_CPU_MB = 1769
@@ -82,3 +84,60 @@ def test_what_else_cpu_may_be_is_one_line(build, private_tmp):
     ran = subprocess.run(words, capture_output=True, text=True)
     assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
     assert "--cpu half: must be full" in ran.stderr
+
+
+# ---- what the record says of it -------------------------------------------------------------------
+
+COMPUTES = """
+import time
+
+
+def handler(event, context):
+    began, used = time.monotonic(), time.process_time()
+    while time.process_time() - used < event["cpu_ms"] / 1000:
+        pass
+    time.sleep(event.get("sleep_s", 0))
+    return (time.monotonic() - began) * 1000
+"""
+
+
+@pytest.fixture
+def computes(local_lambda, workspace):
+    (workspace / "computes.py").write_text(COMPUTES)
+
+    def run(memory, cpu_ms, **event):
+        log = local_lambda.run(
+            sys.executable, "-m", "awslambdaric", "computes.handler", event={"cpu_ms": cpu_ms, **event}, timeout=20,
+            memory=memory, cpu=None, invocations=2, env={"PYTHONPATH": workspace},
+        )  # fmt: skip
+        if "no control group for the CPU" in log.stderr:
+            pytest.skip("no control group for the CPU can be made here")
+        return log.invokes
+
+    return run
+
+
+def throttled(record):
+    return [f for f in record.get("findings", []) if f["code"] == "time.cpu_throttled"]
+
+
+@a_few_tries
+def test_cpu_that_was_held_back_is_said_and_the_advice_is_right(computes):
+    for record in computes(128, 150):
+        wall = record["wall"]
+        parts = sum(value for key, value in wall.items() if key != "total_ms")
+        assert parts == pytest.approx(wall["total_ms"], rel=0.01)
+        assert wall["stolen_ms"] > 0.75 * wall["total_ms"], wall
+        [told] = throttled(record)
+        assert told["text"].startswith("The CPU was held back for ") and "128 MB get 7 % of a vCPU" in told["text"]
+        assert "time.cpu_starved" not in [f["code"] for f in record["findings"]]
+    advised = re.search(r"about ([\d.]+) (m?s) with 256 MB, ([\d.]+) (m?s) with 512 MB", told["text"])
+    for size, number, unit in ((256, advised[1], advised[2]), (512, advised[3], advised[4])):
+        expected = float(number) * (1 if unit == "ms" else 1000)
+        took = computes(size, 150)[-1]["duration_ms"]
+        assert 0.6 * expected <= took <= 1.5 * expected, (size, expected, took)
+
+
+def test_a_function_that_waits_was_not_held_back(computes):
+    record = computes(128, 0.2, sleep_s=0.4)[-1]
+    assert throttled(record) == [] and record["wall"]["stolen_ms"] <= 60

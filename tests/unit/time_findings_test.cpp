@@ -144,6 +144,39 @@ TEST(TimeFindingsTest, PartsOfTheWall) {
   EXPECT_THAT(found_in(report), IsEmpty());
 }
 
+TEST(TimeFindingsTest, CpuThatWasHeldBackSaysWhatTheNextSizesGive) {
+  Report report;
+  report.wall = WallFigures{};
+  report.wall->total_ns = 2400 * kMs;
+  report.wall->cpu_ns = 150 * kMs;
+  report.wall->network_ns = 200 * kMs;
+  report.wall->stolen_ns = 2050 * kMs;
+  report.memory_limit_mb = 128;
+  EXPECT_THAT(found_in(report), ElementsAre("time.cpu_throttled"));
+  EXPECT_EQ(report.findings[0].text,
+            "The CPU was held back for 2.05 s of 2.40 s: 128 MB get 7 % of a vCPU, and it wanted "
+            "150 ms. It would take about 1.24 s with 256 MB, 718 ms with 512 MB, 350 ms with 1,769 "
+            "MB (a whole vCPU).");
+  report.findings.clear();
+  report.memory_limit_mb = 3008;  // it has more than one
+  EXPECT_THAT(found_in(report), ElementsAre("time.cpu_throttled"));
+  EXPECT_EQ(report.findings[0].text, "The CPU was held back for 2.05 s of 2.40 s.");
+}
+
+TEST(TimeFindingsTest, LittleThatWasHeldBackIsNoFinding) {
+  Report report;
+  report.wall = WallFigures{};
+  report.memory_limit_mb = 128;
+  report.wall->total_ns = 200 * kMs;
+  report.wall->stolen_ns = 50 * kMs - 1;
+  EXPECT_THAT(found_in(report), IsEmpty());
+  report.wall->stolen_ns = 55 * kMs;
+  report.wall->total_ns = 280 * kMs;
+  EXPECT_THAT(found_in(report), IsEmpty());
+  report.wall->stolen_ns.reset();
+  EXPECT_THAT(found_in(report), IsEmpty());
+}
+
 TEST(TimeFindingsTest, WhatAnotherFindingSaysIsSaidOnce) {
   Report report;
   report.status = Status::kTimeout;

@@ -66,7 +66,9 @@ void Sizing::add(const Value& record) {
     ++sum.warm;
     sum.warm_duration_us += *duration_us;
     sum.warm_cpu_us += *cpu_us;
-    sum.warm_runnable_us += figure(record["wall"], "runnable_ms", 1000).value_or(0);
+    for (const char* part : {"runnable_ms", "stolen_ms"}) {
+      sum.warm_runnable_us += figure(record["wall"], part, 1000).value_or(0);
+    }
   }
 }
 

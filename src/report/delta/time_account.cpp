@@ -156,6 +156,7 @@ std::optional<WallFigures> wall_of(const ThreadAccount& account, const ThreadMom
   if (runnable_ns) {
     wall.runnable_ns = take(*runnable_ns, left);
   }
+  wall.unexplained_ns = left;
   wall.other_ns += left;
   return wall;
 }

@@ -9,70 +9,16 @@
 #include <charconv>
 #include <string_view>
 
+#include "report/procfs/control_group.h"
 #include "report/procfs/procfs_file.h"
 #include "report/text/human.h"
 
 namespace lamprey::report {
 namespace {
 
-// The number behind `key` and a blank, at the start of a line.
-std::optional<std::uint64_t> number_of(std::string_view text, std::string_view key) {
-  while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
-    std::uint64_t value = 0;
-    if (line.size() > key.size() + 1 && line.starts_with(key) && line[key.size()] == ' ' &&
-        std::from_chars(line.data() + key.size() + 1, line.data() + line.size(), value).ec ==
-            std::errc{}) {
-      return value;
-    }
-  }
-  return std::nullopt;
-}
-
-// The path behind the controllers in a line of /proc/<pid>/cgroup ("4:memory:/x", "0::/x").
-std::optional<std::string> group_path(std::string_view text, std::string_view controllers) {
-  while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
-    const std::size_t first = line.find(':');
-    const std::size_t second = first == std::string_view::npos ? first : line.find(':', first + 1);
-    if (second == std::string_view::npos) {
-      continue;
-    }
-    const std::string_view names = line.substr(first + 1, second - first - 1);
-    const bool whole = names == controllers;
-    const bool among =
-        !controllers.empty() &&
-        ("," + std::string(names) + ",").find("," + std::string(controllers) + ",") !=
-            std::string::npos;
-    if (whole || among) {
-      const std::string path(line.substr(second + 1));
-      return path == "/" ? std::string() : path;
-    }
-  }
-  return std::nullopt;
-}
-
 std::optional<std::uint64_t> group_kills(std::int32_t pid) {
-  const std::string groups = read_kernel_text(pid == 0 ? std::string("/proc/self/cgroup")
-                                                       : fmt::format("/proc/{}/cgroup", pid));
-  if (const auto path = group_path(groups, "memory")) {
-    for (const char* root : {"/sys/fs/cgroup/memory", "/sys/fs/cgroup"}) {
-      if (auto kills =
-              number_of(read_kernel_text(root + *path + "/memory.oom_control"), "oom_kill")) {
-        return kills;
-      }
-    }
-  }
-  if (const auto path = group_path(groups, "")) {
-    for (const char* root : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
-      if (auto kills = number_of(read_kernel_text(root + *path + "/memory.events"), "oom_kill")) {
-        return kills;
-      }
-    }
-  }
-  return std::nullopt;
+  const std::string file = group_file(pid, kGroupKills);
+  return file.empty() ? std::nullopt : number_of(read_kernel_text(file), "oom_kill");
 }
 
 bool has_grown(const std::optional<std::uint64_t>& before,

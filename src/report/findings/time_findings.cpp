@@ -147,7 +147,57 @@ bool is_told(const Report& report, std::string_view part) {
   return false;
 }
 
+// 1 vCPU at 1,769 MB (AWS, "Configure Lambda function memory").
+constexpr std::uint64_t kMbOfOneCpu = 1769;
+
+// How long it would have taken with another size: what it waited for stays, what it computed takes
+// as much longer as less than one CPU is given.
+std::uint64_t expected_ns(const WallFigures& wall, std::uint64_t mb) {
+  const std::uint64_t cpu = wall.cpu_ns.value_or(0);
+  const std::uint64_t waited = wall.total_ns - std::min(wall.total_ns, cpu + *wall.stolen_ns);
+  return waited + cpu / std::min(mb, kMbOfOneCpu) * kMbOfOneCpu;
+}
+
+// "128 MB get 7 % of a vCPU, and it wanted 149 ms. It would take about 1.03 s with 256 MB, ...";
+// what a killed one wanted nobody knows.
+std::string share_text(const Report& report, const WallFigures& wall, std::uint64_t mb) {
+  std::string text = fmt::format("{} MB get {} % of a vCPU", mb, mb * 100 / kMbOfOneCpu);
+  const std::string cpu = human_duration(*wall.cpu_ns);
+  if (report.status == Status::kTimeout) {
+    return text + fmt::format(", so it had {} of CPU time.", cpu);
+  }
+  text += fmt::format(", and it wanted {}. It would take", cpu);
+  const char* mark = " about";
+  for (const std::uint64_t size : {mb * 2, mb * 4, kMbOfOneCpu}) {
+    if (size <= kMbOfOneCpu) {
+      text += fmt::format("{} {} with {} MB", mark, human_duration(expected_ns(wall, size)),
+                          human_count(size));
+      mark = ",";
+    }
+  }
+  return text + " (a whole vCPU).";
+}
+
+void add_cpu_throttled(Report& report, const WallFigures& wall) {
+  const std::uint64_t stolen = wall.stolen_ns.value_or(0);
+  if (!is_large(stolen, wall.total_ns, 20, 50 * kMs)) {
+    return;
+  }
+  std::string text = fmt::format("The CPU was held back for {} of {}", human_duration(stolen),
+                                 human_duration(wall.total_ns));
+  const std::uint64_t mb = report.memory_limit_mb.value_or(kMbOfOneCpu);
+  const bool is_share = mb != 0 && mb < kMbOfOneCpu && wall.cpu_ns;
+  text += is_share ? ": " + share_text(report, wall, mb) : std::string(".");
+  tell(report, "time.cpu_throttled", Severity::kWarning, std::move(text),
+       is_share ? "Give it more memory: while it computes, twice the memory takes half of the time "
+                  "and costs about the same."
+                : "Others had the CPU that it runs on: see whether that goes on.",
+       {"ms", in_ms(stolen)}, {"total_ms", in_ms(wall.total_ns)},
+       {"cpu_ms", in_ms(wall.cpu_ns.value_or(0))});
+}
+
 void add_wall_findings(Report& report, const WallFigures& wall) {
+  add_cpu_throttled(report, wall);
   struct Part {
     const char* code;
     Severity severity;

@@ -68,6 +68,7 @@ Ledger::Ledger(recording::Reader reader)
     : reader_(std::move(reader)),
       process_(header().pid, header().process_start),
       run_delays_(header().pid),
+      held_back_(header().pid),
       base_(std::make_unique<Totals>()),
       kills_(count_memory_kills(header().pid)) {}
 
@@ -193,6 +194,8 @@ bool Ledger::report_init(const Sink& sink) {
   report.process = since_start(now);
   last_process_ = now;
   runnable_since(header().pid);
+  held_back_.by_quota_ns();
+  held_back_.by_host_ns();
   if (auto totals = reader_.boundary(0)) {
     fill(report, *base_, *totals, true);
     std::uint64_t opened = 0;

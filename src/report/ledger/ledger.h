@@ -27,6 +27,7 @@
 #include "report/ledger/work_left.h"
 #include "report/model/report.h"
 #include "report/procfs/closeup.h"
+#include "report/procfs/held_back.h"
 #include "report/procfs/process.h"
 #include "report/text/end_description.h"
 
@@ -119,6 +120,7 @@ class Ledger {
   void fill_open_wall(Report& report, const recording::Invocation& entry, std::int32_t handler,
                       std::uint64_t until, const EndCause& end);
   std::optional<std::uint64_t> runnable_since(std::int32_t tid);
+  void take_stolen(Report& report);
   void complete_process(Report& report);
   bool needs_whole_process(const Report& report) const;
   // `handler`: the thread that matters; `began`, `until`: the span that ended, CLOCK_MONOTONIC.
@@ -160,6 +162,7 @@ class Ledger {
   recording::Reader reader_;
   ProcessView process_;
   RunDelays run_delays_;
+  HeldBack held_back_;
   std::unique_ptr<recording::Totals> base_;
   std::uint64_t base_sequence_ = kAttach;
   Reported reported_;

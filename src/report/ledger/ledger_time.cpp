@@ -70,7 +70,31 @@ void Ledger::fill_wall(Report& report, const Invocation& entry) {
   }
   if (report.duration_ns) {
     report.wall = wall_of(handler, handler.ended, *report.duration_ns, runnable, reader_.clock());
+    take_stolen(report);
   }
+}
+
+// What was held back looks to the kernel like waiting for a CPU where it is its own quota, and like
+// nothing at all where it is the hypervisor's. Less than what is looked for stays where it was.
+void Ledger::take_stolen(Report& report) {
+  constexpr std::uint64_t kLeastQuotaNs = 1'000'000;
+  constexpr std::uint64_t kLeastHostNs = 10'000'000;  // it is counted in such steps
+  if (!report.wall || !held_back_.is_told()) {
+    return;
+  }
+  WallFigures& wall = *report.wall;
+  std::uint64_t stolen = 0;
+  if (wall.runnable_ns.value_or(0) >= kLeastQuotaNs) {
+    stolen = std::min(*wall.runnable_ns, held_back_.by_quota_ns().value_or(0));
+    *wall.runnable_ns -= stolen;
+  }
+  if (wall.unexplained_ns >= kLeastHostNs) {
+    const std::uint64_t ns = std::min(wall.unexplained_ns, held_back_.by_host_ns().value_or(0));
+    wall.unexplained_ns -= ns;
+    wall.other_ns -= ns;
+    stolen += ns;
+  }
+  wall.stolen_ns = stolen;
 }
 
 // Which of the candidates handles an invocation that did not end. Not the one that has waited since
@@ -120,6 +144,7 @@ void Ledger::fill_open_wall(Report& report, const Invocation& entry, std::int32_
     }
   }
   report.wall = wall_of(account, *moment, *report.duration_ns, runnable, reader_.clock());
+  take_stolen(report);
   if (report.wall) {
     charge_to_culprit(*report.wall, report.blocked);
   }

@@ -20,6 +20,10 @@ struct WallFigures {
   std::uint64_t total_ns = 0;
   std::optional<std::uint64_t> cpu_ns;       // absent (and part of other) when the thread is gone
   std::optional<std::uint64_t> runnable_ns;  // absent (and part of other) where /proc does not say
+  // Without a CPU because the function's share of it was used up, or its machine's was given to
+  // others (procfs/held_back.h); absent (and part of runnable or other) where the kernel does not
+  // say.
+  std::optional<std::uint64_t> stolen_ns;
   std::uint64_t network_ns = 0;
   std::uint64_t dns_ns = 0;
   std::uint64_t file_ns = 0;
@@ -27,6 +31,7 @@ struct WallFigures {
   std::uint64_t sleep_ns = 0;
   std::uint64_t child_ns = 0;
   std::uint64_t other_ns = 0;
+  std::uint64_t unexplained_ns = 0;  // of other: in no call, on no CPU and waiting for none
   std::int32_t tid = 0;
 };
 

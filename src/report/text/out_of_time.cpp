@@ -35,6 +35,11 @@ const HostFigures* busiest_host(const Report& report) {
   return report.targets.hosts.empty() ? nullptr : &report.targets.hosts.front();
 }
 
+// What it computed, and what it would have if it had had the CPU.
+std::uint64_t wanted_cpu_ns(const WallFigures& wall) {
+  return wall.cpu_ns.value_or(0) + wall.runnable_ns.value_or(0) + wall.stolen_ns.value_or(0);
+}
+
 // Whether what the thread is in when the end comes is what took the time.
 bool took_the_time(const Report& report, const Blocked& front, std::uint64_t whole) {
   if (!front.for_ns) {
@@ -42,7 +47,7 @@ bool took_the_time(const Report& report, const Blocked& front, std::uint64_t who
   }
   if (front.on_cpu && front.handler && report.wall) {
     const WallFigures& wall = *report.wall;  // in no call it computed, or waited for a CPU
-    return wall.cpu_ns.value_or(0) + wall.runnable_ns.value_or(0) + wall.other_ns >= whole / 2;
+    return wanted_cpu_ns(wall) + wall.other_ns >= whole / 2;
   }
   const std::uint64_t took =
       std::max(time_of(front), front.on_cpu ? front.worked_ns.value_or(0) : 0);
@@ -125,14 +130,13 @@ TimeAccount largest_part(const Report& report) {
     std::uint64_t ns;
     const char* what;
   };
-  const Part parts[] = {
-      {OutOfTime::kCalls, wall.network_ns, ""},
-      {OutOfTime::kDns, wall.dns_ns, "looking up names"},
-      {OutOfTime::kFiles, wall.file_ns, "calls on files"},
-      {OutOfTime::kLocks, wall.lock_ns, "waiting for other threads"},
-      {OutOfTime::kSleep, wall.sleep_ns, "sleep"},
-      {OutOfTime::kChildren, wall.child_ns, "waiting for child processes"},
-      {OutOfTime::kCpu, wall.cpu_ns.value_or(0) + wall.runnable_ns.value_or(0), "computing"}};
+  const Part parts[] = {{OutOfTime::kCalls, wall.network_ns, ""},
+                        {OutOfTime::kDns, wall.dns_ns, "looking up names"},
+                        {OutOfTime::kFiles, wall.file_ns, "calls on files"},
+                        {OutOfTime::kLocks, wall.lock_ns, "waiting for other threads"},
+                        {OutOfTime::kSleep, wall.sleep_ns, "sleep"},
+                        {OutOfTime::kChildren, wall.child_ns, "waiting for child processes"},
+                        {OutOfTime::kCpu, wanted_cpu_ns(wall), "computing"}};
   const Part* most = std::max_element(std::begin(parts), std::end(parts),
                                       [](const Part& a, const Part& b) { return a.ns < b.ns; });
   if (most->ns < wall.total_ns / 2 || most->ns == 0) {
@@ -150,6 +154,15 @@ TimeAccount last_call(const Report& report) {
   TimeAccount account{OutOfTime::kLastCall, blocked_text(front), time_of(front), nullptr};
   if (front.sure_percent != 0) {
     account.text += ", and the handler waits for it";
+  }
+  if (front.on_cpu && front.handler && report.wall) {
+    const std::uint64_t held = report.wall->stolen_ns.value_or(0);
+    const std::uint64_t waited = report.wall->runnable_ns.value_or(0);
+    const auto [ns, how] = held > waited ? std::pair(held, "held back by its CPU share")
+                                         : std::pair(waited, "waiting for a CPU");
+    if (ns >= report.wall->total_ns / 5) {
+      account.text += fmt::format(", {} {}", human_duration(ns), how);
+    }
   }
   return account;
 }
@@ -193,6 +206,7 @@ std::string parts_of(const Report& report) {
   const bool named = !report.targets.hosts.empty() && wall.network_ns != 0;
   add(wall.cpu_ns.value_or(0), "CPU");
   add(wall.runnable_ns.value_or(0), "waiting for a CPU");
+  add(wall.stolen_ns.value_or(0), "held back by its CPU share");
   add(wall.network_ns, named ? fmt::format("network ({})", report.targets.hosts.front().host)
                              : std::string("network"));
   add(wall.dns_ns, "DNS");
