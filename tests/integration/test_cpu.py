@@ -1,18 +1,20 @@
 """Where CPU time went, by function: of a healthy invocation with LAMPREY_CPU, and of a busy one that was
 killed, with it and without."""
 
+import re
 import sys
 
 import pytest
 from patience import a_few_tries
+from test_time import java  # noqa: F401: a fixture
 
 pytestmark = pytest.mark.alone  # a thread that gets no CPU says nothing
 PYTHON = [sys.executable, "-m", "awslambdaric", "computes.handler"]
 FOREVER = 60_000
 
 
-def run(local_lambda, event, timeout=5, command=PYTHON, **env):
-    return local_lambda.run(*command, event=event, timeout=timeout, env=env)
+def run(local_lambda, event, timeout=5, command=PYTHON, memory=128, **env):
+    return local_lambda.run(*command, event=event, timeout=timeout, memory=memory, env=env)
 
 
 def codes(record):
@@ -46,6 +48,17 @@ def test_one_function_that_took_the_cpu_is_told_and_a_quiet_one_is_not(local_lam
     assert "Here: parse_orders (" in told["text"]
     [quiet] = run(local_lambda, {"cpu_ms": 5, "sleep_ms": 200}, LAMPREY_CPU="on").invokes
     assert "cpu.hot" not in codes(quiet)
+
+
+@pytest.mark.parametrize("setting", ["off", "on"])
+@a_few_tries
+def test_a_busy_java_handler_that_was_killed_is_named(local_lambda, java, setting):
+    options = {"timeout": 3, "memory": 512, "LAMPREY_CPU": setting}
+    [record] = run(local_lambda, {"cpu": 60}, command=java, **options).invokes
+    assert record["status"] == "timeout"
+    assert re.search(r" on CPU in TimedClient\.burn \(TimedClient\.java:\d+\)", record["headline"]), record["headline"]
+    [told] = [f for f in record["findings"] if f["code"] == "timeout.cpu"]
+    assert "Here: TimedClient.burn (" in told["text"] and "TimedClient.handle (" in told["text"]
 
 
 def test_a_thread_that_waits_is_not_asked(local_lambda):
