@@ -155,7 +155,7 @@ constexpr std::uint64_t kMbOfOneCpu = 1769;
 std::uint64_t expected_ns(const WallFigures& wall, std::uint64_t mb) {
   const std::uint64_t cpu = wall.cpu_ns.value_or(0);
   const std::uint64_t waited = wall.total_ns - std::min(wall.total_ns, cpu + *wall.stolen_ns);
-  return waited + cpu / std::min(mb, kMbOfOneCpu) * kMbOfOneCpu;
+  return waited + cpu * kMbOfOneCpu / std::min(mb, kMbOfOneCpu);
 }
 
 // "128 MB get 7 % of a vCPU, and it wanted 149 ms. It would take about 1.03 s with 256 MB, ...";
