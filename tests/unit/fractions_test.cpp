@@ -10,7 +10,7 @@
 #define strtod tested_strtod
 #define strtof tested_strtof
 #define strtold tested_strtold
-#include "companion/main/fractions.cpp"
+#include "companion/main/fractions.cpp"  // NOLINT(bugprone-suspicious-include)
 #undef strtod
 #undef strtof
 #undef strtold
