@@ -28,7 +28,7 @@ struct KernelCallTable {
 // One row of the list. `numbers`: x86-64's and arm64's; -1 where the call does not exist.
 struct KernelCallRow {
   const char* name;
-  int numbers[2];
+  std::int16_t numbers[2];
   KernelCallKind kind;
 };
 
