@@ -1,5 +1,7 @@
-// The few members that are wanted of a JSON text from outside, without making a tree of all of it
-// (nlohmann's events; its tree of values is as much code again). What they mean is not known here.
+// The few members that are wanted of a JSON text from outside, without making a tree of all of it.
+// What they mean is not known here.
+//
+// Read by hand: nlohmann's events, and the strtod that they need, were 23 KB of the companion.
 #pragma once
 
 #include <cstdint>
