@@ -71,6 +71,7 @@ DOORS = {
     "report/procfs": ("recording", "report/model"),
     "report/text": ("recording", "symbols", "report/model"),
     "report/delta": ("recording", "report/model"),
+    "report/summary": ("recording", "report/model", "report/text"),
     "report/findings": ("report/model", "report/procfs", "report/text"),
     "report/ledger": (
         "recording", "symbols", "report/model", "report/procfs", "report/text", "report/delta",
@@ -79,7 +80,7 @@ DOORS = {
     "cloudwatch": ("descriptors", "report/model", "report/text", "report/findings"),
     "companion": (
         "descriptors", "recording", "symbols", "lambda", "report/model", "report/procfs", "report/text",
-        "report/findings", "report/ledger", "cloudwatch",
+        "report/summary", "report/findings", "report/ledger", "cloudwatch",
     ),
     "companion/main": ("recording", "companion"),
     "emulator/base": (),

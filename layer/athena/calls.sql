@@ -7,7 +7,7 @@ SELECT
   sum(CAST(json_extract_scalar(entry, '$.total_ms') AS DOUBLE)) AS total_ms
 FROM lamprey_records
 CROSS JOIN UNNEST(CAST(json_extract(record, '$.calls.top') AS ARRAY(JSON))) AS list(entry)
-WHERE type = 'invoke'
+WHERE type IN ('invoke', 'summary')
 GROUP BY 1, 2
 ORDER BY total_ms DESC
 LIMIT 50

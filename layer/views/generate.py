@@ -21,6 +21,7 @@ SHOWN = (  # the queries on the dashboard, in this order
     ("cpu-held-back", "CPU that was held back"),
     ("cpu-by-function", "CPU time by function"),
     ("silent-hosts", "Hosts that did not answer"),
+    ("summaries", "Invocations without a line of their own"),
     ("slowest-hosts", "Slowest hosts"),
     ("leaks-by-site", "Growth by call site"),
     ("leaks-by-environment", "Growth by environment"),

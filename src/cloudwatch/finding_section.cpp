@@ -17,6 +17,9 @@ Entries finding_entries(const Report& report, Form form) {
     entry.add("code", finding.code);
     entry.add("severity", report::name_of(finding.severity));
     entry.add("text", cut(finding.text));
+    if (finding.count != 0) {
+      entry.add("count", finding.count);
+    }
     if (form == Form::kFull) {
       put_text(entry, "advice", std::string(finding.advice));
       Object evidence;

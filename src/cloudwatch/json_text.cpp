@@ -149,6 +149,10 @@ void Object::add(std::string_view key, const std::vector<std::string>& entries, 
   text_.push_back(']');
 }
 
+void Object::join(const Object& members) {
+  text_.append(text_.empty() || members.empty() ? "" : ",").append(members.text_);
+}
+
 void Object::add_named(std::string_view name, std::int64_t value) {
   text_.append(text_.empty() ? "" : ",");
   append_quoted(text_, name);

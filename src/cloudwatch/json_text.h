@@ -42,6 +42,13 @@ class Object {
   // Left out when empty, as is a list of which none is taken.
   void add(std::string_view key, const Object& value);
   void add(std::string_view key, const std::vector<std::string>& entries, std::size_t most);
+  // A member that is JSON already.
+  void add_json(std::string_view key, std::string_view json) {
+    begin(key);
+    text_.append(json);
+  }
+  // All members of another object, behind these.
+  void join(const Object& members);
   // A member whose name is data: written as text is.
   void add_named(std::string_view name, std::int64_t value);
 

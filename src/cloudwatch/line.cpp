@@ -82,6 +82,7 @@ struct Parts {
   Object cpu;
   Object calls;
   Object kernel;
+  Object metrics;  // of a summary: they hold long lists, so they come last
   std::array<Entries, kLists> lists;
 };
 
@@ -91,6 +92,7 @@ Parts write_parts(const Report& report, const LineOptions& options, Form form) {
   add_identity(front, report);
   add_metrics(front, report, options);
   front.add("process", process_section(report));
+  front.add("summary", summary_section(report));
   front.add("init", init_section(report));
   front.add("platform", platform_section(report));
   front.add("wall", wall_section(report));
@@ -106,6 +108,7 @@ Parts write_parts(const Report& report, const LineOptions& options, Form form) {
   parts.cpu = cpu_section(report);
   parts.calls = calls_section(report);
   parts.kernel = kernel_section(report);
+  parts.metrics = distributions(report);
   parts.lists[kUnseen] = unseen_entries(report);
   parts.lists[kSites] = site_entries(report, form);
   // Only who asked for short lines has findings without advice and evidence.
@@ -146,6 +149,7 @@ std::string put_together(const Parts& parts, const Amount& amount, const Entries
   Object kernel = parts.kernel;
   add(kernel, "top", kKernel);
   line.add("kernel", kernel);
+  line.join(parts.metrics);
   return line.text();
 }
 

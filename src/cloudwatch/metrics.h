@@ -10,4 +10,9 @@ namespace lamprey::cloudwatch {
 // is at the root anyway.
 void add_metrics(Object& line, const report::Report& report, const LineOptions& options);
 
+// Of a summary: the same metrics as objects, each with all values that there were and how often.
+// The published specification knows numbers and lists of numbers only; CloudWatch takes these
+// objects, and its agent and OpenTelemetry's exporter send them.
+Object distributions(const report::Report& report);
+
 }  // namespace lamprey::cloudwatch

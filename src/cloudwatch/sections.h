@@ -27,6 +27,7 @@ using Entries = std::vector<std::string>;
 inline std::size_t top_of(Form form) { return form == Form::kFull ? kTopFull : kTopShort; }
 
 Object process_section(const report::Report& report);
+Object summary_section(const report::Report& report);
 Object init_section(const report::Report& report);
 Object platform_section(const report::Report& report);
 Object wall_section(const report::Report& report);

@@ -124,7 +124,7 @@ Object kernel_section(const Report& report) {
     kernel.add("total", report.kernel->total);
     kernel.add("errors", report.kernel->errors);
     add_ms(kernel, "time_ms", report.kernel->time_ns);
-    kernel.add("places", std::uint64_t{report.kernel->places});
+    kernel.add("places", report.kernel->places);
   }
   return kernel;
 }

@@ -106,6 +106,7 @@ int Companion::run() {
         scan_recordings();
         drained = report_ended_invocations({});
         report_ended_children();
+        print_due_summary();
       });
       soon = std::max(drained != 0 ? kLooksAfterAnEnd : 0, soon - 1);
       return soon > 0 ? kDrainSoon : kDrainEvery;
@@ -162,6 +163,7 @@ void Companion::load_config_and_journal() {
   recordings_.note_memory_kills();
   journal_.state().kills = recordings_.memory_kills_at_start();
   journal_.keep_state();
+  print_summary_of_predecessor();
 }
 
 // Sends the request without waiting: Lambda answers while the runtime starts.
@@ -267,6 +269,7 @@ void Companion::on_invoke(const lambda::Event& event) {
   const std::uint64_t limit =
       begin + (patience_ms(realtime_ns() / kNsAMs, event.deadline_ms) * kNsAMs);
   send_waiting(milliseconds{0});
+  print_due_summary();
   scan_recordings();
   current_ended_ = false;
   wait_for_quick_end(limit);
@@ -422,12 +425,16 @@ void Companion::print(Report& report, report::Ledger* of) {
     report.function_version = registration_.function_version;
   }
   add_platform(report);
+  const bool sum = report.type == report::Type::kSummary;
+  report.self.flush_ns = sum ? std::nullopt : flush_ns_;  // each of its invocations had its own
+  if (!sum && add_to_summary(report, of)) {
+    return;
+  }
   const bool last = report.type == report::Type::kShutdown || report.status != report::Status::kOk;
   cloudwatch::leave_out_unprinted(report, config_.detail);
   const std::uint64_t before = monotonic_ns();
   report::name_stacks(report, symbolizer_, before + (last ? kLastNamesNs : names_ns_));
   names_ns_ -= std::min(names_ns_, monotonic_ns() - before);
-  report.self.flush_ns = flush_ns_;
   if (cloudwatch::form_of(report, config_.detail) == cloudwatch::Form::kFull) {
     report.self.companion_rss_bytes = report::own_rss_bytes();
   }
@@ -438,7 +445,8 @@ void Companion::print(Report& report, report::Ledger* of) {
   options.dimensions = config_.dimensions;
   options.now_ms = realtime_ns() / kNsAMs;
   const std::string line = cloudwatch::to_line(report, options);
-  tell_lost(of == nullptr
+  tell_lost(sum ? journal_.print_summary(surroundings_.output, line)
+            : of == nullptr
                 ? journal_.print(surroundings_.output, line)
                 : journal_.print(surroundings_.output, line, of->header(), of->reported_so_far()));
 }

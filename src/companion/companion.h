@@ -10,11 +10,13 @@
 
 #include "companion/config.h"
 #include "companion/ending.h"
+#include "companion/notable.h"
 #include "companion/recordings.h"
 #include "companion/unrecorded.h"
 #include "lambda/extensions_client.h"
 #include "lambda/telemetry_client.h"
 #include "report/model/report.h"
+#include "report/summary/summary.h"
 #include "symbols/symbolizer.h"
 
 namespace lamprey::companion {
@@ -64,6 +66,11 @@ class Companion {
   void say_unrecorded();
   void note_unrecorded(const lambda::Event& event);
   void print(report::Report& report, report::Ledger* of = nullptr);
+  // False: the report needs a line of its own.
+  bool add_to_summary(const report::Report& report, report::Ledger* of);
+  void print_summary();
+  void print_due_summary();
+  void print_summary_of_predecessor();
   void tell_lost(bool all_went);
   void send_waiting(std::chrono::milliseconds most);  // lines that standard output had no room for
   report::Sink printer(report::Ledger& of, bool late = false);
@@ -80,6 +87,9 @@ class Companion {
   Journal journal_;
   Recordings recordings_;
   Unrecorded unrecorded_;
+  Notable notable_;
+  report::Summary summary_;             // with LAMPREY_LINES=notable
+  std::uint64_t summary_begun_ns_ = 0;  // CLOCK_REALTIME
   symbols::Symbolizer symbolizer_;
   std::uint64_t names_ns_ = 0;  // what this event may still spend on names
   bool managed_instances_ = false;

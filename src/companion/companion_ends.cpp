@@ -43,7 +43,9 @@ void Companion::on_shutdown(const lambda::Event& event) {
   recordings_.look_again();
   scan_recordings();
   report_ended_invocations({});
+  print_summary();
   report_ends(event);
+  print_summary();  // of what only the end has shown
   send_waiting(kLastPatience);
   if (journal_.waiting() != 0) {
     log(LogLevel::kError,

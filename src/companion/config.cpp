@@ -137,6 +137,9 @@ Config read_config(const Lookup& lookup, std::vector<std::string>& complaints) {
       settings.choose("LAMPREY_DETAIL", {{"auto", static_cast<int>(Detail::kAuto)},
                                          {"full", static_cast<int>(Detail::kFull)},
                                          {"short", static_cast<int>(Detail::kShort)}}));
+  config.lines = static_cast<Lines>(settings.choose(
+      "LAMPREY_LINES",
+      {{"all", static_cast<int>(Lines::kAll)}, {"notable", static_cast<int>(Lines::kNotable)}}));
   config.sample_bytes = settings.number("LAMPREY_SAMPLE_BYTES", config.sample_bytes);
   config.metrics = settings.on("LAMPREY_METRICS", true);
   config.metric_namespace = settings.metric_namespace("LAMPREY_NAMESPACE", "Lamprey");

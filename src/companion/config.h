@@ -14,8 +14,12 @@ namespace lamprey::companion {
 
 enum class LogLevel : std::uint8_t { kError, kInfo, kDebug };
 
+// Which invocations have a line of their own; the others are added up.
+enum class Lines : std::uint8_t { kAll, kNotable };
+
 struct Config {
   cloudwatch::Detail detail = cloudwatch::Detail::kAuto;
+  Lines lines = Lines::kAll;
   std::uint64_t sample_bytes = 65536;
   bool metrics = true;
   std::string metric_namespace = "Lamprey";

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 
 namespace lamprey::companion {
 namespace {
@@ -16,49 +16,50 @@ constexpr std::size_t kMaxShown = 80;
 
 // The keys at the root of a record (docs/record.schema.json): a dimension of that name would hide
 // them.
-constexpr std::array<std::string_view, 43> kTaken = {"lamprey",
-                                                     "error_type",
-                                                     "response_status",
-                                                     "response_bytes",
-                                                     "type",
-                                                     "status",
-                                                     "headline",
-                                                     "request_id",
-                                                     "function_name",
-                                                     "function_version",
-                                                     "trace_id",
-                                                     "cold_start",
-                                                     "invocation",
-                                                     "started",
-                                                     "duration_ms",
-                                                     "response_ms",
-                                                     "late",
-                                                     "cpu_ms",
-                                                     "network_ms",
-                                                     "allocated_bytes",
-                                                     "live_bytes",
-                                                     "peak_rss_bytes",
-                                                     "syscalls",
-                                                     "warnings",
-                                                     "flush_ms",
-                                                     "platform",
-                                                     "process",
-                                                     "init",
-                                                     "wall",
-                                                     "system",
-                                                     "self",
-                                                     "death",
-                                                     "coverage",
-                                                     "findings",
-                                                     "memory",
-                                                     "calls",
-                                                     "network",
-                                                     "files",
-                                                     "kernel",
-                                                     "cpu",
-                                                     "blocked",
-                                                     "message",
-                                                     "timestamp"};
+constexpr const char* kTaken[] = {"lamprey",
+                                  "error_type",
+                                  "response_status",
+                                  "response_bytes",
+                                  "type",
+                                  "status",
+                                  "headline",
+                                  "request_id",
+                                  "function_name",
+                                  "function_version",
+                                  "trace_id",
+                                  "cold_start",
+                                  "invocation",
+                                  "started",
+                                  "duration_ms",
+                                  "response_ms",
+                                  "late",
+                                  "cpu_ms",
+                                  "network_ms",
+                                  "allocated_bytes",
+                                  "live_bytes",
+                                  "peak_rss_bytes",
+                                  "syscalls",
+                                  "warnings",
+                                  "flush_ms",
+                                  "platform",
+                                  "process",
+                                  "init",
+                                  "summary",
+                                  "wall",
+                                  "system",
+                                  "self",
+                                  "death",
+                                  "coverage",
+                                  "findings",
+                                  "memory",
+                                  "calls",
+                                  "network",
+                                  "files",
+                                  "kernel",
+                                  "cpu",
+                                  "blocked",
+                                  "message",
+                                  "timestamp"};
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
@@ -66,7 +67,7 @@ bool is_name(std::string_view name) {
   const auto fits = [](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '_'; };
   return !name.empty() && name.size() <= kMaxName && is_letter(name.front()) &&
          std::all_of(name.begin(), name.end(), fits) &&
-         std::find(kTaken.begin(), kTaken.end(), name) == kTaken.end();
+         std::find(std::begin(kTaken), std::end(kTaken), name) == std::end(kTaken);
 }
 
 bool is_value(std::string_view value) {

@@ -14,6 +14,7 @@
 #include <thread>
 #include <utility>
 
+#include "companion/journal_page.h"
 #include "companion/neighbours.h"
 #include "descriptors/ready.h"
 #include "recording/reader_directory.h"
@@ -21,31 +22,11 @@
 namespace lamprey::companion {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x324C4E524A504D4CULL;  // "LMPJRNL2"
+constexpr std::uint64_t kMagic = 0x334C4E524A504D4CULL;  // "LMPJRNL3"
 constexpr std::size_t kPageBytes = 4096;
-constexpr std::size_t kEntries = 64;
 constexpr std::uint64_t kUnknown = UINT64_MAX;
-constexpr std::size_t kMaxWaitingBytes = std::size_t{256} * 1024;
 // Waiting costs the function time, so only the first line that finds no room waits.
 constexpr std::chrono::milliseconds kPatience{50};
-
-}  // namespace
-
-struct Journal::Page {
-  std::uint64_t magic;
-  // Of the line that is being printed, and of the one before. An entry in `entries` may be older
-  // than what a note says whose line has left: at the start that note counts.
-  Note notes[kNotes];
-  // EnvironmentState
-  std::uint64_t failed_inits;
-  std::uint64_t first_failed_real_ns;
-  std::uint64_t group_kills;
-  std::uint64_t machine_kills;
-  char late_request[64];
-  Entry entries[kEntries];
-};
-
-namespace {
 
 std::optional<std::uint64_t> known(std::uint64_t value) {
   return value == kUnknown ? std::nullopt : std::optional(value);
@@ -133,6 +114,10 @@ bool Journal::keep_entry(const Entry& entry) const {
   return keep(offsetof(Page, entries) + (place * sizeof(Entry)), sizeof(Entry));
 }
 
+std::uint64_t Journal::number_of(const Entry& place) const {
+  return static_cast<std::uint64_t>(&place - page_->entries);
+}
+
 bool Journal::keep_note(const Note& note) const {
   const auto number = static_cast<std::size_t>(&note - page_->notes);
   return keep(offsetof(Page, notes) + (number * sizeof(Note)), sizeof(Note));
@@ -143,22 +128,32 @@ void Journal::clear_note(Note& note) const {
   keep_note(note);
 }
 
-// Of two notes about one entry the newer one counts, so the older one is looked at first.
+// Takes what a note or a kept sum says of a recording, unless something newer is known.
+void Journal::adopt(std::uint64_t place, const Entry& entry) {
+  if (place < kEntries && entry.order > page_->entries[place].order) {
+    page_->entries[place] = entry;
+    keep_entry(page_->entries[place]);
+  }
+}
+
+// Lines in the order in which they were begun.
 void Journal::recover(int output) {
   std::array<Note*, kNotes> notes = {&page_->notes[0], &page_->notes[1]};
   if (notes[0]->order > notes[1]->order) {
     std::swap(notes[0], notes[1]);
   }
+  std::uint64_t printed = page_->sums_printed;
   for (Note* const note : notes) {
     notes_begun_ = std::max(notes_begun_, note->order);
     if (note->size <= 0) {
       continue;
     }
     const bool whole = note->sent >= note->start && note->sent - note->start >= note->size;
-    if (whole && note->place < kEntries) {
-      page_->entries[note->place] = note->entry;
-      keep_entry(page_->entries[note->place]);
-    } else if (!whole && note->sent > note->start) {
+    if (whole && note->place == kOfSummary) {
+      printed = std::max(printed, note->order);
+    } else if (whole) {
+      adopt(note->place, note->entry);
+    } else if (note->sent > note->start) {
       print(output, "");
     }
     if (waiting_.empty()) {
@@ -167,6 +162,9 @@ void Journal::recover(int output) {
       next_note_ = static_cast<std::size_t>(note - page_->notes);
     }
   }
+  page_->sums_printed = printed;
+  keep(offsetof(Page, sums_printed), sizeof(page_->sums_printed));
+  find_sum(printed);
 }
 
 void Journal::keep_state() {
@@ -238,12 +236,12 @@ bool Journal::waits_for(const recording::Header& header) const {
   });
 }
 
-bool Journal::print(int output, const std::string& line, const recording::Header& header,
-                    const report::Reported& after) {
+Journal::Entry Journal::entry_of(const recording::Header& header, const report::Reported& after) {
   Entry entry = {header.process_start,
                  header.attach_real_ns,
                  after.next,
                  {0, 0},
+                 0,
                  header.pid,
                  1,
                  static_cast<std::uint8_t>(after.init ? 1 : 0),
@@ -252,7 +250,12 @@ bool Journal::print(int output, const std::string& line, const recording::Header
   for (std::size_t bit = 0; bit < after.flags.size(); ++bit) {
     entry.bits[bit / 64] |= std::uint64_t{after.flags[bit] ? 1U : 0U} << (bit % 64);
   }
-  return enqueue(output, {line + "\n", entry});
+  return entry;
+}
+
+bool Journal::print(int output, const std::string& line, const recording::Header& header,
+                    const report::Reported& after) {
+  return enqueue(output, {line + "\n", entry_of(header, after)});
 }
 
 bool Journal::print(int output, const std::string& line) {
@@ -277,6 +280,12 @@ bool Journal::send_waiting(int output, std::chrono::milliseconds most) {
   bool all = true;
   bool was_ready = false;
   while (!waiting_.empty()) {
+    if (waiting_.front().what == Waiting::What::kSum) {
+      write_sum(waiting_.front());
+      waiting_bytes_ -= waiting_.front().text.size();
+      waiting_.pop_front();
+      continue;
+    }
     const std::size_t before = first_ == nullptr ? 0 : first_->gone();
     const OutgoingLine::Step step = send_first(output);
     if (step != OutgoingLine::Step::kFull) {
@@ -308,20 +317,16 @@ bool Journal::takes_sendfile(int output) {
 }
 
 // Notes in the file which line is about to be printed, and the entry that holds once it has left.
-// What the note said before is first put into its entry, unless the other note is about that entry
-// too and newer. Returns where the kernel is to note how far the line has come.
-off_t* Journal::begin_note(const Entry& entry, const Entry& place, std::size_t size, off_t start) {
+// What the note said before is first put into its entry. Returns where the kernel is to note how
+// far the line has come.
+off_t* Journal::begin_note(const Entry& entry, std::uint64_t place, std::size_t size, off_t start) {
   Note& note = page_->notes[next_note_];
   const Note& other = page_->notes[1 - next_note_];
   if (note.size > 0 && note.place < kEntries && (other.size <= 0 || other.place != note.place)) {
     keep_entry(page_->entries[note.place]);
   }
-  note = {start,
-          start,
-          static_cast<std::int64_t>(size),
-          ++notes_begun_,
-          static_cast<std::uint64_t>(&place - page_->entries),
-          entry};
+  note = {start, start, static_cast<std::int64_t>(size), ++notes_begun_, place, entry};
+  note.entry.order = note.order;
   keep_note(note);
   note_ = &note;
   const std::size_t at = offsetof(Page, notes) + (next_note_ * sizeof(Note));
@@ -332,15 +337,18 @@ off_t* Journal::begin_note(const Entry& entry, const Entry& place, std::size_t s
 
 void Journal::begin_first(int output) {
   const Waiting& waiting = waiting_.front();
+  const bool of_sum = waiting.what == Waiting::What::kLineOfSum && descriptor_ >= 0;
   Entry* place = waiting.entry && descriptor_ >= 0 ? place_for(*waiting.entry) : nullptr;
   std::string text = cut_off_ ? "\n" + waiting.text : waiting.text;
   note_ = nullptr;
-  if (place == nullptr) {
+  if (place == nullptr && !of_sum) {
     first_ = std::make_unique<OutgoingLine>(std::move(text));
     return;
   }
   const auto start = takes_sendfile(output) ? spool_.put(text) : std::nullopt;
-  off_t* const counter = begin_note(*waiting.entry, *place, text.size(), start.value_or(0));
+  off_t* const counter =
+      begin_note(waiting.entry.value_or(Entry{}), place == nullptr ? kOfSummary : number_of(*place),
+                 text.size(), start.value_or(0));
   first_ = start ? std::make_unique<OutgoingLine>(std::move(text), spool_, counter)
                  : std::make_unique<OutgoingLine>(std::move(text));
 }
@@ -356,7 +364,11 @@ void Journal::end_note(OutgoingLine::Step step) {
   if (!first_->is_noted()) {
     keep_note(note);
   }
-  if (step == OutgoingLine::Step::kDone) {
+  if (step == OutgoingLine::Step::kDone && note.place == kOfSummary) {
+    page_->sums_printed = note.order;
+    keep(offsetof(Page, sums_printed), sizeof(page_->sums_printed));
+    sum_kept_ = false;
+  } else if (step == OutgoingLine::Step::kDone) {
     page_->entries[note.place] = note.entry;
   }
 }
@@ -384,7 +396,7 @@ void Journal::forget(const recording::Header& header) {
     *entry = {};
     keep_entry(*entry);
     for (Note& note : page_->notes) {
-      if (note.size > 0 && &page_->entries[note.place % kEntries] == entry) {
+      if (note.size > 0 && note.place == number_of(*entry)) {
         clear_note(note);
       }
     }
@@ -394,7 +406,7 @@ void Journal::forget(const recording::Header& header) {
 void Journal::remove_if_needless() {
   const bool needed = std::any_of(std::begin(page_->entries), std::end(page_->entries),
                                   [](const Entry& entry) { return entry.used != 0; });
-  if (descriptor_ >= 0 && !needed && waiting_.empty() && state_.failed_inits == 0) {
+  if (descriptor_ >= 0 && !needed && waiting_.empty() && !sum_kept_ && state_.failed_inits == 0) {
     recording::remove_file(path_, recording::inode_of(descriptor_));
   }
 }

@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 MOST_BYTES = 60 * 1024
 MOST_FIELDS = 100  # that a line has without its lists
 LISTS = ("findings", "blocked", "network", "files")
+MOST_VALUES = 100  # of one metric
 INNER_LISTS = (
     ("memory", "sites"),
     ("calls", "top"),
@@ -136,7 +137,9 @@ def leaves(value, path=()):
 
 def stable_fields(record):
     """The fields that are there in any line of this kind: all but those in lists."""
-    return [path for path, _ in leaves(record) if not any(isinstance(p, int) for p in path[:-1])]
+    lists = {name for name, value in record.items() if is_distribution(value)}
+    return [path for path, _ in leaves(record)
+            if path[0] not in lists and not any(isinstance(p, int) for p in path[:-1])]
 
 
 def _without_lists(record):
@@ -144,7 +147,21 @@ def _without_lists(record):
     for section, inner in INNER_LISTS:
         if section in kept:
             kept[section] = {k: v for k, v in kept[section].items() if k != inner}
-    return kept
+    # The metrics of a summary are two lists each.
+    return {name: value for name, value in kept.items() if not is_distribution(value)}
+
+
+def is_distribution(value):
+    """A metric of a summary, as CloudWatch's agent and OpenTelemetry's exporter send them: values, and how
+    often each was there."""
+    return (
+        isinstance(value, dict)
+        and {"Values", "Counts"} <= value.keys()
+        and 0 < len(value["Values"]) == len(value["Counts"]) <= MOST_VALUES
+        and len(set(value["Values"])) == len(value["Values"])
+        and all(isinstance(number, (int, float)) for number in value["Values"])
+        and all(isinstance(count, int) and count > 0 for count in value["Counts"])
+    )
 
 
 def metric_errors(record):
@@ -152,7 +169,8 @@ def metric_errors(record):
     for directive in record["_aws"]["CloudWatchMetrics"]:
         for metric in directive["Metrics"]:
             value = record.get(metric["Name"])
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not number and not is_distribution(value):
                 yield f"the metric {metric['Name']} is {value!r} at the root"
         for name in (n for dimensions in directive["Dimensions"] for n in dimensions):
             value = record.get(name)

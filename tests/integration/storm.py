@@ -39,17 +39,18 @@ def descendants(pid):
 
 
 class Killer(threading.Thread):
-    """Kills runtime, companion or both, at random moments, until it has done so `kills` times."""
+    """Kills runtime, companion or both, at random moments, until it has done so `kills` times. `pause`: for how
+    long it lets them live, at most."""
 
-    def __init__(self, emulator, function, kills, seed):
+    def __init__(self, emulator, function, kills, seed, pause=0.03):
         super().__init__(daemon=True)
         self.emulator, self.function, self.left = emulator, str(function), kills
-        self.random = random.Random(seed)
+        self.random, self.pause = random.Random(seed), pause
         self.killed = collections.Counter()
 
     def run(self):
         while self.left > 0:
-            time.sleep(self.random.uniform(0, 0.03))
+            time.sleep(self.random.uniform(0, self.pause))
             victims = {"runtime": [], "companion": []}
             for pid, program in descendants(self.emulator).items():
                 if program == self.function:

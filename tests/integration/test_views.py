@@ -26,6 +26,7 @@ INVOCATIONS = 220
 FLEET = "healthy leaks caches sleeps computes reads churns asks fails".split()
 DOOMED = "hangs crashes exits".split()
 SHARED = "held_back"  # computes, with the share of a CPU that Lambda would give it
+THRIFTY = "thrifty"  # healthy, with LAMPREY_LINES=notable
 SCHEMA = json.loads((ROOT / "docs" / "record.schema.json").read_text())
 
 sys.path.insert(0, str(ROOT / "layer" / "athena"))
@@ -34,11 +35,13 @@ import local as athena  # noqa: E402
 
 def run_function(local_lambda, name):
     env = {"AWS_LAMBDA_FUNCTION_NAME": name}
-    many = 4 if name in (*DOOMED, SHARED) else INVOCATIONS
-    options = {"timeout": 1} if name == "hangs" else {"cpu": None} if name == SHARED else {}
-    handler = "computes" if name == SHARED else name
+    handler = {SHARED: "computes", THRIFTY: "healthy"}.get(name, name)
+    if name == THRIFTY:
+        env["LAMPREY_LINES"] = "notable"
     if handler == "computes":
         env["LAMPREY_CPU"] = "on"
+    many = 4 if name in (*DOOMED, SHARED) else INVOCATIONS
+    options = {"timeout": 1} if name == "hangs" else {"cpu": None} if name == SHARED else {}
     return local_lambda.run(
         *COMMAND, f"fleet.{handler}", invocations=many, env=env, seconds=120, **options
     )
@@ -48,7 +51,7 @@ def run_function(local_lambda, name):
 def fleet(local_lambda):
     """The logs of all functions: name → lines, platform's lines and function's own included."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        names = [*FLEET, *DOOMED, SHARED]
+        names = [*FLEET, *DOOMED, SHARED, THRIFTY]
         logs = dict(zip(names, pool.map(lambda n: run_function(local_lambda, n), names)))
     records = [record for log in logs.values() for record in log.records]  # checks the contract
     assert len(records) >= 2000 and len({r["function_name"] for r in records}) >= 8
@@ -240,13 +243,23 @@ def test_right_size_tells_cpu_from_waiting(rows):
     assert share["computes"] > share["sleeps"] and share["sleeps"] < 0.7
 
 
+def test_a_function_without_lines_is_seen_as_well(rows):
+    (found,) = ask("summaries", rows)
+    assert found["function_name"] == THRIFTY and found["invocations"] > 0.9 * (INVOCATIONS - 1)
+    for query in ("where-time-goes", "right-size", "memory-headroom"):
+        counts = {row["function_name"]: row["invocations"] for row in ask(query, rows)}
+        assert counts[THRIFTY] == counts["healthy"] >= INVOCATIONS - 1, query
+    total = {row["function_name"]: row["total"] for row in ask("where-time-goes", rows)}
+    assert total[THRIFTY] == pytest.approx(total["healthy"], rel=0.9)
+
+
 def test_system_calls_are_summed(rows, records):
     found = {(r["function_name"], r["call.name"]): r["calls"] for r in ask("system-calls", rows)}
     for (function, name), calls in found.items():
         truth = sum(
             entry["calls"]
             for r in records
-            if r["type"] == "invoke" and r["function_name"] == function
+            if r["type"] in ("invoke", "summary") and r["function_name"] == function
             for entry in r["calls"]["top"]
             if entry["name"] == name
         )
@@ -268,6 +281,9 @@ def athena_answers(fleet):
 def test_athena_says_the_same(fleet, rows, records):
     answers = athena_answers(fleet)
     counts = collections.Counter(r["function_name"] for r in records if r["type"] == "invoke")
+    for record in (r for r in records if r["type"] == "summary"):
+        counts[record["function_name"]] += record["summary"]["invocations"]
+    assert counts[THRIFTY] == counts["healthy"] == INVOCATIONS
     assert {r["function_name"]: r["invocations"] for r in answers["fleet"]} == counts
     for ours in ask("memory-headroom", rows):
         theirs = next(

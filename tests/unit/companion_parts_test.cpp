@@ -41,6 +41,7 @@ class ConfigTest : public ::testing::Test {
 TEST_F(ConfigTest, Defaults) {
   const Config config = read();
   EXPECT_EQ(config.detail, cloudwatch::Detail::kAuto);
+  EXPECT_EQ(config.lines, companion::Lines::kAll);
   EXPECT_EQ(config.sample_bytes, 65536U);
   EXPECT_TRUE(config.metrics);
   EXPECT_EQ(config.metric_namespace, "Lamprey");
@@ -53,10 +54,11 @@ TEST_F(ConfigTest, AcceptedValues) {
   environment_ = {{"LAMPREY_DETAIL", "short"}, {"LAMPREY_SAMPLE_BYTES", "0"},
                   {"LAMPREY_METRICS", "off"},  {"LAMPREY_NAMESPACE", "My/App"},
                   {"LAMPREY_LOG", "debug"},    {"LAMPREY_FOLLOW_CHILDREN", "on"},
-                  {"LAMPREY", "off"}};
+                  {"LAMPREY", "off"},          {"LAMPREY_LINES", "notable"}};
   const Config config = read();
   EXPECT_TRUE(complaints_.empty());
   EXPECT_EQ(config.detail, cloudwatch::Detail::kShort);
+  EXPECT_EQ(config.lines, companion::Lines::kNotable);
   EXPECT_EQ(config.sample_bytes, 0U);
   EXPECT_FALSE(config.metrics);
   EXPECT_EQ(config.metric_namespace, "My/App");
@@ -84,6 +86,7 @@ TEST_F(ConfigTest, OneLineForEachUnknownValueAndTheDefault) {
               ElementsAre("lamprey: LAMPREY_DETAIL is \"x\": accepted are auto, full, short; "
                           "using auto"));
   environment_ = {{"LAMPREY", "yes"},
+                  {"LAMPREY_LINES", "none"},
                   {"LAMPREY_SAMPLE_BYTES", "-1"},
                   {"LAMPREY_METRICS", "On"},
                   {"LAMPREY_NAMESPACE", ":\"\n"},
@@ -92,7 +95,7 @@ TEST_F(ConfigTest, OneLineForEachUnknownValueAndTheDefault) {
                   {"LAMPREY_TRACE_LANGUAGE", "python"},
                   {"OTHER_SECRET", "hunter2"}};
   const Config config = read();
-  EXPECT_EQ(complaints_.size(), 7U);
+  EXPECT_EQ(complaints_.size(), 8U);
   for (const std::string& complaint : complaints_) {
     EXPECT_EQ(complaint.find('\n'), std::string::npos);
     EXPECT_LT(complaint.size(), 300U);

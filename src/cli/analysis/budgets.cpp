@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "cli/input/json_values.h"
+#include "cli/input/summaries.h"
 #include "report/text/human.h"
 
 namespace lamprey::cli {
@@ -42,6 +43,22 @@ Value figure(const Value& record, const std::string& key) {
     }
   }
   return {};
+}
+
+// The metric of a summary that is this figure; empty: a summary has its sum only.
+std::string_view metric_of(std::string_view key) {
+  constexpr std::pair<std::string_view, std::string_view> kSame[] = {
+      {"wall.network_ms", "network_ms"},   {"memory.allocated_bytes", "allocated_bytes"},
+      {"memory.live_bytes", "live_bytes"}, {"memory.peak_rss_bytes", "peak_rss_bytes"},
+      {"calls.total", "syscalls"},         {"self.flush_ms", "flush_ms"},
+      {"system.cpu_total_time", "cpu_ms"}, {"total", "syscalls"},
+      {"cpu_total_time", "cpu_ms"}};
+  for (const auto& [name, metric] : kSame) {
+    if (key == name) {
+      return metric;
+    }
+  }
+  return key.find('.') == std::string_view::npos ? key : std::string_view();
 }
 
 double factor_of(Budget::Unit unit) {
@@ -116,12 +133,18 @@ void Budgets::hold(std::size_t index, const std::string& function, const Value& 
   const Budget& budget = budgets_[index];
   Held& held = held_[function][index];
   if (budget.kind == Budget::Kind::kNotOk) {
-    ++held.records;
+    held.records += invocations_in(record);
     held.hits += is(record, "status", "ok") ? 0 : 1;
   } else if (budget.kind == Budget::Kind::kFinding) {
-    ++held.records;
+    held.records += invocations_in(record);
     for (const Value finding : list(record, "findings")) {
-      held.hits += is(finding, "code", budget.key) ? 1 : 0;
+      held.hits += is(finding, "code", budget.key) ? number(finding, "count").value_or(1) : 0;
+    }
+  } else if (is_summary(record)) {
+    const auto by = static_cast<std::uint64_t>(factor_of(budget.unit));
+    for (const std::uint64_t value : values_in(record, metric_of(budget.key), by)) {
+      ++held.records;
+      held.values.add(value);
     }
   } else if (const auto value = decimal(figure(record, budget.key))) {
     ++held.records;
@@ -132,15 +155,15 @@ void Budgets::hold(std::size_t index, const std::string& function, const Value& 
 
 void Budgets::add(const Value& record) {
   const bool init = is(record, "type", "init");
-  if (!init && !is(record, "type", "invoke") && !is(record, "type", "run")) {
+  if (!init && !is_summary(record) && !is(record, "type", "invoke") && !is(record, "type", "run")) {
     return;
   }
   std::string function = text(record, "function_name");
   function = function.empty() ? "(no name)" : function;
-  invocations_[function] += init ? 0 : 1;
+  invocations_[function] += init ? 0 : invocations_in(record);
   for (const Value finding : list(record, "findings")) {
     FindingCount& count = findings_[function][text(finding, "code")];
-    ++count.count;
+    count.count += number(finding, "count").value_or(1);
     count.severity = std::max(count.severity, severity_of(finding["severity"].raw()));
   }
   for (std::size_t i = 0; i < budgets_.size(); ++i) {

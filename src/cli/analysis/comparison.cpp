@@ -7,6 +7,7 @@
 
 #include "cli/analysis/memory_profile.h"
 #include "cli/input/json_values.h"
+#include "cli/input/summaries.h"
 
 namespace lamprey::cli {
 namespace {
@@ -27,17 +28,19 @@ struct Figure {
   double factor;
   double margin;
   double floor;
+  const char* metric = nullptr;  // of a summary; null: it has the sum only
 };
 constexpr double kMs = 1e6;
 constexpr Figure kFigures[] = {
-    {"duration", nullptr, "duration_ms", Unit::kTime, kMs, 0.03, 1e5},
-    {"CPU", nullptr, "cpu_ms", Unit::kTime, kMs, 0.05, 2e5},
-    {"network", "wall", "network_ms", Unit::kTime, kMs, 0.05, 1e5},
-    {"allocated", "memory", "allocated_bytes", Unit::kBytes, 1, 0.01, 512},
+    {"duration", nullptr, "duration_ms", Unit::kTime, kMs, 0.03, 1e5, "duration_ms"},
+    {"CPU", nullptr, "cpu_ms", Unit::kTime, kMs, 0.05, 2e5, "cpu_ms"},
+    {"network", "wall", "network_ms", Unit::kTime, kMs, 0.05, 1e5, "network_ms"},
+    {"allocated", "memory", "allocated_bytes", Unit::kBytes, 1, 0.01, 512, "allocated_bytes"},
     {"allocations", "memory", "allocations", Unit::kCount, 1, 0.01, 1},
     {"live growth", "memory", "live_delta_bytes", Unit::kBytes, 1, 0.05, 1024},
-    {"resident at most", "memory", "peak_rss_bytes", Unit::kBytes, 1, 0.02, 1 << 20},
-    {"calls", "calls", "total", Unit::kCount, 1, 0.02, 1},
+    {"resident at most", "memory", "peak_rss_bytes", Unit::kBytes, 1, 0.02, 1 << 20,
+     "peak_rss_bytes"},
+    {"calls", "calls", "total", Unit::kCount, 1, 0.02, 1, "syscalls"},
 };
 constexpr Figure kInit = {"init", "init", "total_ms", Unit::kTime, kMs, 0.05, 1e6};
 constexpr Figure kHostWait = {"wait for ", nullptr, "wait_ms", Unit::kTime, kMs, 0.05, 1e5};
@@ -120,12 +123,25 @@ void add_events(FunctionRun& run, const Value& record) {
   for (const Value finding : list(record, "findings")) {
     const std::string code = text(finding, "code");
     if (!code.empty()) {
-      ++run.events[code];
+      run.events[code] += number(finding, "count").value_or(1);
     }
   }
   const std::string status = text(record, "status");
   if (!status.empty() && status != "ok") {
     ++run.events["status " + status];
+  }
+}
+
+void add_summary(FunctionRun& run, const Value& record) {
+  run.has_summaries = true;
+  for (const Figure& figure : kFigures) {
+    if (figure.metric == nullptr) {
+      continue;
+    }
+    const auto by = static_cast<std::uint64_t>(figure.factor);
+    for (const std::uint64_t value : values_in(record, figure.metric, by)) {
+      entry_of(run.figures, figure.name).add(static_cast<double>(value));
+    }
   }
 }
 
@@ -170,7 +186,9 @@ Tested test(const std::string& name, const Figure& figure, const Kept& before, c
 std::vector<std::string> figures_of_both(const FunctionRun& before, const FunctionRun& after) {
   std::vector<std::string> names;
   const auto take = [&](const std::string& name) {
-    const bool both = before.figures.contains(name) && after.figures.contains(name);
+    const bool whole = !before.has_summaries && !after.has_summaries;
+    const bool both = before.figures.contains(name) && after.figures.contains(name) &&
+                      (whole || figure_of(name).metric != nullptr || name == kInit.name);
     if (both && std::find(names.begin(), names.end(), name) == names.end()) {
       names.push_back(name);
     }
@@ -188,6 +206,9 @@ std::vector<std::string> figures_of_both(const FunctionRun& before, const Functi
 // Sites by what they allocated on both sides, the most first.
 std::vector<std::string> greatest_sites(const FunctionRun& before, const FunctionRun& after) {
   std::map<std::string, double> sums;
+  if (before.has_summaries || after.has_summaries) {
+    return {};
+  }
   for (const FunctionRun* run : {&before, &after}) {
     for (const auto& [name, kept] : run->sites) {
       for (const double value : kept.values()) {
@@ -328,11 +349,16 @@ void RunFigures::add(const Value& record) {
     keep(run, kInit, kInit.name, record[kInit.section]);
     return;
   }
-  if (!is(record, "type", "invoke") && !is(record, "type", "run")) {
+  const bool summary = is_summary(record);
+  if (!summary && !is(record, "type", "invoke") && !is(record, "type", "run")) {
     return;
   }
-  ++run.invocations;
+  run.invocations += invocations_in(record);
   add_events(run, record);
+  if (summary) {
+    add_summary(run, record);
+    return;
+  }
   if (record["cold_start"].kind() == Value::Kind::kTrue) {
     return;  // the first invocation of an environment is another thing than all others
   }

@@ -27,6 +27,9 @@ struct FunctionRun {
   Named<std::uint64_t> events;  // findings by code, ends by status: in how many records
   Named<Kept> sites;            // allocated bytes by site, of warm records that list sites
   std::uint64_t records_with_sites = 0;
+  // Some are sums of many: then only what they have the single values of is compared. Those that
+  // have a line of their own are the slow ones.
+  bool has_summaries = false;
 };
 
 // The records of one side, by function.

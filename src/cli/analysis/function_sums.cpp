@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cli/input/json_values.h"
+#include "cli/input/summaries.h"
 
 namespace lamprey::cli {
 namespace {
@@ -29,7 +30,7 @@ void add_findings(FunctionSum& sum, const Value& record) {
       continue;
     }
     FindingSum& into = entry_of(sum.findings, code);
-    ++into.count;
+    into.count += number(finding, "count").value_or(1);
     set_text(into.severity, finding["severity"]);
     set_text(into.text, finding["text"]);
     set_text(into.advice, finding["advice"]);
@@ -88,6 +89,18 @@ void add_bad_end(FunctionSum& sum, const Value& record) {
                           text(record, "status"), text(record, "headline")});
 }
 
+void add_distributions(FunctionSum& sum, const Value& record) {
+  const auto add = [&record](Series& series, const char* metric, std::uint64_t by) {
+    for (const std::uint64_t value : values_in(record, metric, by)) {
+      series.add(value);
+    }
+  };
+  add(sum.durations_ns, "duration_ms", kNsAMs);
+  add(sum.allocated, "allocated_bytes", 1);
+  add(sum.live, "live_bytes", 1);
+  add(sum.peak_rss, "peak_rss_bytes", 1);
+}
+
 void append_calls(Named<CallSum>& into, const Named<CallSum>& later) {
   for (const auto& [name, call] : later) {
     CallSum& sum = into[name];
@@ -118,21 +131,26 @@ void add_record(FunctionSum& sum, const Value& record) {
     keep(sum.inits_ns, number(record["init"], "total_ms", kNsAMs));
     return;
   }
-  if (!is(record, "type", "invoke") && !is(record, "type", "run")) {
+  const bool summary = is_summary(record);
+  if (!summary && !is(record, "type", "invoke") && !is(record, "type", "run")) {
     return;
   }
   const Value memory = record["memory"];
   std::string room;
-  ++sum.invocations;
-  ++entry_of(sum.statuses, record["status"].text_in(room));
+  sum.invocations += invocations_in(record);
+  entry_of(sum.statuses, record["status"].text_in(room)) += invocations_in(record);
+  if (summary) {
+    add_distributions(sum, record);
+  } else {
+    keep(sum.durations_ns, number(record, "duration_ms", kNsAMs));
+    keep(sum.allocated, number(memory, "allocated_bytes"));
+    keep(sum.live, number(memory, "live_bytes"));
+    keep(sum.peak_rss, number(memory, "peak_rss_bytes"));
+  }
   sum.cold_starts += record["cold_start"].kind() == Value::Kind::kTrue ? 1 : 0;
   add_wall(sum, record);
   add_hosts(sum, record);
   add_bad_end(sum, record);
-  keep(sum.durations_ns, number(record, "duration_ms", kNsAMs));
-  keep(sum.allocated, number(memory, "allocated_bytes"));
-  keep(sum.live, number(memory, "live_bytes"));
-  keep(sum.peak_rss, number(memory, "peak_rss_bytes"));
   if (const auto limit = number(memory, "limit_bytes")) {
     sum.limit_bytes = limit;
   }

@@ -7,6 +7,7 @@
 
 #include "cli/commands/reading.h"
 #include "cli/input/json_values.h"
+#include "cli/input/summaries.h"
 #include "cli/output/function_tables.h"
 #include "report/text/human.h"
 
@@ -46,7 +47,7 @@ void LocalLines::line(std::string_view line) {
     const Value root = document_.root();
     add_record(functions_[function_of(root)], root);
     const bool invocation = is(root, "type", "invoke");
-    done_ += invocation ? 1 : 0;
+    done_ += invocation || is_summary(root) ? invocations_in(root) : 0;
     troubled_ +=
         invocation && (!is(root, "status", "ok") || !list(root, "findings").empty()) ? 1 : 0;
     if (each) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/input/json_values.h"
+#include "cli/input/summaries.h"
 #include "cli/output/printable.h"
 #include "cli/output/tables.h"
 #include "report/text/human.h"
@@ -44,26 +45,31 @@ std::uint64_t size_for(std::uint64_t peak_bytes) {
 
 void Sizing::add(const Value& record) {
   const Value memory = record["memory"];
-  const auto duration_us = figure(record, "duration_ms", 1000);
+  // Of a summary these are sums, of invocations that are all warm.
+  const bool summed = is_summary(record);
+  const Value times = summed ? record["summary"] : record;
+  const std::uint64_t count = invocations_in(record);
+  const auto duration_us = figure(times, "duration_ms", 1000);
   const auto limit = figure(memory, "limit_bytes", 1);
-  if (!is(record, "type", "invoke") || !duration_us || !limit || *limit < (1U << 20U)) {
+  if ((!summed && !is(record, "type", "invoke")) || count == 0 || !duration_us || !limit ||
+      *limit < (1U << 20U)) {
     return;
   }
   Sum& sum = functions_[text(record, "function_name")];
   const std::uint64_t limit_mb = *limit >> 20U;
-  ++sum.invocations;
+  sum.invocations += count;
   sum.duration_us += *duration_us;
   sum.mb_us += *duration_us * limit_mb;
   sum.limits_mb.insert(limit_mb);
   sum.out_of_memory |= is(record, "status", "out_of_memory");
   sum.peak_bytes = std::max({sum.peak_bytes, figure(memory, "peak_rss_bytes", 1).value_or(0),
                              figure(memory, "all_peak_rss_bytes", 1).value_or(0)});
-  auto cpu_us = figure(record, "cpu_ms", 1000);
+  auto cpu_us = figure(times, "cpu_ms", 1000);
   if (!cpu_us) {
     cpu_us = figure(record["system"], "cpu_total_time", 1000);
   }
-  if (figure(record, "invocation", 1).value_or(1) > 1 && cpu_us) {
-    ++sum.warm;
+  if ((summed || figure(record, "invocation", 1).value_or(1) > 1) && cpu_us) {
+    sum.warm += count;
     sum.warm_duration_us += *duration_us;
     sum.warm_cpu_us += *cpu_us;
     for (const char* part : {"runnable_ms", "stolen_ms"}) {

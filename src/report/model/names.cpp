@@ -13,6 +13,8 @@ const char* name_of(Type type) {
       return "shutdown";
     case Type::kRun:
       return "run";
+    case Type::kSummary:
+      return "summary";
   }
   return "invoke";
 }

@@ -18,7 +18,9 @@
 
 namespace lamprey::report {
 
-enum class Type : std::uint8_t { kInit, kInvoke, kShutdown, kRun };
+struct SummaryFigures;
+
+enum class Type : std::uint8_t { kInit, kInvoke, kShutdown, kRun, kSummary };
 enum class Status : std::uint8_t { kOk, kError, kTimeout, kOutOfMemory, kCrash, kExit };
 enum class Severity : std::uint8_t { kInfo, kWarning, kCritical };
 
@@ -49,6 +51,7 @@ struct Finding {
   Stack site{};  // the call site it is about; its names are added to the text (stack_names.h)
   std::string_view site_note{};  // what is said of the site behind its names
   bool told = false;             // a line not long ago had it in full (finding_dedup.h)
+  std::uint64_t count = 0;       // of a summary: how many invocations had it
 };
 
 // What one call site (a whole stack) allocated. Sampled: estimates, each unbiased by itself.
@@ -121,7 +124,7 @@ struct KernelCall {
   CallFigures figures;  // without `call` and `by_error`
 };
 struct KernelFigures {
-  std::uint32_t places = 0;  // in libc's code, at which calls are counted
+  std::uint64_t places = 0;  // in libc's code, at which calls are counted
   std::uint64_t total = 0;
   std::uint64_t errors = 0;
   std::uint64_t time_ns = 0;
@@ -310,6 +313,7 @@ struct Report {
   LimitFigures limits;
   EndDescription death;  // abnormal ends: why, as far as known
   std::optional<PlatformFigures> platform;
+  std::shared_ptr<const SummaryFigures> summary;  // of type summary; else null
   Coverage coverage;
   SelfFigures self;
 };

@@ -64,6 +64,7 @@ std::string subject(const Report& report) {
     case Type::kShutdown:
       return with_reason(report.child_pid ? "A child process ended" : "The process ended", report);
     case Type::kInvoke:
+    case Type::kSummary:  // says it itself (report/summary)
       break;
   }
   const std::string took =
