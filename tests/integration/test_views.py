@@ -249,8 +249,8 @@ def test_a_function_without_lines_is_seen_as_well(rows):
     for query in ("where-time-goes", "right-size", "memory-headroom"):
         counts = {row["function_name"]: row["invocations"] for row in ask(query, rows)}
         assert counts[THRIFTY] == counts["healthy"] >= INVOCATIONS - 1, query
-    total = {row["function_name"]: row["total"] for row in ask("where-time-goes", rows)}
-    assert total[THRIFTY] == pytest.approx(total["healthy"], rel=0.9)
+    cpu = {row["function_name"]: row["cpu"] for row in ask("where-time-goes", rows)}  # a busy machine delays either
+    assert cpu[THRIFTY] == pytest.approx(cpu["healthy"], rel=0.9)
 
 
 def test_system_calls_are_summed(rows, records):
