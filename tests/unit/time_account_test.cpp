@@ -3,10 +3,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cerrno>
 
 #include "report/ledger/ledger.h"
+#include "report/procfs/held_back.h"
 #include "tests/unit/recording_builder.h"
 
 namespace lamprey::report {
@@ -25,8 +27,8 @@ std::uint64_t& of(ThreadMoment& moment, CallClass spent_on) {
 }
 
 std::uint64_t sum(const WallFigures& w) {
-  return w.cpu_ns.value_or(0) + w.runnable_ns.value_or(0) + w.network_ns + w.dns_ns + w.file_ns +
-         w.lock_ns + w.sleep_ns + w.child_ns + w.other_ns;
+  return w.cpu_ns.value_or(0) + w.runnable_ns.value_or(0) + w.stolen_ns.value_or(0) + w.network_ns +
+         w.dns_ns + w.file_ns + w.lock_ns + w.sleep_ns + w.child_ns + w.other_ns;
 }
 
 ThreadAccount account() {
@@ -249,6 +251,16 @@ TEST_F(TargetsTest, ATimeoutsAccountEndsWithTheCallInFlight) {
   EXPECT_FALSE(found.wall->cpu_ns);
   EXPECT_GE(found.wall->sleep_ns, 35'000'000U);
   EXPECT_EQ(sum(*found.wall), *found.duration_ns);
+}
+
+TEST(HeldBackTest, StealTimeIsTheEighthFigureOfAllCpus) {
+  const std::string text = "cpu  10872669 1506397 1441117 1008610 15189 0 9676 62369 0 0\ncpu0 1 2";
+  const auto per_second = static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK));
+  EXPECT_EQ(steal_ns(text), 62369 * (1'000'000'000 / per_second));
+  EXPECT_EQ(steal_ns("cpu  1 2 3 4 5 6 7 0 0 0"), 0U);
+  EXPECT_FALSE(steal_ns(""));
+  EXPECT_FALSE(steal_ns("cpu  1 2 3"));
+  EXPECT_FALSE(steal_ns("intr 1 2 3 4 5 6 7 8 9"));
 }
 
 }  // namespace

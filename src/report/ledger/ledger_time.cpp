@@ -79,7 +79,7 @@ void Ledger::fill_wall(Report& report, const Invocation& entry) {
 void Ledger::take_stolen(Report& report) {
   constexpr std::uint64_t kLeastQuotaNs = 1'000'000;
   constexpr std::uint64_t kLeastHostNs = 10'000'000;  // it is counted in such steps
-  if (!report.wall || !held_back_.is_told()) {
+  if (!report.wall) {
     return;
   }
   WallFigures& wall = *report.wall;
@@ -94,7 +94,9 @@ void Ledger::take_stolen(Report& report) {
     wall.other_ns -= ns;
     stolen += ns;
   }
-  wall.stolen_ns = stolen;
+  if (held_back_.is_told()) {
+    wall.stolen_ns = stolen;
+  }
 }
 
 // Which of the candidates handles an invocation that did not end. Not the one that has waited since

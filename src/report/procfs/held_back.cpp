@@ -18,27 +18,22 @@ std::optional<std::uint64_t> since_last(std::optional<std::uint64_t>& last,
   return before && now && *now >= *before ? std::optional(*now - *before) : std::nullopt;
 }
 
-// The eighth figure of "cpu  user nice system idle iowait irq softirq steal ...", the first line of
-// /proc/stat. A kernel that the hypervisor tells nothing has 0 there for ever: that says nothing.
-std::optional<std::uint64_t> steal_ns() {
+}  // namespace
+
+std::optional<std::uint64_t> steal_ns(std::string_view stat) {
   constexpr std::size_t kStealWord = 8;
   constexpr std::uint64_t kSecondNs = 1'000'000'000;
-  const std::string text = read_kernel_text("/proc/stat", 256);
   std::size_t at = 0;
-  for (std::size_t word = 0; word < kStealWord; ++word) {
-    at = text.find_first_not_of(' ', text.find(' ', at));
-    if (at == std::string::npos) {
-      return std::nullopt;
-    }
+  for (std::size_t word = 0; word < kStealWord && at != std::string_view::npos; ++word) {
+    at = stat.find_first_not_of(' ', stat.find(' ', at));
   }
   std::uint64_t ticks = 0;
-  std::from_chars(text.data() + at, text.data() + text.size(), ticks);
-  return ticks == 0
-             ? std::nullopt
-             : std::optional(ticks * kSecondNs / static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK)));
+  if (!stat.starts_with("cpu ") || at == std::string_view::npos ||
+      std::from_chars(stat.data() + at, stat.data() + stat.size(), ticks).ec != std::errc{}) {
+    return std::nullopt;
+  }
+  return ticks * kSecondNs / static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK));
 }
-
-}  // namespace
 
 std::optional<std::uint64_t> HeldBack::by_quota_ns() {
   if (!std::exchange(looked_, true)) {
@@ -58,6 +53,8 @@ std::optional<std::uint64_t> HeldBack::by_quota_ns() {
   return since_last(quota_, now);
 }
 
-std::optional<std::uint64_t> HeldBack::by_host_ns() { return since_last(host_, steal_ns()); }
+std::optional<std::uint64_t> HeldBack::by_host_ns() {
+  return since_last(host_, steal_ns(read_kernel_text("/proc/stat", 256)));
+}
 
 }  // namespace lamprey::report

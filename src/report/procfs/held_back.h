@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "report/procfs/procfs_file.h"
 
@@ -24,8 +25,9 @@ class HeldBack {
   std::optional<std::uint64_t> by_quota_ns();
   std::optional<std::uint64_t> by_host_ns();  // in steps of 10 ms
 
-  // Whether the kernel says either; known after the first calls.
-  bool is_told() const { return quota_ || host_; }
+  // Whether the kernel says either, as far as the calls so far have shown. Steal time that is 0
+  // says nothing: a kernel that the hypervisor never tells has 0 for ever.
+  bool is_told() const { return quota_ || host_.value_or(0) != 0; }
 
  private:
   std::int32_t pid_;
@@ -34,5 +36,9 @@ class HeldBack {
   std::optional<std::uint64_t> quota_;    // as last read
   std::optional<std::uint64_t> host_;
 };
+
+// Pure: the steal time in /proc/stat's first line ("cpu  user nice system idle iowait irq softirq
+// steal ..."), of all CPUs since the boot; nothing where there is none.
+std::optional<std::uint64_t> steal_ns(std::string_view stat);
 
 }  // namespace lamprey::report
