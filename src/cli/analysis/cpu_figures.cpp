@@ -28,8 +28,8 @@ double CpuFigures::samples_of(std::uint64_t ns) const {
 
 std::optional<CpuFigures> cpu_figures(const Value& record) {
   const Value cpu = record["cpu"];
-  if (!cpu.is_object() || is(record, "type", "shutdown")) {
-    return std::nullopt;  // a shutdown sums up what was said before
+  if (!cpu.is_object()) {
+    return std::nullopt;
   }
   CpuFigures figures;
   figures.total_ns = bounded(number(cpu, "total_ms", kNsAMs));

@@ -27,8 +27,7 @@ struct CpuFigures {
   double samples_of(std::uint64_t ns) const;
 };
 
-// Nothing where the function was not sampled, and for a line of type shutdown: that is the sum of
-// those before.
+// Nothing where the function was not sampled.
 std::optional<CpuFigures> cpu_figures(const Value& record);
 
 // A record of type shutdown has the CPU time of the process's whole life: others said it before.
