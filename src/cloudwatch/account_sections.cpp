@@ -6,7 +6,7 @@ namespace lamprey::cloudwatch {
 
 using report::Report;
 
-Object wall_section(const Report& report) {
+Object wall_section(const Report& report, Form form) {
   Object wall;
   if (!report.wall) {
     return wall;
@@ -15,7 +15,9 @@ Object wall_section(const Report& report) {
   add_ms(wall, "total_ms", w.total_ns);
   put_ms(wall, "cpu_ms", w.cpu_ns);
   put_ms(wall, "runnable_ms", w.runnable_ns);
-  put_ms(wall, "stolen_ms", w.stolen_ns);
+  if (form == Form::kFull || w.stolen_ns.value_or(0) != 0) {
+    put_ms(wall, "stolen_ms", w.stolen_ns);
+  }
   add_ms(wall, "network_ms", w.network_ns);
   add_ms(wall, "dns_ms", w.dns_ns);
   add_ms(wall, "file_ms", w.file_ns);

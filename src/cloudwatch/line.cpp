@@ -95,7 +95,7 @@ Parts write_parts(const Report& report, const LineOptions& options, Form form) {
   front.add("summary", summary_section(report));
   front.add("init", init_section(report));
   front.add("platform", platform_section(report));
-  front.add("wall", wall_section(report));
+  front.add("wall", wall_section(report, form));
   const bool not_recorded = std::string_view(report.coverage.mode) == "process";
   if (form == Form::kFull || not_recorded) {  // then it is all that there is
     front.add("system", system_section(report));

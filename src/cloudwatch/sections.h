@@ -30,7 +30,7 @@ Object process_section(const report::Report& report);
 Object summary_section(const report::Report& report);
 Object init_section(const report::Report& report);
 Object platform_section(const report::Report& report);
-Object wall_section(const report::Report& report);
+Object wall_section(const report::Report& report, Form form);
 Object system_section(const report::Report& report);
 Object self_section(const report::Report& report, Form form);
 Object death_section(const report::Report& report);

@@ -173,6 +173,7 @@ def test_a_host_has_its_place_in_a_short_line(root, local_lambda, ports):
     assert [len(record["network"]) for record in log.invokes] == [1, 1, 1]
 
 
+@a_few_tries  # on a busy machine connecting may take its millisecond
 def test_a_new_connection_each_time_is_found(talk):
     codes = {}
     for way in ("connects", "tls1.3"):

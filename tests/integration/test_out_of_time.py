@@ -190,10 +190,12 @@ def test_work_that_goes_on_is_told_where_it_is_left_and_where_it_goes_on(local_l
     def is_true(records):
         first, *others = [codes(record) for record in records]
         told = [found for found in others if "work.from_before" in found]
-        return "work.left" in first and len(told) == 1 and not any("work.left" in o for o in others)
+        if "work.left" not in first or len(told) != 1 or any("work.left" in o for o in others):
+            return False
+        # A busy machine may leave it earlier: looking up the name.
+        return f"waiting for localhost:{ports['port']}" in finding(records[0], "work.left")["text"]
 
-    records = tried(lambda: well(local_lambda, "leaves_work", ports, invocations=4), is_true)
-    assert f"waiting for localhost:{ports['port']}" in finding(records[0], "work.left")["text"]
+    tried(lambda: well(local_lambda, "leaves_work", ports, invocations=4), is_true)
 
 
 @pytest.mark.parametrize("way", ["pool_stays", "fan_out", "loop"])

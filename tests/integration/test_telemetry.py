@@ -71,7 +71,7 @@ def test_dimensions_stand_beside_the_functions_name(local_lambda):
 def test_no_dimension_takes_the_place_of_a_key(root):
     schema = json.loads((root / "docs" / "record.schema.json").read_text())
     source = (root / "src" / "companion" / "dimensions.cpp").read_text()
-    taken = set(re.findall(r'"(\w+)"', source[source.index("kTaken = {") : source.index("};")]))
+    taken = set(re.findall(r'"(\w+)"', source[source.index("kTaken[] = {") : source.index("};")]))
     assert set(schema["properties"]) - {"_aws"} <= taken
 
 
