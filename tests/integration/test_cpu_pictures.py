@@ -1,12 +1,12 @@
 """`lamprey report --cpu` and `lamprey diff --flame` on hand-made lines, opened by real readers."""
 
-import html
 import json
 import re
 import shutil
 import subprocess
 
 import pytest
+from browser import page_after
 
 CLIENT = "handle_event_request (/var/runtime/bootstrap.py:149)"
 STACKS = {
@@ -41,26 +41,6 @@ def lamprey(build, tmp_path):
 
 def ten():
     return [record(n, {"parse": 40.0, "price": 20.0}, 70.0) for n in range(1, 11)]
-
-
-def page_after(page, script, tmp_path):
-    """What a script leaves behind that runs at the end of the page in a real browser."""
-    browser = shutil.which("chromium")
-    assert browser, "no Chromium here: layer/install tests"
-    driven = tmp_path / "driven.html"
-    driven.write_text(page.read_text().replace("</body>", f"""<script>
-const press = (...keys) => keys.forEach(key => document.body.dispatchEvent(
-  new KeyboardEvent("keydown", {{key, bubbles: true, cancelable: true}})));
-{script}
-const result = document.createElement("pre");
-result.id = "result"; result.textContent = JSON.stringify(log); document.body.append(result);
-</script></body>"""))  # fmt: skip
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile",
-               "--window-size=1280,600", "--dump-dom", driven.as_uri()]  # fmt: skip
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
-    found = re.search(r'<pre id="result">(.*?)</pre>', shown, re.S)
-    assert found, shown[-2000:]
-    return json.loads(html.unescape(found.group(1)))
 
 
 @pytest.mark.spread

@@ -103,6 +103,11 @@ std::string trend_row(const char* name, const Series& values, std::string (*word
       words(values.newest()), sparkline(values, limit));
 }
 
+// A table that fleet.js lets people sort; on a narrow screen it scrolls by itself.
+std::string sortable(const std::string& rows) {
+  return R"(<div class="wide"><table class="sorts">)" + rows + "</table></div>\n";
+}
+
 // Columns from `words` on hold words.
 std::string html_table(const Rows& rows, std::size_t words = SIZE_MAX) {
   std::string out;
@@ -114,13 +119,13 @@ std::string html_table(const Rows& rows, std::size_t words = SIZE_MAX) {
     }
     out += "</tr>\n";
   }
-  return out.empty() ? out : "<table>" + out + "</table>\n";
+  return out.empty() ? out : sortable(out);
 }
 
 // All functions at a glance, each a link to its part.
 std::string overview(const std::vector<NamedSum>& functions) {
   const Rows rows = overview_rows(functions);
-  std::string out = "<table><tr>";
+  std::string out = R"(<div class="wide" id="overview"><table class="sorts"><tr>)";
   for (std::size_t column = 0; column < rows[0].size(); ++column) {
     out += fmt::format("<th{}>{}</th>", column >= kOverviewWords ? R"( class="text")" : "",
                        rows[0][column]);
@@ -133,7 +138,7 @@ std::string overview(const std::vector<NamedSum>& functions) {
                          escaped(row[column]));
     }
   }
-  return out + "</tr></table>\n";
+  return out + "</tr></table></div>\n";
 }
 
 std::string findings_table(const FunctionSum& sum) {
@@ -148,9 +153,10 @@ std::string findings_table(const FunctionSum& sum) {
         escaped(finding.severity), rows[r][2], escaped(finding.text), escaped(finding.advice));
   }
   return out.empty() ? out
-                     : "<table><tr><th>finding</th><th class=\"text\">severity</th><th>times</th>"
-                       "<th class=\"text\">the newest</th></tr>\n" +
-                           out + "</table>\n";
+                     : sortable(
+                           "<tr><th>finding</th><th class=\"text\">severity</th><th>times</th>"
+                           "<th class=\"text\">the newest</th></tr>\n" +
+                           out);
 }
 
 std::string function_part(std::size_t number, const std::string& name, const FunctionSum& sum) {
@@ -159,20 +165,20 @@ std::string function_part(std::size_t number, const std::string& name, const Fun
     statuses += fmt::format(", {} {}", human_count(count), escaped(status));
   }
   std::string out = fmt::format(
-      "<h2 id=\"f{}\">{}</h2>\n<p>{} invocations{}; {} cold starts; mostly in {}</p>\n", number,
-      escaped(name), human_count(sum.invocations), statuses,
+      "<section><h2 id=\"f{}\">{}</h2>\n<p>{} invocations{}; {} cold starts; mostly in {}</p>\n",
+      number, escaped(name), human_count(sum.invocations), statuses,
       human_count(std::max<std::uint64_t>(sum.cold_starts, sum.inits_ns.count())), mostly_in(sum));
   out += findings_table(sum) + html_table(bad_end_rows(sum), 1);
   out +=
-      "<table><tr><th></th><th>p50</th><th>p99</th><th>max</th><th>newest</th>"
+      "<div class=\"wide\"><table><tr><th></th><th>p50</th><th>p99</th><th>max</th><th>newest</th>"
       "<th>in the order of the records</th></tr>\n";
   out +=
       trend_row("init", sum.inits_ns, in_time) + trend_row("duration", sum.durations_ns, in_time);
   out += trend_row("allocated", sum.allocated, in_bytes) + trend_row("live", sum.live, in_bytes);
   out += trend_row("resident at most", sum.peak_rss, in_bytes, sum.limit_bytes.value_or(0));
-  return out + "</table>\n" + html_table(cpu_rows(sum.cpu, kTopCpu)) +
+  return out + "</table></div>\n" + html_table(cpu_rows(sum.cpu, kTopCpu)) +
          html_table(host_rows(sum, kTopHosts)) + html_table(call_rows(sum, kTopCalls)) +
-         html_table(kernel_rows(sum, kTopCalls));
+         html_table(kernel_rows(sum, kTopCalls)) + "</section>\n";
 }
 
 }  // namespace

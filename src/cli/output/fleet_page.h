@@ -8,7 +8,8 @@
 
 namespace lamprey::cli {
 
-// A page that needs nothing but itself, no script either. `sizes`: the table of sizing.h, or empty.
+// A page that needs nothing but itself. Its script sorts and filters; without it all stands there,
+// too. `sizes`: the table of sizing.h, or empty.
 std::string fleet_page(const std::map<std::string, FunctionSum>& functions,
                        const std::string& title, const std::string& sizes);
 
