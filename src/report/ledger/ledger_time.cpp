@@ -74,8 +74,9 @@ void Ledger::fill_wall(Report& report, const Invocation& entry) {
   }
 }
 
-// What was held back looks to the kernel like waiting for a CPU where it is its own quota, and like
-// nothing at all where it is the hypervisor's. Less than what is looked for stays where it was.
+// What a quota held back looks like waiting for a CPU, or, from Linux 6.18 on, like nothing at all:
+// the kernel takes such a thread off its queue. What the hypervisor held back looks like nothing,
+// too. Less than what is looked for stays where it was.
 void Ledger::take_stolen(Report& report) {
   constexpr std::uint64_t kLeastQuotaNs = 1'000'000;
   constexpr std::uint64_t kLeastHostNs = 10'000'000;  // it is counted in such steps
@@ -84,15 +85,20 @@ void Ledger::take_stolen(Report& report) {
   }
   WallFigures& wall = *report.wall;
   std::uint64_t stolen = 0;
-  if (wall.runnable_ns.value_or(0) >= kLeastQuotaNs) {
-    stolen = std::min(*wall.runnable_ns, held_back_.by_quota_ns().value_or(0));
-    *wall.runnable_ns -= stolen;
+  const auto take = [&stolen](std::uint64_t& from, std::uint64_t held) {
+    const std::uint64_t ns = std::min(from, held);
+    from -= ns;
+    stolen += ns;
+    return ns;
+  };
+  const std::uint64_t runnable = wall.runnable_ns.value_or(0);
+  if (runnable + wall.unexplained_ns >= kLeastQuotaNs) {
+    std::uint64_t held = held_back_.by_quota_ns().value_or(0);
+    held -= runnable == 0 ? 0 : take(*wall.runnable_ns, held);
+    wall.other_ns -= take(wall.unexplained_ns, held);
   }
   if (wall.unexplained_ns >= kLeastHostNs) {
-    const std::uint64_t ns = std::min(wall.unexplained_ns, held_back_.by_host_ns().value_or(0));
-    wall.unexplained_ns -= ns;
-    wall.other_ns -= ns;
-    stolen += ns;
+    wall.other_ns -= take(wall.unexplained_ns, held_back_.by_host_ns().value_or(0));
   }
   if (held_back_.is_told()) {
     wall.stolen_ns = stolen;
