@@ -1,5 +1,4 @@
-// Cost and memory size; see the header. On Lambda CPU grows with memory: 1 vCPU at 1,769 MB
-// (AWS, "Configure Lambda function memory").
+// Cost and memory size; see the header. On Lambda CPU grows with memory (model/cpu_share.h).
 #include "cli/output/sizing.h"
 
 #include <fmt/format.h>
@@ -11,14 +10,15 @@
 #include "cli/input/summaries.h"
 #include "cli/output/printable.h"
 #include "cli/output/tables.h"
+#include "report/model/cpu_share.h"
 #include "report/text/human.h"
 
 namespace lamprey::cli {
 namespace {
 
 using report::human_count;
+using report::kMbOfOneCpu;
 
-constexpr std::uint64_t kMbOfOneCpu = 1769;
 constexpr std::uint64_t kLeastMb = 128;
 constexpr std::uint64_t kMaxMb = 10240;
 constexpr std::uint64_t kStepMb = 64;

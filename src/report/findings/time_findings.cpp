@@ -7,6 +7,7 @@
 #include "report/findings/children.h"
 #include "report/findings/findings.h"
 #include "report/findings/time_history.h"
+#include "report/model/cpu_share.h"
 #include "report/text/human.h"
 
 namespace lamprey::report {
@@ -146,9 +147,6 @@ bool is_told(const Report& report, std::string_view part) {
   }
   return false;
 }
-
-// 1 vCPU at 1,769 MB (AWS, "Configure Lambda function memory").
-constexpr std::uint64_t kMbOfOneCpu = 1769;
 
 // How long it would have taken with another size: what it waited for stays, what it computed takes
 // as much longer as less than one CPU is given.
