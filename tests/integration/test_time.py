@@ -19,7 +19,7 @@ from patience import tried
 from resolvers import with_resolver
 from test_python_runtime import VERSIONS, interpreter
 
-PARTS = ("cpu", "runnable", "network", "dns", "file", "lock", "sleep", "child", "other")
+PARTS = ("cpu", "runnable", "stolen", "network", "dns", "file", "lock", "sleep", "child", "other")
 ANSWER_MS, SLEEP_MS, LOCK_MS, CHILD_MS, CPU_MS, DNS_MS = 150, 200, 100, 30, 60, 88
 
 pytestmark = pytest.mark.alone
