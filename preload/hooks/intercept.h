@@ -18,6 +18,8 @@
 #include "preload/base/ticks.h"
 #include "preload/base/tripwire.h"
 #include "preload/hooks/policies.h"
+#include "preload/hooks/timeline.h"
+#include "preload/io/awaited.h"
 #include "preload/libc/real.h"
 #include "preload/process/thread.h"
 #include "preload/stack/stacks.h"
@@ -84,16 +86,12 @@ inline std::uint32_t stack_before(int descriptor) {
   }
 }
 
-// After the real call: what it took goes to its row, and, unless it was made inside another call (a
-// signal handler's, a callback's), to the account of the thread's time.
+// What a call took goes to its target and its row, and, unless it was made inside another call (a
+// signal handler's, a callback's), to the account of the thread's time. Returns what that was.
 template <class Policy, class R>
-[[gnu::always_inline]] inline void count_inline(const Entry& entry, Call call, const Policy& policy,
-                                                R result, std::uint64_t begin) {
-  const std::uint64_t end = ticks();
-  leave_call(entry);
-  Spent spent = {0, begin, end, 0, policy.failed(result)};
+[[gnu::always_inline]] inline CallClass account_call(const Entry& entry, Call call,
+                                                     const Policy& policy, R result, Spent& spent) {
   spent.bytes = spent.failed ? 0 : policy.after(result);
-  spent.ticks = g_writer.busy_between(begin, end);
   const CallClass by_name = recording::kCallTable[static_cast<std::uint32_t>(call)].call_class;
   const CallClass spent_on = policy.account(by_name, spent, result);
   if (entry.outer.call == 0) [[likely]] {
@@ -103,6 +101,37 @@ template <class Policy, class R>
   if (spent.failed) [[unlikely]] {
     g_writer.count_error(call, policy.reason(result));
   }
+  return spent_on;
+}
+
+// The same of a call that took long: idle time may be in it, and it may belong in the timeline.
+template <class Policy, class R>
+[[gnu::noinline]] void count_long(const Entry& entry, Call call, const Policy& policy, R result,
+                                  std::uint64_t begin, std::uint64_t end) {
+  leave_call(entry);
+  Spent spent = {g_writer.busy_between(begin, end), begin, end, 0, policy.failed(result)};
+  const bool outermost = entry.slot != nullptr && entry.outer.call == 0;
+  if (outermost) {
+    recording::store(entry.slot->awaited, io::awaited_on(policy.descriptor()));
+  }
+  const CallClass spent_on = account_call(entry, call, policy, result, spent);
+  if (outermost) {
+    timeline::note(*entry.slot, call, spent_on, spent);
+  }
+}
+
+// After the real call.
+template <class Policy, class R>
+[[gnu::always_inline]] inline void count_inline(const Entry& entry, Call call, const Policy& policy,
+                                                R result, std::uint64_t begin) {
+  const std::uint64_t end = ticks();
+  if (end - begin >= recording::kLongCallTicks) [[unlikely]] {  // or the clock went back
+    count_long(entry, call, policy, result, begin, end);
+    return;
+  }
+  leave_call(entry);
+  Spent spent = {end - begin, begin, end, 0, policy.failed(result)};
+  account_call(entry, call, policy, result, spent);
 }
 
 // The same, one copy for all calls of a policy.

@@ -5,6 +5,7 @@
 
 #include "preload/base/raw_syscall.h"
 #include "preload/base/ticks.h"
+#include "preload/io/awaited.h"
 
 namespace lamprey::preload::io {
 namespace {
@@ -355,6 +356,7 @@ CallClass waited_for(int fd, const Spent& spent) {
   if (kind == DescriptorKind::kUnknown) {
     return CallClass::kWait;
   }
+  tell_awaited(spent, awaited_on(fd));
   Descriptor& entry = g_writer.descriptor(fd);
   Target* target = target_of(entry);
   if (target != nullptr) {
@@ -403,6 +405,7 @@ int asked_first(int epoll) {
 }
 
 CallClass waited_in_vain(int fd, const Spent& spent) {
+  tell_awaited(spent, awaited_on(fd));
   Descriptor& entry = g_writer.descriptor(fd);
   if (Target* target = target_of(entry)) {
     shared_add(target->totals.ticks, spent.ticks);

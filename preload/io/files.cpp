@@ -6,6 +6,7 @@
 #include "preload/base/page_probe.h"
 #include "preload/base/raw_syscall.h"
 #include "preload/base/text.h"
+#include "preload/io/awaited.h"
 #include "preload/io/paths.h"
 #include "preload/io/recent_directory.h"
 
@@ -138,6 +139,7 @@ void opened(int fd, int at, const char* path, const Spent& spent) {
     shared_add(g_writer.header().targets_refused, 1);
     return;
   }
+  tell_awaited(spent, g_writer.target_at(index));
   recording::TargetTotals& totals = g_writer.target_at(index).totals;
   shared_add(totals.ticks, spent.ticks);
   if (missing) {
@@ -178,6 +180,7 @@ void probed(int at, const char* path, const Spent& spent) {
   }
   recording::Target& directory = g_writer.target_at(index);
   recording::TargetTotals& totals = directory.totals;
+  tell_awaited(spent, directory);
   const bool own = owns(directory);
   add(own, directory.owned.ticks, totals.ticks, spent.ticks);
   add(own, directory.owned.probes, totals.probes, 1);

@@ -11,6 +11,7 @@
 #include "preload/base/page_probe.h"
 #include "preload/base/raw_syscall.h"
 #include "preload/base/text.h"
+#include "preload/io/awaited.h"
 #include "preload/io/names.h"
 
 namespace lamprey::preload::io {
@@ -337,6 +338,7 @@ void looked_up(const char* asked, const Spent& spent, NetworkFailure failure) {
   }
   Target* target = target_named(host);
   if (target != nullptr) {
+    tell_awaited(spent, *target);
     shared_add(target->totals.lookups, 1);
     shared_add(target->totals.lookup_ticks, spent.ticks);
     if (failure != NetworkFailure::kNone) {

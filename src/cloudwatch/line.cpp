@@ -61,6 +61,7 @@ enum List : std::size_t {
   kSites,
   kFindings,
   kBlocked,
+  kTimeline,
   kTop,
   kNetwork,
   kFiles,
@@ -70,8 +71,9 @@ enum List : std::size_t {
 };
 using Amount = std::array<std::size_t, kLists>;
 constexpr const char* kListNames[kLists] = {"coverage.unseen", "memory.sites", "findings",
-                                            "blocked",         "calls.top",    "network",
-                                            "files",           "kernel.top",   "cpu.sites"};
+                                            "blocked",         "timeline",     "calls.top",
+                                            "network",         "files",        "kernel.top",
+                                            "cpu.sites"};
 
 // All of a line, written out once: how much of the lists fits is found by putting these together.
 struct Parts {
@@ -115,6 +117,7 @@ Parts write_parts(const Report& report, const LineOptions& options, Form form) {
   parts.lists[kFindings] =
       finding_entries(report, options.detail == Detail::kShort ? form : Form::kFull);
   parts.lists[kBlocked] = blocked_entries(report);
+  parts.lists[kTimeline] = timeline_entries(report, form);
   parts.lists[kTop] = call_entries(report, form);
   parts.lists[kNetwork] = host_entries(report, form);
   parts.lists[kFiles] = file_entries(report, form);
@@ -141,6 +144,7 @@ std::string put_together(const Parts& parts, const Amount& amount, const Entries
   line.add("cpu", cpu);
   add(line, "findings", kFindings);
   add(line, "blocked", kBlocked);
+  add(line, "timeline", kTimeline);
   Object calls = parts.calls;
   add(calls, "top", kTop);
   line.add("calls", calls);
@@ -164,12 +168,12 @@ constexpr Step kSteps[] = {{kGoodBytes, kKernel, 10},       {kGoodBytes, kFiles,
                            {kGoodBytes, kTop, 10},          {kGoodBytes, kNetwork, 10},
                            {kGoodBytes, kFiles, kTopShort}, {kGoodBytes, kSites, kTopShort},
                            {kGoodBytes, kNetwork, 5},       {kMaxBytes, kNetwork, kTopShort},
-                           {kMaxBytes, kTop, kTopShort},    {kMaxBytes, kBlocked, 5},
+                           {kMaxBytes, kTop, kTopShort},    {kMaxBytes, kTimeline, 12},      {kMaxBytes, kBlocked, 5},
                            {kMaxBytes, kUnseen, 5},         {kMaxBytes, kFindings, 5},
                            {kMaxBytes, kKernel, 0},         {kMaxBytes, kTop, 0},
                            {kMaxBytes, kCpuSites, 1},       {kMaxBytes, kFiles, 0},
                            {kMaxBytes, kNetwork, 0},        {kMaxBytes, kSites, 0},
-                           {kMaxBytes, kBlocked, 1},        {kMaxBytes, kUnseen, 1},
+                           {kMaxBytes, kTimeline, 0},       {kMaxBytes, kBlocked, 1},        {kMaxBytes, kUnseen, 1},
                            {kMaxBytes, kFindings, 1}};
 
 // Cuts what `amount` still has of the lists until the line fits, and says what was cut.
@@ -249,11 +253,15 @@ std::string fill_short(Parts parts, const Report& report) {
   Amount amount{};
   amount[kUnseen] = amount[kFindings] = amount[kBlocked] = kMaxVital;
   amount[kCpuSites] = kMaxVital;
+  amount[kTimeline] = kMaxTimelineShort;
   // Whoever was talked to is worth more than the call that took longest.
   amount[kNetwork] = std::max(hosts, std::min<std::size_t>(1, parts.lists[kNetwork].size()));
   std::size_t room = kShortBytes;
   for (const std::string& finding : parts.lists[kFindings]) {
     room += finding.size();
+  }
+  for (const std::string& wait : parts.lists[kTimeline]) {
+    room += wait.size();
   }
   for (std::size_t i = 0; i < hosts; ++i) {
     room += parts.lists[kNetwork][i].size();
@@ -290,6 +298,7 @@ std::string to_line(const Report& report, const LineOptions& options) {
   }
   Amount amount;
   amount.fill(kTopFull);
+  amount[kTimeline] = kMaxTimeline;
   return cut_to_fit(parts, amount);
 }
 

@@ -18,6 +18,7 @@
 //   FrameWord[], Function[], SourceFile[], Text
 //                 the frames of stacks, and the program's own functions in them (functions.h)
 //   Notes         words for errors, and child processes (notes.h)
+//   Timeline      when the longest waits of an invocation were (timeline_section.h)
 //   Kernel        of exact mode, and only there: the kernel's own calls (kernel_section.h)
 //   CpuProfile    where CPU time is sampled, and only there: by function (cpu_section.h)
 //
@@ -41,22 +42,25 @@
 
 #include "recording/call_totals.h"
 #include "recording/calls.h"
+#include "recording/clock_pair.h"
 #include "recording/cpu_section.h"
+#include "recording/death.h"
 #include "recording/kernel_section.h"
 #include "recording/notes.h"
 #include "recording/stack_sections.h"
 #include "recording/targets.h"
+#include "recording/timeline_section.h"
 
 namespace lamprey::recording {
 
 inline constexpr std::uint64_t kMagic = 0x0A594552504D414CULL;  // "LAMPREY\n"
-inline constexpr std::uint32_t kVersion = 10;
+inline constexpr std::uint32_t kVersion = 11;
 inline constexpr std::size_t kPageBytes = 4096;
 
 inline constexpr std::uint32_t kInvocations = 128;
 inline constexpr std::uint32_t kBoundaries = 4;
 inline constexpr std::uint32_t kThreadSlots = 256;
-inline constexpr std::uint32_t kCallRows = 1520;
+inline constexpr std::uint32_t kCallRows = 1500;
 
 inline constexpr const char* kDirectory = "/tmp/lamprey";
 inline constexpr const char* kSuffix = ".rec";
@@ -92,11 +96,6 @@ inline constexpr std::uint32_t kFlagNoUsableSize = 256;
 inline constexpr std::uint32_t kFlagOwnOperatorNew = 512;
 inline constexpr std::uint32_t kFlagMallocx = 1024;
 
-struct ClockPair {
-  std::uint64_t ticks;
-  std::uint64_t mono_ns;
-};
-
 struct Section {
   std::uint64_t offset;  // bytes from the start of the file
   std::uint32_t stride;  // bytes of one element
@@ -127,41 +126,6 @@ struct MappingTotals {
   std::uint64_t discarded_bytes;  // madvise: MADV_DONTNEED, MADV_FREE
   std::int64_t break_bytes;       // by which brk and sbrk moved the end of the data segment
 };
-
-// How a process says that it ends, written in its last moments: by the hooks of exit and its kin,
-// or by the handler of a signal that kills. Written once; `state` last.
-enum class DeathState : std::uint32_t { kNone = 0, kWriting = 1, kWritten = 2 };
-enum class DeathKind : std::uint32_t {
-  kNone = 0,
-  kExit = 1,           // exit(), or main returned (then there is no stack)
-  kQuickExit = 2,      // quick_exit()
-  kImmediateExit = 3,  // _exit(), _Exit(), exit_group
-  kAbort = 4,          // abort() was called: a handler of the program may have survived it
-  kSent = 5,           // the process sent a deadly signal to itself: raise(), kill()
-  kSignal = 6,         // a signal arrived whose default action is death, and took it
-};
-
-struct Death {
-  DeathState state;
-  DeathKind kind;
-  std::int32_t exit_code;  // of the exits
-  std::int32_t signal;     // of the signals; 0 of the exits
-  std::int32_t code;       // si_code; 0 of kAbort and kSent: the signal has not arrived (yet)
-  std::int32_t sender;     // pid of the sender; 0: no process sent it
-  std::int32_t tid;
-  std::uint32_t stack;  // of the thread at that moment; 0 none
-  ClockPair at;
-  std::uint64_t address;  // si_addr of a fault
-  std::uint64_t pc;       // of a fault; else where the hook returns to
-  std::uint64_t stack_pointer;
-  std::uint64_t offset;  // of `pc` in `module`, as symbol tables speak of it
-  char module[168];
-  char message[232];  // what libc had to say (abort's message), or an exception's mangled type
-};
-
-// Indices of Header::deaths.
-inline constexpr std::uint32_t kDeathByExit = 0;  // Header::deaths
-inline constexpr std::uint32_t kDeathBySignal = 1;
 
 // Estimates by sampling, each unbiased by itself (docs/sampling.md).
 inline constexpr std::uint64_t kBlockUnits = 256;
@@ -213,6 +177,7 @@ struct Header {
   Section source_files;
   Section function_text;
   Section notes;
+  Section timeline;
   Section kernel;     // count 0: there is none
   Section cpu;        // count 0: there is none
   std::uint64_t ask;  // what a request for a thread's stack carries (asked.h); 0: nobody may
@@ -254,6 +219,7 @@ struct Header {
   std::uint64_t activity;           // whether anything runs; see is_idle()
   std::uint64_t idle_since;         // ticks: since when nothing runs; void while something does
   std::uint64_t boundary_sequence;  // newest boundary written, +1 (0 none)
+  std::uint32_t waits_taken[kWaitBanks];  // places of Timeline::banks asked for since START
 
   alignas(64) std::int64_t live_published;  // sum of ThreadSlot::published
   std::int64_t peak_live;                   // highest published level since the last START
@@ -418,6 +384,7 @@ struct alignas(64) ThreadSlot {
   std::uint64_t sample_mean;  // with which next_sample was drawn; 0: not yet
   std::uint64_t random;
   std::uint16_t row_of[kCallCount];         // row of a call; 0: none yet; kNoRow: refused
+  std::uint32_t awaited;  // of a call that took long, while it is accounted (preload/io/awaited.h)
   char resolving[64];                       // what getaddrinfo was last asked for by this thread
   std::uint64_t class_ticks[kCallClasses];  // time in finished calls, by what it was spent on
   std::uint64_t woke_class_ticks[kCallClasses];  // as it was when it last woke another thread
@@ -457,7 +424,8 @@ inline constexpr std::size_t kSourceFilesOffset =
 inline constexpr std::size_t kFunctionTextOffset =
     page_up(kSourceFilesOffset + (sizeof(SourceFile) * kSourceFiles));
 inline constexpr std::size_t kNotesOffset = page_up(kFunctionTextOffset + kFunctionText);
-inline constexpr std::size_t kFileBytes = page_up(kNotesOffset + sizeof(Notes));
+inline constexpr std::size_t kTimelineOffset = page_up(kNotesOffset + sizeof(Notes));
+inline constexpr std::size_t kFileBytes = page_up(kTimelineOffset + sizeof(Timeline));
 inline constexpr std::size_t kKernelOffset = kFileBytes;
 
 struct Extras {  // what only some recordings have
@@ -489,7 +457,6 @@ constexpr bool is_concurrent(const Header& header) { return (header.flags & kFla
 
 static_assert(sizeof(Invocation) == 528 + (kAccounts * sizeof(ThreadAccount)));
 static_assert(sizeof(Notes) <= kPageBytes);
-static_assert(sizeof(Death) == 480);
 static_assert(kCallRows < kNoRow && kThreadSlots < 0xFFFF);
 static_assert(bucket_of(bucket_floor(kBuckets - 1)) == kBuckets - 1);
 static_assert(kKernelBoundaries == kBoundaries);

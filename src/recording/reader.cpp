@@ -247,6 +247,7 @@ bool Reader::check_header(std::uint64_t file_bytes, Failure& failure) {
          check_section(h.source_files, "source files", sizeof(SourceFile), file_bytes, failure) &&
          check_section(h.function_text, "function text", 1, file_bytes, failure) &&
          check_section(h.notes, "notes", sizeof(Notes), file_bytes, failure) &&
+         check_section(h.timeline, "timeline", sizeof(Timeline), file_bytes, failure) &&
          (h.kernel.count == 0 ||
           check_section(h.kernel, "kernel", sizeof(Kernel), file_bytes, failure)) &&
          (h.cpu.count == 0 ||

@@ -299,6 +299,9 @@ class Reader {
   // The stack of an entry; nothing for what was not finished or makes no sense.
   std::optional<CapturedStack> cpu_stack(const CpuSite& site);
   std::vector<AskedThread> asked_threads();
+  // The longest waits of the newest invocation or of the one before (0: of init), in no order. What
+  // lies outside of the invocation may be among them.
+  std::vector<Wait> timeline(std::uint64_t sequence);
 
   // The newest pair is looked for at the first call after open() or refresh(), and then kept.
   ClockScale clock();

@@ -1,6 +1,6 @@
 // The writing side: binding a recording, and the slots of threads. The rest is in the files beside
 // this one, each named after what it writes: writer_memory, writer_calls, writer_targets,
-// writer_accounts, writer_kernel, writer_idle, writer_boundary, writer_marks.
+// writer_accounts, writer_kernel, writer_idle, writer_boundary, writer_marks, writer_timeline.
 #include "recording/writer.h"
 #include "recording/births.h"
 
@@ -38,6 +38,7 @@ void Writer::bind(std::byte* base, Extras extras) {
   h.source_files = {kSourceFilesOffset, sizeof(SourceFile), kSourceFiles};
   h.function_text = {kFunctionTextOffset, 1, kFunctionText};
   h.notes = {kNotesOffset, sizeof(Notes), 1};
+  h.timeline = {kTimelineOffset, sizeof(Timeline), 1};
   h.kernel = {kKernelOffset, sizeof(Kernel), extras.exact ? 1U : 0U};
   h.cpu = {cpu_offset(extras), sizeof(CpuProfile), extras.cpu ? 1U : 0U};
   h.call_count = kCallCount;

@@ -175,6 +175,10 @@ class Writer {
     return all < kLongCallTicks ? all : all - idle_between(from, to);
   }
 
+  // -- waits ------------------------------------------------------------------------------------
+  // One that took kLeastWaitNs or more. Lock-free; any thread, any signal handler.
+  void add_wait(const Wait& wait);
+
   // -- marks ------------------------------------------------------------------------------------
   // False when another thread has marked it already, or is about to.
   bool mark_init_end(ClockPair now, const ResourceUse& use = {});
@@ -206,6 +210,7 @@ class Writer {
 
  private:
   Notes& notes() const { return *reinterpret_cast<Notes*>(base_ + kNotesOffset); }
+  Timeline& timeline() const { return *reinterpret_cast<Timeline*>(base_ + kTimelineOffset); }
   ThreadSlot& slot_at(std::uint32_t index) const {
     return reinterpret_cast<ThreadSlot*>(base_ + kSlotsOffset)[index];
   }
@@ -266,6 +271,7 @@ class Writer {
   void restart_peak();
   void restart_samples();
   void restart_longest() const;
+  void restart_timeline(std::uint64_t sequence);
   std::int64_t peak_live() const;
   Invocation* open_invocation(std::uint64_t preferred, std::int32_t tid) const;
   static bool claim_end(Invocation& entry);

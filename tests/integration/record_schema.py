@@ -13,7 +13,7 @@ import jsonschema
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MOST_BYTES = 60 * 1024
 MOST_FIELDS = 100  # that a line has without its lists
-LISTS = ("findings", "blocked", "network", "files")
+LISTS = ("findings", "blocked", "timeline", "network", "files")
 MOST_VALUES = 100  # of one metric
 INNER_LISTS = (
     ("memory", "sites"),

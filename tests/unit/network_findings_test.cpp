@@ -100,5 +100,65 @@ TEST(NetworkFindingsTest, AHostThatFailsIsToldBehindManyThatAreSlower) {
   EXPECT_THAT(codes(report), ElementsAre("network.refused"));
 }
 
+constexpr std::uint32_t kHost = 1;
+
+// `requests` of `each_ms` to one host, one after the other, in an invocation of `whole_ms`.
+Report serial(std::uint64_t requests, std::uint64_t each_ms, std::uint64_t whole_ms) {
+  Report report;
+  report.duration_ns = whole_ms * kMs;
+  HostFigures host;
+  host.host = "db.internal";
+  host.peer = "10.0.3.17:5432";
+  host.target_plus_one = kHost;
+  host.answers = requests;
+  host.first_byte_ns = requests * each_ms * kMs;
+  host.longest_ns = each_ms * kMs;
+  report.targets.hosts.push_back(host);
+  for (std::uint64_t i = 0; i < requests; ++i) {
+    TimelineWait wait;
+    wait.at_ns = i * each_ms * kMs;
+    wait.for_ns = each_ms * kMs;
+    wait.spent_on = recording::CallClass::kNetwork;
+    wait.handler = true;
+    wait.target_plus_one = kHost;
+    report.timeline.push_back(wait);
+  }
+  return report;
+}
+
+TEST(SerialCallsTest, RequestsOneAfterTheOtherAreToldAsAPossibility) {
+  Report report = serial(3, 60, 300);
+  add_network_findings(report);
+  ASSERT_THAT(codes(report), ElementsAre("time.serial_calls"));
+  EXPECT_EQ(report.findings[0].text,
+            "3 requests to db.internal:5432 went one after the other: 180 ms of 300 ms, the "
+            "longest 60.0 ms.");
+  EXPECT_THAT(std::string(report.findings[0].advice), ::testing::StartsWith("If none of them"));
+}
+
+TEST(SerialCallsTest, HealthyNeighboursHaveNone) {
+  Report together = serial(3, 60, 300);  // sent together: the handler waited once
+  together.timeline.resize(1);
+  together.targets.hosts[0].first_byte_ns = 180 * kMs;
+  Report few = serial(2, 60, 300);
+  Report brief = serial(3, 30, 100);
+  Report small_part = serial(3, 60, 1000);
+  Report one_of_them = serial(3, 60, 300);
+  one_of_them.targets.hosts[0].longest_ns = 150 * kMs;
+  Report by_others = serial(3, 60, 300);
+  for (TimelineWait& wait : by_others.timeline) {
+    wait.handler = false;
+  }
+  Report connecting = serial(3, 60, 300);
+  for (TimelineWait& wait : connecting.timeline) {
+    wait.phase = recording::WaitPhase::kConnect;
+  }
+  for (Report* report :
+       {&together, &few, &brief, &small_part, &one_of_them, &by_others, &connecting}) {
+    add_network_findings(*report);
+    EXPECT_THAT(codes(*report), IsEmpty());
+  }
+}
+
 }  // namespace
 }  // namespace lamprey::report

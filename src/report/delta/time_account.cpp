@@ -42,6 +42,7 @@ struct TargetGrowth {
 HostFigures host_figures(const TargetName& name, const TargetGrowth& grew,
                          const recording::ClockScale& clock) {
   HostFigures host;
+  host.target_plus_one = name.index + 1;
   host.host = name.name.empty() ? name.address : name.name;
   host.peer = name.address;
   host.connects = grew(&TargetTotals::starts);

@@ -159,6 +159,37 @@ void add_slow(Report& report, const HostFigures& host) {
   }
 }
 
+// Requests to one host, each sent after the answer to the one before. Where several were under way
+// together, their answers took longer in all than the handler waited. Whether one needed another's
+// answer, nobody here knows.
+void add_serial(Report& report, const HostFigures& host) {
+  constexpr std::uint64_t kLeast = 3;
+  const std::uint64_t whole = report.duration_ns.value_or(0);
+  std::uint64_t waited = 0;
+  for (const TimelineWait& wait : report.timeline) {
+    const bool for_answer = wait.handler && !wait.open &&
+                            wait.phase == recording::WaitPhase::kNone &&
+                            wait.spent_on == recording::CallClass::kNetwork;
+    waited += for_answer && wait.target_plus_one == host.target_plus_one ? wait.for_ns : 0;
+  }
+  if (report.type != Type::kInvoke || report.status == Status::kTimeout || host.answers < kLeast ||
+      waited < 100 * kMs || waited < whole / 10 * 3 ||
+      host.first_byte_ns > waited + (waited / 8) || host.longest_ns > waited / 3 * 2) {
+    return;
+  }
+  report.findings.push_back(
+      {"time.serial_calls",
+       Severity::kInfo,
+       fmt::format("{} to {} went one after the other: {} of {}, the longest {}.",
+                   counted(host.answers, "request"), host_label(host), human_duration(waited),
+                   human_duration(whole), human_duration(host.longest_ns)),
+       "If none of them needs the answer to one before, send them together: then they take as long "
+       "as the longest.",
+       {{"requests", count(host.answers)},
+        {"ms", in_ms(waited)},
+        {"longest_ms", in_ms(host.longest_ns)}}});
+}
+
 }  // namespace
 
 void add_network_findings(Report& report) {
@@ -168,6 +199,7 @@ void add_network_findings(Report& report) {
     const std::size_t before = report.findings.size();
     if (position++ < kMaxHostsTold) {
       add_slow(report, host);
+      add_serial(report, host);
     }
     if (host.errors != 0 && failing < kMaxHostsTold) {
       add_failures(report, host);

@@ -177,6 +177,7 @@ void Ledger::finish(Report& report, const Sink& sink) {
       }
     }
   }
+  finish_timeline(report);
   add_headline(report);
   sink(report);
 }
@@ -209,6 +210,7 @@ bool Ledger::report_init(const Sink& sink) {
     add_sites(report, sites_.take(reader_, 0));
     add_cpu(report, cpu_.take(reader_));
     fill_init(report);
+    add_timeline(report, 0, {header().attach_begin.ticks, header().init_end.ticks, header().pid});
     base_ = std::move(totals);
     base_sequence_ = 0;
   } else {
@@ -330,6 +332,9 @@ std::size_t Ledger::report_ended(const Sink& sink) {
     add_all_memory(report);
     add_limits(report);
     time_history_.add_findings(report);
+    note_slowest(report);
+    add_timeline(report, entry.sequence,
+                 {entry.started.ticks, entry.ended.ticks, handler_of(entry).tid});
     mark_given(entry.sequence);
     leaks_.look(report);
     memory_watch_.look(report, [this] {
@@ -406,6 +411,8 @@ std::size_t Ledger::report_open(const EndCause& end, const Sink& sink) {
     }
     add_all_memory(report);
     add_limits(report);
+    add_timeline(report, sequence,
+                 {entry->started.ticks, reader_.clock().ticks_at(until), handler});
     mark_given(sequence);
     finish(report, sink);
     ++count;
@@ -437,6 +444,10 @@ void Ledger::report_process_end(Type type, const EndCause& end, const Sink& sink
   add_sites(report, SiteLedger::whole(reader_));
   add_cpu(report, CpuLedger::whole(reader_));
   report.process = since_start(process_.figures());
+  if (type == Type::kInit || type == Type::kRun) {
+    add_timeline(report, 0,
+                 {header().attach_begin.ticks, reader_.clock().ticks_at(end.mono_ns), header().pid});
+  }
   if (type == Type::kInit) {
     report.error_type = reader_.error_type(0);
   }

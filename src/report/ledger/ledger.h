@@ -6,6 +6,7 @@
 // however many invocations pass.
 #pragma once
 
+#include <array>
 #include <bitset>
 #include <cstdint>
 #include <functional>
@@ -146,6 +147,15 @@ class Ledger {
                    const EndCause& end);
   std::string watched_text(const recording::OpenCall& call, const recording::Connections& known,
                            const Closeup& closeup);
+  // A span of ticks, and the thread whose waits count whatever they are for.
+  struct TimelineSpan {
+    std::uint64_t from;
+    std::uint64_t until;
+    std::int32_t handler;
+  };
+  void add_timeline(Report& report, std::uint64_t sequence, const TimelineSpan& span);
+  void finish_timeline(Report& report);
+  void note_slowest(Report& report);
   void add_work_left(Report& report, const recording::Invocation& entry,
                      const std::vector<recording::SlotLook>& slots);
   void charge_to_others(Report& report, const recording::Invocation& entry,
@@ -181,6 +191,8 @@ class Ledger {
   TimeHistory time_history_;
   FindingDedup finding_dedup_;
   WorkLeft work_left_;
+  std::array<std::uint32_t, 100> recent_us_{};  // how long the newest invocations took
+  std::size_t recent_ = 0;                      // of them, ever
   std::uint64_t early_ns_ = 0;  // CLOCK_MONOTONIC: when note_threads() was last called
   std::vector<recording::ThreadTime> early_threads_;
   std::vector<ThreadLook> early_looks_;

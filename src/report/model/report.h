@@ -14,6 +14,7 @@
 
 #include "recording/calls.h"
 #include "recording/source_function.h"
+#include "recording/timeline_section.h"
 #include "report/model/time_figures.h"
 
 namespace lamprey::report {
@@ -169,6 +170,23 @@ struct Blocked {
   std::string stack_text;
 };
 
+// A wait of the timeline.
+struct TimelineWait {
+  std::uint64_t at_ns = 0;  // since the span's start
+  std::uint64_t for_ns = 0;
+  recording::Call call{};
+  recording::CallClass spent_on{};
+  recording::WaitPhase phase{};
+  std::int32_t tid = 0;
+  bool handler = false;               // of the thread that handles the request
+  bool open = false;                  // it had not ended
+  std::uint32_t target_plus_one = 0;  // of the recording; 0: none
+  std::string target;                 // host and port, or path; empty: unknown
+  std::uint32_t stack_id = 0;         // of the recording; 0: none
+  Stack stack;
+  std::string stack_text;  // of the program's own frames
+};
+
 // What `call` of the record says.
 const char* call_name(const Blocked& blocked);
 
@@ -305,6 +323,8 @@ struct Report {
   std::optional<std::uint64_t> memory_limit_mb;
   ProcessFigures process;
   std::vector<Blocked> blocked;
+  bool slowest = false;  // slower than each of the hundred before
+  std::vector<TimelineWait> timeline;  // in the order of their start; only where the line shows it
   // When a host last sent something, from the start of a span that did not end; who.
   std::optional<std::uint64_t> last_answer_ns;
   std::string last_answer_from;

@@ -37,6 +37,7 @@ struct WallFigures {
 
 struct HostFigures {
   std::string host;  // name, or the address when there is none
+  std::uint32_t target_plus_one = 0;  // of the recording; 0: unknown
   std::string peer;  // the address; empty when the host was only looked up
   std::uint64_t connects = 0;
   std::uint64_t connect_ns = 0;

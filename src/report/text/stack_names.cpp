@@ -15,6 +15,7 @@ namespace lamprey::report {
 namespace {
 
 constexpr std::size_t kMaxSiteText = 360;  // with the finding's own words within its 512 bytes
+constexpr std::size_t kMaxWaitText = 240;  // there are many waits
 constexpr std::string_view kMore = "; ...";
 
 symbols::Place place_of(const Frame& frame, std::int32_t pid) {
@@ -305,6 +306,9 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
   for (const Finding& finding : report.findings) {
     want(finding.site, report.pid, symbolizer);
   }
+  for (const TimelineWait& wait : report.timeline) {
+    want(wait.stack, report.pid, symbolizer);
+  }
   static std::vector<CpuSite> nowhere;
   std::vector<CpuSite>& cpu_sites = report.cpu ? report.cpu->sites : nowhere;
   for (const CpuSite& site : cpu_sites) {
@@ -331,6 +335,12 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
   report.death.stack_text = stack_text(report.death.stack, report.pid, symbolizer);
   for (Blocked& blocked : report.blocked) {
     blocked.stack_text = stack_text(blocked.stack, report.pid, symbolizer);
+  }
+  for (TimelineWait& wait : report.timeline) {
+    if (!has_functions(wait.stack) || innermost_own(wait.stack)) {  // else all is the runtime's
+      wait.stack_text = stack_text(own_part(wait.stack, report.pid, symbolizer), report.pid,
+                                   symbolizer, kMaxWaitText);
+    }
   }
   tell_where_it_computed(report, symbolizer);
 }

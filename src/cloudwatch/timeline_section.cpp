@@ -1,0 +1,64 @@
+// `timeline`: when the longest waits were; see docs/record.md.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cloudwatch/sections.h"
+
+namespace lamprey::cloudwatch {
+namespace {
+
+using report::TimelineWait;
+
+constexpr const char* kSpentOn[] = {"file", "network", "wait", "sleep",
+                                    "dns",  "lock",    "child", "other"};
+static_assert(std::size(kSpentOn) == recording::kCallClasses);
+constexpr std::size_t kMaxStackShort = 120;
+
+std::string entry_of(const TimelineWait& wait, Form form) {
+  Object entry;
+  add_ms(entry, "at_ms", wait.at_ns);
+  add_ms(entry, "for_ms", wait.for_ns);
+  entry.add("call", recording::kCallTable[static_cast<std::size_t>(wait.call)].name);
+  entry.add("spent_on", kSpentOn[static_cast<std::size_t>(wait.spent_on)]);
+  if (wait.phase != recording::WaitPhase::kNone) {
+    entry.add("phase", wait.phase == recording::WaitPhase::kConnect ? "connect" : "tls");
+  }
+  put_text(entry, "target", wait.target);
+  entry.add("thread", wait.handler ? std::string("main") : fmt::format("{}", wait.tid));
+  if (wait.open) {
+    entry.add("open", true);
+  }
+  if (form == Form::kFull) {
+    put_text(entry, "stack", wait.stack_text);
+  } else if (!wait.stack_text.empty()) {
+    entry.add("stack", cut(wait.stack_text.substr(0, wait.stack_text.find("; ")), kMaxStackShort));
+  }
+  return entry.text();
+}
+
+}  // namespace
+
+// A short line has the longest of them.
+Entries timeline_entries(const report::Report& report, Form form) {
+  const std::size_t most = form == Form::kFull ? kMaxTimeline : kMaxTimelineShort;
+  std::vector<std::uint64_t> lengths;
+  for (const TimelineWait& wait : report.timeline) {
+    lengths.push_back(wait.for_ns);
+  }
+  std::uint64_t least = 0;
+  if (lengths.size() > most) {
+    std::nth_element(lengths.begin(), lengths.begin() + static_cast<std::ptrdiff_t>(most),
+                     lengths.end(), std::greater<>());
+    least = lengths[most] + 1;
+  }
+  Entries entries;
+  for (const TimelineWait& wait : report.timeline) {
+    if (wait.for_ns >= least && entries.size() < most) {
+      entries.push_back(entry_of(wait, form));
+    }
+  }
+  return entries;
+}
+
+}  // namespace lamprey::cloudwatch
