@@ -243,6 +243,14 @@ void name_and_add_up(std::vector<CpuSite>& sites, std::int32_t pid,
   put_in_order(sites, [](const CpuSite& a, const CpuSite& b) { return a.cpu_ns > b.cpu_ns; });
 }
 
+// Whether any frame is the program's: one of its functions, or in a program of machine code any
+// that is neither the runtime's nor libc's.
+bool is_of_program(const Stack& stack) {
+  const Origin least = has_functions(stack) ? Origin::kDependency : Origin::kExtension;
+  return std::any_of(stack.begin(), stack.end(),
+                     [least](const Frame& frame) { return origin_of(frame) <= least; });
+}
+
 // A headline is written before stacks have names. Of a thread that computed to the end it says in
 // which function: of the program's own, if one is there.
 void tell_where_it_computed(Report& report, symbols::Symbolizer& symbolizer) {
@@ -337,7 +345,7 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
     blocked.stack_text = stack_text(blocked.stack, report.pid, symbolizer);
   }
   for (TimelineWait& wait : report.timeline) {
-    if (!has_functions(wait.stack) || innermost_own(wait.stack)) {  // else all is the runtime's
+    if (is_of_program(wait.stack)) {  // else all is the runtime's
       wait.stack_text = stack_text(own_part(wait.stack, report.pid, symbolizer), report.pid,
                                    symbolizer, kMaxWaitText);
     }
