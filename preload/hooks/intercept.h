@@ -86,37 +86,36 @@ inline std::uint32_t stack_before(int descriptor) {
   }
 }
 
-// What a call took goes to its target and its row, and, unless it was made inside another call (a
-// signal handler's, a callback's), to the account of the thread's time. Returns what that was.
+// What a call took goes to its target and its row, and, unless it was made inside an `outer` one (by
+// a signal handler, or a callback), to the account of the thread's time. Returns what that was.
 template <class Policy, class R>
-[[gnu::always_inline]] inline CallClass account_call(const Entry& entry, Call call,
+[[gnu::always_inline]] inline CallClass account_call(recording::ThreadSlot* slot,
+                                                     const std::uint32_t& outer, Call call,
                                                      const Policy& policy, R result, Spent& spent) {
   spent.bytes = spent.failed ? 0 : policy.after(result);
   const CallClass by_name = recording::kCallTable[static_cast<std::uint32_t>(call)].call_class;
   const CallClass spent_on = policy.account(by_name, spent, result);
-  if (entry.outer.call == 0) [[likely]] {
-    recording::Writer::charge(entry.slot, spent_on, spent.ticks);
+  if (outer == 0) [[likely]] {
+    recording::Writer::charge(slot, spent_on, spent.ticks);
   }
-  g_writer.count_call(entry.slot, call, spent.ticks, spent.failed, spent.bytes);
+  g_writer.count_call(slot, call, spent.ticks, spent.failed, spent.bytes);
   if (spent.failed) [[unlikely]] {
     g_writer.count_error(call, policy.reason(result));
   }
   return spent_on;
 }
 
-// The same of a call that took long: idle time may be in it, and it may belong in the timeline.
+// The same of a call that took long: idle time may be in it, and it may belong in the timeline. (By
+// value: references would keep the caller's copies in memory on the fast path too.)
 template <class Policy, class R>
-[[gnu::noinline]] void count_long(const Entry& entry, Call call, const Policy& policy, R result,
-                                  std::uint64_t begin, std::uint64_t end) {
-  leave_call(entry);
-  Spent spent = {g_writer.busy_between(begin, end), begin, end, 0, policy.failed(result)};
-  const bool outermost = entry.slot != nullptr && entry.outer.call == 0;
-  if (outermost) {
-    recording::store(entry.slot->awaited, io::awaited_on(policy.descriptor()));
-  }
-  const CallClass spent_on = account_call(entry, call, policy, result, spent);
-  if (outermost) {
-    timeline::note(*entry.slot, call, spent_on, spent);
+[[gnu::noinline, gnu::cold]] void count_long(recording::ThreadSlot* slot, std::uint32_t outer,
+                                             Call call, Policy policy, R result,
+                                             std::uint64_t begin, std::uint64_t end) {
+  Spent spent = {g_writer.busy_between(begin, end), begin, end, 0, policy.failed(result),
+                 io::awaited_on(policy.descriptor())};
+  const CallClass spent_on = account_call(slot, outer, call, policy, result, spent);
+  if (outer == 0 && slot != nullptr) {
+    timeline::note(*slot, call, spent_on, spent);
   }
 }
 
@@ -125,13 +124,13 @@ template <class Policy, class R>
 [[gnu::always_inline]] inline void count_inline(const Entry& entry, Call call, const Policy& policy,
                                                 R result, std::uint64_t begin) {
   const std::uint64_t end = ticks();
+  leave_call(entry);
   if (end - begin >= recording::kLongCallTicks) [[unlikely]] {  // or the clock went back
-    count_long(entry, call, policy, result, begin, end);
+    count_long(entry.slot, entry.outer.call, call, policy, result, begin, end);
     return;
   }
-  leave_call(entry);
-  Spent spent = {end - begin, begin, end, 0, policy.failed(result)};
-  account_call(entry, call, policy, result, spent);
+  Spent spent = {end - begin, begin, end, 0, policy.failed(result), 0};
+  account_call(entry.slot, entry.outer.call, call, policy, result, spent);
 }
 
 // The same, one copy for all calls of a policy.

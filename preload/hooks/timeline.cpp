@@ -14,7 +14,10 @@ void note(const recording::ThreadSlot& slot, recording::Call call, recording::Ca
   if (spent.ticks < ticks_for(recording::kLeastWaitNs) / 2) {
     return;
   }
-  const std::uint32_t awaited = recording::load(slot.awaited);
+  const std::uint32_t awaited =
+      (spent.awaited & io::kAwaitedDescriptor) != 0
+          ? io::awaited_on(static_cast<int>(io::target_in(spent.awaited)), spent.awaited)
+          : spent.awaited;
   const std::uint32_t target = io::target_in(awaited);
   if (target != 0 && target <= recording::kTargets &&
       (recording::load(g_writer.target_at(target - 1).flags) & recording::kTargetRuntimeApi) != 0) {

@@ -36,7 +36,7 @@ struct Polls : Waits {
   nfds_t count;
   Polls(const pollfd* array, nfds_t size)
       : Waits(size == 1 ? kSame : -1), fds(array), count(size) {}
-  CallClass account(CallClass, const Spent& spent, int result) const {
+  [[gnu::always_inline]] CallClass account(CallClass, const Spent& spent, int result) const {
     CallClass spent_on = nobody(result);
     for (nfds_t i = 0; result > 0 && i < count; ++i) {
       if (fds[i].revents != 0) {
@@ -416,13 +416,15 @@ struct LooksUp : NoFdOp {
     return 0;  // these say it in h_errno
   }
   template <class R>
-  CallClass account(CallClass by_name, Spent spent, R result) const {
+  CallClass account(CallClass by_name, const Spent& by_result, R result) const {
+    Spent spent = by_result;
     spent.failed = failed(result);
     // A name without a record of one type (res_query) is an answer; h_errno says no more.
     const bool is_unknown = spent.failed && !std::is_same_v<R, int>;
     io::looked_up(
         host, spent,
         is_unknown ? recording::NetworkFailure::kUnknownName : recording::NetworkFailure::kNone);
+    by_result.awaited = spent.awaited;
     return by_name;
   }
 };

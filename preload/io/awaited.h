@@ -1,9 +1,7 @@
-// What a call that took long turned out to be about, for the timeline: told by whoever finds it out
-// while the call is accounted, read by the hook right after. It lies in the thread's slot and means
-// something between these two only.
+// Spent::awaited: what a call that waited was about, in one word, so that telling it costs the hooks
+// one store. 0: not known.
 //
-// Nothing here allocates, locks, makes a system call or touches errno. Calls that took less than
-// kLongCallTicks pay one comparison where they are told of at all.
+// Nothing here allocates, locks, makes a system call or touches errno.
 #pragma once
 
 #include "preload/io/descriptors.h"
@@ -13,40 +11,39 @@ namespace lamprey::preload::io {
 
 using recording::WaitPhase;
 
-// ThreadSlot::awaited: index in Target[] + 1 in its lower half, a WaitPhase in the upper one.
-constexpr std::uint32_t awaited_word(std::uint32_t target_plus_one, WaitPhase phase) {
-  return (static_cast<std::uint32_t>(phase) << 16U) | target_plus_one;
+// A descriptor, or an index in Target[] + 1, in the lower half; above it what the wait was part of.
+inline constexpr std::uint32_t kAwaitedDescriptor = 1U << 31U;
+constexpr std::uint32_t awaited_phase(WaitPhase phase) {
+  return static_cast<std::uint32_t>(phase) << 16U;
 }
-constexpr std::uint32_t target_in(std::uint32_t awaited) { return awaited & 0xFFFFU; }
-constexpr WaitPhase phase_in(std::uint32_t awaited) {
-  return static_cast<WaitPhase>(awaited >> 16U);
+constexpr std::uint32_t awaited_descriptor(int fd) {
+  return kAwaitedDescriptor | (static_cast<std::uint32_t>(fd) & 0xFFFFU);
+}
+inline std::uint32_t awaited_target(const recording::Target& target) {
+  return static_cast<std::uint32_t>(&target - &g_writer.target_at(0)) + 1;
 }
 
-// What a call on `fd` is about, as it is now; 0: not known.
-inline std::uint32_t awaited_on(int fd) {
+// The same where a descriptor has become what it leads to: as it is now, or as it was told.
+inline std::uint32_t awaited_on(int fd, std::uint32_t told = 0) {
   const DescriptorKind kind = kind_of(fd);
   if (kind != DescriptorKind::kHost && kind != DescriptorKind::kFile) {
     return 0;
   }
   const recording::Descriptor& entry = g_writer.descriptor(fd);
-  WaitPhase phase = WaitPhase::kNone;
-  if (kind == DescriptorKind::kHost) {
+  WaitPhase phase = static_cast<WaitPhase>((told >> 16U) & 3U);
+  if (kind == DescriptorKind::kHost && phase == WaitPhase::kNone) {
     const bool in_handshake = recording::load(entry.handshake) == recording::Handshake::kUnderWay;
     phase = recording::load(entry.connecting) != 0 ? WaitPhase::kConnect
             : in_handshake                         ? WaitPhase::kHandshake
                                                    : WaitPhase::kNone;
   }
-  return awaited_word(recording::load(entry.target), phase);
+  return awaited_phase(phase) | recording::load(entry.target);
 }
 
-inline void tell_awaited(const Spent& spent, std::uint32_t awaited) {
-  if (spent.ticks >= recording::kLongCallTicks && t_thread.slot != nullptr) {
-    recording::store(t_thread.slot->awaited, awaited);
-  }
-}
-inline void tell_awaited(const Spent& spent, const recording::Target& target) {
-  const auto index = static_cast<std::uint32_t>(&target - &g_writer.target_at(0));
-  tell_awaited(spent, awaited_word(index + 1, WaitPhase::kNone));
+// Where the target and the phase are read from.
+constexpr std::uint32_t target_in(std::uint32_t awaited) { return awaited & 0xFFFFU; }
+constexpr WaitPhase phase_in(std::uint32_t awaited) {
+  return static_cast<WaitPhase>((awaited >> 16U) & 3U);
 }
 
 }  // namespace lamprey::preload::io

@@ -51,12 +51,15 @@ CallClass class_of(const Descriptor& entry, DescriptorKind kind, CallClass by_na
 }
 
 // A connect that was under way is over: bytes could be sent, or the socket became ready.
-void finish_connect(Descriptor& entry, TargetTotals& totals, std::uint64_t now) {
+// False: none was under way.
+bool finish_connect(Descriptor& entry, TargetTotals& totals, std::uint64_t now) {
   const std::uint64_t began = load(entry.connecting);
-  if (began != 0) {
-    store(entry.connecting, 0);
-    shared_add(totals.connect_ticks, g_writer.busy_between(began, now));
+  if (began == 0) {
+    return false;
   }
+  store(entry.connecting, 0);
+  shared_add(totals.connect_ticks, g_writer.busy_between(began, now));
+  return true;
 }
 
 // What a server may send of its own accord after a handshake of TLS 1.3: two session tickets, as a
@@ -356,13 +359,13 @@ CallClass waited_for(int fd, const Spent& spent) {
   if (kind == DescriptorKind::kUnknown) {
     return CallClass::kWait;
   }
-  tell_awaited(spent, awaited_on(fd));
+  spent.awaited = awaited_descriptor(fd);
   Descriptor& entry = g_writer.descriptor(fd);
   Target* target = target_of(entry);
   if (target != nullptr) {
     shared_add(target->totals.ticks, spent.ticks);
-    if (kind == DescriptorKind::kHost) {
-      finish_connect(entry, target->totals, spent.end);
+    if (kind == DescriptorKind::kHost && finish_connect(entry, target->totals, spent.end)) {
+      spent.awaited |= awaited_phase(WaitPhase::kConnect);
     }
   }
   return class_of(entry, kind, CallClass::kWait);
@@ -405,7 +408,7 @@ int asked_first(int epoll) {
 }
 
 CallClass waited_in_vain(int fd, const Spent& spent) {
-  tell_awaited(spent, awaited_on(fd));
+  spent.awaited = awaited_descriptor(fd);
   Descriptor& entry = g_writer.descriptor(fd);
   if (Target* target = target_of(entry)) {
     shared_add(target->totals.ticks, spent.ticks);

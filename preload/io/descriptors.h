@@ -21,6 +21,8 @@ struct Spent {
   std::uint64_t end;
   std::uint64_t bytes;
   bool failed;
+  // What it turned out to be about (awaited.h): told while the call is accounted, for the timeline.
+  mutable std::uint32_t awaited;
 };
 
 using recording::CallClass;

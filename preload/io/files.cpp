@@ -139,7 +139,7 @@ void opened(int fd, int at, const char* path, const Spent& spent) {
     shared_add(g_writer.header().targets_refused, 1);
     return;
   }
-  tell_awaited(spent, g_writer.target_at(index));
+  spent.awaited = index + 1;
   recording::TargetTotals& totals = g_writer.target_at(index).totals;
   shared_add(totals.ticks, spent.ticks);
   if (missing) {
@@ -180,7 +180,7 @@ void probed(int at, const char* path, const Spent& spent) {
   }
   recording::Target& directory = g_writer.target_at(index);
   recording::TargetTotals& totals = directory.totals;
-  tell_awaited(spent, directory);
+  spent.awaited = index + 1;
   const bool own = owns(directory);
   add(own, directory.owned.ticks, totals.ticks, spent.ticks);
   add(own, directory.owned.probes, totals.probes, 1);

@@ -338,7 +338,7 @@ void looked_up(const char* asked, const Spent& spent, NetworkFailure failure) {
   }
   Target* target = target_named(host);
   if (target != nullptr) {
-    tell_awaited(spent, *target);
+    spent.awaited = awaited_target(*target);
     shared_add(target->totals.lookups, 1);
     shared_add(target->totals.lookup_ticks, spent.ticks);
     if (failure != NetworkFailure::kNone) {

@@ -384,7 +384,6 @@ struct alignas(64) ThreadSlot {
   std::uint64_t sample_mean;  // with which next_sample was drawn; 0: not yet
   std::uint64_t random;
   std::uint16_t row_of[kCallCount];         // row of a call; 0: none yet; kNoRow: refused
-  std::uint32_t awaited;  // of a call that took long, while it is accounted (preload/io/awaited.h)
   char resolving[64];                       // what getaddrinfo was last asked for by this thread
   std::uint64_t class_ticks[kCallClasses];  // time in finished calls, by what it was spent on
   std::uint64_t woke_class_ticks[kCallClasses];  // as it was when it last woke another thread
