@@ -119,7 +119,7 @@ template <class Policy, class R>
   }
 }
 
-// After the real call.
+// After the real call, where that is made often.
 template <class Policy, class R>
 [[gnu::always_inline]] inline void count_inline(const Entry& entry, Call call, const Policy& policy,
                                                 R result, std::uint64_t begin) {
@@ -133,11 +133,20 @@ template <class Policy, class R>
   account_call(entry.slot, entry.outer.call, call, policy, result, spent);
 }
 
-// The same, one copy for all calls of a policy.
+// The same, one copy for all calls of a policy, however long they took.
 template <class Policy, class R>
 [[gnu::noinline]] void count_result(const Entry& entry, Call call, const Policy& policy, R result,
                                     std::uint64_t begin) {
-  count_inline(entry, call, policy, result, begin);
+  const std::uint64_t end = ticks();
+  leave_call(entry);
+  Spent spent = {g_writer.busy_between(begin, end), begin, end, 0, policy.failed(result), 0};
+  const CallClass spent_on =
+      account_call(entry.slot, entry.outer.call, call, policy, result, spent);
+  if (spent.ticks >= recording::kLongCallTicks && entry.outer.call == 0 && entry.slot != nullptr)
+      [[unlikely]] {
+    spent.awaited = spent.awaited != 0 ? spent.awaited : io::awaited_on(policy.descriptor());
+    timeline::note(*entry.slot, call, spent_on, spent);
+  }
 }
 
 template <class Policy>

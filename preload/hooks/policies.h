@@ -28,6 +28,8 @@
 
 #include "preload/base/page_probe.h"
 #include "preload/base/raw_syscall.h"
+#include "preload/hooks/first_use.h"
+#include "preload/io/awaited.h"
 #include "preload/io/descriptors.h"
 #include "preload/io/files.h"
 #include "preload/io/hosts.h"
@@ -116,6 +118,7 @@ struct Resolves : ReturnsError {
   void before() const { io::resolving(host); }
   CallClass account(CallClass by_name, const Spent& spent, int result) const {
     io::resolved(host, spent.failed ? nullptr : *results, result, spent);
+    note_first_use(spent.awaited);
     return by_name;
   }
 };
@@ -140,6 +143,7 @@ struct OpensPath : NoFdOp {
   }
   CallClass account(CallClass by_name, const Spent& spent, int result) const {
     io::opened(result, at, path, spent);
+    note_first_use(spent.awaited);
     return by_name;
   }
 };
@@ -215,7 +219,9 @@ struct Connects : NoFdOp {
     return 0;
   }
   CallClass account(CallClass, const Spent& spent, int result) const {
-    return io::connected(fd, spent, result == -1 && !spent.failed);
+    const CallClass spent_on = io::connected(fd, spent, result == -1 && !spent.failed);
+    note_first_use(io::target_in(io::awaited_on(fd)), true);
+    return spent_on;
   }
 };
 

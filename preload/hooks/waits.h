@@ -36,7 +36,7 @@ struct Polls : Waits {
   nfds_t count;
   Polls(const pollfd* array, nfds_t size)
       : Waits(size == 1 ? kSame : -1), fds(array), count(size) {}
-  [[gnu::always_inline]] CallClass account(CallClass, const Spent& spent, int result) const {
+  CallClass account(CallClass, const Spent& spent, int result) const {
     CallClass spent_on = nobody(result);
     for (nfds_t i = 0; result > 0 && i < count; ++i) {
       if (fds[i].revents != 0) {
@@ -298,6 +298,7 @@ struct OpensStream : NoFdOp {
   static bool failed(const void* result) { return result == nullptr; }
   CallClass account(CallClass by_name, const Spent& spent, void* result) const {
     io::opened(result != nullptr ? stream_descriptor(result) : -1, io::kHere, path, spent);
+    note_first_use(spent.awaited);
     return by_name;
   }
 };
@@ -425,6 +426,7 @@ struct LooksUp : NoFdOp {
         host, spent,
         is_unknown ? recording::NetworkFailure::kUnknownName : recording::NetworkFailure::kNone);
     by_result.awaited = spent.awaited;
+    note_first_use(spent.awaited);
     return by_name;
   }
 };

@@ -1,24 +1,22 @@
 // `timeline`: when the longest waits were; see docs/record.md.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "cloudwatch/sections.h"
 
 namespace lamprey::cloudwatch {
 namespace {
 
-using report::TimelineWait;
+using report::Blocked;
 
 constexpr const char* kSpentOn[] = {"file", "network", "wait", "sleep",
                                     "dns",  "lock",    "child", "other"};
 static_assert(std::size(kSpentOn) == recording::kCallClasses);
 constexpr std::size_t kMaxStackShort = 120;
 
-std::string entry_of(const TimelineWait& wait, Form form) {
+std::string entry_of(const Blocked& wait, Form form) {
   Object entry;
   add_ms(entry, "at_ms", wait.at_ns);
-  add_ms(entry, "for_ms", wait.for_ns);
+  put_ms(entry, "for_ms", wait.for_ns);
   entry.add("call", recording::kCallTable[static_cast<std::size_t>(wait.call)].name);
   entry.add("spent_on", kSpentOn[static_cast<std::size_t>(wait.spent_on)]);
   if (wait.phase != recording::WaitPhase::kNone) {
@@ -42,19 +40,13 @@ std::string entry_of(const TimelineWait& wait, Form form) {
 // A short line has the longest of them.
 Entries timeline_entries(const report::Report& report, Form form) {
   const std::size_t most = form == Form::kFull ? kMaxTimeline : kMaxTimelineShort;
-  std::vector<std::uint64_t> lengths;
-  for (const TimelineWait& wait : report.timeline) {
-    lengths.push_back(wait.for_ns);
-  }
-  std::uint64_t least = 0;
-  if (lengths.size() > most) {
-    std::nth_element(lengths.begin(), lengths.begin() + static_cast<std::ptrdiff_t>(most),
-                     lengths.end(), std::greater<>());
-    least = lengths[most] + 1;
-  }
   Entries entries;
-  for (const TimelineWait& wait : report.timeline) {
-    if (wait.for_ns >= least && entries.size() < most) {
+  for (const Blocked& wait : report.timeline) {
+    std::size_t longer = 0;
+    for (const Blocked& other : report.timeline) {
+      longer += other.for_ns > wait.for_ns ? 1 : 0;
+    }
+    if (longer < most && entries.size() < most) {
       entries.push_back(entry_of(wait, form));
     }
   }

@@ -26,7 +26,7 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -152,7 +152,7 @@ class Journal {
   Page* page_;              // this program's copy
   void* mapped_ = nullptr;  // the file's first page: only the kernel writes through it
   EnvironmentState state_;
-  std::deque<Waiting> waiting_;
+  std::list<Waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
   LineSpool spool_;
   std::unique_ptr<OutgoingLine> first_;  // the first of waiting_, once it has begun

@@ -6,7 +6,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -63,7 +63,7 @@ class TelemetryClient {
   std::unique_ptr<Sockets> sockets_;
   std::string answer_;
   std::string pending_;  // the beginning of a line
-  std::deque<PlatformReport> reports_;
+  std::list<PlatformReport> reports_;
 };
 
 }  // namespace lamprey::lambda

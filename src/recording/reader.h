@@ -14,7 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -54,6 +54,7 @@ struct TargetName {
   std::uint32_t directory = kTargets;  // index of its directory; kTargets: none
   bool runtime_api = false;
   std::uint64_t longest_ticks = 0;  // of hosts: Target::longest_ticks
+  std::uint32_t from = 0;           // who first asked for it: Reader::stack takes it
   std::string name;                 // host name or path; "unix:PATH"; empty: a host without a name
   std::string address;              // "10.0.3.17:5432"; empty where there is none
 };
@@ -382,7 +383,7 @@ class Reader {
   std::vector<std::string> dropped_;
   std::uint64_t dropped_count_ = 0;
   // Functions that were asked for, by index in Function[] + 1: an entry never changes.
-  std::unordered_map<std::uint32_t, std::shared_ptr<const SourceFunction>> functions_;
+  std::map<std::uint32_t, std::shared_ptr<const SourceFunction>> functions_;
 };
 
 // Now on the clocks that recordings use, in ns.

@@ -115,6 +115,8 @@ enum class NetworkFailure : std::uint32_t {
 };
 inline constexpr std::uint32_t kNetworkFailures = 8;
 
+inline constexpr std::uint32_t kFromNobody = UINT32_MAX;  // Target::from: no stack was to be had
+
 // Bits of Target::flags.
 inline constexpr std::uint16_t kTargetRuntimeApi = 1;  // the Runtime API: no host of the function's
 
@@ -181,7 +183,9 @@ struct Target {
     std::uint64_t longest_ticks;  // of hosts: the longest from question to last byte since START
   };
   std::uint8_t address[16];
-  char name[160];  // host name, or path; cut to fit
+  char name[160];      // host name, or path; cut to fit
+  std::uint32_t from;  // where it was first asked for: index in Stack[] + 1; 0: not known yet
+  std::uint32_t reserved;
   TargetTotals totals;
   OwnedTotals owned;
 };

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <map>
 
 namespace lamprey::symbols {
 
@@ -50,7 +50,7 @@ class PerfMap {
   std::uint64_t uses_ = 0;
   std::string rest_;   // a line whose end was not read yet
   bool skip_ = false;  // within a line that is too long
-  std::unordered_map<std::uint64_t, Answer> answers_;
+  std::map<std::uint64_t, Answer> answers_;
 };
 
 }  // namespace lamprey::symbols

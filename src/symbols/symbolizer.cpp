@@ -132,7 +132,7 @@ void Symbolizer::want(const Place& place) {
     return;
   }
   // The first job is the one being searched: what comes now needs another pass.
-  const auto first = jobs_.begin() + (search_ ? 1 : 0);
+  const auto first = std::next(jobs_.begin(), search_ ? 1 : 0);
   auto job = std::find_if(first, jobs_.end(), [&](const Job& candidate) {
     return candidate.key == key && candidate.offsets.size() < kMaxAtOnce;
   });

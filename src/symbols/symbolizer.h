@@ -14,13 +14,11 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <list>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "symbols/perf_map.h"
@@ -87,12 +85,12 @@ class Symbolizer {
   void end_search();
 
   Surroundings surroundings_;
-  std::deque<Job> jobs_;
+  std::list<Job> jobs_;
   std::size_t wanted_ = 0;  // offsets in all jobs
   UnpackedFiles unpacked_;
   std::unique_ptr<SymbolSearch> search_;
   std::list<std::string> uses_;  // keys of answers, newest first
-  std::unordered_map<std::string, Answer> answers_;
+  std::map<std::string, Answer> answers_;
   std::map<std::int32_t, std::unique_ptr<PerfMap>> perf_maps_;
 };
 

@@ -47,6 +47,22 @@ def command_of(root, runtime):
     return ["java", "-Dsun.net.inetaddr.ttl=0", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", classes, "Waterfall"]
 
 
+ASKERS = {  # of the host, of the pipe
+    "python": ("handler", "read_pipe (", "waterfall.py:"),
+    "node": ("connect (", None, "waterfall.mjs:"),  # files are opened by threads of the pool
+    "java": ("Waterfall.", "Waterfall.readPipe (", "Waterfall.java:"),
+}
+
+
+def check_askers(runtime, record, pipe):
+    """The program's own functions that first asked for a host and a file."""
+    host, opener, file = ASKERS[runtime]
+    asked = [entry["from"] for entry in record["network"] if "from" in entry]
+    assert asked and all(text.startswith(host) and file in text for text in asked), record["network"]
+    (opened,) = [entry for entry in record["files"] if entry["path"] == str(pipe)]
+    assert opener is None or (opened["from"].startswith(opener) and file in opened["from"]), opened
+
+
 def kinds_of(step):
     """What an entry of the timeline may be called that stands for this step."""
     return {
@@ -114,6 +130,7 @@ def test_each_wait_is_where_the_function_says(local_lambda, workspace, root, cer
         assert len(steps) == len(log.invokes) == 8, log
         for record in log.invokes:
             in_order(record)
+        check_askers(runtime, log.invokes[0], pipe)
         # The first compiles, and computes between its waits.
         pairs = list(zip(log.invokes, steps, strict=True))[1:]
         return [misses(record, steps, pipe) for record, steps in pairs]

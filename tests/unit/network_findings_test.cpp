@@ -115,7 +115,7 @@ Report serial(std::uint64_t requests, std::uint64_t each_ms, std::uint64_t whole
   host.longest_ns = each_ms * kMs;
   report.targets.hosts.push_back(host);
   for (std::uint64_t i = 0; i < requests; ++i) {
-    TimelineWait wait;
+    Blocked wait;
     wait.at_ns = i * each_ms * kMs;
     wait.for_ns = each_ms * kMs;
     wait.spent_on = recording::CallClass::kNetwork;
@@ -146,11 +146,11 @@ TEST(SerialCallsTest, HealthyNeighboursHaveNone) {
   Report one_of_them = serial(3, 60, 300);
   one_of_them.targets.hosts[0].longest_ns = 150 * kMs;
   Report by_others = serial(3, 60, 300);
-  for (TimelineWait& wait : by_others.timeline) {
+  for (Blocked& wait : by_others.timeline) {
     wait.handler = false;
   }
   Report connecting = serial(3, 60, 300);
-  for (TimelineWait& wait : connecting.timeline) {
+  for (Blocked& wait : connecting.timeline) {
     wait.phase = recording::WaitPhase::kConnect;
   }
   for (Report* report :

@@ -166,11 +166,11 @@ void add_serial(Report& report, const HostFigures& host) {
   constexpr std::uint64_t kLeast = 3;
   const std::uint64_t whole = report.duration_ns.value_or(0);
   std::uint64_t waited = 0;
-  for (const TimelineWait& wait : report.timeline) {
+  for (const Blocked& wait : report.timeline) {
     const bool for_answer = wait.handler && !wait.open &&
                             wait.phase == recording::WaitPhase::kNone &&
                             wait.spent_on == recording::CallClass::kNetwork;
-    waited += for_answer && wait.target_plus_one == host.target_plus_one ? wait.for_ns : 0;
+    waited += for_answer && wait.target_plus_one == host.target_plus_one ? wait.for_ns.value_or(0) : 0;
   }
   if (report.type != Type::kInvoke || report.status == Status::kTimeout || host.answers < kLeast ||
       waited < 100 * kMs || waited < whole / 10 * 3 ||

@@ -178,6 +178,9 @@ void Ledger::finish(Report& report, const Sink& sink) {
     }
   }
   finish_timeline(report);
+  if (is_worth_all(report)) {
+    add_first_uses(report);
+  }
   add_headline(report);
   sink(report);
 }

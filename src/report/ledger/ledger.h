@@ -20,6 +20,7 @@
 #include "report/delta/cpu.h"
 #include "report/delta/difference.h"
 #include "report/delta/sites.h"
+#include "report/delta/stacks.h"
 #include "report/findings/finding_dedup.h"
 #include "report/findings/leaks.h"
 #include "report/findings/memory_end.h"
@@ -156,6 +157,7 @@ class Ledger {
   void add_timeline(Report& report, std::uint64_t sequence, const TimelineSpan& span);
   void finish_timeline(Report& report);
   void note_slowest(Report& report);
+  void add_first_uses(Report& report);
   void add_work_left(Report& report, const recording::Invocation& entry,
                      const std::vector<recording::SlotLook>& slots);
   void charge_to_others(Report& report, const recording::Invocation& entry,
@@ -191,6 +193,7 @@ class Ledger {
   TimeHistory time_history_;
   FindingDedup finding_dedup_;
   WorkLeft work_left_;
+  KnownModules modules_;
   std::array<std::uint32_t, 100> recent_us_{};  // how long the newest invocations took
   std::size_t recent_ = 0;                      // of them, ever
   std::uint64_t early_ns_ = 0;  // CLOCK_MONOTONIC: when note_threads() was last called

@@ -15,6 +15,7 @@
 #include "recording/calls.h"
 #include "recording/source_function.h"
 #include "recording/timeline_section.h"
+#include "report/model/frame.h"
 #include "report/model/time_figures.h"
 
 namespace lamprey::report {
@@ -28,20 +29,6 @@ enum class Severity : std::uint8_t { kInfo, kWarning, kCritical };
 const char* name_of(Type type);
 const char* name_of(Status status);
 const char* name_of(Severity severity);
-
-// One frame of a stack: the return address less one, so that it lies within the call.
-struct Frame {
-  std::uint64_t address = 0;    // in the process
-  std::string module;           // path of the mapped file; empty: none (code made at run time)
-  std::string build_id;         // hexadecimal; empty: the module has none
-  std::uint64_t offset = 0;     // address - load bias: the address that symbol tables speak of
-  const char* label = nullptr;  // the whole text of a frame that is no code ("mmap")
-  // The program's own function, in its language's words; then all of the above is void.
-  std::shared_ptr<const recording::SourceFunction> function{};
-  std::uint32_t line = 0;  // of the call; 0: unknown
-  bool async = false;      // it awaits the frame before it
-};
-using Stack = std::vector<Frame>;  // innermost first
 
 struct Finding {
   std::string_view code;  // this, the advice and the evidence's names are literals
@@ -149,7 +136,7 @@ enum class Awaited : std::uint8_t {
   kNothing,     // an event loop, all of whose connections are idle
 };
 
-// A call that a thread was in when the end came.
+// A call that a thread was in when the end came; or, in the timeline, one that it waited in.
 struct Blocked {
   std::int32_t tid = 0;
   recording::Call call{};
@@ -168,23 +155,12 @@ struct Blocked {
   std::uint32_t stack_id = 0;                  // of the recording; 0: none
   Stack stack;                                 // where the call was entered
   std::string stack_text;
-};
-
-// A wait of the timeline.
-struct TimelineWait {
+  // Of the timeline only.
   std::uint64_t at_ns = 0;  // since the span's start
-  std::uint64_t for_ns = 0;
-  recording::Call call{};
   recording::CallClass spent_on{};
   recording::WaitPhase phase{};
-  std::int32_t tid = 0;
-  bool handler = false;               // of the thread that handles the request
   bool open = false;                  // it had not ended
   std::uint32_t target_plus_one = 0;  // of the recording; 0: none
-  std::string target;                 // host and port, or path; empty: unknown
-  std::uint32_t stack_id = 0;         // of the recording; 0: none
-  Stack stack;
-  std::string stack_text;  // of the program's own frames
 };
 
 // What `call` of the record says.
@@ -324,7 +300,7 @@ struct Report {
   ProcessFigures process;
   std::vector<Blocked> blocked;
   bool slowest = false;  // slower than each of the hundred before
-  std::vector<TimelineWait> timeline;  // in the order of their start; only where the line shows it
+  std::vector<Blocked> timeline;  // in the order of their start, for_ns known
   // When a host last sent something, from the start of a span that did not end; who.
   std::optional<std::uint64_t> last_answer_ns;
   std::string last_answer_from;

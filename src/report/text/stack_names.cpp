@@ -251,16 +251,22 @@ bool is_of_program(const Stack& stack) {
                      [least](const Frame& frame) { return origin_of(frame) <= least; });
 }
 
+// The innermost function, if one is there of the program's own; empty: it has no name.
+std::string innermost_text(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer) {
+  const std::string text =
+      stack_text(own_part(stack, pid, symbolizer), pid, symbolizer, kMaxWaitText);
+  const std::string innermost = text.substr(0, text.find("; "));
+  return innermost.starts_with("??") ? std::string() : innermost;
+}
+
 // A headline is written before stacks have names. Of a thread that computed to the end it says in
 // which function: of the program's own, if one is there.
 void tell_where_it_computed(Report& report, symbols::Symbolizer& symbolizer) {
   if (report.blocked.empty() || !report.blocked[0].on_cpu || report.blocked[0].stack.empty()) {
     return;
   }
-  const std::string text = stack_text(own_part(report.blocked[0].stack, report.pid, symbolizer),
-                                      report.pid, symbolizer, kMaxSiteText);
-  const std::string where = text.substr(0, text.find("; "));
-  if (where.empty() || where.starts_with("??")) {
+  const std::string where = innermost_text(report.blocked[0].stack, report.pid, symbolizer);
+  if (where.empty()) {
     return;
   }
   struct Words {
@@ -314,8 +320,14 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
   for (const Finding& finding : report.findings) {
     want(finding.site, report.pid, symbolizer);
   }
-  for (const TimelineWait& wait : report.timeline) {
+  for (const Blocked& wait : report.timeline) {
     want(wait.stack, report.pid, symbolizer);
+  }
+  for (const HostFigures& host : report.targets.hosts) {
+    want(host.from, report.pid, symbolizer);
+  }
+  for (const FileFigures& file : report.targets.files) {
+    want(file.from, report.pid, symbolizer);
   }
   static std::vector<CpuSite> nowhere;
   std::vector<CpuSite>& cpu_sites = report.cpu ? report.cpu->sites : nowhere;
@@ -344,7 +356,17 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
   for (Blocked& blocked : report.blocked) {
     blocked.stack_text = stack_text(blocked.stack, report.pid, symbolizer);
   }
-  for (TimelineWait& wait : report.timeline) {
+  for (HostFigures& host : report.targets.hosts) {
+    if (is_of_program(host.from)) {
+      host.from_text = innermost_text(host.from, report.pid, symbolizer);
+    }
+  }
+  for (FileFigures& file : report.targets.files) {
+    if (is_of_program(file.from)) {
+      file.from_text = innermost_text(file.from, report.pid, symbolizer);
+    }
+  }
+  for (Blocked& wait : report.timeline) {
     if (is_of_program(wait.stack)) {  // else all is the runtime's
       wait.stack_text = stack_text(own_part(wait.stack, report.pid, symbolizer), report.pid,
                                    symbolizer, kMaxWaitText);
