@@ -1,0 +1,45 @@
+// What the scripts of the fleet's page draw from: one JSON text, in which each text stands once.
+// HTML stands elsewhere (fleet_page.cpp).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/analysis/function_detail.h"
+#include "cli/output/picture.h"
+
+namespace lamprey::cli {
+
+class FleetData {
+ public:
+  // Functions that get their share of the page's room.
+  explicit FleetData(std::size_t functions) : functions_(functions == 0 ? 1 : functions) {}
+
+  // Charts and flame graphs of a function that is to be drawn at data-function = the result.
+  std::size_t add_function(const FunctionSum& sum, const FunctionDetail& detail);
+  // Its waterfall and all else, at data-invocation = the result.
+  std::size_t add_invocation(const ShownInvocation& shown);
+
+  bool has_memory_flames(std::size_t function) const { return has(function, "memory"); }
+  bool has_cpu_flames(std::size_t function) const { return has(function, "cpu"); }
+  std::string script() const;
+
+ private:
+  using Json = nlohmann::ordered_json;
+  bool has(std::size_t function, const char* flames) const;
+  std::size_t number_of(const std::string& text);
+  Json flames(const Picture& picture);
+  Json waits(const std::vector<Wait>& waits);
+
+  std::size_t functions_;
+  std::map<std::string, std::size_t> numbers_;
+  Json texts_ = Json::array();
+  Json charts_ = Json::array();
+  Json invocations_ = Json::array();
+};
+
+}  // namespace lamprey::cli
