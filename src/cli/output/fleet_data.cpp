@@ -21,13 +21,31 @@ constexpr std::size_t kMostText = 400;
 
 std::uint64_t us(std::uint64_t ns) { return (ns + 500) / 1000; }
 
-Json trend_of(const Trend& trend, std::uint64_t by) {
+Json head_of(const Trend& trend, Json points) {
+  return {{"stride", trend.stride()}, {"count", trend.count()}, {"points", std::move(points)}};
+}
+
+// [least, most] in µs, and where one is among them the slowest cold start and bad end.
+Json durations_of(const Trend& trend) {
   Json points = Json::array();
   for (const Trend::Point& point : trend.points()) {
-    points.push_back(
-        {point.least / by, point.most / by, point.cold_most / by, point.bad_most / by});
+    Json json = {us(point.least), us(point.most)};
+    if (point.cold_most != 0 || point.bad_most != 0) {
+      json.push_back(us(point.cold_most));
+      json.push_back(us(point.bad_most));
+    }
+    points.push_back(std::move(json));
   }
-  return {{"stride", trend.stride()}, {"count", trend.count()}, {"points", std::move(points)}};
+  return head_of(trend, std::move(points));
+}
+
+// The most, in KB.
+Json memory_of(const Trend& trend) {
+  Json points = Json::array();
+  for (const Trend::Point& point : trend.points()) {
+    points.push_back((point.most + 512) / 1024);
+  }
+  return head_of(trend, std::move(points));
 }
 
 }  // namespace
@@ -36,9 +54,16 @@ std::size_t FleetData::number_of(const std::string& text) {
   const std::string shown = shortened(printable(text), kMostText);
   const auto [entry, is_new] = numbers_.emplace(shown, numbers_.size());
   if (is_new) {
-    texts_.push_back(shown);
+    add(texts_, shown);
   }
   return entry->second;
+}
+
+std::size_t FleetData::add(Entries& entries, const Json& entry) {
+  const std::string text = script_data(entry);
+  entries.text += (entries.count == 0 ? "" : ",") + text;
+  size_ += text.size() + 1;
+  return entries.count++;
 }
 
 // [depth, frame, a value a view] of each node.
@@ -67,9 +92,9 @@ Json FleetData::flames(const Picture& picture) {
 }
 
 std::size_t FleetData::add_function(const FunctionSum& sum, const FunctionDetail& detail) {
-  Json json = {{"durations", trend_of(detail.durations_ns, 1000)},
-               {"resident", trend_of(detail.peak_rss, 1)},
-               {"live", trend_of(detail.live, 1)}};
+  Json json = {{"durations", durations_of(detail.durations_ns)},
+               {"resident", memory_of(detail.peak_rss)},
+               {"live", memory_of(detail.live)}};
   if (const auto middle = sum.durations_ns.percentile(50)) {
     json["p50"] = us(*middle);
     json["p99"] = us(*sum.durations_ns.percentile(99));
@@ -81,8 +106,8 @@ std::size_t FleetData::add_function(const FunctionSum& sum, const FunctionDetail
   const CpuSites cpu = detail.cpu.sites();
   json["memory"] = flames(picture_of(memory));
   json["cpu"] = flames(picture_of(cpu));
-  charts_.push_back(std::move(json));
-  return charts_.size() - 1;
+  has_flames_.push_back({!json["memory"].is_null(), !json["cpu"].is_null()});
+  return add(charts_, json);
 }
 
 // [at, for, call, spent on, target, thread, stack, is it open, is it on the path]: times in µs,
@@ -122,12 +147,7 @@ std::size_t FleetData::add_invocation(const ShownInvocation& shown) {
                                number_of(thread.target), us(thread.for_ns),
                                number_of(thread.stack)});
   }
-  invocations_.push_back(std::move(json));
-  return invocations_.size() - 1;
-}
-
-bool FleetData::has(std::size_t function, const char* flames) const {
-  return !charts_[function][flames].is_null();
+  return add(invocations_, json);
 }
 
 std::string FleetData::script() const {
@@ -135,10 +155,8 @@ std::string FleetData::script() const {
   for (const WallPart& part : kWallParts) {
     parts.push_back({part.key, part.words});
   }
-  return script_data({{"texts", texts_},
-                      {"parts", std::move(parts)},
-                      {"functions", charts_},
-                      {"invocations", invocations_}});
+  return "{\"parts\":" + script_data(parts) + ",\n\"texts\":[" + texts_.text +
+         "],\n\"functions\":[" + charts_.text + "],\n\"invocations\":[" + invocations_.text + "]}";
 }
 
 }  // namespace lamprey::cli

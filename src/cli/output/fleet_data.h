@@ -24,22 +24,34 @@ class FleetData {
   // Its waterfall and all else, at data-invocation = the result.
   std::size_t add_invocation(const ShownInvocation& shown);
 
-  bool has_memory_flames(std::size_t function) const { return has(function, "memory"); }
-  bool has_cpu_flames(std::size_t function) const { return has(function, "cpu"); }
+  bool has_memory_flames(std::size_t function) const { return has_flames_[function].memory; }
+  bool has_cpu_flames(std::size_t function) const { return has_flames_[function].cpu; }
   std::string script() const;
+  std::size_t size() const { return size_; }  // of the script so far, but for some words
 
  private:
   using Json = nlohmann::ordered_json;
-  bool has(std::size_t function, const char* flames) const;
+  // Entries of a list of the script, behind each other.
+  struct Entries {
+    std::string text;
+    std::size_t count = 0;
+  };
+  struct Flames {
+    bool memory;
+    bool cpu;
+  };
+  std::size_t add(Entries& entries, const Json& entry);
   std::size_t number_of(const std::string& text);
   Json flames(const Picture& picture);
   Json waits(const std::vector<Wait>& waits);
 
   std::size_t functions_;
   std::map<std::string, std::size_t> numbers_;
-  Json texts_ = Json::array();
-  Json charts_ = Json::array();
-  Json invocations_ = Json::array();
+  Entries texts_;
+  Entries charts_;
+  Entries invocations_;
+  std::vector<Flames> has_flames_;
+  std::size_t size_ = 0;
 };
 
 }  // namespace lamprey::cli

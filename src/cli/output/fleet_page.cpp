@@ -20,10 +20,14 @@ namespace {
 
 using report::human_count;
 
-// A page stays below 1.5 MB and a KB for each invocation that it shows.
+// A page stays below 1.5 MB and a KB for each invocation that it shows. Sections end where the room
+// is used up; one has 100 KB at the very most.
+constexpr std::size_t kMostRows = 600;         // functions in the overview
+constexpr std::size_t kMostSparklines = 250;   // of these rows
 constexpr std::size_t kMostParts = 60;         // functions with a section
-constexpr std::size_t kMostRows = 1000;        // functions in the overview
 constexpr std::size_t kMostInvocations = 300;  // in all sections
+constexpr std::size_t kRoom = 1'400'000;
+constexpr std::size_t kRoomOfInvocation = 1024;
 constexpr std::size_t kMostTitle = 160;
 
 struct Totals {
@@ -90,12 +94,14 @@ constexpr Column kColumns[] = {{0, nullptr, false, nullptr},
                                {7, nullptr, true, nullptr}};
 
 std::string overview_row(const std::vector<std::string>& row, const FunctionSum& sum,
-                         std::size_t number) {
+                         std::size_t number, std::size_t parts) {
   std::string out = "<tr>";
   for (const Column& column : kColumns) {
     if (column.row == kPicture) {
-      out += fmt::format("<td>{}</td>", sparkline(sum.*column.series, column.heading));
-    } else if (column.row == 0 && number <= kMostParts) {
+      out += fmt::format("<td>{}</td>", number > kMostSparklines
+                                            ? ""
+                                            : sparkline(sum.*column.series, column.heading));
+    } else if (column.row == 0 && number <= parts) {
       out += fmt::format("<td><a href=\"#f{}\">{}</a></td>", number, escaped(row[0]));
     } else {
       out += fmt::format("<td{}>{}</td>", column.words ? " class=\"text\"" : "",
@@ -106,7 +112,7 @@ std::string overview_row(const std::vector<std::string>& row, const FunctionSum&
 }
 
 // All functions at a glance, each a link to its part.
-std::string overview(const std::vector<NamedSum>& functions) {
+std::string overview(const std::vector<NamedSum>& functions, std::size_t parts) {
   const Rows rows = overview_rows(functions);
   std::string out = R"(<div class="wide" id="overview"><table class="sorts"><tr>)";
   for (const Column& column : kColumns) {
@@ -119,18 +125,18 @@ std::string overview(const std::vector<NamedSum>& functions) {
   }
   out += "</tr>\n";
   for (std::size_t r = 1; r < std::min(rows.size(), kMostRows + 1); ++r) {
-    out += overview_row(rows[r], *functions[r - 1].second, r);
+    out += overview_row(rows[r], *functions[r - 1].second, r, parts);
   }
   return out + "</table></div>\n";
 }
 
-std::string left_out(std::size_t functions) {
-  if (functions <= kMostParts) {
+std::string left_out(std::size_t functions, std::size_t parts) {
+  if (functions <= parts) {
     return {};
   }
   std::string out = fmt::format(
       "<p class=\"dim\">The first {} functions, those in trouble, have a part of their own below",
-      kMostParts);
+      parts);
   if (functions > kMostRows) {
     out += fmt::format("; {} more are not in the table", human_count(functions - kMostRows));
   }
@@ -168,17 +174,25 @@ std::string fleet_page(const std::map<std::string, FunctionSum>& functions,
                        const std::string& title, const std::string& sizes,
                        const FunctionDetails& details) {
   const std::vector<NamedSum> order = by_trouble(functions);
-  const std::size_t parts = std::min(order.size(), kMostParts);
-  FleetData data(parts);
+  const std::string before = std::string(kFleetPage.before_data) + heading(title) + tiles(order);
+  // What stands above the sections names the functions that have one; it is made first only to see
+  // how much room it takes.
+  const std::string costs_part = costs(sizes);
+  const std::size_t above = before.size() + overview(order, kMostParts).size() + costs_part.size();
+  FleetData data(std::min(order.size(), kMostParts));
   std::size_t room = kMostInvocations;
-  std::string out = kFleetPage.before_data;
-  out += heading(title) + tiles(order) + overview(order) + left_out(order.size()) + costs(sizes);
-  for (std::size_t i = 0; i < parts; ++i) {
-    const auto detail = details.find(order[i].first);
-    out += function_part(i + 1, order[i].first, *order[i].second,
-                         detail == details.end() ? nullptr : &detail->second, data, room);
+  std::size_t parts = 0;
+  std::string sections;
+  while (parts < std::min(order.size(), kMostParts) &&
+         above + sections.size() + data.size() <
+             kRoom + ((kMostInvocations - room) * kRoomOfInvocation)) {
+    const auto& [name, sum] = order[parts++];
+    const auto detail = details.find(name);
+    sections += function_part(parts, name, *sum,
+                              detail == details.end() ? nullptr : &detail->second, data, room);
   }
-  out += fmt::format("<footer class=\"dim\">lamprey {}</footer>\n</main>\n", kVersion);
+  std::string out = before + overview(order, parts) + left_out(order.size(), parts) + costs_part;
+  out += sections + fmt::format("<footer class=\"dim\">lamprey {}</footer>\n</main>\n", kVersion);
   out += R"(<script type="application/json" id="data">)" + data.script() + "</script>\n";
   return out + kFleetPage.after_data;
 }

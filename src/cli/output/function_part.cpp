@@ -20,6 +20,7 @@ constexpr std::size_t kTopCalls = 15;
 constexpr std::size_t kTopHosts = 10;
 constexpr std::size_t kTopCpu = 15;
 constexpr std::size_t kTopFiles = 10;
+constexpr std::size_t kTopFindings = 30;
 constexpr std::size_t kMostInvocations = 10;  // of one function
 
 std::string in_bytes(std::uint64_t value) { return human_bytes(static_cast<std::int64_t>(value)); }
@@ -57,7 +58,7 @@ const char* severity_class(const std::string& severity) {
 std::string findings_list(const FunctionSum& sum) {
   const Rows rows = finding_rows(sum);
   std::string out;
-  for (std::size_t r = 1; r < rows.size(); ++r) {
+  for (std::size_t r = 1; r < std::min(rows.size(), kTopFindings + 1); ++r) {
     const FindingSum& finding = sum.findings.at(rows[r][0]);
     out += fmt::format(R"(<li class="{}"><span class="badge">{}</span> <code>{}</code> )"
                        R"(<span class="dim">{} {}</span><p>{}</p>)",

@@ -11,6 +11,8 @@
 namespace lamprey::cli {
 namespace {
 
+constexpr std::size_t kMostText = 1000;  // what is longer says no more
+
 using Points = std::vector<std::uint64_t>;
 
 // At most `most`, each the greatest of those it stands for: no peak is lost.
@@ -30,7 +32,7 @@ Points thinned(const Points& values, std::size_t most) {
 
 std::string escaped(std::string_view text) {
   std::string safe;
-  for (const char c : printable(text)) {
+  for (const char c : shortened(printable(text), kMostText)) {
     switch (c) {
       case '<':
         safe += "&lt;";

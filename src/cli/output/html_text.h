@@ -1,5 +1,5 @@
 // Texts and tables in a page's HTML. Everything that came from a record is escaped here, and what
-// would steer a reader's eyes (controls, marks of direction) becomes '?'.
+// would steer a reader's eyes (controls, marks of direction) becomes '?'. No text is endless.
 #pragma once
 
 #include <cstddef>

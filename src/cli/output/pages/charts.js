@@ -57,7 +57,7 @@ function drawDurations(place, of) {
   const frame = chartFrame(place, points.length, stride, most * (log ? 1.2 : 1.04), time, log, least);
   let cold = false, bad = false;
   levelLines(frame, [[of.p50, "p50", "level"], [of.p99, "p99", "level"]]);
-  points.forEach(([low, high, coldest, worst], at) => {
+  points.forEach(([low, high, coldest = 0, worst = 0], at) => {
     const x = frame.across(at);
     if (low !== high) frame.picture.append(drawn("line", { class: "range", x1: x, x2: x, y1: frame.up(low), y2: frame.up(high) }));
     else if (!coldest && !worst) frame.picture.append(drawn("circle", { class: "dot", cx: x, cy: frame.up(high), r: 2.2 }));
@@ -68,7 +68,7 @@ function drawDurations(place, of) {
   });
   frame.picture.setAttribute("aria-label", `Durations of ${of.durations.count} invocations, up to ${time(most)}, p50 ${time(of.p50)}, p99 ${time(of.p99)}`);
   pointed(frame, points, at => {
-    const [low, high, coldest, worst] = points[at];
+    const [low, high, coldest = 0, worst = 0] = points[at];
     return [lines(at, of.durations), low === high ? time(high) : `${time(low)} to ${time(high)}`, coldest ? `cold start: ${time(coldest)}` : "", worst ? `ended badly: ${time(worst)}` : ""];
   });
   place.replaceChildren(frame.picture, legend([drawn("circle", { class: "dot", cx: 5, cy: 5, r: 3 }), stride === 1 ? "an invocation" : `${stride.toLocaleString("en")} invocations, from the fastest to the slowest`],
@@ -77,11 +77,11 @@ function drawDurations(place, of) {
 }
 
 function drawMemory(place, of) {
-  const most = Math.max(...of.resident.points.map(p => p[1]), ...of.live.points.map(p => p[1]), 1);
+  const most = 1024 * Math.max(...of.resident.points, ...of.live.points, 1);
   const limit = of.limit && most > of.limit / 4 ? of.limit : 0, longest = of.resident.points.length >= of.live.points.length ? of.resident : of.live;
   const frame = chartFrame(place, longest.points.length, longest.stride, Math.max(most, limit) * 1.04, bytes, false, 1);
   const line = (trend, kind) => {
-    const way = trend.points.map((p, at) => `${at === 0 ? "M" : "L"}${(LEFT + (frame.wide - LEFT - RIGHT) * (at + 0.5) / trend.points.length).toFixed(1)} ${frame.up(p[1]).toFixed(1)}`).join("");
+    const way = trend.points.map((p, at) => `${at === 0 ? "M" : "L"}${(LEFT + (frame.wide - LEFT - RIGHT) * (at + 0.5) / trend.points.length).toFixed(1)} ${frame.up(1024 * p).toFixed(1)}`).join("");
     frame.picture.append(drawn("path", { class: `line ${kind}`, d: trend.points.length === 1 ? way + "h3" : way }));
   };
   if (limit) levelLines(frame, [[limit, "limit", "limit"]]);
@@ -89,7 +89,7 @@ function drawMemory(place, of) {
   if (of.live.count) line(of.live, "second");
   frame.picture.setAttribute("aria-label", `Memory over ${longest.count} invocations, up to ${bytes(most)}`);
   pointed(frame, longest.points, at => {
-    const level = trend => trend.points[Math.min(trend.points.length - 1, Math.floor(at * trend.points.length / longest.points.length))]?.[1];
+    const level = trend => 1024 * trend.points[Math.min(trend.points.length - 1, Math.floor(at * trend.points.length / longest.points.length))];
     return [lines(at, longest), of.resident.count ? `resident at most ${bytes(level(of.resident))}` : "", of.live.count ? `live ${bytes(level(of.live))}` : "",
       of.limit ? `limit ${bytes(of.limit)}` : ""];
   });
