@@ -143,8 +143,10 @@ class Browser:
         self.mouse("mouseWheel", self.middle(selector), deltaX=0, deltaY=by, modifiers=CTRL if ctrl else 0)
         self.settle()
 
-    def picture(self, path, whole=False):
-        picture = self.ask("Page.captureScreenshot", captureBeyondViewport=whole)
+    def picture(self, path, clip=None):
+        """What is on the screen, or a part of the page, also beyond it."""
+        part = {"clip": clip, "captureBeyondViewport": True} if clip else {}
+        picture = self.ask("Page.captureScreenshot", **part)
         path.write_bytes(base64.b64decode(picture["data"]))
 
     def seconds(self):

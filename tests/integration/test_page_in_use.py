@@ -242,6 +242,7 @@ def test_hostile_names_are_only_text(browser, pages):
     browser.open(page)
     browser.js("document.querySelectorAll('details').forEach(one => { one.open = true; })")
     browser.settle()
+    browser.js("document.querySelectorAll('.body details').forEach(one => { one.open = true; })")
     for place in (".durations", ".flames-cpu", ".flames-memory", ".bar"):
         browser.middle(place)
         browser.point(place)
@@ -250,6 +251,7 @@ def test_hostile_names_are_only_text(browser, pages):
         document.images.length, document.body.innerText]""")
     assert (owned, scripts, images) == ("undefined", 2, 0)
     assert text.count("owned=1") > 20 and "gnp.exe" in text
+    assert "function Object" not in text and "[object" not in text, "a name is no member of anything"
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
     browser.press("/", *"__proto__")
     assert browser.js("document.querySelectorAll('section.function:not([hidden])').length") >= 1
