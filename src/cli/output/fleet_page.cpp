@@ -90,7 +90,7 @@ constexpr Column kColumns[] = {{0, nullptr, false, nullptr},
                                {kPicture, "durations", false, &FunctionSum::durations_ns},
                                {5, nullptr, true, nullptr},
                                {6, nullptr, false, nullptr},
-                               {kPicture, "memory", false, &FunctionSum::peak_rss},
+                               {kPicture, "live memory", false, &FunctionSum::live},
                                {7, nullptr, true, nullptr}};
 
 std::string overview_row(const std::vector<std::string>& row, const FunctionSum& sum,

@@ -28,8 +28,9 @@ bool is_set(const char* name) {
 // By the locale's name, the first that is set of those that say which characters there are.
 bool writes_utf8() {
   for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-    if (is_set(name)) {
-      std::string locale = std::getenv(name);
+    const char* value = std::getenv(name);
+    if (value != nullptr && *value != '\0') {
+      std::string locale = value;
       std::transform(locale.begin(), locale.end(), locale.begin(),
                      [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
       return locale.find("utf-8") != std::string::npos || locale.find("utf8") != std::string::npos;

@@ -61,7 +61,7 @@ function fill(place) {
     place.waterfall = new Waterfall(body, invocation);
     path.textContent = pathInWords(place.waterfall);
     body.append(waitsTable(place.waterfall.waits));
-  } else body.append(make("p", "dim", "This line has no timeline: short lines leave it out."));
+  } else body.append(make("p", "dim", "This line has no timeline: short ones, and those of older versions, leave it out."));
 }
 
 document.querySelectorAll("details.invocation").forEach(place => place.addEventListener("toggle", () => {
