@@ -218,6 +218,19 @@ def test_every_screen_fits(browser, usual, width, dark):
     assert browser.faults() == []
 
 
+def test_a_screen_that_is_turned(browser, usual):
+    browser.screen(1280)
+    browser.open(usual)
+    seen = """[document.querySelector(".durations svg").viewBox.baseVal.width, document.querySelector(".durations").clientWidth,
+        document.querySelector(".track").clientWidth, document.documentElement.scrollWidth]"""
+    for width in (1280, 360, 3840, 800):
+        browser.screen(width)
+        browser.settle()
+        browser.middle(".durations")
+        drawn, wide, track, whole = browser.js(seen)
+        assert (drawn, whole) == (wide, width) and width / 5 < track < width
+
+
 EVIL = "</script><script>owned=1</script><img src=x onerror=owned=2><!-- \"'`${owned=3} \x1b[2J\x07\u202egnp.exe\u2066\x00"
 
 

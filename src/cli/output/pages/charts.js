@@ -56,7 +56,7 @@ function drawDurations(place, of) {
   const least = Math.max(1, Math.min(...points.map(p => p[0]))), log = most > 30 * Math.max(of.p50 ?? 1, 1);
   const frame = chartFrame(place, points.length, stride, most * (log ? 1.2 : 1.04), time, log, least);
   let cold = false, bad = false;
-  levelLines(frame, [[of.p50, "p50", "level"], [of.p99, "p99", "level"]]);
+  if (of.durations.count >= 5) levelLines(frame, [[of.p50, "p50", "level"], [of.p99, "p99", "level"]]);
   points.forEach(([low, high, coldest = 0, worst = 0], at) => {
     const x = frame.across(at);
     if (low !== high) frame.picture.append(drawn("line", { class: "range", x1: x, x2: x, y1: frame.up(low), y2: frame.up(high) }));
@@ -82,7 +82,8 @@ function drawMemory(place, of) {
   const frame = chartFrame(place, longest.points.length, longest.stride, Math.max(most, limit) * 1.04, bytes, false, 1);
   const line = (trend, kind) => {
     const way = trend.points.map((p, at) => `${at === 0 ? "M" : "L"}${(LEFT + (frame.wide - LEFT - RIGHT) * (at + 0.5) / trend.points.length).toFixed(1)} ${frame.up(1024 * p).toFixed(1)}`).join("");
-    frame.picture.append(drawn("path", { class: `line ${kind}`, d: trend.points.length === 1 ? way + "h3" : way }));
+    frame.picture.append(trend.points.length === 1 ? drawn("circle", { class: `line ${kind}`, cx: frame.across(0), cy: frame.up(1024 * trend.points[0]), r: 3 })
+      : drawn("path", { class: `line ${kind}`, d: way }));
   };
   if (limit) levelLines(frame, [[limit, "limit", "limit"]]);
   if (of.resident.count) line(of.resident, "");

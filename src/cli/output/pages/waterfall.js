@@ -137,7 +137,7 @@ class Waterfall {
     put(bar, wait.at, wait.end);
     bar.tabIndex = this.waits[this.chosen] === wait ? 0 : -1;
     bar.setAttribute("aria-label", `${wait.call} ${wait.target}, at ${time(wait.at)}, for ${time(wait.took)}, ${KINDS[wait.kind]}, thread ${wait.thread}`);
-    bar.onpointermove = event => this.sayWait(wait, event.clientX, event.clientY);
+    bar.onclick = bar.onpointermove = event => this.sayWait(wait, event.clientX, event.clientY);
     bar.onpointerleave = bar.onblur = hideTip;
     bar.onfocus = () => {
       this.chosen = this.waits.indexOf(wait);
