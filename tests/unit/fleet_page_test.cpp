@@ -26,6 +26,7 @@ Json invocation(double took, const char* status = "ok") {
 
 std::vector<std::uint64_t> lines_of(const std::vector<const ShownInvocation*>& shown) {
   std::vector<std::uint64_t> lines;
+  lines.reserve(shown.size());
   for (const ShownInvocation* one : shown) {
     lines.push_back(one->line);
   }

@@ -28,6 +28,7 @@ std::vector<OnPath> paths(const Json& timeline) {
   std::vector<Wait> waits = waits_of(Read(Json{{"timeline", timeline}}));
   mark_path(waits);
   std::vector<OnPath> paths;
+  paths.reserve(waits.size());
   for (const Wait& one : waits) {
     paths.push_back(one.path);
   }
@@ -83,7 +84,7 @@ TEST(WaitsTest, WhoeverEndedTheHandlersWaitIsProbablyOnThePath) {
   // pool-1 ends last before the handler goes on; pool-2 had nothing to do, pool-3 went on long
   // after.
   const Json timeline{wait(0, 4, "pool-1", "dns"),      wait(3, 40, "main", "lock"),
-                      wait(5, 37.9, "pool-2", "wait"),    wait(6, 36.5, "pool-1", "network"),
+                      wait(5, 37.9, "pool-2", "wait"),  wait(6, 36.5, "pool-1", "network"),
                       wait(7, 20, "pool-4", "network"), wait(8, 90, "pool-3", "network")};
   EXPECT_THAT(paths(timeline), ElementsAre(OnPath::kProbably, OnPath::kYes, OnPath::kNo,
                                            OnPath::kProbably, OnPath::kNo, OnPath::kNo));
