@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <map>
+#include <utility>
 
 namespace lamprey::cli {
 namespace {

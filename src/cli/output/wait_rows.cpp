@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "cli/analysis/function_sums.h"
@@ -69,12 +70,14 @@ std::string bar(const Wait& wait, std::uint64_t whole, const Style& style) {
   return std::string(from, ' ') + blocks + std::string(kBar - to, ' ');
 }
 
-// "recv orders-db:5432 in load_order (/var/task/app.py:16)"
-std::string words_of(const Wait& wait, bool with_thread) {
+// The thread is named where it is not the one that handles the request:
+// "recv orders-db:5432, thread pool-1 in load_order (/var/task/app.py:16)"
+std::string words_of(const Wait& wait, const std::string& handler) {
   std::string words = printable(wait.call);
   words += wait.target.empty() ? "" : " " + printable(wait.target);
   words += wait.open ? " (not ended)" : "";
-  words += with_thread && !wait.thread.empty() ? ", thread " + printable(wait.thread) : "";
+  words +=
+      wait.thread.empty() || wait.thread == handler ? "" : ", thread " + printable(wait.thread);
   const std::string_view frame = innermost(wait.stack);
   return frame.empty() ? words : words + " in " + printable(frame);
 }
@@ -88,9 +91,7 @@ std::string wait_rows(const Value& record, const Style& style) {
     return {};
   }
   const std::vector<Wait> rows = longest(all);
-  const bool with_thread = std::any_of(rows.begin(), rows.end(), [&rows](const Wait& wait) {
-    return wait.thread != rows[0].thread;
-  });
+  const std::string handler = handler_of(all);
   const std::string which = rows.size() < all.size()
                                 ? fmt::format("the {} longest of {} waits", rows.size(), all.size())
                                 : "waits";
@@ -101,7 +102,7 @@ std::string wait_rows(const Value& record, const Style& style) {
     const std::string length = fmt::format("| {:>7} ", report::human_duration(wait.for_ns));
     const std::size_t used = width_of(figures) + kBar + width_of(length);
     out += figures + bar(wait, whole, style) + length;
-    out += used + 4 > width ? "" : shortened(words_of(wait, with_thread), width - used);
+    out += used + 4 > width ? "" : shortened(words_of(wait, handler), width - used);
     out += "\n";
   }
   return out;
