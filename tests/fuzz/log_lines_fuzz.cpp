@@ -9,6 +9,7 @@
 #include "cli/analysis/compared_stacks.h"
 #include "cli/analysis/cpu_profile.h"
 #include "cli/analysis/fleet_overview.h"
+#include "cli/analysis/function_detail.h"
 #include "cli/analysis/function_sums.h"
 #include "cli/analysis/memory_profile.h"
 #include "cli/input/json_values.h"
@@ -56,7 +57,8 @@ void check_page(const std::string& page, const std::string& empty) {
 }
 
 void write_everything(const std::map<std::string, cli::FunctionSum>& functions,
-                      const cli::MemoryProfile& profile, const cli::Sizing& sizing) {
+                      const cli::FunctionDetails& details, const cli::MemoryProfile& profile,
+                      const cli::Sizing& sizing) {
   check_table(cli::table(cli::overview_rows(cli::by_trouble(functions)), 7));
   for (const auto& [name, sum] : functions) {
     check_table(cli::table(cli::finding_rows(sum), 3) + cli::table(cli::bad_end_rows(sum), 1) +
@@ -75,6 +77,7 @@ void write_everything(const std::map<std::string, cli::FunctionSum>& functions,
   static const std::string empty_flames =
       cli::flame_page(std::map<cli::Frames, cli::SiteSum>(), "");
   check_page(cli::fleet_page(functions, title, sizes), empty_fleet);
+  check_page(cli::fleet_page(functions, title, sizes, details), empty_fleet);
   const auto sites = profile.sites();
   check_page(cli::flame_page(sites, title), empty_flames);
   require(cli::pprof_file(sites, 1).starts_with("\x1f\x8b"), "a profile is gzip");
@@ -136,6 +139,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string text(reinterpret_cast<const char*>(data), size);
   cli::LineCounts counts;
   std::map<std::string, cli::FunctionSum> functions;
+  cli::FunctionDetails details;
   cli::MemoryProfile profile;
   cli::Sizing sizing;
   cli::CpuProfile cpu;
@@ -145,6 +149,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     ++taken;
     require(cli::text(record, "lamprey") == "1", "a record is of the schema that is known");
     cli::add_record(functions[cli::text(record, "function_name")], record);
+    cli::add_record(details[cli::text(record, "function_name")], record);
     profile.add(record);
     cpu.add(record);
     weights.add(record);
@@ -157,7 +162,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(taken == counts.records, "every record is counted");
   require(counts.records + counts.skipped + counts.newer <= size, "no more is found than is there");
   if (taken != 0) {
-    write_everything(functions, profile, sizing);
+    write_everything(functions, details, profile, sizing);
     write_cpu(cpu, weights);
   }
   return 0;

@@ -240,6 +240,11 @@ def make_log_lines(lamprey, directory):
     text = json.dumps(small)
     events = [{"timestamp": 1, "message": text}, {"timestamp": 2, "message": "REPORT"}]
     keep("log_lines/events", json.dumps({"events": events}))
+    waits = [
+        {"at_ms": 1.5, "for_ms": 20, "call": "recv", "spent_on": "network", "target": "db:5432", "thread": "main", "stack": "f (/var/task/app.py:3)"},
+        {"at_ms": 2, "for_ms": 18, "call": "pthread_mutex_lock", "spent_on": "lock", "thread": "pool-1", "open": True},
+    ]
+    keep("log_lines/waits", json.dumps(small | {"status": "timeout", "duration_ms": 25.5, "timeline": waits, "blocked": waits}) + "\n")
     keep("log_lines/newer", json.dumps(small | {"lamprey": "2"}))
     fields = [[{"field": "@timestamp", "value": "1"}, {"field": "@message", "value": text}]]
     keep("log_lines/insights", json.dumps({"results": fields}))

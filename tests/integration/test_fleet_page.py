@@ -1,4 +1,4 @@
-"""The page of `lamprey report --html`, used as people use it: sorted, filtered, on a narrow screen."""
+"""The page of `lamprey report --html`, sorted and filtered. How its pictures are used: test_page_in_use.py."""
 
 import json
 import subprocess
@@ -66,20 +66,3 @@ log.push([column(overview, 0).length, parts(), document.getElementById("shown").
 """, tmp_path)  # fmt: skip
     assert (focused, shown, said, parts) == ("filter", ["mail"], "1 of 3 functions", 1)
     assert after == [3, 3, ""]
-
-
-@pytest.mark.parametrize("width", [360, 1280, 3840])
-def test_no_screen_is_too_narrow(page, tmp_path, width):
-    # Headless windows are 500 px wide or more: a frame is what has the width.
-    [fits, scripts] = page_after(page, f"""
-const frame = document.createElement("iframe");
-frame.style.cssText = "width:{width}px;height:600px;border:0";
-const inner = document.documentElement.cloneNode(true);
-inner.querySelectorAll("script").forEach(script => script.remove());
-document.body.append(frame);
-frame.contentDocument.replaceChild(frame.contentDocument.adoptNode(inner), frame.contentDocument.documentElement);
-const root = frame.contentDocument.documentElement;
-const log = [root.scrollWidth <= root.clientWidth, document.querySelectorAll("script").length];
-frame.remove();
-""", tmp_path)  # fmt: skip
-    assert fits and scripts >= 2

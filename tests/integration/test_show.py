@@ -111,13 +111,30 @@ def test_hostile_text_steers_no_terminal(build, tmp_path):
     evil = "\x1b[2J\x1b]0;owned\x07\u009b31m\u202egnp.exe\x7f"
     record = {**RECORD, "headline": evil, "function_name": evil, "request_id": evil}
     record["findings"] = [{"code": evil, "severity": evil, "text": evil, "advice": evil}]
+    record["timeline"] = [{"at_ms": 1, "for_ms": 9, **dict.fromkeys(("call", "target", "thread", "stack", "spent_on"), evil)},
+                          {"at_ms": 11, "for_ms": 9, "call": "recv", "thread": "main"}]  # fmt: skip
     path = tmp_path / "log"
     path.write_text(json.dumps(record) + "\n" + evil + " plain \x1b[32mgreen\x1b[0m\n")
     command = [str(build / "bin" / "lamprey"), "show", str(path)]
     for seen in (on_terminal(command)[0], show(build, "", str(path)).stdout):
         rest = COLOUR.sub("", seen)
-        assert rest.count("owned") >= 6 and "plain green" in rest
+        assert rest.count("owned") >= 8 and "plain green" in rest
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u0080-\u009f\u202e]", rest)
+
+
+@pytest.mark.spread
+def test_the_longest_waits_are_bars_that_the_terminal_can_show(build, tmp_path):
+    waits = [{"at_ms": 10.0 * n, "for_ms": 9.0 - n, "call": "recv", "target": f"db-{n}:5432", "spent_on": "network", "thread": "main",
+              "stack": "load_order (/var/task/app.py:16)"} for n in range(8)]  # fmt: skip
+    path = tmp_path / "log"
+    path.write_text(json.dumps({**RECORD, "timeline": waits}) + "\n")
+    command = [str(build / "bin" / "lamprey"), "show", str(path)]
+    blocks, _ = on_terminal(command, LC_ALL="C.UTF-8")
+    plain, _ = on_terminal(command, LC_ALL="C", NO_COLOR="1")
+    assert "the 6 longest of 8 waits in 100 ms:" in blocks and "█" in blocks.split("waits in")[1]
+    rows = plain.split("waits in")[1].splitlines()[1:7]
+    assert [row.count("#") for row in rows] == [2, 2, 2, 1, 1, 1] and "db-0:5432" in rows[0] and rows[0].isascii()
+    assert all(len(row) <= 80 for row in rows)
 
 
 @pytest.mark.spread

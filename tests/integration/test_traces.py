@@ -29,6 +29,23 @@ DEAD = {
     "invocation": 2, "started": "2026-11-28T23:11:40.000Z", "duration_ms": 6000, "headline": "Timed out.",
     "blocked": [{"thread": "7", "call": "recv", "target": "10.0.3.17:5432", "for_ms": 5998.5, "stack": "get"}],
 }  # fmt: skip
+OWN = "load_order (/var/task/app.py:16); handler (/var/task/app.py:30)"
+WAITING = {
+    "lamprey": "1", "type": "invoke", "status": "timeout", "function_name": "orders", "request_id": "r-4",
+    "invocation": 3, "started": "2026-11-28T23:11:50.000Z", "duration_ms": 3000, "headline": "Timed out.",
+    "timeline": [
+        {"at_ms": 2, "for_ms": 24.5, "call": "getaddrinfo", "spent_on": "dns", "target": "db.internal", "thread": "main", "stack": OWN},
+        {"at_ms": 27, "for_ms": 12, "call": "connect", "spent_on": "network", "target": "10.0.3.17:5432 (db.internal)", "thread": "main", "stack": OWN},
+        {"at_ms": 30, "for_ms": 50, "call": "recv", "spent_on": "network", "target": "prices:443", "thread": "pool-1", "stack": "scan (_json.so +0x1a)"},
+        {"at_ms": 40, "for_ms": 6.4, "call": "read", "spent_on": "file", "target": "/var/task/a:80", "thread": "main"},
+        {"at_ms": 50, "for_ms": 20, "call": "pthread_mutex_lock", "spent_on": "lock", "target": "lock:12", "thread": "main", "stack": OWN},
+        {"at_ms": 100, "for_ms": 2900.7, "call": "recv", "spent_on": "network", "target": "10.0.3.17:5432", "thread": "main", "open": True, "stack": OWN},
+    ],
+    "blocked": [
+        {"thread": "4711", "call": "recv", "target": "10.0.3.17:5432 (db.internal)", "for_ms": 2900.1, "stack": OWN},
+        {"thread": "4712", "call": "pthread_cond_wait", "for_ms": 2950.0, "stack": "worker (/var/task/app.py:3)"},
+    ],
+}  # fmt: skip
 OTHERS = [
     {"lamprey": "1", "type": "init", "status": "crash", "function_name": "broken", "started":
      "2026-11-28T23:11:41.000Z", "init": {"total_ms": 10}},
@@ -119,6 +136,45 @@ def test_otlp_is_what_opentelemetrys_protos_say(report):
 
 
 @pytest.mark.spread
+def test_otlp_has_a_span_for_each_wait(report):
+    exported = report("--otlp", WAITING)
+    (_, root), *children = spans_of(exported)
+    assert [span.name.split()[0] for _, span in children] == [
+        "getaddrinfo", "connect", "recv", "read", "pthread_mutex_lock", "recv", "pthread_cond_wait",
+    ], "the wait that had not ended is there once"  # fmt: skip
+    assert all(span.parent_span_id == root.span_id for _, span in children)
+    dns, connect, prices, file, lock, hang, idle = (span for _, span in children)
+    assert [span.kind for span in (dns, connect, prices, hang)] == [dns.SPAN_KIND_CLIENT] * 4
+    assert [span.kind for span in (file, lock, idle)] == [dns.SPAN_KIND_INTERNAL] * 3
+    assert attributes(dns)["dns.question.name"] == "db.internal" and "server.port" not in attributes(dns)
+    of_connect = attributes(connect)
+    assert (of_connect["server.address"], of_connect["server.port"]) == ("db.internal", 5432)
+    assert (of_connect["network.peer.address"], of_connect["network.peer.port"]) == ("10.0.3.17", 5432)
+    assert (attributes(prices)["server.address"], attributes(prices)["server.port"]) == ("prices", 443)
+    assert "network.peer.address" not in attributes(prices)
+    assert attributes(file)["file.path"] == "/var/task/a:80" and "server.address" not in attributes(file)
+    assert "server.address" not in attributes(lock)
+    assert of_connect["code.function.name"] == "load_order" and of_connect["code.line.number"] == 16
+    assert of_connect["code.file.path"] == "/var/task/app.py" and of_connect["code.stacktrace"] == OWN
+    assert attributes(prices)["code.function.name"] == "scan" and "code.file.path" not in attributes(prices)
+    assert attributes(prices)["thread.name"] == "pool-1" and attributes(prices)["lamprey.spent_on"] == "network"
+    assert attributes(hang)["lamprey.open"] is True and "lamprey.open" not in of_connect
+    assert connect.start_time_unix_nano == root.start_time_unix_nano + 27_000_000
+    assert connect.end_time_unix_nano - connect.start_time_unix_nano == 12_000_000
+    assert exported == report("--otlp", WAITING), "ids are those of the last time"
+
+
+@pytest.mark.spread
+def test_an_inits_waits_are_parts_of_it(report):
+    timeline = [{"at_ms": 250.5, "for_ms": 100, "call": "read", "spent_on": "file", "target": "/var/task/big.json", "thread": "main"}]
+    spans = spans_of(report("--otlp", INIT | {"timeline": timeline}, COLD))
+    names = [span.name for _, span in spans]
+    assert names[:5] == ["orders", "init", "runtime start", "import", "read /var/task/big.json"]
+    assert spans[4][1].parent_span_id == spans[1][1].span_id
+    assert spans[4][1].start_time_unix_nano == spans[1][1].start_time_unix_nano + 250_500_000
+
+
+@pytest.mark.spread
 def test_otlp_of_odd_records_is_still_otlp(report):
     spans = spans_of(report("--otlp", *OTHERS, COLD))
     names = [span.name for _, span in spans]
@@ -145,6 +201,31 @@ def test_perfetto_is_trace_event_format(report):
     assert first["ts"] < wait["ts"] and wait["ts"] + wait["dur"] < first["ts"] + first["dur"]
     assert [event["args"]["bytes"] for event in events if event["ph"] == "C"][0] == 1000
     assert {event["args"]["name"] for event in events if event["name"] == "process_name"} >= {"orders", "broken"}
+
+
+@pytest.mark.spread
+def test_perfetto_has_a_track_for_each_thread(report):
+    events = report("--perfetto", WAITING, WAITING | {"started": "2026-11-28T23:12:50.000Z", "request_id": "r-5"})["traceEvents"]
+    tracks = {event["tid"]: event["args"]["name"] for event in events if event["name"] == "thread_name"}
+    assert sorted(tracks.values()) == ["environment 1", "environment 1, thread 4712", "environment 1, thread pool-1"]
+    slices = [event for event in events if event["ph"] == "X"]
+    on = {}
+    for event in slices:
+        on.setdefault(tracks[event["tid"]], []).append(event)
+    assert [event["name"].split()[0] for event in on["environment 1"]][:6] == [
+        "orders", "getaddrinfo", "connect", "read", "pthread_mutex_lock", "recv"]  # fmt: skip
+    assert len(on["environment 1, thread pool-1"]) == 2
+    wait = on["environment 1, thread pool-1"][0]
+    assert wait["cat"] == "wait,network" and wait["args"]["target"] == "prices:443" and wait["args"]["thread"] == "pool-1"
+    assert wait["ts"] == pytest.approx(slices[0]["ts"] + 30_000, abs=1) and wait["dur"] == 50_000
+    # What Perfetto shows of a track are slices inside each other: none may only overlap another.
+    for track in on.values():
+        ends = []
+        for event in sorted(track, key=lambda one: (one["ts"], -one["dur"])):
+            while ends and ends[-1] <= event["ts"]:
+                ends.pop()
+            assert not ends or event["ts"] + event["dur"] <= ends[-1] + 0.5  # what a double has of µs since 1970
+            ends.append(event["ts"] + event["dur"])
 
 
 @pytest.mark.spread

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "cli/input/json_values.h"
 
@@ -84,20 +85,18 @@ void MemoryProfile::add(const Value& record) {
   if (sites.size() > kShortList) {
     here.live.clear();
   }
+  std::vector<std::pair<const Frames*, Value>> listed;
   for (const Value site : sites) {
-    const Frames frames = frames_of(text(site, "stack"));
-    if (frames.empty()) {
-      continue;
+    Frames frames = frames_of(text(site, "stack"));
+    if (!frames.empty()) {
+      const Frames* known = &sums_.try_emplace(std::move(frames)).first->first;
+      here.live[known] = 0;
+      listed.emplace_back(known, site);
     }
-    here.live[frames] = 0;
   }
-  for (const Value site : sites) {
-    const Frames frames = frames_of(text(site, "stack"));
-    if (frames.empty()) {
-      continue;
-    }
+  for (const auto& [frames, site] : listed) {
     add_member(here.live[frames], site, "live_bytes");
-    SiteSum& sum = sums_[frames];
+    SiteSum& sum = sums_.find(*frames)->second;
     add_member(sum.growth_bytes, site, "live_delta_bytes");
     add_member(sum.allocated_bytes, site, "allocated_bytes");
     add_member(sum.allocations, site, "allocations");
@@ -111,7 +110,7 @@ std::map<Frames, SiteSum> MemoryProfile::sites() const {
     for (const auto& [invocation, here] : environments) {
       rest.live_bytes = bounded_sum(rest.live_bytes, here.live_total);
       for (const auto& [frames, bytes] : here.live) {
-        SiteSum& sum = all[frames];
+        SiteSum& sum = all[*frames];
         sum.live_bytes = bounded_sum(sum.live_bytes, bytes);
       }
     }

@@ -35,6 +35,10 @@ using Frames = std::vector<std::string>;
 
 class MemoryProfile {
  public:
+  MemoryProfile() = default;
+  MemoryProfile(const MemoryProfile&) = delete;  // environments point into the sums
+  MemoryProfile& operator=(const MemoryProfile&) = delete;
+
   void add(const Value& record);
 
   // Every stack with its sums. What the exact totals have and no listed site holds stands under the
@@ -45,7 +49,7 @@ class MemoryProfile {
 
  private:
   struct Environment {
-    std::map<Frames, std::int64_t> live;
+    std::map<const Frames*, std::int64_t> live;  // by the key in sums_: there may be many of these
     std::int64_t live_total = 0;
   };
   Environment& environment(const Value& record);

@@ -56,51 +56,63 @@ std::uint64_t ns_of(const Value& object, const char* key) {
   return std::min(number(object, key, kNsAMs).value_or(0), kLongest);
 }
 
-void note(std::vector<Note>& notes, const char* name, const std::string& text) {
-  if (!text.empty()) {
-    notes.push_back({name, text});
-  }
-}
-
-std::string name_of_wait(const Value& wait) {
-  const std::string target = text(wait, "target");
-  return text(wait, "call") + (target.empty() ? "" : " " + target);
-}
-
-void describe(Span& span, const Value& wait) {
+// A wait as a span that has no place in time yet.
+Span span_of(const std::string& call, const std::string& target, const std::string& thread,
+             const std::string& stack) {
+  Span span;
   span.kind = Span::Kind::kWait;
-  span.name = name_of_wait(wait);
-  span.thread = text(wait, "thread");
-  note(span.notes, "call", text(wait, "call"));
-  note(span.notes, "target", text(wait, "target"));
-  note(span.notes, "stack", text(wait, "stack"));
+  span.name = call + (target.empty() ? "" : " " + target);
+  span.thread = thread;
+  span.call = call;
+  span.target = target;
+  span.stack = stack;
+  return span;
 }
 
 // The waits whose beginning the record knows.
-void add_timeline(Trace& trace, const Value& record) {
-  for (const Value wait : list(record, "timeline")) {
-    if (!number(wait, "at_ms") || !number(wait, "for_ms") || trace.children.size() > kMaxChildren) {
-      continue;
+std::vector<Wait> add_timeline(Trace& trace, const Value& record) {
+  std::vector<Wait> waits = waits_of(record);
+  const std::string handler = handler_of(waits);
+  for (const Wait& wait : waits) {
+    if (trace.children.size() > kMaxChildren) {
+      break;
     }
-    Span span;
-    describe(span, wait);
-    span.begin_ns = trace.span.begin_ns + ns_of(wait, "at_ms");
-    span.end_ns = span.begin_ns + ns_of(wait, "for_ms");
+    Span span = span_of(wait.call, wait.target, wait.thread, wait.stack);
+    span.spent_on = wait.spent_on;
+    span.open = wait.open;
+    span.of_handler = wait.thread.empty() || wait.thread == handler;
+    span.in_init = trace.span.kind == Span::Kind::kInit;
+    span.begin_ns = trace.span.begin_ns + wait.at_ns;
+    span.end_ns = span.begin_ns + wait.for_ns;
     trace.children.push_back(std::move(span));
   }
+  return waits;
+}
+
+// Whether a wait that had not ended is what the timeline has already. Threads may have other names
+// there, so the same call of the same age counts.
+bool is_told(const Blocked& thread, const std::vector<Wait>& waits) {
+  return std::any_of(waits.begin(), waits.end(), [&thread](const Wait& wait) {
+    const std::uint64_t longer = std::max(wait.for_ns, thread.for_ns);
+    return wait.open && wait.call == thread.call &&
+           longer - std::min(wait.for_ns, thread.for_ns) <= 5 * kNsAMs;
+  });
 }
 
 // What each thread was in when it ended badly lasted until the end.
-void add_blocked(Trace& trace, const Value& record) {
-  for (const Value wait : list(record, "blocked")) {
-    const auto length = ns_of(wait, "for_ms");
-    if (length == 0 || trace.children.size() > kMaxChildren) {
+void add_blocked(Trace& trace, const Value& record, const std::vector<Wait>& waits) {
+  const std::vector<Blocked> threads = blocked_of(record);
+  const std::string handler = handler_of(waits);
+  for (const Blocked& thread : threads) {
+    if (thread.for_ns == 0 || trace.children.size() > kMaxChildren || is_told(thread, waits)) {
       continue;
     }
-    Span span;
-    describe(span, wait);
+    Span span = span_of(thread.call, thread.target, thread.thread, thread.stack);
+    span.open = true;
+    span.of_handler = threads.size() == 1 || thread.thread == handler;
     span.end_ns = trace.span.end_ns;
-    span.begin_ns = std::max(trace.span.begin_ns, span.end_ns - std::min(length, span.end_ns));
+    span.begin_ns =
+        std::max(trace.span.begin_ns, span.end_ns - std::min(thread.for_ns, span.end_ns));
     trace.children.push_back(std::move(span));
   }
 }
@@ -181,11 +193,13 @@ void Tracing::add_init(const Value& record) {
       Span phase;
       phase.kind = Span::Kind::kPhase;
       phase.name = name;
+      phase.in_init = true;
       phase.begin_ns = at;
       phase.end_ns = at = at + length;
       trace.children.push_back(std::move(phase));
     }
   }
+  add_timeline(trace, record);
   trace.findings.clear();  // they are gone when it is given
   trace.hosts.clear();
   const auto waiting = inits_.find(trace.function);
@@ -209,8 +223,7 @@ void Tracing::add_invocation(const Value& record) {
     std::move(before.children.begin(), before.children.end(), std::back_inserter(trace.children));
     inits_.erase(init);
   }
-  add_timeline(trace, record);
-  add_blocked(trace, record);
+  add_blocked(trace, record, add_timeline(trace, record));
   give_(trace);
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/analysis/waits.h"
 #include "cli/input/json_document.h"
 
 namespace lamprey::cli {
@@ -25,7 +26,14 @@ struct Span {
   std::uint64_t begin_ns = 0;  // UNIX time
   std::uint64_t end_ns = 0;
   std::string thread;
-  std::vector<Note> notes;
+  // Of waits. What a wait was spent on is empty where the record does not say: of `blocked`.
+  std::string call;
+  std::string spent_on;
+  std::string target;
+  std::string stack;
+  bool open = false;       // it had not ended
+  bool of_handler = true;  // of the thread that handles the request
+  bool in_init = false;    // a part of the trace's init
 };
 
 // An invocation with what happened in it, or an init that no invocation followed.

@@ -75,14 +75,14 @@ bool write_cpu(const ReportOptions& options, const Sums& sums, const std::string
                         [&] { return pprof_file(sites, sums.cpu.hz(), sums.newest_ns); });
 }
 
-int write_files(const ReportOptions& options, const Sums& sums) {
+int write_files(const ReportOptions& options, const Sums& sums, const FunctionDetails& details) {
   std::string title = fmt::format("{} records", human_count(sums.counts.records));
   for (const auto& [name, sum] : sums.functions) {
     title += (&name == &sums.functions.begin()->first ? ": " : ", ") + name;
   }
   const std::string sizes = sums.sizing.table(options.price_per_gb_second);
   bool good = options.html.empty() ||
-              write_all("--html", options.html, fleet_page(sums.functions, title, sizes));
+              write_all("--html", options.html, fleet_page(sums.functions, title, sizes, details));
   if (options.wants_profile()) {
     const auto& write = options.cpu ? write_cpu : write_memory;
     good = write(options, sums, title) && good;
@@ -122,9 +122,14 @@ int report_files(const ReportOptions& options) {
   Reading what;
   what.profile = options.wants_profile() && !options.cpu;
   what.cpu_profile = options.cpu;
-  if (traces.are_wanted() || !budgets.empty()) {
-    what.each = [&traces, &budgets](const Value& record) {
+  FunctionDetails details;
+  const bool page = !options.html.empty();
+  if (traces.are_wanted() || !budgets.empty() || page) {
+    what.each = [&](const Value& record) {
       budgets.add(record);
+      if (page) {
+        add_record(details[function_of(record)], record);
+      }
       if (traces.are_wanted()) {
         traces.add(record);
       }
@@ -135,7 +140,7 @@ int report_files(const ReportOptions& options) {
     return status;
   }
   const bool printed = print_tables(options, sums);
-  const int status = write_files(options, sums);
+  const int status = write_files(options, sums, details);
   const bool traced = traces.finish();
   const bool kept = complain_of(budgets);
   return printed && !sums.cut && kept && traced ? status : 1;
@@ -152,7 +157,7 @@ void add_report(CLI::App& app, int& exit_status) {
           "Log lines or a CloudWatch export, also .gz; a folder of them; - is standard input")
       ->required();
   command->add_option("--html", options->html,
-                      "Write tables and trends of all functions as a page");
+                      "Write all functions as a page: charts, waterfalls, flame graphs");
   command->add_option("--flame", options->flame,
                       "Write an interactive flame graph of memory by call site, a page");
   command->add_option("--pprof", options->pprof, "Write memory by call site for `go tool pprof`");

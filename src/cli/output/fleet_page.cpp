@@ -4,196 +4,196 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "cli/analysis/fleet_overview.h"
+#include "cli/output/fleet_data.h"
+#include "cli/output/function_part.h"
+#include "cli/output/html_text.h"
 #include "cli/output/page_texts.h"
+#include "cli/output/printable.h"
 #include "report/text/human.h"
 #include "version.h"
 
 namespace lamprey::cli {
 namespace {
 
-using report::human_bytes;
 using report::human_count;
-using report::human_duration;
-using Points = std::vector<std::uint64_t>;
 
-constexpr std::size_t kMaxPoints = 300;
-constexpr std::size_t kTopCalls = 15;
-constexpr std::size_t kTopHosts = 10;
-constexpr std::size_t kTopCpu = 15;
-constexpr std::size_t kOverviewWords = 7;  // the column of the findings
+// A page stays below 1.5 MB and a KB for each invocation that it shows. Sections end where the room
+// is used up; one has 100 KB at the very most.
+constexpr std::size_t kMostRows = 600;         // functions in the overview
+constexpr std::size_t kMostSparklines = 250;   // of these rows
+constexpr std::size_t kMostParts = 60;         // functions with a section
+constexpr std::size_t kMostInvocations = 300;  // in all sections
+constexpr std::size_t kRoom = 1'400'000;
+constexpr std::size_t kRoomOfInvocation = 1024;
+constexpr std::size_t kMostTitle = 160;
 
-std::string escaped(const std::string& text) {
-  std::string safe;
-  for (const char c : text) {
-    switch (c) {
-      case '<':
-        safe += "&lt;";
-        break;
-      case '>':
-        safe += "&gt;";
-        break;
-      case '&':
-        safe += "&amp;";
-        break;
-      case '"':
-        safe += "&quot;";
-        break;
-      default:
-        safe += c;
+struct Totals {
+  std::uint64_t invocations = 0;
+  std::uint64_t not_ok = 0;
+  std::uint64_t cold_starts = 0;
+  std::size_t in_trouble = 0;  // functions
+};
+
+Totals totals_of(const std::vector<NamedSum>& functions) {
+  Totals totals;
+  for (const auto& [name, sum] : functions) {
+    std::uint64_t not_ok = 0;
+    bool weighty = false;
+    for (const auto& [status, count] : sum->statuses) {
+      not_ok += status == "ok" ? 0 : count;
+    }
+    for (const auto& [code, finding] : sum->findings) {
+      weighty = weighty || finding.severity == "warning" || finding.severity == "critical";
+    }
+    totals.invocations += sum->invocations;
+    totals.not_ok += not_ok;
+    totals.cold_starts += std::max<std::uint64_t>(sum->cold_starts, sum->inits_ns.count());
+    totals.in_trouble += not_ok != 0 || weighty ? 1 : 0;
+  }
+  return totals;
+}
+
+std::string tile(const std::string& figure, const std::string& words, bool trouble = false) {
+  return fmt::format("<div class=\"tile{}\"><b>{}</b><span>{}</span></div>\n",
+                     trouble ? " trouble" : "", figure, words);
+}
+
+std::string tiles(const std::vector<NamedSum>& functions) {
+  const Totals totals = totals_of(functions);
+  const std::uint64_t share =
+      totals.invocations == 0 ? 0 : totals.not_ok * 1000 / totals.invocations;
+  std::string out = "<div class=\"tiles\">\n";
+  out += tile(human_count(functions.size()), functions.size() == 1 ? "function" : "functions");
+  out += tile(human_count(totals.in_trouble), "of them in trouble", totals.in_trouble != 0);
+  out += tile(human_count(totals.invocations), "invocations");
+  out += tile(human_count(totals.not_ok),
+              share == 0 ? "not ok" : fmt::format("not ok, {}.{} %", share / 10, share % 10),
+              totals.not_ok != 0);
+  return out + tile(human_count(totals.cold_starts), "cold starts") + "</div>\n";
+}
+
+struct Column {
+  std::size_t row;      // of overview_rows(); SIZE_MAX: a picture
+  const char* heading;  // of a picture
+  bool words;
+  const Series FunctionSum::*series;
+};
+constexpr std::size_t kPicture = SIZE_MAX;
+constexpr Column kColumns[] = {{0, nullptr, false, nullptr},
+                               {1, nullptr, false, nullptr},
+                               {2, nullptr, false, nullptr},
+                               {3, nullptr, false, nullptr},
+                               {4, nullptr, false, nullptr},
+                               {kPicture, "durations", false, &FunctionSum::durations_ns},
+                               {5, nullptr, true, nullptr},
+                               {6, nullptr, false, nullptr},
+                               {kPicture, "live memory", false, &FunctionSum::live},
+                               {7, nullptr, true, nullptr}};
+
+std::string overview_row(const std::vector<std::string>& row, const FunctionSum& sum,
+                         std::size_t number, std::size_t parts) {
+  std::string out = "<tr>";
+  for (const Column& column : kColumns) {
+    if (column.row == kPicture) {
+      out += fmt::format("<td>{}</td>", number > kMostSparklines
+                                            ? ""
+                                            : sparkline(sum.*column.series, column.heading));
+    } else if (column.row == 0 && number <= parts) {
+      out += fmt::format("<td><a href=\"#f{}\">{}</a></td>", number, escaped(row[0]));
+    } else {
+      out += fmt::format("<td{}>{}</td>", column.words ? " class=\"text\"" : "",
+                         escaped(row[column.row]));
     }
   }
-  return safe;
-}
-
-// At most kMaxPoints, each the greatest of those it stands for: no peak is lost.
-Points thinned(const Points& values) {
-  if (values.size() <= kMaxPoints) {
-    return values;
-  }
-  Points thin(kMaxPoints, 0);
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    std::uint64_t& point = thin[i * kMaxPoints / values.size()];
-    point = std::max(point, values[i]);
-  }
-  return thin;
-}
-
-// A line over time from 0 to the greatest value; `limit` is drawn when it is near enough to matter.
-std::string sparkline(const Series& values, std::uint64_t limit = 0) {
-  constexpr double kWide = 420;
-  constexpr double kHigh = 36;
-  const Points points = thinned(values.trend());
-  if (points.size() < 2) {
-    return {};
-  }
-  const std::uint64_t most = *std::max_element(points.begin(), points.end());
-  const bool with_limit = limit != 0 && most >= limit / 3;
-  const auto top = static_cast<double>(std::max<std::uint64_t>({most, with_limit ? limit : 0, 1}));
-  const auto height = [&](std::uint64_t value) {
-    return kHigh - (static_cast<double>(value) / top * (kHigh - 2)) - 1;
-  };
-  std::string path;
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    path += fmt::format("{}{:.1f} {:.1f}", i == 0 ? "M" : " L",
-                        kWide * static_cast<double>(i) / static_cast<double>(points.size() - 1),
-                        height(points[i]));
-  }
-  const std::string line = with_limit
-                               ? fmt::format(R"(<line x1="0" x2="{0}" y1="{1:.1f}" y2="{1:.1f}"/>)",
-                                             kWide, height(limit))
-                               : std::string();
-  return fmt::format(R"(<svg width="{0}" height="{1}" viewBox="0 0 {0} {1}" role="img" )"
-                     R"(aria-label="over time">{2}<path d="{3}"/></svg>)",
-                     kWide, kHigh, line, path);
-}
-
-std::string in_bytes(std::uint64_t value) { return human_bytes(static_cast<std::int64_t>(value)); }
-std::string in_time(std::uint64_t value) { return human_duration(value); }
-
-std::string trend_row(const char* name, const Series& values, std::string (*words)(std::uint64_t),
-                      std::uint64_t limit = 0) {
-  if (values.empty()) {
-    return {};
-  }
-  return fmt::format(
-      "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n", name,
-      words(*values.percentile(50)), words(*values.percentile(99)), words(*values.percentile(100)),
-      words(values.newest()), sparkline(values, limit));
-}
-
-// A table that fleet.js lets people sort; on a narrow screen it scrolls by itself.
-std::string sortable(const std::string& rows) {
-  return R"(<div class="wide"><table class="sorts">)" + rows + "</table></div>\n";
-}
-
-// Columns from `words` on hold words.
-std::string html_table(const Rows& rows, std::size_t words = SIZE_MAX) {
-  std::string out;
-  for (std::size_t r = 0; r < rows.size(); ++r) {
-    out += "<tr>";
-    for (std::size_t column = 0; column < rows[r].size(); ++column) {
-      out += fmt::format("<{0}{1}>{2}</{0}>", r == 0 ? "th" : "td",
-                         column >= words ? R"( class="text")" : "", escaped(rows[r][column]));
-    }
-    out += "</tr>\n";
-  }
-  return out.empty() ? out : sortable(out);
+  return out + "</tr>\n";
 }
 
 // All functions at a glance, each a link to its part.
-std::string overview(const std::vector<NamedSum>& functions) {
+std::string overview(const std::vector<NamedSum>& functions, std::size_t parts) {
   const Rows rows = overview_rows(functions);
   std::string out = R"(<div class="wide" id="overview"><table class="sorts"><tr>)";
-  for (std::size_t column = 0; column < rows[0].size(); ++column) {
-    out += fmt::format("<th{}>{}</th>", column >= kOverviewWords ? R"( class="text")" : "",
-                       rows[0][column]);
+  for (const Column& column : kColumns) {
+    const bool picture = column.row == kPicture;
+    out += fmt::format("<th{}>{}</th>",
+                       picture        ? R"( class="picture")"
+                       : column.words ? R"( class="text")"
+                                      : "",
+                       picture ? column.heading : rows[0][column.row]);
   }
-  for (std::size_t r = 1; r < rows.size(); ++r) {
-    const auto& row = rows[r];
-    out += fmt::format("</tr>\n<tr><td><a href=\"#f{}\">{}</a></td>", r, escaped(row[0]));
-    for (std::size_t column = 1; column < row.size(); ++column) {
-      out += fmt::format("<td{}>{}</td>", column >= kOverviewWords ? R"( class="text")" : "",
-                         escaped(row[column]));
-    }
+  out += "</tr>\n";
+  for (std::size_t r = 1; r < std::min(rows.size(), kMostRows + 1); ++r) {
+    out += overview_row(rows[r], *functions[r - 1].second, r, parts);
   }
-  return out + "</tr></table></div>\n";
+  return out + "</table></div>\n";
 }
 
-std::string findings_table(const FunctionSum& sum) {
-  const Rows rows = finding_rows(sum);
-  std::string out;
-  for (std::size_t r = 1; r < rows.size(); ++r) {
-    const FindingSum& finding = sum.findings.at(rows[r][0]);
-    out += fmt::format(
-        "<tr><td>{}</td><td class=\"text {}\">{}</td><td>{}</td><td class=\"text\">{} "
-        "<span class=\"dim\">{}</span></td></tr>\n",
-        escaped(rows[r][0]), finding.severity == "info" ? "dim" : "warning",
-        escaped(finding.severity), rows[r][2], escaped(finding.text), escaped(finding.advice));
-  }
-  return out.empty() ? out
-                     : sortable(
-                           "<tr><th>finding</th><th class=\"text\">severity</th><th>times</th>"
-                           "<th class=\"text\">the newest</th></tr>\n" +
-                           out);
-}
-
-std::string function_part(std::size_t number, const std::string& name, const FunctionSum& sum) {
-  std::string statuses;
-  for (const auto& [status, count] : sum.statuses) {
-    statuses += fmt::format(", {} {}", human_count(count), escaped(status));
+std::string left_out(std::size_t functions, std::size_t parts) {
+  if (functions <= parts) {
+    return {};
   }
   std::string out = fmt::format(
-      "<section><h2 id=\"f{}\">{}</h2>\n<p>{} invocations{}; {} cold starts; mostly in {}</p>\n",
-      number, escaped(name), human_count(sum.invocations), statuses,
-      human_count(std::max<std::uint64_t>(sum.cold_starts, sum.inits_ns.count())), mostly_in(sum));
-  out += findings_table(sum) + html_table(bad_end_rows(sum), 1);
-  out +=
-      "<div class=\"wide\"><table><tr><th></th><th>p50</th><th>p99</th><th>max</th><th>newest</th>"
-      "<th>in the order of the records</th></tr>\n";
-  out +=
-      trend_row("init", sum.inits_ns, in_time) + trend_row("duration", sum.durations_ns, in_time);
-  out += trend_row("allocated", sum.allocated, in_bytes) + trend_row("live", sum.live, in_bytes);
-  out += trend_row("resident at most", sum.peak_rss, in_bytes, sum.limit_bytes.value_or(0));
-  return out + "</table></div>\n" + html_table(cpu_rows(sum.cpu, kTopCpu)) +
-         html_table(host_rows(sum, kTopHosts)) + html_table(call_rows(sum, kTopCalls)) +
-         html_table(kernel_rows(sum, kTopCalls)) + "</section>\n";
+      "<p class=\"dim\">The first {} functions, those in trouble, have a part of their own below",
+      parts);
+  if (functions > kMostRows) {
+    out += fmt::format("; {} more are not in the table", human_count(functions - kMostRows));
+  }
+  return out + ". For another one, report on its lines alone.</p>\n";
+}
+
+// "2,000 records: orders, mail": what it is of stands smaller.
+std::string heading(const std::string& title) {
+  const std::size_t colon = title.find(": ");
+  std::string out = fmt::format("<h1>{}</h1>\n", escaped(title.substr(0, colon)));
+  if (colon != std::string::npos) {
+    out += fmt::format("<p class=\"dim of\">{}</p>\n",
+                       escaped(shortened(printable(title.substr(colon + 2)), kMostTitle)));
+  }
+  return out;
+}
+
+std::string costs(const std::string& sizes) {
+  std::string lines;
+  std::string_view rest = sizes;
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    lines += escaped(line) + (rest.empty() ? "" : "\n");
+  }
+  return lines.empty() ? lines
+                       : "<details class=\"card costs\"><summary>What it costs, and memory sizes"
+                         "</summary>\n<pre>" +
+                             lines + "</pre></details>\n";
 }
 
 }  // namespace
 
 std::string fleet_page(const std::map<std::string, FunctionSum>& functions,
-                       const std::string& title, const std::string& sizes) {
+                       const std::string& title, const std::string& sizes,
+                       const FunctionDetails& details) {
   const std::vector<NamedSum> order = by_trouble(functions);
-  std::string out = kFleetPage.before_data;
-  out += fmt::format("<h1>{}</h1>\n", escaped(title)) + overview(order);
-  out += sizes.empty() ? sizes : fmt::format("<pre>{}</pre>\n", escaped(sizes));
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    out += function_part(i + 1, order[i].first, *order[i].second);
+  const std::string before = std::string(kFleetPage.before_data) + heading(title) + tiles(order);
+  // What stands above the sections names the functions that have one; it is made first only to see
+  // how much room it takes.
+  const std::string costs_part = costs(sizes);
+  const std::size_t above = before.size() + overview(order, kMostParts).size() + costs_part.size();
+  FleetData data(std::min(order.size(), kMostParts));
+  std::size_t room = kMostInvocations;
+  std::size_t parts = 0;
+  std::string sections;
+  while (parts < std::min(order.size(), kMostParts) &&
+         above + sections.size() + data.size() <
+             kRoom + ((kMostInvocations - room) * kRoomOfInvocation)) {
+    const auto& [name, sum] = order[parts++];
+    const auto detail = details.find(name);
+    sections += function_part(parts, name, *sum,
+                              detail == details.end() ? nullptr : &detail->second, data, room);
   }
-  out +=
-      fmt::format("<p class=\"dim\">lamprey {}; a dashed line is the memory limit</p>\n", kVersion);
+  std::string out = before + overview(order, parts) + left_out(order.size(), parts) + costs_part;
+  out += sections + fmt::format("<footer class=\"dim\">lamprey {}</footer>\n</main>\n", kVersion);
+  out += R"(<script type="application/json" id="data">)" + data.script() + "</script>\n";
   return out + kFleetPage.after_data;
 }
 

@@ -50,21 +50,37 @@ Json resource_of(const Trace& trace) {
   return {{"attributes", std::move(attributes)}};
 }
 
-// "db.internal:5432" and "10.0.3.17:5432 (db.internal)" as address and port.
-void put_server(Json& attributes, const std::string& target) {
-  const std::string first = target.substr(0, target.find(' '));
-  const std::size_t colon = first.rfind(':');
-  const bool port = colon != std::string::npos && colon + 1 < first.size() && colon > 0 &&
-                    first.size() - colon <= 6 &&
-                    first.find_first_not_of("0123456789", colon + 1) == std::string::npos;
-  if (!port) {
-    return;
+struct HostPort {
+  std::string host;
+  std::string port;
+};
+
+// "db.internal:5432" in its parts; nothing where there is no port.
+HostPort host_port(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  const bool port = colon != std::string::npos && colon + 1 < text.size() && colon > 0 &&
+                    text.size() - colon <= 6 &&
+                    text.find_first_not_of("0123456789", colon + 1) == std::string::npos;
+  return port ? HostPort{text.substr(0, colon), text.substr(colon + 1)} : HostPort{};
+}
+
+// "db.internal:5432" and "10.0.3.17:5432 (db.internal)" as address and port, the latter as a peer
+// too. False where it is neither.
+bool put_server(Json& attributes, const std::string& target) {
+  const HostPort first = host_port(target.substr(0, target.find(' ')));
+  if (first.host.empty()) {
+    return false;
   }
   const std::size_t open = target.find(" (");
   const bool named = open != std::string::npos && target.ends_with(')');
   put_text(attributes, "server.address",
-           named ? target.substr(open + 2, target.size() - open - 3) : first.substr(0, colon));
-  put_number(attributes, "server.port", first.substr(colon + 1));
+           named ? target.substr(open + 2, target.size() - open - 3) : first.host);
+  put_number(attributes, "server.port", first.port);
+  if (named) {
+    put_text(attributes, "network.peer.address", first.host);
+    put_number(attributes, "network.peer.port", first.port);
+  }
+  return true;
 }
 
 Json event(const char* name, std::uint64_t time_ns, Json attributes) {
@@ -132,20 +148,46 @@ Json root_json(const Trace& trace, const std::string& id) {
   return json;
 }
 
+// Where in the program a wait began; the convention's `code.*`.
+void put_place(Json& attributes, const std::string& stack) {
+  const SourcePlace place = source_place(innermost(stack));
+  put_text(attributes, "code.function.name", place.function);
+  put_text(attributes, "code.file.path", place.file);
+  if (!place.file.empty() && place.line != 0) {
+    put_number(attributes, "code.line.number", std::to_string(place.line));
+  }
+  put_text(attributes, "code.stacktrace", stack);
+}
+
+// What the wait was for, by its kind. True where it is the client's side of something remote.
+bool put_target(Json& attributes, const Span& span) {
+  if (span.spent_on == "dns") {
+    const HostPort asked = host_port(span.target);
+    put_text(attributes, "dns.question.name", asked.host.empty() ? span.target : asked.host);
+    return true;
+  }
+  if (span.spent_on == "file") {
+    put_text(attributes, "file.path", span.target);
+    return false;
+  }
+  const bool may_be_host = span.spent_on.empty() || span.spent_on == "network";
+  const bool is_host = may_be_host && put_server(attributes, span.target);
+  return is_host || span.spent_on == "network";
+}
+
 Json child_json(const Trace& trace, const Span& span, const std::string& id,
                 const std::string& parent) {
   Json json = span_json(trace, span, id, parent);
   Json attributes = Json::array();
-  if (!span.thread.empty()) {
-    put_text(attributes, "thread.name", span.thread);
-  }
-  for (const Note& note : span.notes) {
-    put_text(attributes, note.name == "stack" ? "code.stacktrace" : "lamprey." + note.name,
-             note.text);
-    if (note.name == "target") {
-      const std::size_t before = attributes.size();
-      put_server(attributes, note.text);
-      json["kind"] = attributes.size() > before ? kClient : kInternal;
+  put_text(attributes, "thread.name", span.thread);
+  if (span.kind == Span::Kind::kWait) {
+    put_text(attributes, "lamprey.call", span.call);
+    put_text(attributes, "lamprey.spent_on", span.spent_on);
+    put_text(attributes, "lamprey.target", span.target);
+    json["kind"] = put_target(attributes, span) ? kClient : kInternal;
+    put_place(attributes, span.stack);
+    if (span.open) {
+      attributes.push_back({{"key", "lamprey.open"}, {"value", {{"boolValue", true}}}});
     }
   }
   json["attributes"] = std::move(attributes);
@@ -162,8 +204,7 @@ void OtlpFile::add(const Trace& trace) {
   for (std::size_t i = 0; i < trace.children.size(); ++i) {
     const Span& child = trace.children[i];
     const std::string id = span_id(of, i + 1);
-    const bool phase = child.kind == Span::Kind::kPhase;
-    spans.push_back(child_json(trace, child, id, phase ? init : root));
+    spans.push_back(child_json(trace, child, id, child.in_init ? init : root));
     init = child.kind == Span::Kind::kInit ? id : init;
   }
   const Json entry = {

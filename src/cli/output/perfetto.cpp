@@ -1,4 +1,5 @@
 // Chrome's trace JSON ("Trace Event Format"); see trace_files.h.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/input/json_values.h"
@@ -24,14 +25,26 @@ Json number_of(const std::string& digits) {
   return number.is_number() ? number : Json();
 }
 
+void put(Json& args, const char* key, const std::string& text) {
+  if (!text.empty()) {
+    args[key] = text;
+  }
+}
+
 Json slice(const Span& span, std::uint64_t process, std::uint64_t track) {
   Json args = Json::object();
-  for (const Note& note : span.notes) {
-    args[note.name] = note.text;
+  put(args, "call", span.call);
+  put(args, "target", span.target);
+  put(args, "spent_on", span.spent_on);
+  put(args, "thread", span.thread);
+  put(args, "stack", span.stack);
+  if (span.open) {
+    args["open"] = true;
   }
   constexpr const char* kCategories[] = {"invocation", "init", "init", "wait"};
+  const std::string category = kCategories[static_cast<std::size_t>(span.kind)];
   return {{"name", span.name},
-          {"cat", kCategories[static_cast<std::size_t>(span.kind)]},
+          {"cat", span.spent_on.empty() ? category : category + "," + span.spent_on},
           {"ph", "X"},
           {"ts", us(span.begin_ns)},
           {"dur", us(span.end_ns - span.begin_ns)},
@@ -64,9 +77,48 @@ std::uint64_t PerfettoFile::track(Function& function, std::uint64_t begin, std::
     function.busy_until.push_back(0);
     put(text_of(name_event("thread_name", function.number, at + 1,
                            "environment " + std::to_string(at + 1))));
+    put(text_of({{"name", "thread_sort_index"},
+                 {"ph", "M"},
+                 {"pid", function.number},
+                 {"tid", at + 1},
+                 {"args", {{"sort_index", (at + 1) * kMaxTracks}}}}));
   }
   function.busy_until[at] = end;
   return at + 1;
+}
+
+// The waits of a thread beside the handler's have a track of their own, below their environment's.
+std::uint64_t PerfettoFile::thread_track(Function& function, std::uint64_t environment,
+                                         const std::string& thread) {
+  const auto key = std::pair(environment, thread);
+  if (const auto known = function.threads.find(key); known != function.threads.end()) {
+    return known->second;
+  }
+  if (function.threads.size() == kMaxTracks) {
+    return environment;
+  }
+  const std::uint64_t track = kMaxTracks + 1 + function.threads.size();
+  function.threads.emplace(key, track);
+  put(text_of(name_event("thread_name", function.number, track,
+                         "environment " + std::to_string(environment) + ", thread " + thread)));
+  put(text_of({{"name", "thread_sort_index"},
+               {"ph", "M"},
+               {"pid", function.number},
+               {"tid", track},
+               {"args", {{"sort_index", (environment * kMaxTracks) + function.threads.size()}}}}));
+  return track;
+}
+
+void PerfettoFile::put_child(Function& function, const Trace& trace, Span child,
+                             std::uint64_t environment) {
+  const bool own_track = child.kind == Span::Kind::kWait && !child.of_handler;
+  // Slices of one track are nested: none may outlast the one that it stands in.
+  if (!own_track && child.begin_ns < trace.span.end_ns) {
+    child.end_ns = std::min(child.end_ns, trace.span.end_ns);
+  }
+  const std::uint64_t track =
+      own_track ? thread_track(function, environment, child.thread) : environment;
+  put(text_of(slice(child, function.number, track)));
 }
 
 void PerfettoFile::add(const Trace& trace) {
@@ -89,7 +141,7 @@ void PerfettoFile::add(const Trace& trace) {
   }
   put(text_of(root));
   for (const Span& child : trace.children) {
-    put(text_of(slice(child, function.number, number)));
+    put_child(function, trace, child, number);
   }
   for (const Value finding : trace.findings) {
     put(text_of(

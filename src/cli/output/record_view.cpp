@@ -11,6 +11,7 @@
 #include "cli/analysis/function_sums.h"
 #include "cli/input/json_values.h"
 #include "cli/output/printable.h"
+#include "cli/output/wait_rows.h"
 #include "report/text/human.h"
 
 namespace lamprey::cli {
@@ -255,7 +256,8 @@ std::string record_view(const Value& record, const Style& style) {
     }
     out += finding_lines(finding, style);
   }
-  return out + thread_lines(record, style);
+  const bool trouble = !findings.empty() || !is(record, "status", "ok");
+  return out + thread_lines(record, style) + (trouble ? wait_rows(record, style) : "");
 }
 
 }  // namespace lamprey::cli

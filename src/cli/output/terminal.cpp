@@ -4,6 +4,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <cstring>
 
@@ -21,6 +23,20 @@ constexpr auto kPause = std::chrono::milliseconds(200);
 bool is_set(const char* name) {
   const char* value = std::getenv(name);
   return value != nullptr && *value != '\0';
+}
+
+// By the locale's name, the first that is set of those that say which characters there are.
+bool writes_utf8() {
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    const char* value = std::getenv(name);
+    if (value != nullptr && *value != '\0') {
+      std::string locale = value;
+      std::transform(locale.begin(), locale.end(), locale.begin(),
+                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+      return locale.find("utf-8") != std::string::npos || locale.find("utf8") != std::string::npos;
+    }
+  }
+  return false;
 }
 
 std::size_t width_of_terminal(int descriptor) {
@@ -41,7 +57,7 @@ Style style_of(int descriptor) {
   }
   const char* kind = std::getenv("TERM");
   const bool dumb = kind == nullptr || std::strcmp(kind, "dumb") == 0;
-  return {!dumb && !is_set("NO_COLOR"), width_of_terminal(descriptor)};
+  return {!dumb && !is_set("NO_COLOR"), width_of_terminal(descriptor), writes_utf8()};
 }
 
 ProgressLine::ProgressLine()

@@ -11,6 +11,7 @@ namespace lamprey::cli {
 struct Style {
   bool colours = false;
   std::size_t width = 0;  // columns; 0: lines are not broken
+  bool utf8 = false;      // block characters for bars
 };
 
 // Of what `descriptor` leads to. Colours and breaks are for terminals only; NO_COLOR (no-color.org)

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cli/analysis/spans.h"
@@ -28,7 +29,8 @@ class OtlpFile {
 };
 
 // Chrome's trace JSON, which Perfetto opens: a process for each function, a track for each
-// environment that ran at the same time as others.
+// environment that ran at the same time as others, and for each of its threads that waited beside
+// the one that handles the request.
 class PerfettoFile {
  public:
   explicit PerfettoFile(Write write) : write_(std::move(write)) {}
@@ -38,10 +40,14 @@ class PerfettoFile {
  private:
   struct Function {
     std::uint64_t number = 0;
-    std::vector<std::uint64_t> busy_until;  // of each track
+    std::vector<std::uint64_t> busy_until;  // of each environment's track
+    std::map<std::pair<std::uint64_t, std::string>, std::uint64_t> threads;  // their tracks
   };
   void put(const std::string& event);
   std::uint64_t track(Function& function, std::uint64_t begin, std::uint64_t end);
+  std::uint64_t thread_track(Function& function, std::uint64_t environment,
+                             const std::string& thread);
+  void put_child(Function& function, const Trace& trace, Span child, std::uint64_t environment);
 
   Write write_;
   std::map<std::string, Function> functions_;

@@ -1,4 +1,3 @@
-"use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
 const views = data.views;  // [key, label, what is said behind an amount]
 const compared = data.unit.startsWith("change");  // each frame has `after` and `before`
@@ -67,7 +66,7 @@ function change(node) {
   return Math.abs(difference) <= Math.max(SURE * Math.sqrt(Math.max(spread, 0)), MARGIN * most) ? 0 : difference / most;
 }
 
-// The colour tells the module, so that one library's frames look alike; of a comparison the change.
+// Of a comparison the colour tells the change.
 function colour(node) {
   const name = node.name;
   if (compared) {
@@ -75,11 +74,7 @@ function colour(node) {
     return share === 0 ? "hsl(40 8% var(--light))"
       : `hsl(${share > 0 ? 8 : 215} ${Math.round(45 + 45 * Math.abs(share))}% calc(var(--light) + ${Math.round(10 - 16 * Math.abs(share))}%))`;
   }
-  if (name === "all" || name.startsWith("(")) return "hsl(40 8% var(--light))";
-  const open = name.lastIndexOf(" (");
-  let hash = 7;
-  for (const c of open > 0 ? name.slice(open) : "run time") hash = (hash * 31 + c.charCodeAt(0)) >>> 0;
-  return `hsl(${hash % 360} var(--full) var(--light))`;
+  return frameColour(name);
 }
 
 const isHit = node => words !== "" && node.name.toLowerCase().includes(words);
