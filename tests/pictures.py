@@ -49,7 +49,7 @@ def main():
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     words = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, a_browser(folder) as browser:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, a_browser(folder) as browser:
         page = pathlib.Path(folder) / "page.html"
         subprocess.run(
             [words.build / "bin/lamprey", "report", words.lines, "--html", page], check=True, stdout=subprocess.DEVNULL

@@ -46,6 +46,12 @@ TEST(WaitRowsTest, ABarWhereTheWaitStands) {
   EXPECT_THAT(wait_rows(Read(slow()), {true, 120, true}), HasSubstr("\x1B[34m██████\x1B[0m"));
 }
 
+TEST(WaitRowsTest, NothingIsSaidOfNoWaits) {
+  Json record = slow();
+  record.erase("timeline");
+  EXPECT_EQ(wait_rows(Read(record), {}), "");
+}
+
 TEST(WaitRowsTest, AtMostSixThatFit) {
   Json record = slow();
   for (int i = 0; i < 20; ++i) {

@@ -45,6 +45,17 @@ TEST(WaitsTest, AreReadInTheOrderOfTheirStart) {
   EXPECT_EQ(innermost(waits[1].stack), "load (/var/task/app.py:16)");
 }
 
+TEST(WaitsTest, APhaseSaysMoreThanTheCall) {
+  Json shakes = wait(1, 2, "main", "network");
+  shakes["phase"] = "tls";
+  Json connects = wait(3, 2, "main", "network");
+  connects["phase"] = "connect";
+  const auto waits = waits_of(Read(Json{{"timeline", {shakes, connects}}}));
+  ASSERT_THAT(waits, SizeIs(2));
+  EXPECT_EQ(waits[0].call, "TLS handshake");
+  EXPECT_EQ(waits[1].call, "connect");
+}
+
 TEST(WaitsTest, OddEntriesAreLeftOut) {
   const Json timeline{1,
                       "x",

@@ -41,6 +41,14 @@ std::ptrdiff_t cause_of(const Wait& waiting, const std::vector<Wait>& waits,
   return last;
 }
 
+// In people's words where the line knows more than the call: a poll that a connect ended.
+std::string call_of(const Value& entry) {
+  const std::string phase = text(entry, "phase");
+  return phase == "tls"       ? "TLS handshake"
+         : phase == "connect" ? phase
+                              : text(entry, "call");
+}
+
 }  // namespace
 
 std::vector<Wait> waits_of(const Value& record) {
@@ -54,7 +62,7 @@ std::vector<Wait> waits_of(const Value& record) {
     Wait wait;
     wait.at_ns = std::min(*at, kLongest);
     wait.for_ns = std::min(*length, kLongest);
-    wait.call = text(entry, "call");
+    wait.call = call_of(entry);
     wait.spent_on = text(entry, "spent_on");
     wait.target = text(entry, "target");
     wait.thread = text(entry, "thread");

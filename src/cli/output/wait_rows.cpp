@@ -87,7 +87,7 @@ std::string words_of(const Wait& wait, const std::string& handler) {
 std::string wait_rows(const Value& record, const Style& style) {
   const std::vector<Wait> all = waits_of(record);
   const std::uint64_t whole = whole_of(record, all);
-  if (whole == 0) {
+  if (whole == 0 || all.empty()) {
     return {};
   }
   const std::vector<Wait> rows = longest(all);
