@@ -13,8 +13,8 @@ inline void note_first_use(std::uint32_t target_plus_one, bool connect = false) 
     return;
   }
   recording::Target& target = g_writer.target_at(target_plus_one - 1);
-  if (recording::load(target.from) == 0 ||
-      (connect && recording::load(target.totals.starts) == 1)) [[unlikely]] {
+  if (recording::load(target.from) == 0 || (connect && recording::load(target.totals.starts) == 1))
+      [[unlikely]] {
     const std::uint32_t stack = stack::capture();
     recording::store(target.from, stack != 0 ? stack : recording::kFromNobody);
   }

@@ -86,8 +86,8 @@ inline std::uint32_t stack_before(int descriptor) {
   }
 }
 
-// What a call took goes to its target and its row, and, unless it was made inside an `outer` one (by
-// a signal handler, or a callback), to the account of the thread's time. Returns what that was.
+// What a call took goes to its target and its row, and, unless it was made inside an `outer` one
+// (by a signal handler, or a callback), to the account of the thread's time. Returns what that was.
 template <class Policy, class R>
 [[gnu::always_inline]] inline CallClass account_call(recording::ThreadSlot* slot,
                                                      const std::uint32_t& outer, Call call,
@@ -111,7 +111,7 @@ template <class Policy, class R>
 [[gnu::noinline, gnu::cold]] void count_long(recording::ThreadSlot* slot, std::uint32_t outer,
                                              Call call, Policy policy, R result,
                                              std::uint64_t begin, std::uint64_t end) {
-  Spent spent = {g_writer.busy_between(begin, end), begin, end, 0, policy.failed(result),
+  Spent spent = {g_writer.busy_between(begin, end),  begin, end, 0, policy.failed(result),
                  io::awaited_on(policy.descriptor())};
   const CallClass spent_on = account_call(slot, outer, call, policy, result, spent);
   if (outer == 0 && slot != nullptr) {

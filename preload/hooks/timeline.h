@@ -2,7 +2,6 @@
 #pragma once
 
 #include "preload/io/descriptors.h"
-#include "recording/calls.h"
 
 namespace lamprey::preload::hooks::timeline {
 

@@ -1,5 +1,5 @@
-// Spent::awaited: what a call that waited was about, in one word, so that telling it costs the hooks
-// one store. 0: not known.
+// Spent::awaited: what a call that waited was about, in one word, so that telling it costs the
+// hooks one store. 0: not known.
 //
 // Nothing here allocates, locks, makes a system call or touches errno.
 #pragma once

@@ -70,10 +70,9 @@ enum List : std::size_t {
   kLists
 };
 using Amount = std::array<std::size_t, kLists>;
-constexpr const char* kListNames[kLists] = {"coverage.unseen", "memory.sites", "findings",
-                                            "blocked",         "timeline",     "calls.top",
-                                            "network",         "files",        "kernel.top",
-                                            "cpu.sites"};
+constexpr const char* kListNames[kLists] = {
+    "coverage.unseen", "memory.sites", "findings", "blocked",    "timeline",
+    "calls.top",       "network",      "files",    "kernel.top", "cpu.sites"};
 
 // All of a line, written out once: how much of the lists fits is found by putting these together.
 struct Parts {
@@ -163,17 +162,30 @@ struct Step {
   List list;
   std::size_t to;
 };
-constexpr Step kSteps[] = {{kGoodBytes, kKernel, 10},       {kGoodBytes, kFiles, 10},
-                           {kGoodBytes, kSites, 5},         {kGoodBytes, kCpuSites, 10},
-                           {kGoodBytes, kTop, 10},          {kGoodBytes, kNetwork, 10},
-                           {kGoodBytes, kFiles, kTopShort}, {kGoodBytes, kSites, kTopShort},
-                           {kGoodBytes, kNetwork, 5},       {kMaxBytes, kNetwork, kTopShort},
-                           {kMaxBytes, kTop, kTopShort},    {kMaxBytes, kTimeline, 12},      {kMaxBytes, kBlocked, 5},
-                           {kMaxBytes, kUnseen, 5},         {kMaxBytes, kFindings, 5},
-                           {kMaxBytes, kKernel, 0},         {kMaxBytes, kTop, 0},
-                           {kMaxBytes, kCpuSites, 1},       {kMaxBytes, kFiles, 0},
-                           {kMaxBytes, kNetwork, 0},        {kMaxBytes, kSites, 0},
-                           {kMaxBytes, kTimeline, 0},       {kMaxBytes, kBlocked, 1},        {kMaxBytes, kUnseen, 1},
+constexpr Step kSteps[] = {{kGoodBytes, kKernel, 10},
+                           {kGoodBytes, kFiles, 10},
+                           {kGoodBytes, kSites, 5},
+                           {kGoodBytes, kCpuSites, 10},
+                           {kGoodBytes, kTop, 10},
+                           {kGoodBytes, kNetwork, 10},
+                           {kGoodBytes, kFiles, kTopShort},
+                           {kGoodBytes, kSites, kTopShort},
+                           {kGoodBytes, kNetwork, 5},
+                           {kMaxBytes, kNetwork, kTopShort},
+                           {kMaxBytes, kTop, kTopShort},
+                           {kMaxBytes, kTimeline, 12},
+                           {kMaxBytes, kBlocked, 5},
+                           {kMaxBytes, kUnseen, 5},
+                           {kMaxBytes, kFindings, 5},
+                           {kMaxBytes, kKernel, 0},
+                           {kMaxBytes, kTop, 0},
+                           {kMaxBytes, kCpuSites, 1},
+                           {kMaxBytes, kFiles, 0},
+                           {kMaxBytes, kNetwork, 0},
+                           {kMaxBytes, kSites, 0},
+                           {kMaxBytes, kTimeline, 0},
+                           {kMaxBytes, kBlocked, 1},
+                           {kMaxBytes, kUnseen, 1},
                            {kMaxBytes, kFindings, 1}};
 
 // Cuts what `amount` still has of the lists until the line fits, and says what was cut.

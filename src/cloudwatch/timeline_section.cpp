@@ -8,7 +8,7 @@ namespace {
 
 using report::Blocked;
 
-constexpr const char* kSpentOn[] = {"file", "network", "wait", "sleep",
+constexpr const char* kSpentOn[] = {"file", "network", "wait",  "sleep",
                                     "dns",  "lock",    "child", "other"};
 static_assert(std::size(kSpentOn) == recording::kCallClasses);
 constexpr std::size_t kMaxStackShort = 120;

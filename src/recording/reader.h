@@ -11,10 +11,10 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <map>
 #include <utility>
 #include <vector>
 

@@ -17,7 +17,7 @@ Wait* take_shortest(Wait (&bank)[kWaits], std::uint64_t ticks) {
     }
   }
   return shortest != nullptr && exchange_if(shortest->ticks, least, std::uint64_t{0}) ? shortest
-                                                                                       : nullptr;
+                                                                                      : nullptr;
 }
 
 }  // namespace

@@ -8,9 +8,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
-#include <map>
 
 namespace lamprey::symbols {
 

@@ -27,8 +27,14 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 Wait wait_of(std::uint64_t ended, std::uint64_t ticks) {
-  return {ended,           ticks, static_cast<std::uint16_t>(Call::k_recv), CallClass::kNetwork,
-          WaitPhase::kNone, 3,     4711,                                     9};
+  return {ended,
+          ticks,
+          static_cast<std::uint16_t>(Call::k_recv),
+          CallClass::kNetwork,
+          WaitPhase::kNone,
+          3,
+          4711,
+          9};
 }
 
 class TimelineTest : public ::testing::Test {
@@ -37,9 +43,7 @@ class TimelineTest : public ::testing::Test {
   const Timeline& timeline() {
     return *reinterpret_cast<const Timeline*>(memory_.base() + recording::kTimelineOffset);
   }
-  void start(std::uint64_t now) {
-    writer_.mark_start({"a", "", "", 0}, nullptr, 1, {now, now}, 0);
-  }
+  void start(std::uint64_t now) { writer_.mark_start({"a", "", "", 0}, nullptr, 1, {now, now}, 0); }
 
   test::RecordingMemory memory_;
   recording::Writer writer_;

@@ -44,9 +44,7 @@ std::ptrdiff_t cause_of(const Wait& waiting, const std::vector<Wait>& waits,
 // In people's words where the line knows more than the call: a poll that a connect ended.
 std::string call_of(const Value& entry) {
   const std::string phase = text(entry, "phase");
-  return phase == "tls"       ? "TLS handshake"
-         : phase == "connect" ? phase
-                              : text(entry, "call");
+  return phase == "tls" ? "TLS handshake" : phase == "connect" ? phase : text(entry, "call");
 }
 
 }  // namespace

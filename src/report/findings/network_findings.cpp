@@ -170,11 +170,12 @@ void add_serial(Report& report, const HostFigures& host) {
     const bool for_answer = wait.handler && !wait.open &&
                             wait.phase == recording::WaitPhase::kNone &&
                             wait.spent_on == recording::CallClass::kNetwork;
-    waited += for_answer && wait.target_plus_one == host.target_plus_one ? wait.for_ns.value_or(0) : 0;
+    waited +=
+        for_answer && wait.target_plus_one == host.target_plus_one ? wait.for_ns.value_or(0) : 0;
   }
   if (report.type != Type::kInvoke || report.status == Status::kTimeout || host.answers < kLeast ||
-      waited < 100 * kMs || waited < whole / 10 * 3 ||
-      host.first_byte_ns > waited + (waited / 8) || host.longest_ns > waited / 3 * 2) {
+      waited < 100 * kMs || waited < whole / 10 * 3 || host.first_byte_ns > waited + (waited / 8) ||
+      host.longest_ns > waited / 3 * 2) {
     return;
   }
   report.findings.push_back(

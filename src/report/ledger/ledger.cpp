@@ -448,8 +448,9 @@ void Ledger::report_process_end(Type type, const EndCause& end, const Sink& sink
   add_cpu(report, CpuLedger::whole(reader_));
   report.process = since_start(process_.figures());
   if (type == Type::kInit || type == Type::kRun) {
-    add_timeline(report, 0,
-                 {header().attach_begin.ticks, reader_.clock().ticks_at(end.mono_ns), header().pid});
+    add_timeline(
+        report, 0,
+        {header().attach_begin.ticks, reader_.clock().ticks_at(end.mono_ns), header().pid});
   }
   if (type == Type::kInit) {
     report.error_type = reader_.error_type(0);

@@ -75,9 +75,10 @@ void Ledger::add_timeline(Report& report, std::uint64_t sequence, const Timeline
       shown.for_ns = std::min(*blocked.for_ns, whole);
       shown.at_ns = whole - *shown.for_ns;
       shown.call = blocked.call;
-      shown.spent_on = blocked.awaited == Awaited::kAnswer
-                           ? CallClass::kNetwork
-                           : recording::kCallTable[static_cast<std::size_t>(blocked.call)].call_class;
+      shown.spent_on =
+          blocked.awaited == Awaited::kAnswer
+              ? CallClass::kNetwork
+              : recording::kCallTable[static_cast<std::size_t>(blocked.call)].call_class;
       shown.tid = blocked.tid;
       shown.handler = blocked.handler;
       shown.target = blocked.target;

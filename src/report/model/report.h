@@ -299,7 +299,7 @@ struct Report {
   std::optional<std::uint64_t> memory_limit_mb;
   ProcessFigures process;
   std::vector<Blocked> blocked;
-  bool slowest = false;  // slower than each of the hundred before
+  bool slowest = false;           // slower than each of the hundred before
   std::vector<Blocked> timeline;  // in the order of their start, for_ns known
   // When a host last sent something, from the start of a span that did not end; who.
   std::optional<std::uint64_t> last_answer_ns;

@@ -37,12 +37,12 @@ struct WallFigures {
 };
 
 struct HostFigures {
-  std::string host;  // name, or the address when there is none
+  std::string host;                   // name, or the address when there is none
   std::uint32_t target_plus_one = 0;  // of the recording; 0: unknown
   std::uint32_t from_id = 0;          // stack of whoever first asked for it; 0: none
   Stack from;                         // only where the line is full
   std::string from_text;              // the program's own function
-  std::string peer;  // the address; empty when the host was only looked up
+  std::string peer;                   // the address; empty when the host was only looked up
   std::uint64_t connects = 0;
   std::uint64_t connect_ns = 0;
   std::uint64_t tls_handshakes = 0;
@@ -62,7 +62,7 @@ struct HostFigures {
 };
 
 struct FileFigures {
-  std::string path;  // ends with "/*" when it stands for several below a directory
+  std::string path;           // ends with "/*" when it stands for several below a directory
   std::uint32_t from_id = 0;  // these as in HostFigures
   Stack from;
   std::string from_text;
