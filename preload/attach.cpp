@@ -119,8 +119,8 @@ void record_child(const std::byte* parent, const recording::Header& before,
   const int pid = static_cast<int>(raw_syscall(SYS_getpid));
   const unsigned long start = process_start_time();
   const bool exact = before.exact == recording::ExactState::kOn;  // the child has the changed code
-  const recording::Extras extras = {exact, before.cpu.count != 0};
-  const FileResult file = create_recording_file(pid, start, recording::file_bytes(extras));
+  const recording::Extras extras = {exact, before.cpu.count != 0, before.trail.count != 0};
+  const FileResult file = create_recording_file(pid, start, extras);
   if (file.base == nullptr) {
     return;  // the child runs without a recording; the parent's says that children are followed
   }
@@ -193,8 +193,8 @@ void __attribute__((constructor(101))) attach() {
   const unsigned long start = process_start_time();
   use_directory(environment_value(recording::kDirectoryVariable));
   g_cpu_hz = cpu::wanted_hz(environment_value("LAMPREY_CPU"));
-  const recording::Extras extras = {exact, g_cpu_hz != 0};
-  const FileResult file = create_recording_file(pid, start, recording::file_bytes(extras));
+  const recording::Extras extras = {exact, g_cpu_hz != 0, false};
+  const FileResult file = create_recording_file(pid, start, extras);
   if (file.base == nullptr) {
     hooks::g_early.open = false;
     leave_environment();

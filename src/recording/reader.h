@@ -39,6 +39,8 @@ struct Totals {
   Rows<CallTotals, kKernelNumbers> kernel;
 };
 
+struct TrailReading;  // trail_reading.h
+
 // What exact mode reports about itself.
 struct KernelPlaces {
   ExactState state = ExactState::kOff;
@@ -255,7 +257,8 @@ class Reader {
   std::optional<Invocation> invocation(std::uint64_t sequence);
   // Every entry that makes sense, by sequence.
   std::vector<Invocation> invocations();
-  // The totals at the end of `sequence` (0: init); null when absent, overwritten or torn.
+  // The totals at the end of `sequence` (0: init); null when absent, overwritten or torn. From a
+  // trail they can be had once, in the order in which they were written.
   std::unique_ptr<Totals> boundary(std::uint64_t sequence);
   // The sum over all slots and rows as they are; calls in flight count up to `now`, without idle.
   std::unique_ptr<Totals> live(std::uint64_t now_mono_ns);
@@ -354,7 +357,11 @@ class Reader {
   void add_rows(Totals& totals);
   bool add_kernel_rows(std::uint64_t offset, std::uint64_t used, Totals& totals);
   void add_kernel(Totals& totals);
-  void copy_kernel(std::uint64_t sequence, Totals& into);
+  void copy_kernel(std::uint64_t mark, std::uint64_t place, Totals& into);
+  std::unique_ptr<Totals> kept_boundary(std::uint64_t sequence);
+  std::unique_ptr<Totals> trail_boundary(std::uint64_t sequence);
+  void read_trail(TrailReading& trail) const;
+  void take_trail_entry(TrailReading& trail, const TrailEntry& entry);
   bool copy_boundary(std::uint64_t offset, std::uint64_t mark, Totals& into);
   bool copy_calls(std::uint64_t offset, std::uint32_t used, Totals& into);
   bool copy_targets(std::uint64_t offset, const std::uint32_t (&used)[kTargetKinds],
@@ -380,6 +387,7 @@ class Reader {
   std::uint64_t dropped_count_ = 0;
   // Functions that were asked for, by index in Function[] + 1: an entry never changes.
   std::unordered_map<std::uint32_t, std::shared_ptr<const SourceFunction>> functions_;
+  std::unique_ptr<TrailReading> trail_;  // null until it is asked for
 };
 
 // Now on the clocks that recordings use, in ns.
