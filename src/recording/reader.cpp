@@ -343,6 +343,7 @@ bool Reader::refresh() {
 void Reader::take_header(const char* fresh) {
   std::memcpy(reinterpret_cast<char*>(header_.get()) + kFrom, fresh, sizeof(Header) - kFrom);
   clock_.reset();
+  hosts_are_new_ = false;
   check_counts();
   check_deaths();
 }

@@ -25,14 +25,18 @@
 
 namespace lamprey::recording {
 
-// The counters of a whole process at one moment. About 1 KB, and 680 bytes for each of the calls
-// that were made, 120 for each target.
-struct Totals {
+// What a Boundary begins with, behind its marks.
+struct BoundaryWords {
+  ClockPair at{};
   MemoryTotals memory{};
   MappingTotals mappings{};
   std::int64_t peak_live_bytes = 0;
-  ClockPair at{};
   ResourceUse use{};  // of boundaries only; all zero: not to be had
+};
+
+// The counters of a whole process at one moment. About 1 KB, and 680 bytes for each of the calls
+// that were made, 120 for each target.
+struct Totals : BoundaryWords {
   Rows<CallTotals, kCallCount> calls;
   Rows<TargetTotals, kTargets> targets;
   bool kernel_known = false;  // exact mode counted, and its part was written at that moment
@@ -361,7 +365,8 @@ class Reader {
   std::unique_ptr<Totals> kept_boundary(std::uint64_t sequence);
   std::unique_ptr<Totals> trail_boundary(std::uint64_t sequence);
   void read_trail(TrailReading& trail) const;
-  void take_trail_entry(TrailReading& trail, const TrailEntry& entry);
+  void add_trail_entry(TrailReading& trail, std::uint64_t number, bool back);
+  void begin_trail_at(TrailReading& trail, std::uint64_t begin);
   bool copy_boundary(std::uint64_t offset, std::uint64_t mark, Totals& into);
   bool copy_calls(std::uint64_t offset, std::uint32_t used, Totals& into);
   bool copy_targets(std::uint64_t offset, const std::uint32_t (&used)[kTargetKinds],
@@ -383,6 +388,7 @@ class Reader {
   std::size_t hosts_named_ = 0;
   std::array<std::uint32_t, kTargetKinds> names_of_{};  // targets_used() then
   bool all_named_ = false;                              // none of them was incomplete
+  bool hosts_are_new_ = false;                          // since the last refresh
   std::vector<std::string> dropped_;
   std::uint64_t dropped_count_ = 0;
   // Functions that were asked for, by index in Function[] + 1: an entry never changes.

@@ -107,11 +107,7 @@ bool Reader::copy_boundary(std::uint64_t offset, std::uint64_t mark, Totals& int
   struct Head {  // Boundary up to its calls
     std::uint64_t sequence_begin;
     std::uint64_t sequence_end;
-    ClockPair at;
-    MemoryTotals memory;
-    MappingTotals mappings;
-    std::int64_t peak_live_bytes;
-    ResourceUse use;
+    BoundaryWords words;
     std::uint32_t targets_used[kTargetKinds];
     std::uint32_t calls_used;
   } head;
@@ -128,11 +124,7 @@ bool Reader::copy_boundary(std::uint64_t offset, std::uint64_t mark, Totals& int
     return false;
   }
   calls_before_ = std::min(head.calls_used, kCallCount);
-  into.memory = head.memory;
-  into.mappings = head.mappings;
-  into.peak_live_bytes = head.peak_live_bytes;
-  into.at = head.at;
-  into.use = head.use;
+  static_cast<BoundaryWords&>(into) = head.words;
   return true;
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
-#include <utility>
 
 #include "recording/trail_reading.h"
 
@@ -29,7 +28,9 @@ void change_word(void* words, std::uint64_t index, std::uint64_t change) {
 // Reads the numbers of one boundary. What is not there, or makes no sense, ends it for good.
 class Numbers {
  public:
-  Numbers(const std::uint8_t* at, const std::uint8_t* end) : at_(at), end_(end) {}
+  // `back`: from a boundary to the one before it.
+  Numbers(const std::uint8_t* at, const std::uint8_t* end, bool back)
+      : at_(at), end_(end), back_(back) {}
 
   bool good() const { return good_; }
   bool are_over() const { return good_ && at_ == end_; }
@@ -47,7 +48,7 @@ class Numbers {
   }
   std::uint64_t change() {
     const std::uint64_t value = next();
-    return (value & 1U) != 0 ? 0 - (value >> 1U) : value >> 1U;
+    return ((value & 1U) != 0) != back_ ? 0 - (value >> 1U) : value >> 1U;
   }
   // A number less one that has to be below `count`; nothing at the end of the list.
   std::optional<std::uint32_t> index(std::uint64_t from, std::uint32_t count) {
@@ -70,7 +71,8 @@ class Numbers {
     totals.errors += change();
     totals.bytes += change();
     totals.ticks += change();
-    totals.max_ticks = next();
+    const std::uint64_t longest = next();
+    totals.max_ticks = back_ ? 0 : longest;  // that of the boundary before is not known
     std::uint32_t from = 0;
     while (const auto bucket = index(from, kBuckets)) {
       totals.buckets[*bucket] += static_cast<std::uint32_t>(change());
@@ -81,30 +83,14 @@ class Numbers {
  private:
   const std::uint8_t* at_;
   const std::uint8_t* end_;
+  bool back_;
   bool good_ = true;
 };
 
-// Totals has the words of a boundary in another order.
-void add_words(Numbers& numbers, Totals& totals) {
-  struct {
-    ClockPair at;
-    MemoryTotals memory;
-    MappingTotals mappings;
-    std::int64_t peak_live_bytes;
-    ResourceUse use;
-  } words{totals.at, totals.memory, totals.mappings, totals.peak_live_bytes, totals.use};
-  static_assert(sizeof(words) == kTrailWords * sizeof(std::uint64_t));
-  numbers.words(&words, kTrailWords);
-  totals.at = words.at;
-  totals.memory = words.memory;
-  totals.mappings = words.mappings;
-  totals.peak_live_bytes = words.peak_live_bytes;
-  totals.use = words.use;
-}
-
 // False: it makes no sense, and part of it was added.
 bool add(Totals& totals, Numbers numbers, bool kernel) {
-  add_words(numbers, totals);
+  static_assert(sizeof(BoundaryWords) == kTrailWords * sizeof(std::uint64_t));
+  numbers.words(static_cast<BoundaryWords*>(&totals), kTrailWords);
   while (const auto call = numbers.index(0, kCallCount)) {
     numbers.call(totals.calls[*call]);
   }
@@ -123,89 +109,104 @@ bool add(Totals& totals, Numbers numbers, bool kernel) {
 
 }  // namespace
 
-// Reads the entries that are new, oldest first, and their bytes. What was overwritten meanwhile is
-// left out.
+// Reads what is new. What was overwritten meanwhile is left out.
 void Reader::read_trail(TrailReading& trail) const {
   const std::uint64_t at = header_->trail.offset;
   Head head{};
-  std::vector<TrailEntry> index(kTrailEntries);
-  trail.entries.clear();
-  trail.used = 0;
+  trail.first = trail.end = trail.next;
   if (!read_now(at, &head, sizeof(head)) || head.entries <= trail.next ||
-      !read_now(at + offsetof(Trail, index), index.data(), sizeof(Trail::index))) {
+      !read_now(at + offsetof(Trail, index), trail.index, sizeof(trail.index))) {
     return;
   }
-  const std::uint64_t news = std::min<std::uint64_t>(head.entries - trail.next, kTrailEntries);
+  std::uint64_t first = head.entries;
   std::uint64_t until = head.claimed;
-  for (std::uint64_t i = 0; i < news; ++i) {
-    const TrailEntry& entry = index[(head.entries - 1 - i) % kTrailEntries];
-    if (entry.mark != head.entries - i || entry.from > entry.until || entry.until > until ||
+  while (first != trail.next && head.entries - first != kTrailEntries) {
+    const TrailEntry& entry = trail.entry(first - 1);
+    if (entry.mark != first || entry.from > entry.until || entry.until > until ||
         head.claimed - entry.from > kTrailBytes) {
       break;
     }
     until = entry.from;
-    trail.entries.push_back(entry);
+    --first;
   }
-  if (trail.entries.empty()) {
+  const std::uint64_t end = head.entries;
+  const std::uint64_t bytes = first == end ? 0 : trail.entry(end - 1).until - until;
+  const std::uint64_t straight = std::min(bytes, kTrailBytes - (until % kTrailBytes));
+  const std::uint64_t ring = at + offsetof(Trail, bytes);
+  if (!read_now(ring + (until % kTrailBytes), trail.bytes, straight) ||
+      !read_now(ring, trail.bytes + straight, bytes - straight) ||
+      !read_now(at, &head, sizeof(head))) {
     return;
   }
-  std::reverse(trail.entries.begin(), trail.entries.end());
+  while (first != end && head.claimed - trail.entry(first).from > kTrailBytes) {
+    ++first;
+  }
   trail.from = until;
-  trail.bytes.resize(trail.entries.back().until - until);
-  const std::uint64_t bytes = at + offsetof(Trail, bytes);
-  const std::size_t straight =
-      std::min<std::size_t>(trail.bytes.size(), kTrailBytes - (until % kTrailBytes));
-  const bool read = read_now(bytes + (until % kTrailBytes), trail.bytes.data(), straight) &&
-                    read_now(bytes, trail.bytes.data() + straight, trail.bytes.size() - straight) &&
-                    read_now(at, &head, sizeof(head));
-  std::erase_if(trail.entries, [&](const TrailEntry& entry) {
-    return !read || head.claimed - entry.from > kTrailBytes;
-  });
+  trail.first = first;
+  trail.end = end;
 }
 
-// Where some before it are missing, a whole boundary that is still there is as good as their sum.
-void Reader::take_trail_entry(TrailReading& trail, const TrailEntry& entry) {
+// `back`: takes it away again.
+void Reader::add_trail_entry(TrailReading& trail, std::uint64_t number, bool back) {
   const bool kernel = header_->exact == ExactState::kOn && header_->kernel.count != 0;
-  if (!trail.known || entry.mark != trail.next + 1) {
-    auto kept = kept_boundary(entry.sequence);
-    trail.known = kept != nullptr;
-    if (trail.known) {
-      trail.now = std::move(*kept);
-    }
-  } else if (const std::uint8_t* const bytes = trail.bytes.data() + (entry.from - trail.from);
-             !add(trail.now, {bytes, bytes + (entry.until - entry.from)}, kernel)) {
+  const TrailEntry& entry = trail.entry(number);
+  const std::uint8_t* const bytes = trail.bytes + (entry.from - trail.from);
+  if (trail.now != nullptr &&
+      !add(*trail.now, {bytes, bytes + (entry.until - entry.from), back}, kernel)) {
     drop("trail: numbers that cannot be");
-    trail.known = false;
-  } else {
-    trail.now.kernel_known = kernel;
+    trail.now = nullptr;
   }
-  trail.next = entry.mark;
-  trail.sequence = entry.sequence;
+  if (trail.now != nullptr) {
+    trail.now->kernel_known = kernel;
+  }
+  trail.next = back ? number : number + 1;
+  trail.sequence = back ? entry.before : entry.sequence;
+}
+
+// Some before it are missing: it goes back to `begin` from a whole boundary that is still there.
+void Reader::begin_trail_at(TrailReading& trail, std::uint64_t begin) {
+  std::uint64_t number = trail.end;
+  trail.now = nullptr;
+  while (trail.now == nullptr && number != begin) {
+    trail.now = kept_boundary(trail.entry(--number).sequence);
+  }
+  trail.next = begin;
+  for (++number; trail.now != nullptr && number != begin; --number) {
+    add_trail_entry(trail, number - 1, true);
+  }
 }
 
 // Null: it is not there any more, or one after it was asked for before.
 std::unique_ptr<Totals> Reader::trail_boundary(std::uint64_t sequence) {
   if (trail_ == nullptr) {
-    trail_ = std::make_unique<TrailReading>();
+    trail_ = std::make_unique_for_overwrite<TrailReading>();
+    trail_->now = std::make_unique<Totals>();  // before the first all is zero
   }
   TrailReading& trail = *trail_;
-  if (trail.used == trail.entries.size()) {
-    read_trail(trail);
-  }
-  const auto wanted = std::find_if(
-      trail.entries.begin() + static_cast<std::ptrdiff_t>(trail.used), trail.entries.end(),
-      [sequence](const TrailEntry& entry) { return entry.sequence == sequence; });
-  if (wanted != trail.entries.end()) {
-    const auto until = static_cast<std::size_t>(wanted - trail.entries.begin()) + 1;
-    while (trail.used != until) {
-      take_trail_entry(trail, trail.entries[trail.used++]);
+  const auto place = [&trail, sequence] {
+    std::uint64_t number = std::max(trail.first, trail.next);
+    while (number != trail.end && trail.entry(number).sequence != sequence) {
+      ++number;
+    }
+    return number;
+  };
+  if (trail.next == 0 || trail.sequence != sequence) {
+    std::uint64_t wanted = place();
+    if (wanted == trail.end) {
+      read_trail(trail);
+      wanted = place();
+    }
+    if (wanted == trail.end) {
+      return nullptr;
+    }
+    if (trail.now == nullptr || trail.next < trail.first) {
+      begin_trail_at(trail, std::max(trail.first, trail.next));
+    }
+    while (trail.next <= wanted) {
+      add_trail_entry(trail, trail.next, false);
     }
   }
-  if (trail.used == trail.entries.size()) {
-    trail.bytes = {};
-  }
-  const bool there = trail.known && trail.next != 0 && trail.sequence == sequence;
-  return there ? std::make_unique<Totals>(trail.now) : nullptr;
+  return trail.now == nullptr ? nullptr : std::make_unique<Totals>(*trail.now);
 }
 
 }  // namespace lamprey::recording

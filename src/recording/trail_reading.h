@@ -1,23 +1,24 @@
 // How far a reader has come in a trail. Part of Reader; everything else includes reader.h alone.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 #include "recording/reader.h"
 
 namespace lamprey::recording {
 
 struct TrailReading {
-  std::uint64_t next = 0;      // number of the boundary after `now`
-  std::uint64_t sequence = 0;  // of `now`
-  bool known = true;           // `now` is true: before the first all is zero
-  Totals now;
-  std::vector<TrailEntry> entries;  // read and not used yet: from entries[used] on
-  std::size_t used = 0;
-  std::vector<std::uint8_t> bytes;  // theirs
-  std::uint64_t from = 0;           // number of the first of them
+  std::unique_ptr<Totals> now;  // of the boundary before `next`; null: not known
+  std::uint64_t sequence = 0;   // of that boundary
+  std::uint64_t next = 0;       // number of the boundary that is added next
+  std::uint64_t first = 0;      // what was read: the boundaries [first, end)
+  std::uint64_t end = 0;
+  std::uint64_t from = 0;  // number of bytes[0]
+  // Not cleared: of 256 KB only what is read takes memory.
+  TrailEntry index[kTrailEntries];
+  std::uint8_t bytes[kTrailBytes];
+  const TrailEntry& entry(std::uint64_t number) const { return index[number % kTrailEntries]; }
 };
 
 }  // namespace lamprey::recording

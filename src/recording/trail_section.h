@@ -30,15 +30,18 @@ inline constexpr std::uint32_t kTrailEntries = 256;
 inline constexpr std::uint32_t kTrailWords = 25;  // of a Boundary: those before targets_used
 // The writer may overwrite bytes below Trail::claimed - kTrailBytes; it claims so many at a time.
 inline constexpr std::uint32_t kTrailClaim = 4096;
-// The companion is woken after so many boundaries or bytes, half of what there is room for.
-inline constexpr std::uint64_t kTrailDueEntries = 64;  // half of the ring of invocations
-inline constexpr std::uint64_t kTrailDueBytes = kTrailBytes / 2;
+// The companion is woken after init, and after so many boundaries or bytes. Invocations of a small
+// function follow each other faster than a companion gets the CPU: three quarters are left for
+// that.
+inline constexpr std::uint64_t kTrailDueEntries = 32;  // a quarter of the ring of invocations
+inline constexpr std::uint64_t kTrailDueBytes = kTrailBytes / 4;
 inline constexpr std::uint64_t kTrailDueErrors = 4;  // half of the ring of words for errors
 
 struct TrailEntry {
   std::uint64_t mark;  // number of the boundary + 1; 0 while this is being written. Stored last
   std::uint64_t sequence;
-  std::uint64_t from;  // its bytes
+  std::uint64_t before;  // that of the boundary before it; the first has its own
+  std::uint64_t from;    // its bytes
   std::uint64_t until;
 };
 

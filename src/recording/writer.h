@@ -166,7 +166,7 @@ class Writer {
     const Section& trail = header().trail;
     return trail.count != 0 ? reinterpret_cast<Trail*>(base_ + trail.offset) : nullptr;
   }
-  // Whether it is time to wake the companion: half of the trail is new to it.
+  // Whether it is time to wake the companion: it has not seen the end of init, or much since.
   bool is_trail_due() const;
   // A system call that the kernel has answered, by its number. `ticks` as above.
   void count_kernel(std::uint32_t number, std::uint64_t ticks, bool failed, std::uint64_t bytes);

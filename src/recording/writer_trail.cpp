@@ -135,7 +135,8 @@ void Writer::write_trail(std::uint64_t sequence, std::uint64_t number) const {
   const Boundary* before = number == 0 ? nullptr : &boundary_at(number - 1);
   TrailEntry& entry = trail.index[number % kTrailEntries];
   take_back(entry.mark, 0);
-  const std::uint64_t from = number == 0 ? 0 : trail.index[(number - 1) % kTrailEntries].until;
+  const TrailEntry& last = trail.index[(number - 1) % kTrailEntries];
+  const std::uint64_t from = number == 0 ? 0 : last.until;
   Pen pen(trail, from);
   pen.words(before == nullptr ? static_cast<const void*>(kNoWords) : &before->at, &after.at,
             kTrailWords);
@@ -154,6 +155,7 @@ void Writer::write_trail(std::uint64_t sequence, std::uint64_t number) const {
                  kernel->boundaries[number % kKernelBoundaries]);
   }
   entry.sequence = sequence;
+  entry.before = number == 0 ? sequence : last.sequence;
   entry.from = from;
   entry.until = pen.at();
   recording::publish(entry.mark, number + 1);
@@ -169,7 +171,7 @@ bool Writer::is_trail_due() const {
   }
   const std::uint64_t bytes = load(trail->index[(entries - 1) % kTrailEntries].until);
   const std::uint64_t errors = load(trail->errors);
-  if (entries - load(trail->told_entries) < kTrailDueEntries &&
+  if (load(trail->told_entries) != 0 && entries - load(trail->told_entries) < kTrailDueEntries &&
       bytes - load(trail->told_bytes) < kTrailDueBytes &&
       errors - load(trail->told_errors) < kTrailDueErrors) {
     return false;

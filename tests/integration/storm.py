@@ -71,12 +71,12 @@ class Killer(threading.Thread):
             self.left -= 1
 
 
-def storm(local_lambda, kills, seed):
+def storm(local_lambda, kills, seed, env=None):
     """What was sent, what came back, and what the records say of it."""
     function = custom_runtime("storm")
     began = time.monotonic()
     answers = []
-    with local_lambda.serve(str(function), timeout=5, memory=512) as serving:
+    with local_lambda.serve(str(function), timeout=5, memory=512, env=env) as serving:
         killer = Killer(serving._process.pid, function, kills, seed)
         killer.start()
         while killer.is_alive():
