@@ -3,16 +3,13 @@ LAMPREY_FLUSH=end say; whatever ends the environment, none is missing.
 """
 
 import collections
-import os
-import pathlib
 import shutil
-import statistics
 import sys
 import time
 
 import pytest
 from bad_ends import DEATHS, HANGS, PYTHON, check_death, check_hang, commands, name_of
-from custom_runtime import client, custom_runtime
+from custom_runtime import client
 from patience import a_few_tries
 from storm import MUST_BE_EMPTY, storm
 from test_bad_days import check_ids, invoke_all
@@ -71,7 +68,7 @@ def test_every_invocation_has_its_line_in_order(both):
     assert [r["type"] for r in log.records][0] == "init" and [r["type"] for r in log.records][-1] == "shutdown"
     assert not any(r.get("late") for r in log.invokes)
     for record in log.invokes:
-        assert abs(record["duration_ms"] - log.durations_ms[record["request_id"]]) < 50
+        assert record["duration_ms"] <= log.durations_ms[record["request_id"]] + 1
         assert "flush_ms" not in record["self"]
 
 
@@ -110,6 +107,8 @@ def test_what_only_the_present_tells_is_the_newest_lines(both):
             assert not record["memory"].get("sites") and "threads_max" not in record["system"]
     shared = [r for r in told if any("memory by site" in text for text in r["coverage"].get("unseen", []))]
     assert shared
+    for record in shared:
+        assert "runnable_ms" not in record["wall"] and "rx_bytes" not in record["system"]
 
 
 def test_numbers_are_exact_to_the_block(local_lambda):

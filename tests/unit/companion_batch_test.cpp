@@ -116,6 +116,42 @@ TEST_F(CompanionBatchTest, TheShutdownHasWhatIsLeftAndTheEnd) {
   EXPECT_THAT(words("status"), ElementsAre("ok", "ok", "ok", "ok", "ok", "ok", "exit", "exit"));
 }
 
+// While standard output has no room, the recording keeps what is to be told.
+TEST_F(CompanionBatchTest, AFullPipeLosesAndTearsNothing) {
+  int ends[2] = {-1, -1};
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  fcntl(ends[1], F_SETFL, O_NONBLOCK);
+  use_output(ends[1]);
+  begin();
+  const auto runtime = process();
+  runtime->end_init();
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 1; i <= 40; ++i) {
+      runtime->invoke("r" + std::to_string((40 * round) + i));
+    }
+    ring();
+    std::this_thread::sleep_for(milliseconds{300});
+  }
+  std::string got;
+  std::thread reader([&got, from = ends[0]] {
+    char piece[4096];
+    for (ssize_t n = 0; (n = read(from, piece, sizeof(piece))) > 0;) {
+      got.append(piece, static_cast<std::size_t>(n));
+    }
+  });
+  stop("spindown");
+  reader.join();
+  close(ends[0]);
+  std::size_t lines = 0;
+  for (std::size_t at = 0; at < got.size(); at = got.find('\n', at) + 1) {
+    const Json line = Json::parse(got.substr(at, got.find('\n', at) - at));
+    if (line["type"] == "invoke") {
+      EXPECT_EQ(line["request_id"], "r" + std::to_string(++lines));
+    }
+  }
+  EXPECT_EQ(lines, 120U);
+}
+
 // Its successor in the same environment: all of the first one's are told before.
 TEST_F(CompanionBatchTest, ARuntimeThatIsStartedAgainComesAfterTheFirst) {
   begin();
