@@ -153,9 +153,11 @@ def test_notable_lines_and_summaries_stand_for_all(local_lambda):
 
 # ---- bad ends -----------------------------------------------------------------------------------
 
-BUSY = [hang for hang in HANGS if hang[:2] in (("python", "busy"), ("c++", "busy"), ("python", "recv"))]
+# Not those of client.c: it sends its request line in pieces, so END is marked after the last of them has
+# left, and nobody holds the environment until then (docs/limits.md).
+BUSY = [hang for hang in HANGS if hang[:2] in (("python", "busy"), ("node", "busy"), ("python", "recv"))]
 DYING = [death for death in DEATHS if death[:2] in
-         (("python", "null"), ("python", "_exit"), ("python", "exit"), ("c++", "abort"))]  # fmt: skip
+         (("python", "null"), ("python", "_exit"), ("python", "exit"), ("python", "abort"))]  # fmt: skip
 
 
 def after_good_ones(local_lambda, command, event, **options):
