@@ -14,6 +14,7 @@
 #include "preload/hooks/deadly_signals.h"
 #include "preload/io/files.h"
 #include "preload/io/recent_directory.h"
+#include "preload/lambda/boundaries.h"
 #include "preload/lambda/runtime_api.h"
 #include "preload/libc/environment.h"
 #include "preload/libc/real.h"
@@ -119,8 +120,8 @@ void record_child(const std::byte* parent, const recording::Header& before,
   const int pid = static_cast<int>(raw_syscall(SYS_getpid));
   const unsigned long start = process_start_time();
   const bool exact = before.exact == recording::ExactState::kOn;  // the child has the changed code
-  const recording::Extras extras = {exact, before.cpu.count != 0};
-  const FileResult file = create_recording_file(pid, start, recording::file_bytes(extras));
+  const recording::Extras extras = {exact, before.cpu.count != 0, before.trail.count != 0};
+  const FileResult file = create_recording_file(pid, start, extras);
   if (file.base == nullptr) {
     return;  // the child runs without a recording; the parent's says that children are followed
   }
@@ -193,8 +194,11 @@ void __attribute__((constructor(101))) attach() {
   const unsigned long start = process_start_time();
   use_directory(environment_value(recording::kDirectoryVariable));
   g_cpu_hz = cpu::wanted_hz(environment_value("LAMPREY_CPU"));
-  const recording::Extras extras = {exact, g_cpu_hz != 0};
-  const FileResult file = create_recording_file(pid, start, recording::file_bytes(extras));
+  const bool batch =
+      g_role == recording::Role::kRuntime &&
+      lambda::boundaries::are_reported_in_batches(environment_value("LAMPREY_FLUSH"));
+  const recording::Extras extras = {exact, g_cpu_hz != 0, batch};
+  const FileResult file = create_recording_file(pid, start, extras);
   if (file.base == nullptr) {
     hooks::g_early.open = false;
     leave_environment();

@@ -4,15 +4,24 @@
 #include <sys/resource.h>
 
 #include "preload/base/raw_syscall.h"
+#include "preload/base/text.h"
 #include "preload/base/ticks.h"
+#include "preload/process/file.h"
 #include "preload/process/thread.h"
 
 namespace lamprey::preload::lambda::boundaries {
 namespace {
 
 // Wakes a companion that waits for a mark. The one system call that a running process makes for
-// us, at the two moments when the runtime itself is about to wait for the network.
+// us, at the two moments when the runtime itself is about to wait for the network. A companion that
+// reports in batches waits for the platform's word, too, and so watches the directory.
 void wake_reader() {
+  if (g_writer.trail() != nullptr) {
+    if (g_writer.is_trail_due()) {
+      touch_recording_file(g_writer.header().pid);
+    }
+    return;
+  }
   constexpr long kFutexWake = 1;  // shared: the other side maps the same file
   raw_syscall(SYS_futex, pointer_argument(&g_writer.header().wake), kFutexWake, 0x7FFFFFFF);
 }
@@ -50,6 +59,10 @@ std::uint64_t thread_cpu_ns(std::int32_t tid) {
   }
   return (static_cast<std::uint64_t>(used.tv_sec) * 1'000'000'000U) +
          static_cast<std::uint64_t>(used.tv_nsec);
+}
+
+bool are_reported_in_batches(const char* value) {
+  return value != nullptr && equal(value, "batch");
 }
 
 void init_ended() {

@@ -2,12 +2,17 @@
 // init, the end of an invocation. How they are recognised stands in runtime_api.h.
 //
 // Each makes two system calls, getrusage(2) and a futex(2) that wakes the companion: at moments
-// when the runtime itself is about to wait for the network. No function here allocates or locks.
+// when the runtime itself is about to wait for the network. With LAMPREY_FLUSH=batch the companion
+// sleeps on; it is woken by a utimensat(2) about every 32nd time. No function here allocates or
+// locks.
 #pragma once
 
 #include <cstdint>
 
 namespace lamprey::preload::lambda::boundaries {
+
+// What LAMPREY_FLUSH says; a bad value is reported by the companion.
+bool are_reported_in_batches(const char* value);
 
 void init_ended();
 // `sequence`: of the invocation that is known to have ended, 0: the writer finds it (mark_end).

@@ -101,7 +101,8 @@ long write_zeros(long fd, recording::Span span) {
 
 // The whole size on the disk now, so that a full disk is an error here and never a SIGBUS at a
 // store later (memray #117).
-long allocate(long fd, std::size_t bytes) {
+long allocate(long fd, recording::Extras extras) {
+  const std::size_t bytes = recording::file_bytes(extras);
   // Beyond RLIMIT_FSIZE the kernel does not only refuse, it sends SIGXFSZ, whose default is death
   // (setrlimit(2)): so the limit is asked first.
   rlimit limit = {};
@@ -116,7 +117,7 @@ long allocate(long fd, std::size_t bytes) {
   for (const recording::Span& span : recording::kWritten) {
     error = error == 0 ? write_zeros(fd, span) : error;
   }
-  if (bytes > recording::kKernelOffset) {
+  if (extras.exact) {
     for (const recording::Span& span : recording::kKernelWritten) {
       error = error == 0 ? write_zeros(fd, span) : error;
     }
@@ -124,18 +125,19 @@ long allocate(long fd, std::size_t bytes) {
   return error;
 }
 
-FileResult map(int directory, const char* name, std::size_t bytes) {
+FileResult map(int directory, const char* name, recording::Extras extras) {
   const long fd = open_at(directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
   if (fd < 0) {
     return {nullptr, -fd, "creating a file in "};
   }
   long error = raw_syscall(SYS_fchmod, fd, 0600);  // whatever the umask
-  error = error == 0 ? allocate(fd, bytes) : error;
+  error = error == 0 ? allocate(fd, extras) : error;
   if (error != 0) {
     close_raw(fd);
     raw_syscall(SYS_unlinkat, directory, pointer_argument(name), 0);
     return {nullptr, -error, "reserving space in "};
   }
+  const std::size_t bytes = recording::file_bytes(extras);
   const long mapped =
       raw_syscall(SYS_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   close_raw(fd);  // no descriptor is held: the program may close all it finds
@@ -159,7 +161,7 @@ void use_directory(const char* path) {
 
 const char* recording_directory() { return g_directory; }
 
-FileResult create_recording_file(int pid, unsigned long process_start, std::size_t bytes) {
+FileResult create_recording_file(int pid, unsigned long process_start, recording::Extras extras) {
   const long directory = open_directory();
   if (directory < 0) {
     return {nullptr, -directory, "opening "};
@@ -167,7 +169,7 @@ FileResult create_recording_file(int pid, unsigned long process_start, std::size
   char name[48];
   recording_name(name, pid);
   make_room(static_cast<int>(directory), name, process_start);
-  const FileResult result = map(static_cast<int>(directory), name, bytes);
+  const FileResult result = map(static_cast<int>(directory), name, extras);
   close_raw(directory);
   return result;
 }
@@ -195,6 +197,15 @@ unsigned long process_start_time() {
     }
   }
   return 0;
+}
+
+void touch_recording_file(int pid) {
+  char path[recording::kMaxDirectoryBytes + 48];
+  std::size_t n = copy_text(path, sizeof(path), g_directory);
+  path[n++] = '/';
+  n += write_number(path + n, static_cast<std::uint64_t>(pid));
+  copy_text(path + n, sizeof(path) - n, recording::kSuffix);
+  raw_syscall(SYS_utimensat, AT_FDCWD, pointer_argument(path), 0, AT_SYMLINK_NOFOLLOW);
 }
 
 void remove_recording_file(const recording::Header& ours) {

@@ -87,10 +87,11 @@ Companion::Companion(Surroundings surroundings)
 
 int Companion::run() {
   const bool off = is_off(surroundings_.lookup);
+  batch_ = is_batch(surroundings_.lookup);
   std::vector<std::string> events;
   if (!off) {
-    events = managed_instances_ ? std::vector<std::string>{"SHUTDOWN"}
-                                : std::vector<std::string>{"INVOKE", "SHUTDOWN"};
+    events = managed_instances_ || batch_ ? std::vector<std::string>{"SHUTDOWN"}
+                                          : std::vector<std::string>{"INVOKE", "SHUTDOWN"};
   }
   registration_ = client_.register_for(events);
   if (!off) {
@@ -98,7 +99,10 @@ int Companion::run() {
     guarded("the subscription", [this] { subscribe(); });
   }
   lambda::ExtensionsClient::Idle idle;
-  if (managed_instances_ && !off) {
+  if (batch_ && !off) {
+    open_alarm();
+    idle = [this] { return look_in_batches(); };
+  } else if (managed_instances_ && !off) {
     idle = [this, soon = kLooksAtFirst]() mutable {
       std::size_t drained = 0;
       guarded("looking at recordings", [this, &drained] {
@@ -229,15 +233,18 @@ std::size_t Companion::report_ended_invocations(const std::string& current_reque
     if (ledger.report_init(printer(ledger))) {
       note_init_ended();
     }
+    defers_sum_ = batch_;
     drained += ledger.report_ended([this, &current_request, &ledger](Report& report) {
       const bool current = report.request_id == current_request;
-      report.late = !managed_instances_ && !current;
+      report.late = !managed_instances_ && !batch_ && !current;
       current_ended_ = current_ended_ || current;
       if (current && report.started_mono_ns && report.duration_ns) {
         ended_mono_ns_ = *report.started_mono_ns + *report.duration_ns;
       }
       print(report, &ledger);
     });
+    defers_sum_ = false;
+    keep_sum();
   }
   return drained;
 }
@@ -430,6 +437,7 @@ void Companion::print(Report& report, report::Ledger* of) {
   if (!sum && add_to_summary(report, of)) {
     return;
   }
+  keep_sum();
   const bool last = report.type == report::Type::kShutdown || report.status != report::Status::kOk;
   cloudwatch::leave_out_unprinted(report, config_.detail);
   const std::uint64_t before = monotonic_ns();

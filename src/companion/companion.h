@@ -58,6 +58,11 @@ class Companion {
   std::size_t report_ended_invocations(const std::string& current_request, bool ahead = false);
   void wait_for_quick_end(std::uint64_t limit_ns);
   void report_ended_children();
+  // LAMPREY_FLUSH=batch
+  void open_alarm();
+  std::chrono::milliseconds look_in_batches();
+  std::chrono::nanoseconds watch_open(Followed& followed);
+  void keep_sum();
   Sight look_for(const std::string& request_id);
   Circumstances circumstances_of(Followed& followed);
   void wait_for_end(const lambda::Event& event, std::uint64_t begin, std::uint64_t limit);
@@ -92,7 +97,15 @@ class Companion {
   std::uint64_t summary_begun_ns_ = 0;  // CLOCK_REALTIME
   symbols::Symbolizer symbolizer_;
   std::uint64_t names_ns_ = 0;  // what this event may still spend on names
+  // What was added up last is not in the journal yet: of which recording, and what is then
+  // reported.
+  bool sum_unkept_ = false;
+  bool defers_sum_ = false;
+  report::Ledger* unkept_of_ = nullptr;
+  report::Reported unkept_after_;
   bool managed_instances_ = false;
+  bool batch_ = false;
+  int alarm_ = -1;  // readable when a library says that there is much to tell
   bool unrecorded_said_ = false;
   bool served_ = false;   // a process of this environment has asked for work
   std::string obstacle_;  // why there is no directory of recordings; empty when there is one

@@ -1,5 +1,7 @@
 // The companion's part in LAMPREY_LINES=notable: adding up invocations that have no line of their
 // own, and when their sum is printed. What is notable is notable.h's to say.
+#include <utility>
+
 #include "companion/companion.h"
 
 namespace lamprey::companion {
@@ -19,9 +21,12 @@ bool Companion::add_to_summary(const report::Report& report, report::Ledger* of)
     summary_begun_ns_ = recording::realtime_ns();
   }
   summary_.add(report);
-  journal_.keep_summary(surroundings_.output, summary_.save(),
-                        of == nullptr ? nullptr : &of->header(),
-                        of == nullptr ? report::Reported{} : of->reported_so_far());
+  sum_unkept_ = true;
+  unkept_of_ = of;
+  unkept_after_ = of == nullptr ? report::Reported{} : of->reported_so_far();
+  if (!defers_sum_) {
+    keep_sum();
+  }
   if (summary_.invocations() >= kMostInvocations) {
     print_summary();
   } else {
@@ -39,8 +44,18 @@ void Companion::print_due_summary() {
   }
 }
 
+// While several are told of in one go, once for all that were added up one after the other. Until
+// then a successor would tell of them anew.
+void Companion::keep_sum() {
+  if (std::exchange(sum_unkept_, false)) {
+    journal_.keep_summary(surroundings_.output, summary_.save(),
+                          unkept_of_ == nullptr ? nullptr : &unkept_of_->header(), unkept_after_);
+  }
+}
+
 void Companion::print_summary() {
   if (!summary_.empty()) {
+    keep_sum();
     report::Report report = summary_.take();
     print(report);
     notable_.begin_anew();

@@ -121,12 +121,16 @@ class Settings {
   std::vector<std::string>& complaints_;
 };
 
+bool says(const Lookup& lookup, const char* name, const char* word) {
+  const char* value = lookup(name);
+  return value != nullptr && std::strcmp(value, word) == 0;
+}
+
 }  // namespace
 
-bool is_off(const Lookup& lookup) {
-  const char* value = lookup("LAMPREY");
-  return value != nullptr && std::strcmp(value, "off") == 0;
-}
+bool is_off(const Lookup& lookup) { return says(lookup, "LAMPREY", "off"); }
+
+bool is_batch(const Lookup& lookup) { return says(lookup, "LAMPREY_FLUSH", "batch"); }
 
 Config read_config(const Lookup& lookup, std::vector<std::string>& complaints) {
   using cloudwatch::Detail;
@@ -140,6 +144,7 @@ Config read_config(const Lookup& lookup, std::vector<std::string>& complaints) {
   config.lines = static_cast<Lines>(settings.choose(
       "LAMPREY_LINES",
       {{"all", static_cast<int>(Lines::kAll)}, {"notable", static_cast<int>(Lines::kNotable)}}));
+  settings.choose("LAMPREY_FLUSH", {{"end", 0}, {"batch", 1}});  // is_batch()
   config.sample_bytes = settings.number("LAMPREY_SAMPLE_BYTES", config.sample_bytes);
   config.metrics = settings.on("LAMPREY_METRICS", true);
   config.metric_namespace = settings.metric_namespace("LAMPREY_NAMESPACE", "Lamprey");

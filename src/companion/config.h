@@ -39,8 +39,10 @@ inline constexpr std::uint64_t kMaxSampleBytes = std::uint64_t{1} << 40;
 // How a variable is looked up: its value, or nullptr.
 using Lookup = std::function<const char*(const char* name)>;
 
-// Whether Lamprey is switched off: the only setting that matters before registering.
+// The two settings that matter before registering: whether Lamprey is switched off, and whether
+// lines leave in batches. The library judges LAMPREY_FLUSH in the same way.
 bool is_off(const Lookup& lookup);
+bool is_batch(const Lookup& lookup);
 
 // Reads all of them; complaints gets one line for each value that is not accepted.
 Config read_config(const Lookup& lookup, std::vector<std::string>& complaints);

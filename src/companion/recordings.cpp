@@ -53,6 +53,12 @@ void Followed::begin_invocation() {
   closeup_ = {};
 }
 
+void Followed::watch(std::uint64_t sequence) {
+  if (std::exchange(watched_, sequence) != sequence) {
+    begin_invocation();
+  }
+}
+
 void Followed::look_early() {
   if (early_mono_ns_ == 0) {
     early_mono_ns_ = recording::monotonic_ns();

@@ -35,6 +35,8 @@ class Followed {
   // A long invocation is looked at closely twice, the second time shortly before its deadline.
   void begin_invocation();
   void look_early();
+  // As begin_invocation(), once for each.
+  void watch(std::uint64_t sequence);
   // Asks the threads that run where they are, once in an invocation (recording/asked.h).
   void ask_where();
   void snapshot_before_deadline();
@@ -57,6 +59,7 @@ class Followed {
   std::optional<std::uint64_t> highest_rss_bytes_;
   std::vector<report::ThreadLook> early_;
   std::uint64_t early_mono_ns_ = 0;
+  std::uint64_t watched_ = 0;   // the invocation that watch() was last told of
   std::uint64_t asked_in_ = 0;  // Header::started when its threads were last asked
   report::Closeup closeup_;
 };

@@ -65,7 +65,7 @@ std::optional<HttpAnswer> ExtensionsClient::exchange(bool is_register, const std
   const Socket& socket = connection_->socket;
   send_all(socket, request_text(is_register, body));
   if (idle) {
-    while (!descriptors::wait_readable(socket.descriptor(), idle())) {
+    while (!descriptors::wait_readable(socket.descriptor(), idle(), waker_)) {
     }
   }
   AnswerParser parser;

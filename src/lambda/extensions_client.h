@@ -43,6 +43,8 @@ class ExtensionsClient {
   using Idle = std::function<std::chrono::milliseconds()>;
   // The next event, whenever it comes.
   Event next(const Idle& idle = {});
+  // Idle is called early when this can be read.
+  void wake_by(int descriptor) { waker_ = descriptor; }
 
  private:
   struct Connection;
@@ -56,6 +58,7 @@ class ExtensionsClient {
   std::string identifier_;
   std::unique_ptr<Connection> connection_;
   std::chrono::milliseconds pause_{0};
+  int waker_ = -1;
 };
 
 }  // namespace lamprey::lambda

@@ -2,6 +2,31 @@
 // of all header fields is of no use here. See the header.
 #include "lambda/http_answer.h"
 
+// Only where nothing else uses Beast (the shipped companion, CMakeLists.txt): its table of 350
+// names of header fields is 11 KB, and its parser acts on five of them.
+#ifdef LAMPREY_FEW_FIELD_NAMES
+#define BOOST_BEAST_HTTP_IMPL_FIELD_IPP  // Beast's own guard: the table is not included
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/http/field.hpp>
+namespace boost::beast::http {
+inline field string_to_field(string_view name) {
+  struct Known {
+    string_view name;
+    field value;
+  };
+  for (const Known& known :
+       {Known{"connection", field::connection}, Known{"proxy-connection", field::proxy_connection},
+        Known{"content-length", field::content_length},
+        Known{"transfer-encoding", field::transfer_encoding}, Known{"upgrade", field::upgrade}}) {
+    if (iequals(name, known.name)) {
+      return known.value;
+    }
+  }
+  return field::unknown;
+}
+}  // namespace boost::beast::http
+#endif
+
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>

@@ -21,6 +21,8 @@
 //   Timeline      when the longest waits of an invocation were (timeline_section.h)
 //   Kernel        of exact mode, and only there: the kernel's own calls (kernel_section.h)
 //   CpuProfile    where CPU time is sampled, and only there: by function (cpu_section.h)
+//   Trail         with LAMPREY_FLUSH=batch, and only there: the last 256 boundaries, in short
+//                 (trail_section.h)
 //
 // Life of a file: created with its whole size by posix_fallocate semantics (so that a full disk is
 // an error at attach and never a SIGBUS later), mode 0600, in a directory of mode 0700; mapped
@@ -50,6 +52,7 @@
 #include "recording/stack_sections.h"
 #include "recording/targets.h"
 #include "recording/timeline_section.h"
+#include "recording/trail_section.h"
 
 namespace lamprey::recording {
 
@@ -180,6 +183,7 @@ struct Header {
   Section timeline;
   Section kernel;     // count 0: there is none
   Section cpu;        // count 0: there is none
+  Section trail;      // count 0: there is none
   std::uint64_t ask;  // what a request for a thread's stack carries (asked.h); 0: nobody may
   ExactState exact;
   std::uint32_t call_count;
@@ -425,19 +429,7 @@ inline constexpr std::size_t kFunctionTextOffset =
 inline constexpr std::size_t kNotesOffset = page_up(kFunctionTextOffset + kFunctionText);
 inline constexpr std::size_t kTimelineOffset = page_up(kNotesOffset + sizeof(Notes));
 inline constexpr std::size_t kFileBytes = page_up(kTimelineOffset + sizeof(Timeline));
-inline constexpr std::size_t kKernelOffset = kFileBytes;
-
-struct Extras {  // what only some recordings have
-  bool exact;    // Kernel
-  bool cpu;      // CpuProfile
-};
-constexpr std::size_t cpu_offset(Extras extras) {
-  return extras.exact ? page_up(kKernelOffset + sizeof(Kernel)) : kFileBytes;
-}
-constexpr std::size_t file_bytes(Extras extras) {
-  return extras.cpu ? page_up(cpu_offset(extras) + sizeof(CpuProfile)) : cpu_offset(extras);
-}
-inline constexpr std::size_t kExactFileBytes = file_bytes({true, false});
+inline constexpr std::size_t kKernelOffset = kFileBytes;  // what follows there: extras.h
 
 // Header::activity: how many invocations run, and above that the number of the newest interval in
 // which none did (the first begins at the end of init); 0 while init runs. It is one word so that

@@ -14,6 +14,8 @@
 #include <ctime>
 #include <utility>
 
+#include "recording/trail_reading.h"
+
 namespace lamprey::recording {
 namespace {
 
@@ -116,7 +118,8 @@ Reader::Reader(Reader&& other) noexcept
       all_named_(other.all_named_),
       dropped_(std::move(other.dropped_)),
       dropped_count_(other.dropped_count_),
-      functions_(std::move(other.functions_)) {}
+      functions_(std::move(other.functions_)),
+      trail_(std::move(other.trail_)) {}
 
 Reader& Reader::operator=(Reader&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
@@ -133,6 +136,7 @@ Reader& Reader::operator=(Reader&& other) noexcept {
   std::swap(dropped_, other.dropped_);
   std::swap(dropped_count_, other.dropped_count_);
   std::swap(functions_, other.functions_);
+  std::swap(trail_, other.trail_);
   return *this;
 }
 
@@ -251,7 +255,9 @@ bool Reader::check_header(std::uint64_t file_bytes, Failure& failure) {
          (h.kernel.count == 0 ||
           check_section(h.kernel, "kernel", sizeof(Kernel), file_bytes, failure)) &&
          (h.cpu.count == 0 ||
-          check_section(h.cpu, "CPU profile", sizeof(CpuProfile), file_bytes, failure));
+          check_section(h.cpu, "CPU profile", sizeof(CpuProfile), file_bytes, failure)) &&
+         (h.trail.count == 0 ||
+          check_section(h.trail, "trail", sizeof(Trail), file_bytes, failure));
 }
 
 bool Reader::check_section(Section& section, const char* name, std::size_t stride,
@@ -338,6 +344,7 @@ bool Reader::refresh() {
 void Reader::take_header(const char* fresh) {
   std::memcpy(reinterpret_cast<char*>(header_.get()) + kFrom, fresh, sizeof(Header) - kFrom);
   clock_.reset();
+  hosts_are_new_ = false;
   check_counts();
   check_deaths();
 }

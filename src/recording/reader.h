@@ -25,19 +25,25 @@
 
 namespace lamprey::recording {
 
-// The counters of a whole process at one moment. About 1 KB, and 680 bytes for each of the calls
-// that were made, 120 for each target.
-struct Totals {
+// What a Boundary begins with, behind its marks.
+struct BoundaryWords {
+  ClockPair at{};
   MemoryTotals memory{};
   MappingTotals mappings{};
   std::int64_t peak_live_bytes = 0;
-  ClockPair at{};
   ResourceUse use{};  // of boundaries only; all zero: not to be had
+};
+
+// The counters of a whole process at one moment. About 1 KB, and 680 bytes for each of the calls
+// that were made, 120 for each target.
+struct Totals : BoundaryWords {
   Rows<CallTotals, kCallCount> calls;
   Rows<TargetTotals, kTargets> targets;
   bool kernel_known = false;  // exact mode counted, and its part was written at that moment
   Rows<CallTotals, kKernelNumbers> kernel;
 };
+
+struct TrailReading;  // trail_reading.h
 
 // What exact mode reports about itself.
 struct KernelPlaces {
@@ -256,7 +262,8 @@ class Reader {
   std::optional<Invocation> invocation(std::uint64_t sequence);
   // Every entry that makes sense, by sequence.
   std::vector<Invocation> invocations();
-  // The totals at the end of `sequence` (0: init); null when absent, overwritten or torn.
+  // The totals at the end of `sequence` (0: init); null when absent, overwritten or torn. From a
+  // trail they can be had once, in the order in which they were written.
   std::unique_ptr<Totals> boundary(std::uint64_t sequence);
   // The sum over all slots and rows as they are; calls in flight count up to `now`, without idle.
   std::unique_ptr<Totals> live(std::uint64_t now_mono_ns);
@@ -358,7 +365,12 @@ class Reader {
   void add_rows(Totals& totals);
   bool add_kernel_rows(std::uint64_t offset, std::uint64_t used, Totals& totals);
   void add_kernel(Totals& totals);
-  void copy_kernel(std::uint64_t sequence, Totals& into);
+  void copy_kernel(std::uint64_t mark, std::uint64_t place, Totals& into);
+  std::unique_ptr<Totals> kept_boundary(std::uint64_t sequence);
+  std::unique_ptr<Totals> trail_boundary(std::uint64_t sequence);
+  void read_trail(TrailReading& trail) const;
+  void add_trail_entry(TrailReading& trail, std::uint64_t number, bool back);
+  void begin_trail_at(TrailReading& trail, std::uint64_t begin);
   bool copy_boundary(std::uint64_t offset, std::uint64_t mark, Totals& into);
   bool copy_calls(std::uint64_t offset, std::uint32_t used, Totals& into);
   bool copy_targets(std::uint64_t offset, const std::uint32_t (&used)[kTargetKinds],
@@ -380,10 +392,12 @@ class Reader {
   std::size_t hosts_named_ = 0;
   std::array<std::uint32_t, kTargetKinds> names_of_{};  // targets_used() then
   bool all_named_ = false;                              // none of them was incomplete
+  bool hosts_are_new_ = false;                          // since the last refresh
   std::vector<std::string> dropped_;
   std::uint64_t dropped_count_ = 0;
   // Functions that were asked for, by index in Function[] + 1: an entry never changes.
   std::map<std::uint32_t, std::shared_ptr<const SourceFunction>> functions_;
+  std::unique_ptr<TrailReading> trail_;  // null until it is asked for
 };
 
 // Now on the clocks that recordings use, in ns.

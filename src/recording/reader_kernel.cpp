@@ -66,16 +66,15 @@ void Reader::add_kernel(Totals& totals) {
 }
 
 // As copy_boundary(); a torn one leaves kernel_known false.
-void Reader::copy_kernel(std::uint64_t sequence, Totals& into) {
+void Reader::copy_kernel(std::uint64_t mark, std::uint64_t place, Totals& into) {
   if (header_->exact != ExactState::kOn || header_->kernel.count == 0) {
     return;
   }
   const std::uint64_t offset = header_->kernel.offset + offsetof(Kernel, boundaries) +
-                               ((sequence % kKernelBoundaries) * sizeof(KernelBoundary));
+                               ((place % kKernelBoundaries) * sizeof(KernelBoundary));
   std::uint64_t head[3] = {};  // sequence_begin, sequence_end, rows_used
   static_assert(sizeof(head) == offsetof(KernelBoundary, rows));
   std::uint64_t marks[2] = {};
-  const std::uint64_t mark = sequence + 1;
   missed_ = false;
   into.kernel_known = read_at(offset, head, sizeof(head)) && head[0] == mark && head[1] == mark &&
                       add_kernel_rows(offset + sizeof(head), head[2], into) &&

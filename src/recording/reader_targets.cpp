@@ -165,8 +165,12 @@ const std::vector<TargetName>& Reader::targets() {
   for (std::uint32_t kind = 0; kind < kTargetKinds; ++kind) {
     same = same && names_of_[kind] == targets_used(kind);
   }
+  if (same && hosts_are_new_ && header_->trail.count != 0) {
+    return names_;  // many are told of in one go
+  }
+  hosts_are_new_ = true;
   if (!(same && read_hosts()) && !read_names()) {
-    all_named_ = false;
+    all_named_ = hosts_are_new_ = false;
     drop("targets: some could not be read");
   }
   return names_;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "recording/reader.h"
 
@@ -106,11 +107,7 @@ bool Reader::copy_boundary(std::uint64_t offset, std::uint64_t mark, Totals& int
   struct Head {  // Boundary up to its calls
     std::uint64_t sequence_begin;
     std::uint64_t sequence_end;
-    ClockPair at;
-    MemoryTotals memory;
-    MappingTotals mappings;
-    std::int64_t peak_live_bytes;
-    ResourceUse use;
+    BoundaryWords words;
     std::uint32_t targets_used[kTargetKinds];
     std::uint32_t calls_used;
   } head;
@@ -127,22 +124,23 @@ bool Reader::copy_boundary(std::uint64_t offset, std::uint64_t mark, Totals& int
     return false;
   }
   calls_before_ = std::min(head.calls_used, kCallCount);
-  into.memory = head.memory;
-  into.mappings = head.mappings;
-  into.peak_live_bytes = head.peak_live_bytes;
-  into.at = head.at;
-  into.use = head.use;
+  static_cast<BoundaryWords&>(into) = head.words;
   return true;
 }
 
 std::unique_ptr<Totals> Reader::boundary(std::uint64_t sequence) {
+  auto totals = header_->trail.count != 0 ? trail_boundary(sequence) : nullptr;
+  return totals != nullptr ? std::move(totals) : kept_boundary(sequence);
+}
+
+std::unique_ptr<Totals> Reader::kept_boundary(std::uint64_t sequence) {
   const std::uint64_t mark = sequence + 1;
   const std::uint64_t count = header_->boundaries.count;
   for (std::uint64_t tried = 0; tried < count; ++tried) {
     const std::uint64_t index = (sequence + tried) % count;  // where this library's writer puts it
     auto totals = std::make_unique<Totals>();
     if (copy_boundary(header_->boundaries.offset + (index * sizeof(Boundary)), mark, *totals)) {
-      copy_kernel(sequence, *totals);
+      copy_kernel(mark, index, *totals);
       return totals;
     }
   }

@@ -41,6 +41,7 @@ void Writer::bind(std::byte* base, Extras extras) {
   h.timeline = {kTimelineOffset, sizeof(Timeline), 1};
   h.kernel = {kKernelOffset, sizeof(Kernel), extras.exact ? 1U : 0U};
   h.cpu = {cpu_offset(extras), sizeof(CpuProfile), extras.cpu ? 1U : 0U};
+  h.trail = {trail_offset(extras), sizeof(Trail), extras.batch ? 1U : 0U};
   h.call_count = kCallCount;
   h.bucket_count = kBuckets;
   h.slots_used = 1;  // slot 0: the threads that got none

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "recording/counting.h"
+#include "recording/extras.h"
 #include "recording/layout.h"
 
 namespace lamprey::recording {
@@ -160,6 +161,13 @@ class Writer {
     const Section& cpu = header().cpu;
     return cpu.count != 0 ? reinterpret_cast<CpuProfile*>(base_ + cpu.offset) : nullptr;
   }
+  // What LAMPREY_FLUSH=batch reports from; nullptr without it.
+  Trail* trail() const {
+    const Section& trail = header().trail;
+    return trail.count != 0 ? reinterpret_cast<Trail*>(base_ + trail.offset) : nullptr;
+  }
+  // Whether it is time to wake the companion: it has not seen the end of init, or much since.
+  bool is_trail_due() const;
   // A system call that the kernel has answered, by its number. `ticks` as above.
   void count_kernel(std::uint32_t number, std::uint64_t ticks, bool failed, std::uint64_t bytes);
   // Adds a call's time to the class of the thread's time that it was spent on.
@@ -264,7 +272,8 @@ class Writer {
   void sum_calls(Boundary& boundary);
   void sum_in_flight(Boundary& boundary, ClockPair now);
   void sum_targets(Boundary& boundary) const;
-  void write_kernel_boundary(std::uint64_t sequence) const;
+  void write_kernel_boundary(std::uint64_t sequence, std::uint64_t place) const;
+  void write_trail(std::uint64_t sequence, std::uint64_t number) const;
   CallClass class_in_flight(const InFlight& flight) const;
   ThreadMoment moment_of(const ThreadAccount& account, std::uint64_t now, CpuOf cpu_of) const;
   void open_accounts(Invocation& entry, std::uint64_t now, CpuOf cpu_of) const;

@@ -8,7 +8,10 @@ void Writer::write_boundary(std::uint64_t sequence, ClockPair now, const Resourc
     shared_add(header().boundaries_missed, 1);
     return;
   }
-  Boundary& boundary = boundary_at(sequence);
+  // A trail compares with the one before, so that must not be overwritten: sequences may skip.
+  const Trail* const trail = this->trail();
+  const std::uint64_t place = trail == nullptr ? sequence : trail->entries;
+  Boundary& boundary = boundary_at(place);
   store(boundary.sequence_end, 0);
   store(boundary.sequence_begin, sequence + 1);
   changes_follow();
@@ -29,7 +32,10 @@ void Writer::write_boundary(std::uint64_t sequence, ClockPair now, const Resourc
   sum_in_flight(boundary, now);
   boundary.calls_used = places_used_;
   sum_targets(boundary);
-  write_kernel_boundary(sequence);
+  write_kernel_boundary(sequence, place);
+  if (trail != nullptr) [[unlikely]] {
+    write_trail(sequence, place);
+  }
   __atomic_store_n(&boundary.sequence_end, sequence + 1, __ATOMIC_RELEASE);
   __atomic_store_n(&header().boundary_sequence, sequence + 1, __ATOMIC_RELEASE);
   __atomic_clear(&boundary_busy_, __ATOMIC_RELEASE);

@@ -53,12 +53,12 @@ void Writer::count_kernel(std::uint32_t number, std::uint64_t ticks, bool failed
   }
 }
 
-void Writer::write_kernel_boundary(std::uint64_t sequence) const {
+void Writer::write_kernel_boundary(std::uint64_t sequence, std::uint64_t place) const {
   Kernel* kernel = this->kernel();
   if (kernel == nullptr) {
     return;
   }
-  KernelBoundary& boundary = kernel->boundaries[sequence % kKernelBoundaries];
+  KernelBoundary& boundary = kernel->boundaries[place % kKernelBoundaries];
   store(boundary.sequence_end, 0);
   store(boundary.sequence_begin, sequence + 1);
   changes_follow();

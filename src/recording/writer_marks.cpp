@@ -177,6 +177,9 @@ bool Writer::mark_end(std::uint64_t preferred, std::int32_t tid, ClockPair now,
     account.ended = moment_of(account, now.ticks, cpu_of);
   }
   write_boundary(load(entry->sequence), now, use);
+  if (Trail* trail = this->trail(); trail != nullptr && (entry->flags & kInvocationError) != 0) {
+    shared_add(trail->errors, 1);
+  }
   entry->ended = now;
   exchange_if(entry->state, InvocationState::kEnding, InvocationState::kEnded);
   __atomic_fetch_add(&header().ended, 1U, __ATOMIC_RELEASE);

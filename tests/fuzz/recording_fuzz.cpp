@@ -36,6 +36,8 @@ struct Part {
   std::size_t stride;
   std::size_t elements;  // that hold anything
 };
+constexpr Extras kBatches = {true, false, true};
+constexpr std::size_t kTrailAt = trail_offset(kBatches);
 constexpr Part kParts[] = {
     {0, sizeof(Header), 1},
     {kInvocationsOffset, sizeof(Invocation), 10},
@@ -49,8 +51,12 @@ constexpr Part kParts[] = {
     {kStacksOffset, sizeof(Stack), kStacksFilled + 2},
     {kKernelOffset, sizeof(Kernel), 1},
     {0, 0, 0},  // the file ends at what is written
+    // Only of a recording that is reported in batches.
+    {kTrailAt, offsetof(Trail, index), 1},
+    {kTrailAt + offsetof(Trail, index), sizeof(TrailEntry), 8},
+    {kTrailAt + offsetof(Trail, bytes), 64, 40},
 };
-constexpr std::size_t kCut = std::size(kParts) - 1;
+constexpr std::size_t kCut = 11;  // what follows it came later, and inputs that are kept name parts
 constexpr std::size_t kMaxWritten = 32;
 
 // ---- whole recordings
@@ -167,14 +173,18 @@ void fill_end(RecordingBuilder& builder) {
 }
 
 // A runtime that was killed amid its sixth invocation; one that has more than one at a time and was
-// restored from a snapshot; a program of `lamprey run`.
-enum class Base : std::uint8_t { kRuntime, kConcurrent, kRun };
-constexpr std::size_t kBases = 3;
+// restored from a snapshot; a program of `lamprey run`; a runtime that is reported in batches.
+enum class Base : std::uint8_t { kRuntime, kConcurrent, kRun, kBatch };
+constexpr std::size_t kBases = 4;
+
+constexpr std::size_t bytes_of(Base base) {
+  return base == Base::kBatch ? file_bytes(kBatches) : kExactFileBytes;
+}
 
 std::unique_ptr<RecordingBuilder> whole_recording(Base base) {
   const std::string path =
       lamprey::fuzzing::directory() + "/" + std::to_string(static_cast<int>(base)) + ".rec";
-  auto builder = std::make_unique<RecordingBuilder>(path, "", true);
+  auto builder = std::make_unique<RecordingBuilder>(path, "", true, false, base == Base::kBatch);
   Header& header = builder->header();
   header.role = base == Base::kRun ? Role::kRun : Role::kRuntime;
   header.flags |= base == Base::kConcurrent ? kFlagConcurrent : 0;
@@ -252,7 +262,8 @@ std::size_t write_input(const Input& input, std::uint8_t* data, std::size_t most
 // A recording that is changed for one input, and whole again after it.
 class Patched {
  public:
-  explicit Patched(Base base) : whole_(whole_recording(base)), copy_(kExactFileBytes) {
+  explicit Patched(Base base)
+      : whole_(whole_recording(base)), copy_(bytes_of(base)), end_(copy_.size()) {
     std::memcpy(copy_.data(), whole_->bytes(), copy_.size());
   }
   const std::string& path() const { return whole_->path(); }
@@ -268,6 +279,9 @@ class Patched {
       const Part& part = kParts[patch.part];
       const std::size_t at = part.offset + (patch.element % part.elements * part.stride) +
                              (patch.offset % part.stride);
+      if (at >= copy_.size()) {
+        continue;
+      }
       const std::size_t bytes = std::min(patch.bytes.size(), copy_.size() - at);
       std::memcpy(whole_->bytes() + at, patch.bytes.data(), bytes);
       changed_.emplace_back(at, bytes);
@@ -292,7 +306,7 @@ class Patched {
  private:
   std::unique_ptr<RecordingBuilder> whole_;
   std::vector<std::byte> copy_;
-  std::size_t end_ = kExactFileBytes;
+  std::size_t end_;
   std::vector<std::pair<std::size_t, std::size_t>> changed_;
 };
 
@@ -362,7 +376,7 @@ void read_everything(const std::string& path) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static std::array<Patched, kBases> bases{Patched(Base::kRuntime), Patched(Base::kConcurrent),
-                                           Patched(Base::kRun)};
+                                           Patched(Base::kRun), Patched(Base::kBatch)};
   const Input input = read_input(data, size);
   Patched& base = bases[input.base];
   base.apply(input.patches);

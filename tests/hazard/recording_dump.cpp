@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "recording/extras.h"
 #include "recording/layout.h"
 
 namespace {
@@ -373,7 +374,7 @@ bool map_file(const char* path) {
   const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
   struct stat status = {};
   if (fd < 0 || ::fstat(fd, &status) != 0 || status.st_size < static_cast<off_t>(kFileBytes) ||
-      status.st_size > static_cast<off_t>(file_bytes({true, true}))) {
+      status.st_size > static_cast<off_t>(file_bytes({true, true, true}))) {
     return false;
   }
   void* mapped =

@@ -1,7 +1,7 @@
 """A storm of SIGKILLs over a function and its companion, and the count of what came through.
 
-As a program: storm.py [KILLS] [SEED], by default 10,000 kills; prints one line of JSON. The same in
-small is test_storm.py.
+As a program: storm.py [KILLS] [SEED] [NAME=VALUE...], by default 10,000 kills; the rest are variables of the
+function. Prints one line of JSON. The same in small is test_storm.py, and test_batch.py.
 """
 
 import collections
@@ -71,12 +71,12 @@ class Killer(threading.Thread):
             self.left -= 1
 
 
-def storm(local_lambda, kills, seed):
+def storm(local_lambda, kills, seed, env=None):
     """What was sent, what came back, and what the records say of it."""
     function = custom_runtime("storm")
     began = time.monotonic()
     answers = []
-    with local_lambda.serve(str(function), timeout=5, memory=512) as serving:
+    with local_lambda.serve(str(function), timeout=5, memory=512, env=env) as serving:
         killer = Killer(serving._process.pid, function, kills, seed)
         killer.start()
         while killer.is_alive():
@@ -117,7 +117,8 @@ def main(words):
         lambda command: [*inside, *command],
     )
     kills = int(words[0]) if words else 10_000
-    result = storm(local_lambda, kills, int(words[1]) if len(words) > 1 else 1)
+    seed = int(words[1]) if len(words) > 1 else 1
+    result = storm(local_lambda, kills, seed, dict(word.split("=", 1) for word in words[2:]))
     print(json.dumps(result))
     return 1 if any(result[name] for name in MUST_BE_EMPTY) else 0
 

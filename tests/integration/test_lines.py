@@ -131,10 +131,12 @@ def test_the_command_counts_summaries_as_their_invocations(build, healthy, works
 
 @pytest.mark.slow
 @pytest.mark.alone  # how many invocations are answered before the kill depends on the machine's load
-def test_a_storm_of_kills_loses_and_repeats_nothing(local_lambda):
+@pytest.mark.parametrize("flush", ["end", "batch"])
+def test_a_storm_of_kills_loses_and_repeats_nothing(local_lambda, flush):
     function = custom_runtime("storm")
     answers = []
-    with local_lambda.serve(str(function), timeout=5, memory=512, env=NOTABLE) as serving:
+    env = {**NOTABLE, "LAMPREY_FLUSH": flush}
+    with local_lambda.serve(str(function), timeout=5, memory=512, env=env) as serving:
         killer = Killer(serving._process.pid, function, kills=40, seed=3, pause=0.2)
         killer.start()
         while killer.is_alive():

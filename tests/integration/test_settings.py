@@ -76,6 +76,7 @@ def test_the_namespace_is_the_users(local_lambda):
         ("LAMPREY", "maybe", "on, off"),
         ("LAMPREY_DETAIL", "much", "auto, full, short"),
         ("LAMPREY_LINES", "few", "all, notable"),
+        ("LAMPREY_FLUSH", "batches", "end, batch"),
         ("LAMPREY_METRICS", "1", "on, off"),
         ("LAMPREY_SAMPLE_BYTES", "-5", "a number of bytes"),
         ("LAMPREY_SAMPLE_BYTES", "64k", "a number of bytes"),

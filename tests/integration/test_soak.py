@@ -13,13 +13,15 @@ MOST_GROWTH = 128 * 1024  # bytes; what one page for each ten invocations would 
 
 
 @pytest.mark.slow
-def test_five_thousand_invocations(local_lambda, root, workspace):
+@pytest.mark.parametrize("flush", ["end", "batch"])
+def test_five_thousand_invocations(local_lambda, root, workspace, flush):
     if shutil.which("gcc") is None:
         pytest.skip("no gcc here")
     program = workspace / "client"
     source = root / "tests" / "integration" / "handlers" / "client.c"
     subprocess.run(["gcc", "-O1", source, "-o", program], check=True)
-    log = local_lambda.run(program, event=3, invocations=INVOCATIONS, seconds=240)
+    env = {"LAMPREY_FLUSH": flush}
+    log = local_lambda.run(program, event=3, invocations=INVOCATIONS, seconds=240, env=env)
     assert [r["invocation"] for r in log.invokes] == list(range(1, INVOCATIONS + 1))
     assert {r["memory"]["allocations"] for r in log.invokes} == {3}
     sizes = [r["self"]["companion_rss_bytes"] for r in log.invokes

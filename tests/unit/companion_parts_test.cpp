@@ -48,6 +48,24 @@ TEST_F(ConfigTest, Defaults) {
   EXPECT_FALSE(config.follow_children);
   EXPECT_TRUE(complaints_.empty());
   EXPECT_FALSE(companion::is_off(lookup()));
+  EXPECT_FALSE(companion::is_batch(lookup()));
+}
+
+TEST_F(ConfigTest, LinesLeaveAtTheEndOrInBatches) {
+  environment_ = {{"LAMPREY_FLUSH", "batch"}};
+  read();
+  EXPECT_TRUE(complaints_.empty());
+  EXPECT_TRUE(companion::is_batch(lookup()));
+  environment_ = {{"LAMPREY_FLUSH", "end"}};
+  read();
+  EXPECT_TRUE(complaints_.empty());
+  EXPECT_FALSE(companion::is_batch(lookup()));
+  environment_ = {{"LAMPREY_FLUSH", "Batch"}};
+  read();
+  EXPECT_FALSE(companion::is_batch(lookup()));
+  EXPECT_THAT(
+      complaints_,
+      ElementsAre("lamprey: LAMPREY_FLUSH is \"Batch\": accepted are end, batch; using end"));
 }
 
 TEST_F(ConfigTest, AcceptedValues) {

@@ -45,14 +45,14 @@ class TemporaryDirectory {
 class RecordingBuilder {
  public:
   explicit RecordingBuilder(const std::string& path, const char* environment = "",
-                            bool exact = false, bool cpu = false)
-      : path_(path), bytes_(recording::file_bytes({exact, cpu})) {
+                            bool exact = false, bool cpu = false, bool batch = false)
+      : path_(path), bytes_(recording::file_bytes({exact, cpu, batch})) {
     const int file = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     [[maybe_unused]] const int status = ftruncate(file, static_cast<off_t>(bytes_));
     base_ =
         static_cast<std::byte*>(mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0));
     close(file);
-    writer_.bind(base_, {exact, cpu});
+    writer_.bind(base_, {exact, cpu, batch});
     recording::Header& h = header();
     h.exact = exact ? recording::ExactState::kOn : recording::ExactState::kOff;
     h.pid = getpid();

@@ -286,6 +286,8 @@ void LeakWatch::look(Report& report) {
   }
   if (report.process.rss_bytes) {
     resident_.levels.add(level_of(*report.process.rss_bytes));
+  } else if (resident_.levels.size() != 0) {
+    resident_.levels.add(resident_.levels.newest());  // not looked at: growth is by invocation
   }
   add_sites(*report.memory);
   if (looks_ % kTestEvery == 0) {

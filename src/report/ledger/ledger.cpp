@@ -212,6 +212,7 @@ bool Ledger::report_init(const Sink& sink) {
     report.files_opened = opened;
     add_sites(report, sites_.take(reader_, 0));
     add_cpu(report, cpu_.take(reader_));
+    looked_at_ = header().started;
     fill_init(report);
     add_timeline(report, 0, {header().attach_begin.ticks, header().init_end.ticks, header().pid});
     base_ = std::move(totals);
@@ -300,30 +301,36 @@ std::size_t Ledger::report_ended(const Sink& sink) {
   put_in_order(ended, [](const Invocation& a, const Invocation& b) {
     return a.ended.mono_ns < b.ended.mono_ns;
   });
+  const bool alone = is_alone(ended);
   const ProcessFigures now = everything_ ? process_.figures() : process_.memory();
   const ProcessFigures before = std::exchange(last_process_, now);
   process_before_.reset();
-  if (!everything_ && ended.size() == 1) {
+  if (!everything_ && alone) {
     process_before_ = before;
   }
   for (const Invocation& entry : ended) {
+    present_ = alone || !is_in_batches() ? Present::kOwn
+               : &entry == &ended.back() ? Present::kNewest
+                                         : Present::kNone;
     Report report = begin(Type::kInvoke);
     report.status = (entry.flags & recording::kInvocationError) != 0 ? Status::kError : Status::kOk;
     fill_invocation(report, entry);
     report.duration_ns = span(entry.started, entry.ended);
-    if (ended.size() == 1) {  // else the growth cannot be divided among them
+    if (alone) {  // else the growth cannot be divided among them
       report.process = since(before, now);
+    } else if (present_ == Present::kNewest) {
+      report.process = since({}, now);
+      process_before_ = ProcessFigures{};
     }
     fill_totals(report, entry);
     if (needs_whole_process(report)) {
       complete_process(report);
     }
-    if (ended.size() == 1) {
-      add_sites(report, sites_.take(reader_, entry.sequence, !everything_));
-      add_cpu(report, cpu_.take(reader_));
+    if (alone || present_ == Present::kNewest) {
+      add_sampled(report, entry.sequence);
     }
     fill_wall(report, entry);
-    if (ended.size() == 1) {
+    if (alone) {
       std::vector<recording::SlotLook> slots = reader_.slots();
       charge_to_others(report, entry, slots);
       add_work_left(report, entry, slots);
@@ -346,7 +353,7 @@ std::size_t Ledger::report_ended(const Sink& sink) {
     });
     finish(report, sink);
   }
-  if (ended.size() > 1) {  // their allocations cannot be told apart
+  if (ended.size() > 1 && !is_in_batches()) {  // their allocations cannot be told apart
     sites_.take(reader_, newest);
     cpu_.take(reader_);
   }
@@ -363,7 +370,10 @@ void Ledger::fill_invocation(Report& report, const Invocation& entry) {
   if (entry.responded.mono_ns != 0) {
     report.response_ns = span(entry.started, entry.responded);
   }
-  report.error_type = reader_.error_type(entry.sequence);
+  if (!is_in_batches() || entry.state != InvocationState::kEnded ||
+      (entry.flags & recording::kInvocationError) != 0) {
+    report.error_type = reader_.error_type(entry.sequence);
+  }
   if (entry.response_bytes != 0) {
     report.response_bytes = entry.response_bytes;
   }
@@ -393,6 +403,7 @@ std::size_t Ledger::report_open(const EndCause& end, const Sink& sink) {
     if (end.duration_known && until > entry->started.mono_ns) {
       report.duration_ns = until - entry->started.mono_ns;
     }
+    present_ = Present::kOwn;
     const auto totals = reader_.live(end.found_later ? entry->started.mono_ns : until);
     if (base_sequence_ != sequence - 1) {
       if (auto before = reader_.boundary(sequence - 1)) {

@@ -125,6 +125,9 @@ class Ledger {
   void take_stolen(Report& report);
   void complete_process(Report& report);
   bool needs_whole_process(const Report& report) const;
+  bool is_alone(const std::vector<recording::Invocation>& ended);
+  void add_sampled(Report& report, std::uint64_t sequence);
+  bool is_in_batches() const { return header().trail.count != 0; }
   // `handler`: the thread that matters; `began`, `until`: the span that ended, CLOCK_MONOTONIC.
   void add_blocked(Report& report, std::int32_t handler, std::uint64_t began, std::uint64_t until,
                    const EndCause& end);
@@ -169,6 +172,12 @@ class Ledger {
   void mark_given(std::uint64_t sequence);
   void skip_overwritten();
 
+  // Whose the figures are that only the present can tell: /proc's, and what was sampled.
+  enum class Present : std::uint8_t {
+    kOwn,     // this invocation's
+    kNewest,  // as they are now; what has grown is that of several invocations
+    kNone,    // a later one's
+  };
   static constexpr std::uint64_t kAttach = UINT64_MAX;  // base_sequence_: totals of the attach
 
   recording::Reader reader_;
@@ -184,6 +193,9 @@ class Ledger {
   // While the one invocation that has ended is told of: the figures at the end before, until
   // complete_process() has used them.
   std::optional<ProcessFigures> process_before_;
+  Present present_ = Present::kOwn;
+  std::uint64_t looked_at_ = 0;        // Header::started when the present was last looked at
+  std::uint64_t looked_before_ = 0;    // and the time before
   ProcessFigures last_whole_process_;  // as it was when it was last looked at as a whole
   LeakWatch leaks_;
   MemoryWatch memory_watch_;

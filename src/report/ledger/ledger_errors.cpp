@@ -41,10 +41,15 @@ void Ledger::add_errors(Report& report) {
   for (const recording::CallError& entry : header().call_errors) {
     const std::uint64_t before =
         !whole && now.size() < errors_before_.size() ? errors_before_[now.size()] : 0;
-    now.push_back(entry.count);
     const auto row = std::find_if(rows.begin(), rows.end(), [&entry](const CallFigures& figures) {
       return static_cast<std::uint32_t>(figures.call) == (entry.key >> 16U) - 1;
     });
+    // Of several that ended since, it is one in which the call failed.
+    if (present_ == Present::kNone && (row == rows.end() || row->errors == 0)) {
+      now.push_back(before);
+      continue;
+    }
+    now.push_back(entry.count);
     if (entry.count > before && entry.key >> 16U != 0) {
       count_limit(report.limits, static_cast<recording::Call>((entry.key >> 16U) - 1),
                   static_cast<std::int16_t>(entry.key), entry.count - before);

@@ -77,7 +77,8 @@ bool Ledger::needs_whole_process(const Report& report) const {
   const std::uint64_t number = report.invocation.value_or(0);
   const LimitFigures& limits = report.limits;
   const ProcessFigures& last = last_whole_process_;
-  return is_worth_all(report) || number % kLookEvery == 0 ||
+  const bool long_ago = present_ == Present::kNewest && number >= looked_before_ + kLookEvery;
+  return is_worth_all(report) || number % kLookEvery == 0 || long_ago ||
          (number + 1) % FindingDedup::kInvocations == 0 || !report.targets.hosts.empty() ||
          !report.process.cpu_user_ns || !report.calls || may_have_grown(*report.calls) ||
          limits.descriptors + limits.threads + limits.space != 0 ||

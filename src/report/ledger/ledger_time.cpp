@@ -63,10 +63,13 @@ void Ledger::fill_wall(Report& report, const Invocation& entry) {
   std::optional<std::uint64_t> runnable;
   const recording::ThreadAccount& handler = handler_of(entry);
   for (const recording::ThreadAccount& account : entry.accounts) {
-    if (account.tid != 0) {  // both, so that both have a figure to start from
+    if (account.tid != 0 && present_ != Present::kNone) {  // both, for a figure to start from
       const auto since = runnable_since(account.tid);
       runnable = account.tid == handler.tid ? since : runnable;
     }
+  }
+  if (present_ != Present::kOwn) {
+    runnable.reset();
   }
   if (report.duration_ns) {
     report.wall = wall_of(handler, handler.ended, *report.duration_ns, runnable, reader_.clock());
@@ -80,7 +83,7 @@ void Ledger::fill_wall(Report& report, const Invocation& entry) {
 void Ledger::take_stolen(Report& report) {
   constexpr std::uint64_t kLeastQuotaNs = 1'000'000;
   constexpr std::uint64_t kLeastHostNs = 10'000'000;  // it is counted in such steps
-  if (!report.wall) {
+  if (!report.wall || present_ != Present::kOwn) {
     return;
   }
   WallFigures& wall = *report.wall;

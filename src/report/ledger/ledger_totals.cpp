@@ -32,6 +32,11 @@ std::size_t Ledger::ran_beside(const Invocation& entry) {
 // beside it, those since the end before, so that the lines still add up to the process's totals.
 void Ledger::fill_totals(Report& report, const Invocation& entry) {
   const std::uint64_t sequence = entry.sequence;
+  const std::size_t others = ran_beside(entry);
+  bool adjacent = base_sequence_ == sequence - 1;
+  auto before = adjacent || others != 0 || recording::is_concurrent(header())
+                    ? nullptr
+                    : reader_.boundary(sequence - 1);  // a trail gives it only now
   auto after = reader_.boundary(sequence);
   if (!after && sequence == header().started) {
     after = reader_.live(recording::monotonic_ns());
@@ -42,22 +47,18 @@ void Ledger::fill_totals(Report& report, const Invocation& entry) {
     report.coverage.unseen.emplace_back("memory and calls: totals were overwritten or not written");
     return;
   }
-  bool adjacent = base_sequence_ == sequence - 1;
-  if (const std::size_t others = ran_beside(entry); others != 0) {
+  if (others != 0) {
     report.coverage.unseen.push_back(
         fmt::format("memory and calls by invocation: {} ran beside it in this process", others));
     adjacent = false;
+  } else if (before != nullptr) {
+    base_ = std::move(before);
+    adjacent = true;
   } else if (!adjacent && !recording::is_concurrent(header())) {
-    if (auto before = reader_.boundary(sequence - 1)) {
-      base_ = std::move(before);
-      adjacent = true;
-    } else {
-      report.coverage.unseen.push_back(
-          base_sequence_ == kAttach
-              ? std::string("memory and calls count from the start of the process")
-              : fmt::format("memory and calls count from the end of invocation {}",
-                            base_sequence_));
-    }
+    report.coverage.unseen.push_back(
+        base_sequence_ == kAttach
+            ? std::string("memory and calls count from the start of the process")
+            : fmt::format("memory and calls count from the end of invocation {}", base_sequence_));
   }
   fill(report, *base_, *after, adjacent);
   base_ = std::move(after);
