@@ -51,7 +51,7 @@ class CpuTest : public ::testing::Test {
     profile().state = recording::CpuState::kOn;
     profile().hz = 100;
     profile().interval_ns = 10 * kMs;
-    g_writer.bind(builder_.bytes(), {false, true});
+    g_writer.bind(builder_.bytes(), {false, true, false});
     builder_.header().slots_used = 2;  // the builder's thread has one
     preload::cpu::sites::forget_all();
   }

@@ -148,10 +148,10 @@ TEST(FleetPageTest, InvocationsAndHostileNamesInTheData) {
   for (const char* key : {"call", "target", "thread", "stack", "spent_on"}) {
     entry[key] = evil;
   }
-  record["blocked"] = {entry};
+  record["blocked"] = Json::array({entry});
   entry["at_ms"] = 1;
   entry["for_ms"] = 5;
-  record["timeline"] = {entry};
+  record["timeline"] = Json::array({entry});
   record["files"] = {{{"path", evil}}};
   record["findings"] = {{{"code", evil}, {"severity", evil}, {"text", evil}, {"advice", evil}}};
   std::map<std::string, FunctionSum> sums;
