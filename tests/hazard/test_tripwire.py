@@ -28,7 +28,7 @@ FAULTS = {
     ),
     "pthread_mutex_lock": (
         "preload/hooks/intercept.h",
-        "  const std::uint64_t end = ticks();\n",
+        "  spent.bytes = spent.failed ? 0 : policy.after(result);\n",
         "  { static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; ::pthread_mutex_lock(&lock); }\n",
     ),
     "write": (

@@ -9,6 +9,7 @@
 
 #include "cli/output/record_view.h"
 #include "tests/unit/record_reading.h"
+#include "tests/unit/wait_entry.h"
 
 namespace lamprey::cli {
 namespace {
@@ -16,16 +17,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 using Json = nlohmann::json;
-
-Json wait(double at, double length, const char* thread, const char* spent_on) {
-  return {{"at_ms", at},
-          {"for_ms", length},
-          {"call", "recv"},
-          {"thread", thread},
-          {"spent_on", spent_on},
-          {"target", "db:5432"},
-          {"stack", "load (/var/task/app.py:16); handler (/var/task/app.py:30)"}};
-}
 
 Json slow() {
   return {{"type", "invoke"},

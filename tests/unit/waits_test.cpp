@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/record_reading.h"
+#include "tests/unit/wait_entry.h"
 
 namespace lamprey::cli {
 namespace {
@@ -13,16 +14,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using Json = nlohmann::json;
-
-Json wait(double at, double length, const char* thread, const char* spent_on) {
-  return {{"at_ms", at},
-          {"for_ms", length},
-          {"call", "recv"},
-          {"thread", thread},
-          {"spent_on", spent_on},
-          {"target", "db:5432"},
-          {"stack", "load (/var/task/app.py:16); handler (/var/task/app.py:30)"}};
-}
 
 std::vector<OnPath> paths(const Json& timeline) {
   std::vector<Wait> waits = waits_of(Read(Json{{"timeline", timeline}}));
