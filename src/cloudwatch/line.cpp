@@ -116,7 +116,9 @@ Parts write_parts(const Report& report, const LineOptions& options, Form form) {
   parts.lists[kFindings] =
       finding_entries(report, options.detail == Detail::kShort ? form : Form::kFull);
   parts.lists[kBlocked] = blocked_entries(report);
-  parts.lists[kTimeline] = timeline_entries(report, form);
+  if (form == Form::kFull) {
+    parts.lists[kTimeline] = timeline_entries(report, form, kMaxTimeline);
+  }
   parts.lists[kTop] = call_entries(report, form);
   parts.lists[kNetwork] = host_entries(report, form);
   parts.lists[kFiles] = file_entries(report, form);
@@ -254,6 +256,24 @@ void say_once(std::string& entry, const report::HostFigures& host) {
   }
 }
 
+// As many of the longest waits as there is room for; returns by how much they make the line longer.
+std::size_t put_waits(Parts& parts, Amount& amount, const Report& report, std::size_t room) {
+  constexpr std::size_t kForKey = 14;  // ,"timeline":[]
+  for (std::size_t most = kMaxTimelineShort; most != 0; --most) {
+    Entries entries = timeline_entries(report, Form::kShort, most);
+    std::size_t size = kForKey;
+    for (const std::string& entry : entries) {
+      size += entry.size() + 1;  // a comma
+    }
+    if (!entries.empty() && size <= room) {
+      amount[kTimeline] = entries.size();
+      parts.lists[kTimeline] = std::move(entries);
+      return size;
+    }
+  }
+  return 0;
+}
+
 // A short line is filled, the most telling first, as long as it stays short. What it cannot do
 // without is in it however long that is; findings and the hosts that they are about take no room
 // from the other lists.
@@ -265,15 +285,11 @@ std::string fill_short(Parts parts, const Report& report) {
   Amount amount{};
   amount[kUnseen] = amount[kFindings] = amount[kBlocked] = kMaxVital;
   amount[kCpuSites] = kMaxVital;
-  amount[kTimeline] = kMaxTimelineShort;
   // Whoever was talked to is worth more than the call that took longest.
   amount[kNetwork] = std::max(hosts, std::min<std::size_t>(1, parts.lists[kNetwork].size()));
   std::size_t room = kShortBytes;
   for (const std::string& finding : parts.lists[kFindings]) {
     room += finding.size();
-  }
-  for (const std::string& wait : parts.lists[kTimeline]) {
-    room += wait.size();
   }
   for (std::size_t i = 0; i < hosts; ++i) {
     room += parts.lists[kNetwork][i].size();
@@ -289,7 +305,8 @@ std::string fill_short(Parts parts, const Report& report) {
     }
   }
   const Amount least = amount;
-  std::size_t size = line.size();
+  std::size_t size =
+      line.size() + put_waits(parts, amount, report, room - std::min(room, line.size()));
   for (const List list : kOrder) {
     const std::size_t more = size + adds(parts, amount, list);
     if (parts.lists[list].size() > amount[list] && more <= room && more <= kGoodBytes) {

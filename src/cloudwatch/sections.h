@@ -47,7 +47,8 @@ Object kernel_section(const report::Report& report);  // without the calls
 Entries unseen_entries(const report::Report& report);
 Entries site_entries(const report::Report& report, Form form);
 Entries finding_entries(const report::Report& report, Form form);
-Entries timeline_entries(const report::Report& report, Form form);
+// The `most` longest; whether a short line has any is told by findings, and how long it took.
+Entries timeline_entries(const report::Report& report, Form form, std::size_t most);
 Entries blocked_entries(const report::Report& report);
 Entries call_entries(const report::Report& report, Form form);
 // The call that took longest, in as few words as can be: for a short line without room for more.

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "cloudwatch/sections.h"
+#include "report/findings/finding_dedup.h"
 
 namespace lamprey::cloudwatch {
 namespace {
@@ -37,10 +38,11 @@ std::string entry_of(const Blocked& wait, Form form) {
 
 }  // namespace
 
-// A short line has the longest of them.
-Entries timeline_entries(const report::Report& report, Form form) {
-  const std::size_t most = form == Form::kFull ? kMaxTimeline : kMaxTimelineShort;
+Entries timeline_entries(const report::Report& report, Form form, std::size_t most) {
   Entries entries;
+  if (form == Form::kShort && !report::is_about_time(report)) {
+    return entries;
+  }
   for (const Blocked& wait : report.timeline) {
     std::size_t longer = 0;
     for (const Blocked& other : report.timeline) {

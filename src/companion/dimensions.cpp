@@ -17,6 +17,7 @@ constexpr std::size_t kMaxShown = 80;
 // The keys at the root of a record (docs/record.schema.json): a dimension of that name would hide
 // them.
 constexpr const char* kTaken[] = {"lamprey",
+                                  "timeline",
                                   "error_type",
                                   "response_status",
                                   "response_bytes",

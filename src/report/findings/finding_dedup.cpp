@@ -31,4 +31,13 @@ bool is_worth_all(const Report& report) {
                      [](const Finding& finding) { return !finding.told; });
 }
 
+bool is_about_time(const Report& report) {
+  bool about = report.slowest;
+  for (const Finding& finding : report.findings) {
+    about = about || finding.code.starts_with("network.") || finding.code.starts_with("time.") ||
+            finding.code.starts_with("timeout.");
+  }
+  return about;
+}
+
 }  // namespace lamprey::report

@@ -31,4 +31,8 @@ class FindingDedup {
 // went wrong, and what is news.
 bool is_worth_all(const Report& report);
 
+// Whether it was notably slow, or something was found about time or hosts: then the line shows when
+// its waits were, also where it is short.
+bool is_about_time(const Report& report);
+
 }  // namespace lamprey::report

@@ -18,4 +18,8 @@ void add_time_findings(Report& report);
 void add_cpu_findings(Report& report);      // after those about the end
 void add_network_findings(Report& report);  // by add_time_findings
 
+// Whether waiting for hosts took so long that its order may be worth a finding, which needs
+// Report::timeline.
+bool is_network_large(const Report& report);
+
 }  // namespace lamprey::report

@@ -16,6 +16,7 @@ using recording::NetworkFailure;
 
 constexpr std::uint64_t kMs = 1'000'000;
 constexpr std::size_t kMaxHostsTold = 5;  // those that were waited for longest; those that failed
+constexpr std::uint64_t kLeastSerialNs = 100 * kMs;
 
 std::int64_t in_ms(std::uint64_t ns) { return static_cast<std::int64_t>(ns / kMs); }
 std::int64_t count(std::uint64_t value) { return static_cast<std::int64_t>(value); }
@@ -174,8 +175,8 @@ void add_serial(Report& report, const HostFigures& host) {
         for_answer && wait.target_plus_one == host.target_plus_one ? wait.for_ns.value_or(0) : 0;
   }
   if (report.type != Type::kInvoke || report.status == Status::kTimeout || host.answers < kLeast ||
-      waited < 100 * kMs || waited < whole / 10 * 3 || host.first_byte_ns > waited + (waited / 8) ||
-      host.longest_ns > waited / 3 * 2) {
+      waited < kLeastSerialNs || waited < whole / 10 * 3 ||
+      host.first_byte_ns > waited + (waited / 8) || host.longest_ns > waited / 3 * 2) {
     return;
   }
   report.findings.push_back(
@@ -192,6 +193,10 @@ void add_serial(Report& report, const HostFigures& host) {
 }
 
 }  // namespace
+
+bool is_network_large(const Report& report) {
+  return report.wall && report.wall->network_ns >= kLeastSerialNs;
+}
 
 void add_network_findings(Report& report) {
   std::size_t position = 0;

@@ -214,7 +214,7 @@ bool Ledger::report_init(const Sink& sink) {
     add_cpu(report, cpu_.take(reader_));
     looked_at_ = header().started;
     fill_init(report);
-    add_timeline(report, 0, {header().attach_begin.ticks, header().init_end.ticks, header().pid});
+    add_timeline(report, {0, header().attach_begin.ticks, header().init_end.ticks, header().pid});
     base_ = std::move(totals);
     base_sequence_ = 0;
   } else {
@@ -343,8 +343,10 @@ std::size_t Ledger::report_ended(const Sink& sink) {
     add_limits(report);
     time_history_.add_findings(report);
     note_slowest(report);
-    add_timeline(report, entry.sequence,
-                 {entry.started.ticks, entry.ended.ticks, handler_of(entry).tid});
+    timeline_of_ = {entry.sequence, entry.started.ticks, entry.ended.ticks, handler_of(entry).tid};
+    if (is_network_large(report)) {  // what is found may need it
+      add_timeline(report, timeline_of_);
+    }
     mark_given(entry.sequence);
     leaks_.look(report);
     memory_watch_.look(report, [this] {
@@ -425,8 +427,8 @@ std::size_t Ledger::report_open(const EndCause& end, const Sink& sink) {
     }
     add_all_memory(report);
     add_limits(report);
-    add_timeline(report, sequence,
-                 {entry->started.ticks, reader_.clock().ticks_at(until), handler});
+    add_timeline(report,
+                 {sequence, entry->started.ticks, reader_.clock().ticks_at(until), handler});
     mark_given(sequence);
     finish(report, sink);
     ++count;
@@ -459,9 +461,8 @@ void Ledger::report_process_end(Type type, const EndCause& end, const Sink& sink
   add_cpu(report, CpuLedger::whole(reader_));
   report.process = since_start(process_.figures());
   if (type == Type::kInit || type == Type::kRun) {
-    add_timeline(
-        report, 0,
-        {header().attach_begin.ticks, reader_.clock().ticks_at(end.mono_ns), header().pid});
+    add_timeline(report, {0, header().attach_begin.ticks, reader_.clock().ticks_at(end.mono_ns),
+                          header().pid});
   }
   if (type == Type::kInit) {
     report.error_type = reader_.error_type(0);

@@ -151,13 +151,15 @@ class Ledger {
                    const EndCause& end);
   std::string watched_text(const recording::OpenCall& call, const recording::Connections& known,
                            const Closeup& closeup);
-  // A span of ticks, and the thread whose waits count whatever they are for.
+  // Whose waits (0: those of init), a span of ticks, and the thread whose waits count whatever they
+  // are for.
   struct TimelineSpan {
+    std::uint64_t sequence;
     std::uint64_t from;
-    std::uint64_t until;
+    std::uint64_t until;  // 0: there are none
     std::int32_t handler;
   };
-  void add_timeline(Report& report, std::uint64_t sequence, const TimelineSpan& span);
+  void add_timeline(Report& report, const TimelineSpan& span);
   void finish_timeline(Report& report);
   void note_slowest(Report& report);
   void add_first_uses(Report& report);
@@ -205,6 +207,7 @@ class Ledger {
   TimeHistory time_history_;
   FindingDedup finding_dedup_;
   WorkLeft work_left_;
+  TimelineSpan timeline_of_{};  // of the invocation that is told of, until its line is known
   KnownModules modules_;
   std::array<std::uint32_t, 100> recent_us_{};  // how long the newest invocations took
   std::size_t recent_ = 0;                      // of them, ever

@@ -1,5 +1,6 @@
 // Ledger: which waits of an invocation its line shows, in the order of their start.
 #include <algorithm>
+#include <utility>
 
 #include "report/delta/stacks.h"
 #include "report/findings/children.h"
@@ -36,21 +37,11 @@ void keep_longest(std::vector<Blocked>& waits) {
   put_in_order(waits, [](const auto& a, const auto& b) { return a.at_ns < b.at_ns; });
 }
 
-// Whether the line shows when its waits were.
-bool is_shown(const Report& report) {
-  bool shown = report.slowest || is_worth_all(report);
-  for (const Finding& finding : report.findings) {
-    shown = shown || finding.code.starts_with("network.") || finding.code.starts_with("time.") ||
-            finding.code.starts_with("timeout.");
-  }
-  return shown;
-}
-
 }  // namespace
 
-void Ledger::add_timeline(Report& report, std::uint64_t sequence, const TimelineSpan& span) {
+void Ledger::add_timeline(Report& report, const TimelineSpan& span) {
   const recording::ClockScale clock = reader_.clock();
-  for (const recording::Wait& wait : reader_.timeline(sequence)) {
+  for (const recording::Wait& wait : reader_.timeline(span.sequence)) {
     if (wait.ended <= span.from || wait.ended > span.until || wait.ticks > wait.ended) {
       continue;
     }
@@ -103,7 +94,12 @@ void Ledger::note_slowest(Report& report) {
 
 // What a line that shows the waits needs beyond their figures; others lose them.
 void Ledger::finish_timeline(Report& report) {
-  if (report.timeline.empty() || !is_shown(report)) {
+  const TimelineSpan span = std::exchange(timeline_of_, {});
+  const bool is_known = !report.timeline.empty() || span.until == 0;
+  if (!is_known && (is_worth_all(report) || is_about_time(report))) {
+    add_timeline(report, span);
+  }
+  if (report.timeline.empty() || (!is_worth_all(report) && !is_about_time(report))) {
     report.timeline.clear();
     return;
   }
