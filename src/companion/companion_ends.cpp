@@ -26,6 +26,7 @@ Circumstances Companion::circumstances_of(Followed& followed) {
   known.gone = followed.has_ended();
   // Where workers serve, the process that started them never asks for work itself.
   known.init_ended = followed.ledger().init_ended() || followed.is_child() || served_;
+  known.init_error = !known.init_ended && !followed.ledger().reader().error_type(0).empty();
   if (known.gone && !known.account && !known.exited) {
     const report::MemoryEvidence evidence =
         followed.memory_evidence(recordings_.memory_kills_at_start());
@@ -86,7 +87,7 @@ void Companion::report_ends(const lambda::Event& event) {
     end.duration_known = end.duration_known || known.account.has_value();
     end.closeup = followed.closeup();
     // An init that fails by itself says so (init.failed); only one that is cut off is too slow.
-    const bool by_itself = known.account || known.exited || !ledger.reader().error_type(0).empty();
+    const bool by_itself = known.account || known.exited || known.init_error;
     if (!known.init_ended && end.status != report::Status::kOk && !by_itself) {
       count_failed_init(end);
     }

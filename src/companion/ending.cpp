@@ -12,6 +12,8 @@ using lambda::ShutdownReason;
 using report::EndCause;
 using report::Status;
 
+constexpr const char* kInitFailed = "the runtime reported an error, or an extension failed";
+
 void take(EndCause& end, const report::SelfReport& account) {
   end.status = account.status;
   end.death = account.death;
@@ -25,7 +27,11 @@ bool is_orderly(const report::SelfReport& account, bool init_ended) {
 
 // The platform says that something failed. The process and the kernel say more precisely what.
 void explain_failure(EndCause& end, const Circumstances& known) {
-  if (known.account) {
+  const bool crashed = known.account && known.account->status == Status::kCrash;
+  if (known.init_error && !crashed) {  // whoever reports one exits a moment later, seen or not
+    end.status = Status::kError;
+    end.death.reason = kInitFailed;
+  } else if (known.account) {
     take(end, *known.account);
   } else if (known.exited) {
     end.status = Status::kExit;
@@ -40,8 +46,8 @@ void explain_failure(EndCause& end, const Circumstances& known) {
     end.death.reason = report::kUnknownEnd;
   } else {
     end.status = Status::kError;
-    end.death.reason = known.init_ended ? "failure: the environment was ended by the platform"
-                                        : "the runtime reported an error, or an extension failed";
+    end.death.reason =
+        known.init_ended ? "failure: the environment was ended by the platform" : kInitFailed;
   }
 }
 

@@ -16,6 +16,7 @@ struct Circumstances {
   bool exited = false;                        // its exit handlers ran
   bool gone = false;                          // it is known not to run any more
   bool init_ended = true;                     // it once asked for an invocation
+  bool init_error = false;                    // else it has reported an error
   report::MemoryVerdict memory;               // when it is gone and wrote none
   std::vector<report::Finding> findings;      // about the verdict
 };

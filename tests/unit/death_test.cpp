@@ -162,6 +162,19 @@ TEST(EndingTest, AFailureIsExplainedByWhoeverKnowsMost) {
   EXPECT_EQ(ending_of(ShutdownReason::kFailure, known).death.exit_code, 3);
 }
 
+TEST(EndingTest, WhoReportedThatInitFailedHasNotJustLeft) {
+  Circumstances known;
+  known.init_ended = false;
+  known.account = SelfReport{};
+  known.account->status = Status::kExit;
+  known.account->death.exit_code = 1;
+  EXPECT_EQ(ending_of(ShutdownReason::kFailure, known).status, Status::kExit);
+  known.init_error = true;
+  EXPECT_EQ(ending_of(ShutdownReason::kFailure, known).status, Status::kError);
+  known.account->status = Status::kCrash;
+  EXPECT_EQ(ending_of(ShutdownReason::kFailure, known).status, Status::kCrash);
+}
+
 TEST(EndingTest, AnOrderlyEndIsOneAlsoBySigterm) {
   Circumstances known;
   known.account = killed_by(SIGTERM);
