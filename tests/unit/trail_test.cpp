@@ -195,7 +195,8 @@ TEST_F(ExactTrailTest, TheKernelsCallsToo) {
 TEST_F(TrailTest, TheRingGoesRoundManyTimes) {
   Reader reader = opens(path("batch"));
   std::uint64_t sequence = 0;
-  while (trail().index[(trail().entries - 1) % kTrailEntries].until < std::uint64_t{3} * kTrailBytes) {
+  while (trail().index[(trail().entries - 1) % kTrailEntries].until <
+         std::uint64_t{3} * kTrailBytes) {
     live(50);
     for (; sequence < expected_.size(); ++sequence) {
       expect_true(reader, sequence);
