@@ -29,7 +29,6 @@
 #include "preload/base/page_probe.h"
 #include "preload/base/raw_syscall.h"
 #include "preload/hooks/first_use.h"
-#include "preload/io/awaited.h"
 #include "preload/io/descriptors.h"
 #include "preload/io/files.h"
 #include "preload/io/hosts.h"
@@ -220,7 +219,7 @@ struct Connects : NoFdOp {
   }
   CallClass account(CallClass, const Spent& spent, int result) const {
     const CallClass spent_on = io::connected(fd, spent, result == -1 && !spent.failed);
-    note_first_use(io::target_in(io::awaited_on(fd)), true);
+    note_first_use(spent.awaited, true);
     return spent_on;
   }
 };

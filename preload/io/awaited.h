@@ -23,6 +23,12 @@ inline std::uint32_t awaited_target(const recording::Target& target) {
   return static_cast<std::uint32_t>(&target - &g_writer.target_at(0)) + 1;
 }
 
+// Where the target, or the descriptor, and the phase are read from.
+constexpr std::uint32_t target_in(std::uint32_t awaited) { return awaited & 0xFFFFU; }
+constexpr WaitPhase phase_in(std::uint32_t awaited) {
+  return static_cast<WaitPhase>((awaited >> 16U) & 3U);
+}
+
 // The same where a descriptor has become what it leads to: as it is now, or as it was told.
 inline std::uint32_t awaited_on(int fd, std::uint32_t told = 0) {
   const DescriptorKind kind = kind_of(fd);
@@ -30,7 +36,7 @@ inline std::uint32_t awaited_on(int fd, std::uint32_t told = 0) {
     return 0;
   }
   const recording::Descriptor& entry = g_writer.descriptor(fd);
-  WaitPhase phase = static_cast<WaitPhase>((told >> 16U) & 3U);
+  WaitPhase phase = phase_in(told);
   if (kind == DescriptorKind::kHost && phase == WaitPhase::kNone) {
     const bool in_handshake = recording::load(entry.handshake) == recording::Handshake::kUnderWay;
     phase = recording::load(entry.connecting) != 0 ? WaitPhase::kConnect
@@ -38,12 +44,6 @@ inline std::uint32_t awaited_on(int fd, std::uint32_t told = 0) {
                                                    : WaitPhase::kNone;
   }
   return awaited_phase(phase) | recording::load(entry.target);
-}
-
-// Where the target and the phase are read from.
-constexpr std::uint32_t target_in(std::uint32_t awaited) { return awaited & 0xFFFFU; }
-constexpr WaitPhase phase_in(std::uint32_t awaited) {
-  return static_cast<WaitPhase>((awaited >> 16U) & 3U);
 }
 
 }  // namespace lamprey::preload::io

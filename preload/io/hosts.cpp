@@ -284,6 +284,7 @@ CallClass connected(int fd, const Spent& spent, bool under_way) {
   if (target == nullptr || in_vfork_child()) {
     return CallClass::kNetwork;
   }
+  spent.awaited = awaited_target(*target);
   recording::Descriptor& entry = g_writer.descriptor(fd);
   if (recording::load(entry.connecting) == 0) {
     shared_add(target->totals.starts, 1);

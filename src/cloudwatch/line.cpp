@@ -117,7 +117,7 @@ Parts write_parts(const Report& report, const LineOptions& options, Form form) {
       finding_entries(report, options.detail == Detail::kShort ? form : Form::kFull);
   parts.lists[kBlocked] = blocked_entries(report);
   if (form == Form::kFull) {
-    parts.lists[kTimeline] = timeline_entries(report, form, kMaxTimeline);
+    parts.lists[kTimeline] = timeline_entries(report, form, kMaxBytes);
   }
   parts.lists[kTop] = call_entries(report, form);
   parts.lists[kNetwork] = host_entries(report, form);
@@ -259,19 +259,14 @@ void say_once(std::string& entry, const report::HostFigures& host) {
 // As many of the longest waits as there is room for; returns by how much they make the line longer.
 std::size_t put_waits(Parts& parts, Amount& amount, const Report& report, std::size_t room) {
   constexpr std::size_t kForKey = 14;  // ,"timeline":[]
-  for (std::size_t most = kMaxTimelineShort; most != 0; --most) {
-    Entries entries = timeline_entries(report, Form::kShort, most);
-    std::size_t size = kForKey;
-    for (const std::string& entry : entries) {
-      size += entry.size() + 1;  // a comma
-    }
-    if (!entries.empty() && size <= room) {
-      amount[kTimeline] = entries.size();
-      parts.lists[kTimeline] = std::move(entries);
-      return size;
-    }
+  Entries waits = timeline_entries(report, Form::kShort, room - std::min(room, kForKey));
+  std::size_t size = waits.empty() ? 0 : kForKey;
+  for (const std::string& wait : waits) {
+    size += wait.size() + 1;  // a comma
   }
-  return 0;
+  amount[kTimeline] = waits.size();
+  parts.lists[kTimeline] = std::move(waits);
+  return size;
 }
 
 // A short line is filled, the most telling first, as long as it stays short. What it cannot do
@@ -305,8 +300,8 @@ std::string fill_short(Parts parts, const Report& report) {
     }
   }
   const Amount least = amount;
-  std::size_t size =
-      line.size() + put_waits(parts, amount, report, room - std::min(room, line.size()));
+  const std::size_t taken = line.size() + adds(parts, amount, kTop);  // one call comes before waits
+  std::size_t size = line.size() + put_waits(parts, amount, report, room - std::min(room, taken));
   for (const List list : kOrder) {
     const std::size_t more = size + adds(parts, amount, list);
     if (parts.lists[list].size() > amount[list] && more <= room && more <= kGoodBytes) {
@@ -327,7 +322,7 @@ std::string to_line(const Report& report, const LineOptions& options) {
   }
   Amount amount;
   amount.fill(kTopFull);
-  amount[kTimeline] = kMaxTimeline;
+  amount[kTimeline] = report::kMaxTimeline;
   return cut_to_fit(parts, amount);
 }
 

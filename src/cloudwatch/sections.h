@@ -15,8 +15,6 @@ namespace lamprey::cloudwatch {
 inline constexpr std::size_t kTopShort = 3;
 inline constexpr std::size_t kTopFull = 20;
 inline constexpr std::size_t kMaxVital = 20;  // findings, blocked threads, what was not seen
-inline constexpr std::size_t kMaxTimeline = 48;
-inline constexpr std::size_t kMaxTimelineShort = 10;
 inline constexpr std::size_t kMaxStackText = 1000;
 inline constexpr std::size_t kMaxStackTextShort = 120;  // one or two frames
 
@@ -47,8 +45,9 @@ Object kernel_section(const report::Report& report);  // without the calls
 Entries unseen_entries(const report::Report& report);
 Entries site_entries(const report::Report& report, Form form);
 Entries finding_entries(const report::Report& report, Form form);
-// The `most` longest; whether a short line has any is told by findings, and how long it took.
-Entries timeline_entries(const report::Report& report, Form form, std::size_t most);
+// In the order of their start, the longest for which there are `room` bytes, commas included.
+// Whether a short line has any is told by findings, and how long it took.
+Entries timeline_entries(const report::Report& report, Form form, std::size_t room);
 Entries blocked_entries(const report::Report& report);
 Entries call_entries(const report::Report& report, Form form);
 // The call that took longest, in as few words as can be: for a short line without room for more.

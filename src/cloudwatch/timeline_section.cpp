@@ -1,6 +1,8 @@
 // `timeline`: when the longest waits were; see docs/record.md.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cloudwatch/sections.h"
 #include "report/findings/finding_dedup.h"
 
@@ -12,6 +14,7 @@ using report::Blocked;
 constexpr const char* kSpentOn[] = {"file", "network", "wait",  "sleep",
                                     "dns",  "lock",    "child", "other"};
 static_assert(std::size(kSpentOn) == recording::kCallClasses);
+constexpr std::size_t kMaxShort = 10;  // of a short line
 constexpr std::size_t kMaxStackShort = 120;
 
 std::string entry_of(const Blocked& wait, Form form) {
@@ -38,11 +41,14 @@ std::string entry_of(const Blocked& wait, Form form) {
 
 }  // namespace
 
-Entries timeline_entries(const report::Report& report, Form form, std::size_t most) {
+Entries timeline_entries(const report::Report& report, Form form, std::size_t room) {
   Entries entries;
   if (form == Form::kShort && !report::is_about_time(report)) {
     return entries;
   }
+  const std::size_t most = form == Form::kFull ? report::kMaxTimeline : kMaxShort;
+  std::vector<std::uint64_t> lengths;
+  std::size_t size = 0;
   for (const Blocked& wait : report.timeline) {
     std::size_t longer = 0;
     for (const Blocked& other : report.timeline) {
@@ -50,7 +56,16 @@ Entries timeline_entries(const report::Report& report, Form form, std::size_t mo
     }
     if (longer < most && entries.size() < most) {
       entries.push_back(entry_of(wait, form));
+      lengths.push_back(wait.for_ns.value_or(0));
+      size += entries.back().size() + 1;
     }
+  }
+  while (size > room) {
+    const auto shortest = std::min_element(lengths.begin(), lengths.end());
+    const auto entry = entries.begin() + (shortest - lengths.begin());
+    size -= entry->size() + 1;
+    entries.erase(entry);
+    lengths.erase(shortest);
   }
   return entries;
 }

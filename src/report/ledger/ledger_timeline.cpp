@@ -13,8 +13,6 @@ namespace {
 
 using recording::CallClass;
 
-constexpr std::size_t kMaxShown = 48;
-
 // A thread of a pool that has nothing to do waits too, and nobody for it.
 bool may_be_idle(const Blocked& wait) {
   return !wait.handler && wait.target.empty() && wait.target_plus_one == 0 &&
@@ -30,9 +28,9 @@ void leave_out_unworthy(std::vector<Blocked>& waits) {
 }
 
 void keep_longest(std::vector<Blocked>& waits) {
-  if (waits.size() > kMaxShown) {
+  if (waits.size() > kMaxTimeline) {
     put_in_order(waits, [](const auto& a, const auto& b) { return a.for_ns > b.for_ns; });
-    waits.resize(kMaxShown);
+    waits.resize(kMaxTimeline);
   }
   put_in_order(waits, [](const auto& a, const auto& b) { return a.at_ns < b.at_ns; });
 }
