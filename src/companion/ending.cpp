@@ -13,6 +13,7 @@ using report::EndCause;
 using report::Status;
 
 constexpr const char* kInitFailed = "the runtime reported an error, or an extension failed";
+constexpr const char* kInitReported = "the runtime reported that init failed";
 
 void take(EndCause& end, const report::SelfReport& account) {
   end.status = account.status;
@@ -25,12 +26,21 @@ bool is_orderly(const report::SelfReport& account, bool init_ended) {
   return account.signal == SIGTERM || (account.signal == 0 && init_ended);
 }
 
+// Whoever reports that init failed exits a moment later. Whether that was seen, and which reason
+// the platform gives, decides nothing.
+bool failed_by_its_own_report(const Circumstances& known) {
+  return known.init_error && !(known.account && known.account->status == Status::kCrash);
+}
+
+void blame_reported_error(EndCause& end) {
+  end.status = Status::kError;
+  end.death.reason = kInitReported;
+}
+
 // The platform says that something failed. The process and the kernel say more precisely what.
 void explain_failure(EndCause& end, const Circumstances& known) {
-  const bool crashed = known.account && known.account->status == Status::kCrash;
-  if (known.init_error && !crashed) {  // whoever reports one exits a moment later, seen or not
-    end.status = Status::kError;
-    end.death.reason = kInitFailed;
+  if (failed_by_its_own_report(known)) {
+    blame_reported_error(end);
   } else if (known.account) {
     take(end, *known.account);
   } else if (known.exited) {
@@ -58,7 +68,9 @@ EndCause ending_of(ShutdownReason reason, const Circumstances& known) {
   switch (reason) {
     case ShutdownReason::kSpindown:
       end.status = Status::kOk;
-      if (known.account && !is_orderly(*known.account, known.init_ended)) {
+      if (failed_by_its_own_report(known)) {
+        blame_reported_error(end);
+      } else if (known.account && !is_orderly(*known.account, known.init_ended)) {
         take(end, *known.account);
       }
       break;

@@ -76,16 +76,19 @@ def test_an_image_without_a_command_has_its_lines(rie):
 
 
 @pytest.mark.parametrize(
-    ("handler", "reason"),
-    [("absent.handler", "the main function returned 1"), ("exits_at_once.handler", "_exit(7)")],
+    ("handler", "status", "reason"),
+    [
+        ("absent.handler", "error", "the runtime reported that init failed"),
+        ("exits_at_once.handler", "exit", "_exit(7)"),
+    ],
 )
-def test_an_init_that_fails_is_told_so(rie, handler, reason):
+def test_an_init_that_fails_is_told_so(rie, handler, status, reason):
     """To extensions the emulator says spindown the first time. The first request has no answer."""
     with rie.serve(*python(handler)) as serving:
         answers = [serving.invoke() for _ in range(2)]
         log = serving.stop()
     assert [failed for _, failed in answers] == [True, True]
-    assert kinds(log) == [("init", "exit")] * 2
+    assert kinds(log) == [("init", status)] * 2
     for record in log.records:
         assert record["headline"].startswith("Init failed")
         assert record["death"]["reason"] == reason

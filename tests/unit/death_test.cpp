@@ -168,11 +168,16 @@ TEST(EndingTest, WhoReportedThatInitFailedHasNotJustLeft) {
   known.account = SelfReport{};
   known.account->status = Status::kExit;
   known.account->death.exit_code = 1;
-  EXPECT_EQ(ending_of(ShutdownReason::kFailure, known).status, Status::kExit);
-  known.init_error = true;
-  EXPECT_EQ(ending_of(ShutdownReason::kFailure, known).status, Status::kError);
-  known.account->status = Status::kCrash;
-  EXPECT_EQ(ending_of(ShutdownReason::kFailure, known).status, Status::kCrash);
+  // AWS's emulator says spindown the first time, and failure after that.
+  for (const ShutdownReason reason : {ShutdownReason::kFailure, ShutdownReason::kSpindown}) {
+    known.init_error = false;
+    known.account->status = Status::kExit;
+    EXPECT_EQ(ending_of(reason, known).status, Status::kExit);
+    known.init_error = true;
+    EXPECT_EQ(ending_of(reason, known).status, Status::kError);
+    known.account->status = Status::kCrash;
+    EXPECT_EQ(ending_of(reason, known).status, Status::kCrash);
+  }
 }
 
 TEST(EndingTest, AnOrderlyEndIsOneAlsoBySigterm) {
