@@ -71,13 +71,12 @@ class Killer(threading.Thread):
             self.left -= 1
 
 
-def storm(local_lambda, kills, seed, env=None):
-    """What was sent, what came back, and what the records say of it."""
+def under_fire(local_lambda, kills, seed, env=None, pause=0.03):
+    """Which invocations were answered, what the log holds, and what was killed how often."""
     function = custom_runtime("storm")
-    began = time.monotonic()
     answers = []
     with local_lambda.serve(str(function), timeout=5, memory=512, env=env) as serving:
-        killer = Killer(serving._process.pid, function, kills, seed)
+        killer = Killer(serving._process.pid, function, kills, seed, pause)
         killer.start()
         while killer.is_alive():
             answers.append(not serving.invoke(0)[1])
@@ -86,11 +85,18 @@ def storm(local_lambda, kills, seed, env=None):
         time.sleep(0.3)
         answers += [not serving.invoke(0)[1] for _ in range(3)]
         log = serving.stop()
+    return answers, log, dict(killer.killed)
+
+
+def storm(local_lambda, kills, seed, env=None):
+    """What was sent, what came back, and what the records say of it."""
+    began = time.monotonic()
+    answers, log, killed = under_fire(local_lambda, kills, seed, env)
     counts = collections.Counter(record["request_id"] for record in log.invokes)
     # One after the other: the n-th call is the n-th START.
     answered = {started for started, good in zip(log.started_ids, answers) if good}
     return {
-        "kills": dict(killer.killed),
+        "kills": killed,
         "seconds": round(time.monotonic() - began, 1),
         "invocations": len(answers),
         "answered": len(answered),

@@ -10,8 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from custom_runtime import custom_runtime
-from storm import Killer
+from storm import under_fire
 
 PYTHON = [sys.executable, "-m", "awslambdaric"]
 NOTABLE = {"LAMPREY_LINES": "notable"}
@@ -133,16 +132,7 @@ def test_the_command_counts_summaries_as_their_invocations(build, healthy, works
 @pytest.mark.alone  # how many invocations are answered before the kill depends on the machine's load
 @pytest.mark.parametrize("flush", ["end", "batch"])
 def test_a_storm_of_kills_loses_and_repeats_nothing(local_lambda, flush):
-    function = custom_runtime("storm")
-    answers = []
-    env = {**NOTABLE, "LAMPREY_FLUSH": flush}
-    with local_lambda.serve(str(function), timeout=5, memory=512, env=env) as serving:
-        killer = Killer(serving._process.pid, function, kills=40, seed=3, pause=0.2)
-        killer.start()
-        while killer.is_alive():
-            answers.append(not serving.invoke(0)[1])
-        answers += [not serving.invoke(0)[1] for _ in range(3)]  # the last orphans are found
-        log = serving.stop()
+    answers, log, _ = under_fire(local_lambda, 40, 3, {**NOTABLE, "LAMPREY_FLUSH": flush}, pause=0.2)
     summed = sum(record["summary"]["invocations"] for record in log.of_type("summary"))
     assert summed > 10 and any(record.get("late") for record in log.of_type("summary"))
     # An invocation is in one line or in one sum: a second place would be one too many.
