@@ -87,17 +87,20 @@ def test_a_run_removes_what_it_made(account, dist, bystanders, workspace):
     assert (workspace / "table.txt").read_text() == ran.stdout
 
 
-def interrupted(account, dist, folder, sent, after):
-    """(how much there was of its own when the signal came, what it said, its id)."""
+def interrupted(account, dist, folder, sent, many, after):
+    """(how much there was of its own when the signal came, what it said, its id). The signal comes `after`
+    seconds after there were so `many` things of its own, however slow the machine is."""
     process = subprocess.Popen(
         [ROOT / "layer" / "verify", *map(str, words_for(dist, folder, "--at-once", "2"))],
         env={**os.environ, **account.environment}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     first = process.stderr.readline()  # from here on there is something to interrupt
     run = re.search(r"run ([0-9a-f]{8}): 7 functions in eu-central-1", first)[1]
+    while sum(run in name for name in account.everything()) < many and process.poll() is None:
+        time.sleep(0.05)
     time.sleep(after)
-    process.send_signal(sent)
     made = sum(run in name for name in account.everything())
+    process.send_signal(sent)
     _, told = process.communicate(timeout=100)
     return made, told, run
 
@@ -109,8 +112,10 @@ def test_interrupted_at_any_moment_it_leaves_nothing_behind(account, dist, bysta
     draw = random.Random(seed)
     signals = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGTERM]
     with concurrent.futures.ThreadPoolExecutor(len(signals)) as pool:
-        running = [pool.submit(interrupted, account, dist, workspace / str(i), sent, draw.uniform(0, 6))
-                   for i, sent in enumerate(signals)]  # fmt: skip
+        running = [
+            pool.submit(interrupted, account, dist, workspace / str(i), sent, draw.randint(0, 8), draw.random())
+            for i, sent in enumerate(signals)
+        ]
         ended = [run.result() for run in running]
     assert any(made for made, _, _ in ended), (seed, ended)
     for _, told, run in ended:
