@@ -160,6 +160,12 @@ void Object::add_named(std::string_view name, std::int64_t value) {
   append_number(text_, value);
 }
 
-std::string Object::text() const { return "{" + text_ + "}"; }
+std::string Object::text() const& { return "{" + text_ + "}"; }
+
+std::string Object::text() && {
+  text_.insert(0, 1, '{');
+  text_.push_back('}');
+  return std::move(text_);
+}
 
 }  // namespace lamprey::cloudwatch

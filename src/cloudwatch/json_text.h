@@ -53,7 +53,8 @@ class Object {
   void add_named(std::string_view name, std::int64_t value);
 
   bool empty() const { return text_.empty(); }
-  std::string text() const;  // with its braces
+  std::string text() const&;  // with its braces
+  std::string text() &&;      // the same without a copy
 
  private:
   void begin(std::string_view key);

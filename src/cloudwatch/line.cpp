@@ -155,7 +155,7 @@ std::string put_together(const Parts& parts, const Amount& amount, const Entries
   add(kernel, "top", kKernel);
   line.add("kernel", kernel);
   line.join(parts.metrics);
-  return line.text();
+  return std::move(line).text();
 }
 
 // What is cut, in this order, until the line fits: first kGoodBytes, then kMaxBytes.
@@ -213,7 +213,10 @@ std::string cut_to_fit(const Parts& parts, Amount amount) {
       truncated.push_back(std::move(name));
     }
   }
-  return truncated.empty() ? line : put_together(parts, amount, truncated);
+  if (!truncated.empty()) {
+    line = put_together(parts, amount, truncated);
+  }
+  return line;
 }
 
 // How many of the hosts a short line has in any case: up to the last that a finding is about.
@@ -309,7 +312,10 @@ std::string fill_short(Parts parts, const Report& report) {
       size = more;
     }
   }
-  return amount == least ? line : cut_to_fit(parts, amount);
+  if (amount != least) {
+    line = cut_to_fit(parts, amount);
+  }
+  return line;
 }
 
 }  // namespace

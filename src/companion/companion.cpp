@@ -452,11 +452,11 @@ void Companion::print(Report& report, report::Ledger* of) {
   options.metric_namespace = config_.metric_namespace;
   options.dimensions = config_.dimensions;
   options.now_ms = realtime_ns() / kNsAMs;
-  const std::string line = cloudwatch::to_line(report, options);
-  tell_lost(sum ? journal_.print_summary(surroundings_.output, line)
-            : of == nullptr
-                ? journal_.print(surroundings_.output, line)
-                : journal_.print(surroundings_.output, line, of->header(), of->reported_so_far()));
+  std::string line = cloudwatch::to_line(report, options);
+  tell_lost(sum             ? journal_.print_summary(surroundings_.output, line)
+            : of == nullptr ? journal_.print(surroundings_.output, std::move(line))
+                            : journal_.print(surroundings_.output, std::move(line), of->header(),
+                                             of->reported_so_far()));
 }
 
 void Companion::tell_lost(bool all_went) {

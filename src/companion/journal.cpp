@@ -253,13 +253,15 @@ Journal::Entry Journal::entry_of(const recording::Header& header, const report::
   return entry;
 }
 
-bool Journal::print(int output, const std::string& line, const recording::Header& header,
+bool Journal::print(int output, std::string line, const recording::Header& header,
                     const report::Reported& after) {
-  return enqueue(output, {line + "\n", entry_of(header, after)});
+  line.push_back('\n');
+  return enqueue(output, {std::move(line), entry_of(header, after)});
 }
 
-bool Journal::print(int output, const std::string& line) {
-  return enqueue(output, {line + "\n", std::nullopt});
+bool Journal::print(int output, std::string line) {
+  line.push_back('\n');
+  return enqueue(output, {std::move(line), std::nullopt});
 }
 
 bool Journal::enqueue(int output, Waiting waiting) {

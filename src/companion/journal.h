@@ -64,10 +64,10 @@ class Journal {
   // What was printed of a recording, or waits to be; nothing when that cannot be known.
   std::optional<report::Reported> reported(const recording::Header& header) const;
   // Prints a line of a recording and notes `after` as what was reported. False: a line was lost.
-  bool print(int output, const std::string& line, const recording::Header& header,
+  bool print(int output, std::string line, const recording::Header& header,
              const report::Reported& after);
   // Prints a line that belongs to no recording.
-  bool print(int output, const std::string& line);
+  bool print(int output, std::string line);
   // Keeps `sum`, which now has what `after` says of a recording (null: it belongs to none).
   void keep_summary(int output, std::string sum, const recording::Header* header,
                     const report::Reported& after);

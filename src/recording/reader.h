@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,6 +21,7 @@
 
 #include "recording/ahead.h"
 #include "recording/layout.h"
+#include "recording/loaded_module.h"
 #include "recording/rows.h"
 #include "recording/source_function.h"
 
@@ -130,17 +132,6 @@ struct SlotLook {
            class_ticks[static_cast<std::size_t>(CallClass::kChild)] +
            class_ticks[static_cast<std::size_t>(CallClass::kFile)];
   }
-};
-
-// A file that is, or was, mapped into the process.
-struct LoadedModule {
-  std::uint64_t start = 0;
-  std::uint64_t end = 0;
-  std::uint64_t bias = 0;
-  std::uint32_t born = 0;  // generations of stacks in which it was there: [born, died)
-  std::uint32_t died = UINT32_MAX;
-  std::string build_id;  // hexadecimal; empty: none
-  std::string path;
 };
 
 struct CapturedFrame {
@@ -300,8 +291,8 @@ class Reader {
       const std::vector<std::uint32_t>& indices_plus_one);
   // Nothing where exact mode was not asked for, or the recording is cut before its part.
   std::optional<KernelPlaces> kernel_places() const;
-  // What was sampled at each stack, by index.
-  std::vector<Site> sites();
+  // What was sampled at each stack, by index; ends early where some cannot be read.
+  void for_each_site(const std::function<void(const Site&)>& look);
   // Nothing where CPU time is not sampled.
   std::optional<CpuSamples> cpu_samples();
   // The stack of an entry; nothing for what was not finished or makes no sense.

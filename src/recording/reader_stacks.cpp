@@ -231,21 +231,22 @@ std::vector<std::optional<CapturedStack>> Reader::stacks(
   return found;
 }
 
-std::vector<Site> Reader::sites() {
+void Reader::for_each_site(const std::function<void(const Site&)>& look) {
   const std::uint32_t used = std::min(
       used_of("stacks", header_->stacks_used, header_->stacks.count), header_->sites.count);
-  std::vector<Site> sites(used);
+  std::vector<Site> some(std::min<std::size_t>(used, kSitesARead));
   for (std::uint32_t index = 0; index < used;) {
     const std::size_t count = std::min<std::size_t>(used - index, kSitesARead);
-    if (!read_at(header_->sites.offset + (index * sizeof(Site)), &sites[index],
+    if (!read_at(header_->sites.offset + (index * sizeof(Site)), some.data(),
                  count * sizeof(Site))) {
       drop(fmt::format("sites: {} could not be read", used - index));
-      sites.resize(index);
-      break;
+      return;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      look(some[i]);
     }
     index += static_cast<std::uint32_t>(count);
   }
-  return sites;
 }
 
 }  // namespace lamprey::recording

@@ -7,6 +7,7 @@
 #include "report/text/frame_names.h"
 #include "report/text/stack_names.h"
 #include "tests/unit/recording_builder.h"
+#include "tests/unit/stack_frames.h"
 
 namespace lamprey::report {
 namespace {
@@ -31,13 +32,7 @@ Frame python(const std::string& name, const std::string& file, std::uint32_t lin
   return function(Language::kPython, name, file, line);
 }
 
-Frame machine(const std::string& module) {
-  Frame frame;
-  frame.address = 0x1000;
-  frame.module = module;
-  frame.offset = 0x1000;
-  return frame;
-}
+Frame machine(const std::string& module) { return frame_at(0x1000, module, 0x1000); }
 
 std::string text(const Stack& stack, std::size_t most = kMaxStackText) {
   symbols::Symbolizer symbolizer;

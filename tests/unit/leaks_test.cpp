@@ -9,6 +9,7 @@
 #include <random>
 
 #include "report/findings/leaks.h"
+#include "tests/unit/stack_frames.h"
 
 namespace lamprey::report {
 namespace {
@@ -291,7 +292,7 @@ TEST(LeaksTest, NamesTheSiteThatGrows) {
     for (std::uint64_t site = 1; site <= 50; ++site) {  // more than are watched
       MemorySite entry;
       entry.live_bytes = site == 9 ? n * 900 * kKb : static_cast<std::int64_t>(site) * kKb;
-      entry.stack = {{0x1000 + site, "/lib/x.so", "", site}};
+      entry.stack = {frame_at(0x1000 + site, "/lib/x.so", site)};
       if (site != 3 || n % 2 == 0) {
         report.memory->sites.push_back(entry);
       }
@@ -339,7 +340,7 @@ TEST(LeaksTest, AHeapThatIsUsedForTheFirstTimeIsNoLeak) {
       MemorySite entry;
       entry.mapping = true;
       entry.live_bytes = heap;
-      entry.stack = {{0x1000, "/lib/x.so", "", 1}};
+      entry.stack = {frame_at(0x1000, "/lib/x.so", 1)};
       report.memory->sites.push_back(entry);
       watch.look(report);
       told += report.findings.empty() ? 0 : 1;
@@ -361,9 +362,9 @@ TEST(LeaksTest, StacksThatChangeAboveThePlaceAreOnePlace) {
         entry.live_bytes = std::clamp(n - stage * 10, std::int64_t{0}, std::int64_t{10}) * kMb;
         const auto above = static_cast<std::uint64_t>(stage);
         for (const std::uint64_t frame : {0U, 1U, 2U, 3U}) {
-          entry.stack.push_back({0x1000 + frame + above % other * 16, "/lib/x.so", "", frame});
+          entry.stack.push_back(frame_at(0x1000 + frame + above % other * 16, "/lib/x.so", frame));
         }
-        entry.stack.push_back({0x9000 + above, "", "", above});
+        entry.stack.push_back(frame_at(0x9000 + above));
         if (entry.live_bytes != 0) {
           report.memory->sites.push_back(entry);
         }
@@ -388,7 +389,7 @@ Finding arenas_that_grow(std::int64_t live, bool mapped) {
       MemorySite entry;
       entry.mapping = mapped;
       entry.live_bytes = (site == 2 ? arenas * 4 / 5 : arenas / 10) << 20;
-      entry.stack = {{0x1000 + site, "/lib/x.so", "", site}};
+      entry.stack = {frame_at(0x1000 + site, "/lib/x.so", site)};
       report.memory->sites.push_back(entry);
     }
     watch.look(report);
@@ -420,7 +421,7 @@ TEST(LeaksTest, TheFirstReportIsOfTheWholeLeak) {
           MemorySite entry;
           entry.mapping = true;
           entry.live_bytes = kMb;
-          entry.stack = {{0x1000 + static_cast<std::uint64_t>(arena), "/lib/x.so", "", 1}};
+          entry.stack = {frame_at(0x1000 + static_cast<std::uint64_t>(arena), "/lib/x.so", 1)};
           report.memory->sites.push_back(entry);
         }
         watch.look(report);

@@ -109,7 +109,7 @@ TEST_F(SitesTest, ModulesAreReadAgainWhenTheyAreOthers) {
     recording::Reader file = reader();
     recording::CapturedStack taken = stack;
     taken.generation = generation;
-    return known.of(file).frames_of(taken)[0].module;
+    return std::string(known.of(file).frames_of(taken)[0].module_path());
   };
   builder_.header().modules_used = 1;  // handed out, not written
   EXPECT_EQ(module_of(0), "");

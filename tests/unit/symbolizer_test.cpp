@@ -11,6 +11,7 @@
 #include "symbols/symbolizer.h"
 #include "tests/unit/compiled_module.h"
 #include "tests/unit/recording_builder.h"
+#include "tests/unit/stack_frames.h"
 
 namespace lamprey::symbols {
 namespace {
@@ -200,9 +201,9 @@ TEST_F(SymbolizerTest, AStackIsTextInnermostFirstAndBounded) {
   report.memory->sites.resize(2);
   report::Stack& stack = report.memory->sites[0].stack;
   for (const std::uint64_t offset : {hidden_, load_, exported_}) {
-    stack.push_back({0x7000'0000'0000 + offset, library_, id_, offset});
+    stack.push_back(report::frame_at(0x7000'0000'0000 + offset, library_, offset, id_));
   }
-  stack.push_back({0x1234, "", "", 0});
+  stack.push_back(report::frame_at(0x1234));
   report.memory->sites[1].stack.assign(100, stack[0]);
   report::name_stacks(report, symbolizer, UINT64_MAX);
   EXPECT_EQ(report.memory->sites[0].stack_text,
@@ -220,10 +221,11 @@ TEST_F(SymbolizerTest, BetweenFunctionsOfAPerfMapTheInterpreterIsNotShown) {
   std::ofstream(directory_.path() + "/perf-4711.map")
       << "10000 100 py::inner:/var/task/app.py\n10100 100 py::outer:/var/task/app.py\n";
   Symbolizer symbolizer(here());
-  const report::Frame interpreter{0x7000'0000'0000 + load_, library_, id_, load_};
-  const report::Frame other{0x7100'0000'0000, "/opt/other.so", "", 0x10};
-  const report::Frame inner{0x10010, "", "", 0};
-  const report::Frame outer{0x10110, "", "", 0};
+  const report::Frame interpreter =
+      report::frame_at(0x7000'0000'0000 + load_, library_, load_, id_);
+  const report::Frame other = report::frame_at(0x7100'0000'0000, "/opt/other.so", 0x10);
+  const report::Frame inner = report::frame_at(0x10010);
+  const report::Frame outer = report::frame_at(0x10110);
   report::Report report;
   report.pid = 4711;
   report.memory.emplace();
@@ -231,7 +233,7 @@ TEST_F(SymbolizerTest, BetweenFunctionsOfAPerfMapTheInterpreterIsNotShown) {
   report.memory->sites[0].stack = {interpreter, inner,       interpreter, interpreter,
                                    other,       interpreter, outer,       interpreter};
   // Addresses that nobody knows are no reason to leave anything out.
-  report.memory->sites[1].stack = {{0x5, "", "", 0}, interpreter, {0x6, "", "", 0}};
+  report.memory->sites[1].stack = {report::frame_at(0x5), interpreter, report::frame_at(0x6)};
   report::name_stacks(report, symbolizer, UINT64_MAX);
   const std::string named = fmt::format("app::load (libapp.so +0x{:x})", load_);
   EXPECT_EQ(report.memory->sites[0].stack_text,

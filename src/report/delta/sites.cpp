@@ -125,52 +125,61 @@ SiteLedger::PeakOf SiteLedger::peak_of(const recording::Header& header, std::uin
   return header.peak_round == invocation + 1 ? PeakOf::kThis : PeakOf::kStart;
 }
 
-// What changed at each site, and the figures to compare the next look with.
-std::vector<SiteLedger::Candidate> SiteLedger::candidates(const std::vector<recording::Site>& sites,
+SiteLedger::Candidate SiteLedger::changes_of(const recording::Site& site, const Seen& after,
+                                             const Seen& earlier, PeakOf peak) {
+  Candidate candidate;
+  candidate.live_bytes = after.live_bytes;
+  candidate.live_delta_bytes = difference(static_cast<std::uint64_t>(after.live_bytes),
+                                          static_cast<std::uint64_t>(earlier.live_bytes));
+  candidate.allocated_bytes = grown(after.allocated_bytes, earlier.allocated_bytes);
+  candidate.allocations =
+      (grown(after.allocated_blocks, earlier.allocated_blocks) + (recording::kBlockUnits / 2)) /
+      recording::kBlockUnits;
+  candidate.churn_bytes = grown(after.churned_bytes, earlier.churned_bytes);
+  candidate.mapping = (site.flags & recording::kSiteMapping) != 0;
+  if (peak != PeakOf::kOther) {
+    candidate.peak_bytes =
+        peak == PeakOf::kThis ? static_cast<std::int64_t>(site.peak_bytes) : earlier.live_bytes;
+  }
+  return candidate;
+}
+
+// What changed at each site, and the figures to compare the next look with. The sites are read a
+// few at a time: all of them would be the largest that the companion holds.
+std::vector<SiteLedger::Candidate> SiteLedger::candidates(recording::Reader& reader,
                                                           const std::vector<Seen>& before,
                                                           std::vector<Seen>& now, PeakOf peak) {
   std::vector<Candidate> candidates;
   now.clear();
-  now.reserve(sites.size());
-  for (std::uint32_t index = 0; index < sites.size(); ++index) {
-    const Seen after = seen(sites[index]);
-    const Seen earlier = index < before.size() ? before[index] : Seen{};
+  now.reserve(before.size());
+  const auto look = [&](const recording::Site& site) {
+    const std::size_t index = now.size();
+    const Seen after = seen(site);
+    Candidate candidate =
+        changes_of(site, after, index < before.size() ? before[index] : Seen{}, peak);
+    candidate.stack = static_cast<std::uint32_t>(index);
     now.push_back(after);
-    Candidate candidate;
-    candidate.stack = index;
-    candidate.live_bytes = after.live_bytes;
-    candidate.live_delta_bytes = difference(static_cast<std::uint64_t>(after.live_bytes),
-                                            static_cast<std::uint64_t>(earlier.live_bytes));
-    candidate.allocated_bytes = grown(after.allocated_bytes, earlier.allocated_bytes);
-    candidate.allocations =
-        (grown(after.allocated_blocks, earlier.allocated_blocks) + (recording::kBlockUnits / 2)) /
-        recording::kBlockUnits;
-    candidate.churn_bytes = grown(after.churned_bytes, earlier.churned_bytes);
-    candidate.mapping = (sites[index].flags & recording::kSiteMapping) != 0;
-    if (peak != PeakOf::kOther) {
-      candidate.peak_bytes = peak == PeakOf::kThis
-                                 ? static_cast<std::int64_t>(sites[index].peak_bytes)
-                                 : earlier.live_bytes;
-    }
     if (candidate.live_bytes != 0 || candidate.live_delta_bytes != 0 ||
         candidate.allocated_bytes != 0) {
       candidates.push_back(candidate);
     }
-  }
+  };
+  look(reader.header().no_stack);
+  reader.for_each_site(look);
   return candidates;
 }
 
 std::vector<MemorySite> SiteLedger::between(recording::Reader& reader,
                                             const std::vector<Seen>& before, std::vector<Seen>& now,
                                             PeakOf peak, KnownModules& known, bool changed_only) {
-  std::vector<recording::Site> sites = reader.sites();
-  sites.insert(sites.begin(), reader.header().no_stack);
-  std::vector<Candidate> found = candidates(sites, before, now, peak);
-  keep_top(found);
   std::vector<MemorySite> top;
-  top.reserve(found.size());
-  for (const Candidate& candidate : found) {
-    top.push_back(figures_of(candidate));
+  {
+    std::vector<Candidate> found = candidates(reader, before, now, peak);
+    keep_top(found);
+    top.reserve(found.size());
+    for (const Candidate& candidate : found) {
+      top.push_back(figures_of(candidate));
+    }
   }
   add_stacks(reader, known, top, changed_only);
   return top;

@@ -41,7 +41,9 @@ class SiteLedger {
   enum class PeakOf : std::uint8_t { kThis, kStart, kOther };
   static PeakOf peak_of(const recording::Header& header, std::uint64_t invocation);
   static Seen seen(const recording::Site& site);
-  static std::vector<Candidate> candidates(const std::vector<recording::Site>& sites,
+  static Candidate changes_of(const recording::Site& site, const Seen& after, const Seen& earlier,
+                              PeakOf peak);
+  static std::vector<Candidate> candidates(recording::Reader& reader,
                                            const std::vector<Seen>& before, std::vector<Seen>& now,
                                            PeakOf peak);
   static std::vector<MemorySite> between(recording::Reader& reader, const std::vector<Seen>& before,

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <memory>
+#include <string_view>
 #include <utility>
 
 #include "report/model/order.h"
@@ -15,9 +17,9 @@ namespace {
 
 using recording::LoadedModule;
 
-std::string base_name(const std::string& path) {
+std::string_view base_name(std::string_view path) {
   const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? path : path.substr(slash + 1);
+  return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
 // Stacks keep the lower 16 bits of a generation.
@@ -33,20 +35,24 @@ std::string frame_text(const Frame& frame) {
   if (frame.function) {
     return frame.function->name;  // whoever prints it for people says more (stack_names.h)
   }
-  if (frame.module.empty()) {
+  if (frame.module_path().empty()) {
     return fmt::format("?? ({:#x})", frame.address);
   }
   std::array<char, 16> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), frame.offset, 16);
-  std::string text = "?? (" + base_name(frame.module) + " +0x";
-  return text.append(digits.data(), end.ptr).append(")");
+  std::string text = "?? (";
+  return text.append(base_name(frame.module_path()))
+      .append(" +0x")
+      .append(digits.data(), end.ptr)
+      .append(")");
 }
 
 }  // namespace
 
-ModuleMap::ModuleMap(std::vector<LoadedModule> modules) : modules_(std::move(modules)) {
-  put_in_order(modules_,
+ModuleMap::ModuleMap(std::vector<LoadedModule> modules) {
+  put_in_order(modules,
                [](const LoadedModule& a, const LoadedModule& b) { return a.start < b.start; });
+  modules_ = std::make_shared<const std::vector<LoadedModule>>(std::move(modules));
 }
 
 Stack ModuleMap::frames_of(const recording::CapturedStack& stack) const {
@@ -65,7 +71,7 @@ Stack ModuleMap::frames_of(const recording::CapturedStack& stack) const {
     // Modules of different times may overlap, so all that begin below the address are looked at: a
     // few hundred.
     const LoadedModule* found = nullptr;
-    for (const LoadedModule& module : modules_) {
+    for (const LoadedModule& module : *modules_) {
       if (module.start > frame.address) {
         break;
       }
@@ -74,8 +80,7 @@ Stack ModuleMap::frames_of(const recording::CapturedStack& stack) const {
       }
     }
     if (found != nullptr) {
-      frame.module = found->path;
-      frame.build_id = found->build_id;
+      frame.module = std::shared_ptr<const LoadedModule>(modules_, found);
       frame.offset = frame.address - found->bias;
     }
     frames.push_back(std::move(frame));

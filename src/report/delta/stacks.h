@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,7 +21,8 @@ class ModuleMap {
   Stack frames_of(const recording::CapturedStack& stack) const;
 
  private:
-  std::vector<recording::LoadedModule> modules_;  // by start
+  // By start. Frames refer to them, and may live longer.
+  std::shared_ptr<const std::vector<recording::LoadedModule>> modules_;
 };
 
 // The modules of one recording, read again only when they have changed: a process loads hundreds in

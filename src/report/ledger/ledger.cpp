@@ -322,12 +322,16 @@ std::size_t Ledger::report_ended(const Sink& sink) {
       report.process = since({}, now);
       process_before_ = ProcessFigures{};
     }
+    const bool own = alone || present_ == Present::kNewest;
+    // Before the hosts and files, so that not all tables are held at once.
+    std::vector<MemorySite> sites =
+        own ? sites_.take(reader_, entry.sequence, !everything_) : std::vector<MemorySite>();
     fill_totals(report, entry);
     if (needs_whole_process(report)) {
       complete_process(report);
     }
-    if (alone || present_ == Present::kNewest) {
-      add_sampled(report, entry.sequence);
+    if (own) {
+      add_sampled(report, std::move(sites));
     }
     fill_wall(report, entry);
     if (alone) {

@@ -126,7 +126,7 @@ class Ledger {
   void complete_process(Report& report);
   bool needs_whole_process(const Report& report) const;
   bool is_alone(const std::vector<recording::Invocation>& ended);
-  void add_sampled(Report& report, std::uint64_t sequence);
+  void add_sampled(Report& report, std::vector<MemorySite> sites);
   bool is_in_batches() const { return header().trail.count != 0; }
   // `handler`: the thread that matters; `began`, `until`: the span that ended, CLOCK_MONOTONIC.
   void add_blocked(Report& report, std::int32_t handler, std::uint64_t began, std::uint64_t until,

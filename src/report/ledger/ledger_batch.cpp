@@ -15,8 +15,8 @@ bool Ledger::is_alone(const std::vector<recording::Invocation>& ended) {
   return ended.size() == 1 && (undisturbed || !is_in_batches());
 }
 
-void Ledger::add_sampled(Report& report, std::uint64_t sequence) {
-  add_sites(report, sites_.take(reader_, sequence, !everything_));
+void Ledger::add_sampled(Report& report, std::vector<MemorySite> sites) {
+  add_sites(report, std::move(sites));
   add_cpu(report, cpu_.take(reader_));
   const bool any = report.cpu || (report.memory && !report.memory->sites.empty());
   if (present_ == Present::kNewest && any) {

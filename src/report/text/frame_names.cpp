@@ -135,8 +135,9 @@ Origin origin_of(const Frame& frame) {
     return Origin::kOwn;
   }
   if (!frame.function) {
-    return frame.module.empty() || is_of_the_runtime(frame.module) ? Origin::kHidden
-                                                                   : Origin::kExtension;
+    return frame.module_path().empty() || is_of_the_runtime(frame.module_path())
+               ? Origin::kHidden
+               : Origin::kExtension;
   }
   const SourceFunction& function = *frame.function;
   switch (function.language) {

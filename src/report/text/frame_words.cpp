@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "recording/source_function.h"
 
@@ -94,7 +95,9 @@ Origin origin_of_words(std::string_view text) {
         SourceFunction{language, std::string(words.name), std::string(place), 0});
     return origin_of(frame);
   }
-  frame.module = place;
+  auto module = std::make_shared<recording::LoadedModule>();
+  module->path = place;
+  frame.module = std::move(module);
   const Origin origin = origin_of(frame);
   return origin == Origin::kExtension && is_of_cxx_library(words.name) ? Origin::kRuntime : origin;
 }

@@ -19,7 +19,9 @@ constexpr std::size_t kMaxWaitText = 240;  // there are many waits
 constexpr std::string_view kMore = "; ...";
 
 symbols::Place place_of(const Frame& frame, std::int32_t pid) {
-  return {pid, frame.address, frame.module, frame.build_id, frame.offset};
+  return {pid, frame.address, frame.module_path(),
+          frame.module ? std::string_view(frame.module->build_id) : std::string_view(),
+          frame.offset};
 }
 
 // Frames of the C++ library through which memory is allocated: "operator new",
@@ -79,7 +81,7 @@ Stack own_part(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbol
 }
 
 bool is_made_at_run_time(const Frame& frame) {
-  return frame.label == nullptr && !frame.function && frame.module.empty();
+  return frame.label == nullptr && !frame.function && frame.module_path().empty();
 }
 
 bool has_functions(const Stack& stack) {
@@ -154,8 +156,8 @@ class Shown {
     }
   }
   bool operator()(std::size_t i) const {
-    return i <= first_ || i >= last_ || stack_[i].module.empty() ||
-           stack_[i].module != stack_[first_ + 1].module;
+    return i <= first_ || i >= last_ || stack_[i].module_path().empty() ||
+           stack_[i].module_path() != stack_[first_ + 1].module_path();
   }
   // The innermost and the outermost frame of code made at run time; equal if there are fewer than
   // two.
