@@ -32,7 +32,7 @@ void Reader::want_boundary(std::uint64_t sequence) {
   const std::uint64_t at = section.offset + ((sequence % section.count) * section.stride);
   const std::uint32_t calls = std::min(calls_before_ + kMoreCalls, kCallCount);
   const std::size_t bytes = offsetof(Boundary, calls) + (calls * sizeof(BoundaryCall));
-  ahead_->want({at, bytes}, {at, bytes + kPageBytes});
+  ahead_->want({at, bytes}, {at, bytes + (kPageBytes / 4)});
   const std::uint64_t targets = at + offsetof(Boundary, targets);
   for (std::uint32_t kind = 0; kind < kTargetKinds; ++kind) {
     const std::uint64_t first = targets + (kTargetFirst[kind] * sizeof(TargetTotals));

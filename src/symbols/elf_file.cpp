@@ -280,8 +280,7 @@ std::string ElfFile::read_name(const SymbolTable& table, std::uint32_t index) co
   if (end == std::string::npos) {
     return name + "...";
   }
-  name.resize(end);
-  return name;
+  return name.substr(0, end);  // not resize(): many are kept, and each would hold kMaxName bytes
 }
 
 }  // namespace lamprey::symbols

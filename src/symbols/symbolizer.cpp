@@ -25,9 +25,9 @@ std::uint64_t monotonic_ns() {
          static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-std::string module_key(const Place& place) {
-  return place.build_id.empty() ? std::string("path ").append(place.module)
-                                : std::string(place.build_id);
+// What tells modules apart: the build id, or the path of one that has none.
+std::string_view module_key(const Place& place) {
+  return place.build_id.empty() ? place.module : place.build_id;
 }
 
 // Some hundred of these are made at the end of every invocation: no format string is parsed.
@@ -35,12 +35,6 @@ void append_hexadecimal(std::string& text, std::uint64_t value) {
   std::array<char, 16> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16).ptr;
   text.append(digits.data(), end);
-}
-
-std::string answer_key(std::string module, std::uint64_t offset) {
-  module.push_back(' ');
-  append_hexadecimal(module, offset);
-  return module;
 }
 
 std::string base_name(std::string_view path) {
@@ -91,31 +85,41 @@ PerfMap* Symbolizer::perf_map(std::int32_t pid) {
   return perf_maps_.emplace(pid, std::move(map)).first->second.get();
 }
 
-const Symbolizer::Answer* Symbolizer::find(const std::string& key) {
+std::uint32_t Symbolizer::number_of(const Place& place) {
+  const std::string_view key = module_key(place);
+  const auto found = std::find(modules_.begin(), modules_.end(), key);
+  const auto number = static_cast<std::uint32_t>(found - modules_.begin());
+  if (found == modules_.end()) {
+    modules_.emplace_back(key);
+  }
+  return number;
+}
+
+const Symbolizer::Answer* Symbolizer::find(const Key& key) {
   const auto found = answers_.find(key);
   if (found == answers_.end()) {
     return nullptr;
   }
-  uses_.splice(uses_.begin(), uses_, found->second.use);
+  found->second.used = ++uses_;
   return &found->second;
 }
 
-void Symbolizer::keep(const std::string& key, const std::string& symbol) {
+void Symbolizer::keep(const Key& key, const std::string& symbol) {
   if (answers_.contains(key)) {
     return;
   }
   if (answers_.size() >= kMaxAnswers) {
-    answers_.erase(uses_.back());
-    uses_.pop_back();
+    answers_.erase(std::min_element(
+        answers_.begin(), answers_.end(),
+        [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
   }
-  uses_.push_front(key);
-  answers_[key] = {cut(plain(demangle(symbol)), kMaxFunction), uses_.begin()};
+  answers_[key] = {cut(plain(demangle(symbol)), kMaxFunction), ++uses_};
 }
 
-bool Symbolizer::is_wanted(const std::string& key, std::uint64_t offset) const {
+bool Symbolizer::is_wanted(const Key& key) const {
   return std::any_of(jobs_.begin(), jobs_.end(), [&](const Job& job) {
-    return job.key == key &&
-           std::find(job.offsets.begin(), job.offsets.end(), offset) != job.offsets.end();
+    return job.number == key.first &&
+           std::find(job.offsets.begin(), job.offsets.end(), key.second) != job.offsets.end();
   });
 }
 
@@ -126,18 +130,22 @@ void Symbolizer::want(const Place& place) {
     }
     return;
   }
-  const std::string key = module_key(place);
-  if (find(answer_key(key, place.offset)) != nullptr || wanted_ >= kMaxWanted ||
-      is_wanted(key, place.offset)) {
+  if (modules_.size() >= kMaxModules && jobs_.empty()) {  // a process that loads ever new ones
+    modules_.clear();
+    answers_.clear();
+  }
+  const Key key{number_of(place), place.offset};
+  if (find(key) != nullptr || wanted_ >= kMaxWanted || is_wanted(key)) {
     return;
   }
   // The first job is the one being searched: what comes now needs another pass.
   const auto first = std::next(jobs_.begin(), search_ ? 1 : 0);
   auto job = std::find_if(first, jobs_.end(), [&](const Job& candidate) {
-    return candidate.key == key && candidate.offsets.size() < kMaxAtOnce;
+    return candidate.number == key.first && candidate.offsets.size() < kMaxAtOnce;
   });
   if (job == jobs_.end()) {
-    jobs_.push_back({key, std::string(place.module), std::string(place.build_id), place.pid, {}});
+    jobs_.push_back(
+        {key.first, std::string(place.module), std::string(place.build_id), place.pid, {}});
     job = std::prev(jobs_.end());
   }
   job->offsets.push_back(place.offset);
@@ -155,7 +163,7 @@ void Symbolizer::begin_search() {
 
 void Symbolizer::end_search() {
   for (const SymbolSearch::Found& found : search_->take()) {
-    keep(answer_key(jobs_.front().key, found.offset), found.symbol);
+    keep({jobs_.front().number, found.offset}, found.symbol);
   }
   wanted_ -= jobs_.front().offsets.size();
   jobs_.pop_front();
@@ -190,7 +198,7 @@ std::string Symbolizer::name(const Place& place) {
     return function.empty() ? fmt::format("?? (0x{:x})", place.address)
                             : cut(plain(function), kMaxText);
   }
-  const Answer* answer = find(answer_key(module_key(place), place.offset));
+  const Answer* answer = find({number_of(place), place.offset});
   const bool known = answer != nullptr && !answer->function.empty();
   const std::string module = cut(plain(base_name(place.module)), kMaxText - kMaxFunction - 22);
   std::string text = known ? answer->function : std::string("??");

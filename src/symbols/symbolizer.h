@@ -19,6 +19,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "symbols/perf_map.h"
@@ -63,14 +64,16 @@ class Symbolizer {
   static constexpr std::size_t kMaxText = 200;
   static constexpr std::size_t kMaxAnswers = 1024;
   static constexpr std::size_t kMaxWanted = 2048;
+  static constexpr std::size_t kMaxModules = 1024;
 
  private:
+  using Key = std::pair<std::uint32_t, std::uint64_t>;  // the module's number, an offset in it
   struct Answer {
-    std::string function;  // empty: nobody knows
-    std::list<std::string>::iterator use;
+    std::string function;    // empty: nobody knows
+    std::uint64_t used = 0;  // the higher, the later
   };
   struct Job {
-    std::string key;  // of the module: its build id or path
+    std::uint32_t number;  // of the module
     std::string module;
     std::string build_id;
     std::int32_t pid = 0;
@@ -78,9 +81,10 @@ class Symbolizer {
   };
 
   PerfMap* perf_map(std::int32_t pid);
-  const Answer* find(const std::string& key);
-  bool is_wanted(const std::string& key, std::uint64_t offset) const;
-  void keep(const std::string& key, const std::string& symbol);
+  std::uint32_t number_of(const Place& place);
+  const Answer* find(const Key& key);
+  bool is_wanted(const Key& key) const;
+  void keep(const Key& key, const std::string& symbol);
   void begin_search();
   void end_search();
 
@@ -89,8 +93,9 @@ class Symbolizer {
   std::size_t wanted_ = 0;  // offsets in all jobs
   UnpackedFiles unpacked_;
   std::unique_ptr<SymbolSearch> search_;
-  std::list<std::string> uses_;  // keys of answers, newest first
-  std::map<std::string, Answer> answers_;
+  std::vector<std::string> modules_;  // build ids or paths, by number
+  std::map<Key, Answer> answers_;
+  std::uint64_t uses_ = 0;
   std::map<std::int32_t, std::unique_ptr<PerfMap>> perf_maps_;
 };
 
