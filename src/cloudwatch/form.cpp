@@ -37,6 +37,7 @@ void leave_out_unprinted(Report& report, Detail detail) {
   if (!report.memory) {
     return;
   }
+  report.memory->profiled = nullptr;
   std::vector<report::MemorySite>& sites = report.memory->sites;
   std::erase_if(sites, is_quiet);
   sites.resize(std::min(sites.size(), kTopShort));

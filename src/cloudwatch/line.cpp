@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <string_view>
+#include <utility>
 
 #include "cloudwatch/form.h"
 #include "cloudwatch/metrics.h"
@@ -318,6 +320,30 @@ std::string fill_short(Parts parts, const Report& report) {
   return line;
 }
 
+// The last member of a line: nobody reads it without a tool. It takes no room from the lists; what
+// is weightiest in it comes first.
+void append_profile(std::string& line, const report::AllocationProfile& profile) {
+  constexpr std::size_t kForKeys = 96;
+  const std::size_t room = kMaxBytes - std::min(kMaxBytes, line.size() + kForKeys);
+  std::string_view sites = profile.sites;
+  if (profile.frames.size() + sites.size() > room) {
+    const std::size_t left = room - std::min(room, profile.frames.size());
+    const std::size_t end = left < sites.size() ? sites.rfind("; ", left) : sites.size();
+    sites = sites.substr(0, end == std::string_view::npos ? 0 : end);
+  }
+  Object section;
+  put(section, "since", profile.since);
+  section.add("until", profile.until);
+  section.add("frames", profile.frames);
+  section.add("sites", sites);
+  const std::string text = std::move(section).text();
+  constexpr std::string_view kKey = ",\"allocation_profile\":";
+  if (!sites.empty() && line.size() + kKey.size() + text.size() <= kMaxBytes) {
+    line.pop_back();
+    line.append(kKey).append(text).push_back('}');
+  }
+}
+
 }  // namespace
 
 std::string to_line(const Report& report, const LineOptions& options) {
@@ -329,7 +355,11 @@ std::string to_line(const Report& report, const LineOptions& options) {
   Amount amount;
   amount.fill(kTopFull);
   amount[kTimeline] = report::kMaxTimeline;
-  return cut_to_fit(parts, amount);
+  std::string line = cut_to_fit(parts, amount);
+  if (report.memory && report.memory->profile) {
+    append_profile(line, *report.memory->profile);
+  }
+  return line;
 }
 
 bool write_line(int descriptor, const std::string& line) {

@@ -18,6 +18,7 @@ constexpr std::size_t kMaxShown = 80;
 // them.
 constexpr const char* kTaken[] = {"lamprey",
                                   "timeline",
+                                  "allocation_profile",
                                   "error_type",
                                   "response_status",
                                   "response_bytes",

@@ -31,7 +31,7 @@ MACHINES = {"x86_64": "X86-64", "arm64": "AArch64"}
 HOST = {"x86_64": "x86_64", "aarch64": "arm64"}.get(platform.machine())
 GLIBC_CEILING = (2, 26)  # Amazon Linux 2
 SYSTEM_LIBRARIES = re.compile(r"^(libc|libdl|libpthread|ld-linux.*)\.so\.\d+$")
-COMPANION_BYTES = 800_000  # with names of functions: ELF, demangling of C++ and Rust
+COMPANION_BYTES = 820_000  # of the 850,000 that it may have; with names of functions: ELF, demangling of C++ and Rust
 # VmRSS: its own memory, what was touched of its file, and one page each of recording and journal.
 COMPANION_RSS_BYTES = 2_000_000
 COMPANION_DRIFT_BYTES = 128 * 1024

@@ -203,6 +203,31 @@ def test_error_types_and_hosts_that_do_not_answer(rows):
     assert ("hangs", "timeout.answer") in silent and not {f for f, _ in silent} & {"healthy", "sleeps"}
 
 
+def named_share(folder, build, lines, kind):
+    """Which share of these bytes stands at a function that has a name."""
+    (folder / "lines").write_text("\n".join(lines))
+    ran = subprocess.run(
+        [build / "bin/lamprey", "report", folder / "lines", "--speedscope", folder / "speedscope"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    file = json.loads((folder / "speedscope").read_text())
+    frames = [frame["name"] for frame in file["shared"]["frames"]]
+    (profile,) = [p for p in file["profiles"] if kind in p["name"].lower()]
+    named = total = 0
+    for stack, weight in zip(profile["samples"], profile["weights"], strict=True):
+        total += weight
+        if any(not frames[i].startswith(("??", "(")) and frames[i] != "mmap" for i in stack):
+            named += weight
+    return named / total
+
+
+@pytest.mark.parametrize("kind", ["live", "allocated"])
+def test_nearly_all_memory_stands_at_named_functions(fleet, build, workspace, kind):
+    lines = [line for log in fleet.values() for line in log.record_lines]
+    assert named_share(workspace, build, lines, kind) >= 0.9
+
+
 def test_who_leaks_stands_first(rows):
     found = ask("leaks-by-environment", rows)
     assert found[0]["function_name"] == "leaks"

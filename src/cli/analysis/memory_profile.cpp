@@ -2,7 +2,10 @@
 #include "cli/analysis/memory_profile.h"
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "cli/input/json_values.h"
@@ -38,6 +41,78 @@ void add_member(std::int64_t& sum, const Value& object, const char* key) {
   sum = bounded_sum(sum, signed_number(object, key).value_or(0));
 }
 
+void add_to(SiteSum& sum, const SiteSum& more) {
+  sum.growth_bytes = bounded_sum(sum.growth_bytes, more.growth_bytes);
+  sum.allocated_bytes = bounded_sum(sum.allocated_bytes, more.allocated_bytes);
+  sum.allocations = bounded_sum(sum.allocations, more.allocations);
+}
+
+std::vector<std::string_view> split(std::string_view text, std::string_view by) {
+  std::vector<std::string_view> parts;
+  while (!text.empty()) {
+    const std::size_t end = text.find(by);
+    if (const std::string_view part = text.substr(0, end); !part.empty()) {
+      parts.push_back(part);
+    }
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + by.size());
+  }
+  return parts;
+}
+
+std::string box_of(std::string_view frame) {
+  return frame == kMore ? "(outer frames cut)" : without_offset(frame);
+}
+
+struct ProfiledStack {
+  Frames frames;
+  SiteSum sum;
+  std::int64_t live_bytes = 0;
+};
+
+// "12 1 12 0 3 0; ...": figures, then places in `frames`. What makes no sense is left out.
+std::optional<ProfiledStack> stack_of(std::string_view site, const Frames& frames) {
+  constexpr std::size_t kFigures = 4;
+  ProfiledStack stack;
+  std::int64_t figures[kFigures] = {};
+  std::size_t index = 0;
+  for (const std::string_view word : split(site, " ")) {
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+    if (error != std::errc() || end != word.data() + word.size()) {
+      return std::nullopt;
+    }
+    if (index < kFigures) {
+      figures[index] = value;
+    } else if (value >= 0 && static_cast<std::size_t>(value) < frames.size()) {
+      stack.frames.push_back(frames[static_cast<std::size_t>(value)]);
+    }
+    ++index;
+  }
+  if (stack.frames.empty() || stack.frames.size() > kMaxFrames) {
+    return std::nullopt;
+  }
+  std::reverse(stack.frames.begin(), stack.frames.end());
+  stack.sum.allocated_bytes = figures[0];
+  stack.sum.allocations = figures[1];
+  stack.live_bytes = figures[2];
+  stack.sum.growth_bytes = figures[3];
+  return stack;
+}
+
+std::vector<ProfiledStack> stacks_of(const std::string& frames, const std::string& sites) {
+  Frames boxes;
+  for (const std::string_view frame : split(frames, "; ")) {
+    boxes.push_back(box_of(frame));
+  }
+  std::vector<ProfiledStack> stacks;
+  for (const std::string_view site : split(sites, "; ")) {
+    if (auto stack = stack_of(site, boxes)) {
+      stacks.push_back(std::move(*stack));
+    }
+  }
+  return stacks;
+}
+
 }  // namespace
 
 Frames frames_of(const std::string& stack) {
@@ -46,7 +121,7 @@ Frames frames_of(const std::string& stack) {
   while (!rest.empty() && frames.size() < kMaxFrames) {
     const std::size_t end = rest.find("; ");
     if (const std::string_view frame = rest.substr(0, end); !frame.empty()) {
-      frames.push_back(frame == kMore ? "(outer frames cut)" : without_offset(frame));
+      frames.push_back(box_of(frame));
     }
     rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 2);
   }
@@ -54,9 +129,8 @@ Frames frames_of(const std::string& stack) {
   return frames;
 }
 
-MemoryProfile::Environment& MemoryProfile::environment(const Value& record) {
-  auto& of_function = environments_[text(record, "function_name")];
-  const std::uint64_t invocation = number(record, "invocation").value_or(0);
+MemoryProfile::Environment& MemoryProfile::environment(Environments& of_function,
+                                                       std::uint64_t invocation) {
   const auto later = of_function.lower_bound(invocation);
   if (later == of_function.begin()) {
     return of_function.emplace(invocation, Environment{})->second;
@@ -67,52 +141,112 @@ MemoryProfile::Environment& MemoryProfile::environment(const Value& record) {
   return of_function.insert(std::move(moved))->second;
 }
 
+const Frames* MemoryProfile::known(Frames frames) {
+  return &sums_.try_emplace(std::move(frames)).first->first;
+}
+
+void MemoryProfile::add_listed(Environment& here, std::uint64_t invocation, const Value& sites) {
+  if (sites.size() > kShortList) {
+    here.live.clear();
+  }
+  std::map<const Frames*, std::int64_t> live;
+  for (const Value site : sites) {
+    Frames frames = frames_of(text(site, "stack"));
+    if (frames.empty()) {
+      continue;
+    }
+    const Frames* const at = known(std::move(frames));
+    here.first_listed = std::min(here.first_listed, invocation);
+    SiteSum& sum = here.listed[at];
+    add_member(live[at], site, "live_bytes");
+    add_member(sum.growth_bytes, site, "live_delta_bytes");
+    add_member(sum.allocated_bytes, site, "allocated_bytes");
+    add_member(sum.allocations, site, "allocations");
+  }
+  for (const auto& [at, bytes] : live) {
+    here.live[at] = bytes;
+  }
+}
+
+// What lines listed is in it, unless they are older than it: then the profile before it is missing.
+void MemoryProfile::add_profile(Environment& here, const Value& profile) {
+  const auto since = number(profile, "since");
+  if (since && here.first_listed <= *since) {
+    for (const auto& [at, sum] : here.listed) {
+      add_to(sums_.find(*at)->second, sum);
+    }
+  }
+  here.listed.clear();
+  here.first_listed = UINT64_MAX;
+  here.live.clear();
+  for (const ProfiledStack& stack : stacks_of(text(profile, "frames"), text(profile, "sites"))) {
+    const Frames* const at = known(stack.frames);
+    add_to(sums_.find(*at)->second, stack.sum);
+    std::int64_t& live = here.live[at];
+    live = bounded_sum(live, stack.live_bytes);
+  }
+}
+
+// Of an environment that has ended: no other line continues it.
+void MemoryProfile::add_last_profile(Environments& of_function, const Value& profile) {
+  const auto later = of_function.upper_bound(number(profile, "until").value_or(0));
+  if (later == of_function.begin()) {
+    return;  // nothing is known of it
+  }
+  auto last = of_function.extract(of_function.lower_bound(std::prev(later)->first));
+  Environment& here = last.mapped();
+  add_profile(here, profile);
+  ended_.live_total = bounded_sum(ended_.live_total, here.live_total);
+  for (const auto& [at, bytes] : here.live) {
+    ended_.live[at] = bounded_sum(ended_.live[at], bytes);
+  }
+}
+
 void MemoryProfile::add(const Value& record) {
   const Value memory = record["memory"];
-  if (is(record, "type", "shutdown") ||
-      !memory.is_object()) {  // a shutdown sums up what was said before
+  const Value profile = record["allocation_profile"];
+  if (!memory.is_object()) {
+    return;
+  }
+  Environments& of_function = environments_[text(record, "function_name")];
+  if (is(record, "type", "shutdown")) {  // its other figures sum up what was said before
+    if (profile.is_object()) {
+      add_last_profile(of_function, profile);
+    }
     return;
   }
   add_member(allocated_, memory, "allocated_bytes");
   add_member(allocations_, memory, "allocations");
-  Environment& here = environment(record);
+  const std::uint64_t invocation = number(record, "invocation").value_or(0);
+  Environment& here = environment(of_function, invocation);
   here.live_total = signed_number(memory, "live_bytes").value_or(here.live_total);
   const Value sites = list(memory, "sites");
-  if (sites.empty()) {
-    return;
-  }
-  ++records_;
-  if (sites.size() > kShortList) {
-    here.live.clear();
-  }
-  std::vector<std::pair<const Frames*, Value>> listed;
-  for (const Value site : sites) {
-    Frames frames = frames_of(text(site, "stack"));
-    if (!frames.empty()) {
-      const Frames* known = &sums_.try_emplace(std::move(frames)).first->first;
-      here.live[known] = 0;
-      listed.emplace_back(known, site);
-    }
-  }
-  for (const auto& [frames, site] : listed) {
-    add_member(here.live[frames], site, "live_bytes");
-    SiteSum& sum = sums_.find(*frames)->second;
-    add_member(sum.growth_bytes, site, "live_delta_bytes");
-    add_member(sum.allocated_bytes, site, "allocated_bytes");
-    add_member(sum.allocations, site, "allocations");
+  if (profile.is_object()) {
+    ++records_;
+    add_profile(here, profile);
+  } else if (!sites.empty()) {
+    ++records_;
+    add_listed(here, invocation, sites);
   }
 }
 
 std::map<Frames, SiteSum> MemoryProfile::sites() const {
   std::map<Frames, SiteSum> all = sums_;
   SiteSum rest{0, 0, allocated_, allocations_};
+  const auto add_environment = [&](const Environment& here) {
+    rest.live_bytes = bounded_sum(rest.live_bytes, here.live_total);
+    for (const auto& [frames, bytes] : here.live) {
+      SiteSum& sum = all[*frames];
+      sum.live_bytes = bounded_sum(sum.live_bytes, bytes);
+    }
+    for (const auto& [frames, sum] : here.listed) {
+      add_to(all[*frames], sum);
+    }
+  };
+  add_environment(ended_);
   for (const auto& [function, environments] : environments_) {
     for (const auto& [invocation, here] : environments) {
-      rest.live_bytes = bounded_sum(rest.live_bytes, here.live_total);
-      for (const auto& [frames, bytes] : here.live) {
-        SiteSum& sum = all[*frames];
-        sum.live_bytes = bounded_sum(sum.live_bytes, bytes);
-      }
+      add_environment(here);
     }
   }
   for (const auto& [frames, sum] : all) {

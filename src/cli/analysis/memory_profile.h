@@ -4,6 +4,9 @@
 // Allocated bytes and growth are sums over all records. Live bytes are a level: of each environment
 // the newest counts. A record does not name its environment, so records are told apart by function
 // and by the invocation's number: N continues the environment whose last was N - 1.
+//
+// A line lists a few sites of its own span. Where a line has a profile of all sites of a stretch of
+// its environment's life, that takes the place of what the lines of this stretch list.
 #pragma once
 
 #include <algorithm>
@@ -51,11 +54,19 @@ class MemoryProfile {
   struct Environment {
     std::map<const Frames*, std::int64_t> live;  // by the key in sums_: there may be many of these
     std::int64_t live_total = 0;
+    std::map<const Frames*, SiteSum> listed;  // by lines since the last profile
+    std::uint64_t first_listed = UINT64_MAX;  // the first of these
   };
-  Environment& environment(const Value& record);
+  using Environments = std::multimap<std::uint64_t, Environment>;  // by the newest invocation
 
-  // Of each function by the number of the newest invocation.
-  std::map<std::string, std::multimap<std::uint64_t, Environment>> environments_;
+  static Environment& environment(Environments& of_function, std::uint64_t invocation);
+  const Frames* known(Frames frames);
+  void add_listed(Environment& here, std::uint64_t invocation, const Value& sites);
+  void add_profile(Environment& here, const Value& profile);
+  void add_last_profile(Environments& of_function, const Value& profile);
+
+  std::map<std::string, Environments> environments_;  // of each function
+  Environment ended_;                                 // all that have ended, added up
   std::map<Frames, SiteSum> sums_;  // live_bytes stays 0: it is of the environments
   std::int64_t allocated_ = 0;
   std::int64_t allocations_ = 0;

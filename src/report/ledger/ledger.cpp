@@ -181,6 +181,7 @@ void Ledger::finish(Report& report, const Sink& sink) {
   if (is_worth_all(report)) {
     add_first_uses(report);
   }
+  offer_profile(report);
   add_headline(report);
   sink(report);
 }
@@ -229,6 +230,7 @@ void Ledger::restore(const Reported& before) {
   reported_ = before;
   // Totals count from the newest boundary that is still there.
   if (reported_.next > 1 || reported_.init) {
+    profile_.begin(reader_, reported_.next - 1);
     if (auto totals = reader_.boundary(reported_.next - 1)) {
       base_ = std::move(totals);
       base_sequence_ = reported_.next - 1;

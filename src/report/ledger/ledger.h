@@ -19,6 +19,7 @@
 #include "recording/reader.h"
 #include "report/delta/cpu.h"
 #include "report/delta/difference.h"
+#include "report/delta/profile.h"
 #include "report/delta/sites.h"
 #include "report/delta/stacks.h"
 #include "report/findings/finding_dedup.h"
@@ -161,6 +162,7 @@ class Ledger {
   };
   void add_timeline(Report& report, const TimelineSpan& span);
   void finish_timeline(Report& report);
+  void offer_profile(Report& report);
   void note_slowest(Report& report);
   void add_first_uses(Report& report);
   void add_work_left(Report& report, const recording::Invocation& entry,
@@ -203,6 +205,7 @@ class Ledger {
   MemoryWatch memory_watch_;
   AddressSpaceReader address_space_;
   SiteLedger sites_;
+  ProfileLedger profile_;
   CpuLedger cpu_;
   TimeHistory time_history_;
   FindingDedup finding_dedup_;

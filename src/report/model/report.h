@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 #include "recording/calls.h"
 #include "recording/source_function.h"
 #include "recording/timeline_section.h"
+#include "report/model/allocation_profile.h"
 #include "report/model/frame.h"
 #include "report/model/time_figures.h"
 
@@ -77,6 +79,10 @@ struct MemoryFigures {
   std::uint64_t unmap_bytes = 0;    // given back by munmap, whatever was there
   std::uint64_t discard_bytes = 0;  // given back by madvise, and mapped still
   std::vector<MemorySite> sites;    // most live first
+  // All sites, counted anew each time it is asked: only for a line that will be printed whole.
+  // Becomes `profile` when stacks are named.
+  std::shared_ptr<const std::function<ProfiledSites()>> profiled;
+  std::optional<AllocationProfile> profile;
 };
 
 // Where CPU time was spent: what samples stand for, by stack.

@@ -10,6 +10,7 @@
 
 #include "report/model/order.h"
 #include "report/text/frame_names.h"
+#include "report/text/profile_text.h"
 
 namespace lamprey::report {
 namespace {
@@ -170,16 +171,6 @@ class Shown {
   std::size_t last_ = 0;
 };
 
-void want(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer) {
-  const Shown shown(stack);
-  for (std::size_t i = 0, wanted = 0; i < stack.size() && wanted < kMaxFramesNamed; ++i) {
-    if (stack[i].label == nullptr && !stack[i].function && (i < kMaxFramesNamed || shown(i))) {
-      symbolizer.want(place_of(stack[i], pid));
-      wanted += shown(i) ? 1 : 0;
-    }
-  }
-}
-
 // Whether a perf map names them. Without one, an address in no known module may be anything.
 bool has_names(const Shown& shown, const Stack& stack, std::int32_t pid,
                symbols::Symbolizer& symbolizer) {
@@ -286,6 +277,16 @@ void tell_where_it_computed(Report& report, symbols::Symbolizer& symbolizer) {
 
 }  // namespace
 
+void want_names(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer) {
+  const Shown shown(stack);
+  for (std::size_t i = 0, wanted = 0; i < stack.size() && wanted < kMaxFramesNamed; ++i) {
+    if (stack[i].label == nullptr && !stack[i].function && (i < kMaxFramesNamed || shown(i))) {
+      symbolizer.want(place_of(stack[i], pid));
+      wanted += shown(i) ? 1 : 0;
+    }
+  }
+}
+
 std::string stack_text(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer,
                        std::size_t most) {
   if (has_functions(stack)) {
@@ -315,31 +316,39 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
   static std::vector<MemorySite> none;
   std::vector<MemorySite>& sites = report.memory ? report.memory->sites : none;
   // The end's stack first: after its line no other can give these names.
-  want(report.death.stack, report.pid, symbolizer);
+  want_names(report.death.stack, report.pid, symbolizer);
   for (const Blocked& blocked : report.blocked) {
-    want(blocked.stack, report.pid, symbolizer);
+    want_names(blocked.stack, report.pid, symbolizer);
   }
   for (const Finding& finding : report.findings) {
-    want(finding.site, report.pid, symbolizer);
+    want_names(finding.site, report.pid, symbolizer);
   }
   for (const Blocked& wait : report.timeline) {
-    want(wait.stack, report.pid, symbolizer);
+    want_names(wait.stack, report.pid, symbolizer);
   }
   for (const HostFigures& host : report.targets.hosts) {
-    want(host.from, report.pid, symbolizer);
+    want_names(host.from, report.pid, symbolizer);
   }
   for (const FileFigures& file : report.targets.files) {
-    want(file.from, report.pid, symbolizer);
+    want_names(file.from, report.pid, symbolizer);
   }
   static std::vector<CpuSite> nowhere;
   std::vector<CpuSite>& cpu_sites = report.cpu ? report.cpu->sites : nowhere;
   for (const CpuSite& site : cpu_sites) {
-    want(site.stack, report.pid, symbolizer);
+    want_names(site.stack, report.pid, symbolizer);
   }
   for (const MemorySite& site : sites) {
-    want(site.stack, report.pid, symbolizer);
+    want_names(site.stack, report.pid, symbolizer);
+  }
+  std::optional<ProfiledSites> profile;
+  if (report.memory && report.memory->profiled) {
+    profile = (*std::exchange(report.memory->profiled, nullptr))();
+    want_names(*profile, report.pid, symbolizer);
   }
   symbolizer.work(until_ns);
+  if (profile) {
+    report.memory->profile = profile_text(*profile, report.pid, symbolizer, kMaxProfileText);
+  }
   for (Finding& finding : report.findings) {
     if (!finding.site.empty()) {
       finding.text += " Here: " + stack_text(own_part(finding.site, report.pid, symbolizer),

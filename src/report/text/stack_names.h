@@ -13,11 +13,15 @@ namespace lamprey::report {
 
 inline constexpr std::size_t kMaxFramesNamed = 16;
 inline constexpr std::size_t kMaxStackText = 1000;  // bytes
+inline constexpr std::size_t kMaxProfileText = std::size_t{24} * 1024;
 
 // Fills in the text of every stack in the report: sites, and what findings are about. Looks up
 // names until CLOCK_MONOTONIC passes `until_ns`. A frame without a name by then reads "?? (module
 // +0x...)", and has one when it is asked for again.
 void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t until_ns);
+
+// Asks for the names of a stack's frames; name_stacks() and stack_text() have those that are known.
+void want_names(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer);
 
 // One stack, innermost first, with the names that are known so far. One that is too long keeps its
 // inner frames and ends with "...".
