@@ -57,9 +57,21 @@ const char* Ahead::mapped(Part part, Part window) {
   if (address == MAP_FAILED) {
     return nullptr;
   }
-  if (windows_.size() >= kMaxWindows) {
-    munmap(windows_.front().address, windows_.front().part.bytes);
-    windows_.erase(windows_.begin());
+  // One that begins there, too, has become too small. Kept, it would take the place of one in use.
+  // What this list has parts of stays.
+  auto given_up = std::find_if(windows_.begin(), windows_.end(), [&](const Window& known) {
+    return known.part.offset == begin &&
+           std::none_of(from_.begin(), from_.end(), [&known](const iovec& wanted) {
+             const auto* const at = static_cast<const char*>(wanted.iov_base);
+             return at >= known.address && at < known.address + known.part.bytes;
+           });
+  });
+  if (given_up == windows_.end() && windows_.size() >= kMaxWindows) {
+    given_up = windows_.begin();
+  }
+  if (given_up != windows_.end()) {
+    munmap(given_up->address, given_up->part.bytes);
+    windows_.erase(given_up);
   }
   windows_.push_back({{begin, bytes}, static_cast<char*>(address)});
   return windows_.back().address + (part.offset - begin);
