@@ -192,6 +192,25 @@ TEST_F(TargetsTest, AHostThatIsNewerThanTheHeaderIsTold) {
               ::testing::ElementsAre(::testing::Pair(ECONNRESET, 1U)));
 }
 
+// Init is told of late on a busy machine: by then its first invocation has met a full disk.
+TEST_F(TargetsTest, AnErrorAfterInitIsNotInits) {
+  builder_.end_init();
+  builder_.start("one");
+  builder_.writer().count_error(recording::Call::k_write, ENOSPC);
+  builder_.writer().count_call(&builder_.slot(), recording::Call::k_write, 10, true, 0);
+  builder_.respond("one");
+  builder_.end();
+  recording::Failure failure;
+  Ledger ledger(std::move(*recording::Reader::open(builder_.path(), failure)));
+  Report init;
+  Report report;
+  ledger.report_init([&init](Report& told) { init = told; });
+  ledger.report_ended([&report](Report& told) { report = told; });
+  EXPECT_EQ(init.type, Type::kInit);
+  EXPECT_EQ(init.limits.space, 0U);
+  EXPECT_EQ(report.limits.space, 1U);
+}
+
 TEST_F(TargetsTest, TheRootsOwnNameHasOneSlash) {
   const std::uint32_t root = add(TargetKind::kDirectory, 11, "/");
   const std::uint32_t other = add(TargetKind::kDirectory, 12, "/opt");

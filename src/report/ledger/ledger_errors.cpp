@@ -35,6 +35,8 @@ void count_limit(LimitFigures& limits, recording::Call call, std::int32_t error,
 // read belongs to this span only if no other span ended in between and no thread made calls since
 // the boundary. Otherwise the sum differs from the number of errors, and no numbers are told.
 void Ledger::add_errors(Report& report) {
+  const bool not_alone =
+      present_ == Present::kNone || (report.type == Type::kInit && header().started != 0);
   const bool whole = report.type == Type::kRun || report.type == Type::kShutdown;
   std::vector<CallFigures>& rows = report.calls->by_time;
   std::vector<std::uint64_t> now;
@@ -44,8 +46,9 @@ void Ledger::add_errors(Report& report) {
     const auto row = std::find_if(rows.begin(), rows.end(), [&entry](const CallFigures& figures) {
       return static_cast<std::uint32_t>(figures.call) == (entry.key >> 16U) - 1;
     });
-    // Of several that ended since, it is one in which the call failed.
-    if (present_ == Present::kNone && (row == rows.end() || row->errors == 0)) {
+    // Of several that ended since, it is one in which the call failed. Init is often told of while
+    // the first invocation runs.
+    if (not_alone && (row == rows.end() || row->errors == 0)) {
       now.push_back(before);
       continue;
     }
