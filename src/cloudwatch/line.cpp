@@ -326,14 +326,18 @@ void append_profile(std::string& line, const report::AllocationProfile& profile)
   constexpr std::size_t kForKeys = 96;
   const std::size_t room = kMaxBytes - std::min(kMaxBytes, line.size() + kForKeys);
   std::string_view sites = profile.sites;
-  if (profile.frames.size() + sites.size() > room) {
-    const std::size_t left = room - std::min(room, profile.frames.size());
+  const std::size_t names = profile.files.size() + profile.frames.size();
+  if (names + sites.size() > room) {
+    const std::size_t left = room - std::min(room, names);
     const std::size_t end = left < sites.size() ? sites.rfind("; ", left) : sites.size();
     sites = sites.substr(0, end == std::string_view::npos ? 0 : end);
   }
   Object section;
   put(section, "since", profile.since);
   section.add("until", profile.until);
+  if (!profile.files.empty()) {
+    section.add("files", profile.files);
+  }
   section.add("frames", profile.frames);
   section.add("sites", sites);
   const std::string text = std::move(section).text();

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -125,6 +126,43 @@ TEST(ProfileTextTest, EachFrameStandsOnceAndEqualStacksAreAddedUp) {
   EXPECT_EQ(text.until, 200U);
 }
 
+report::Frame python(const char* name, const char* file, std::uint32_t line) {
+  report::Frame frame;
+  frame.function = std::make_shared<recording::SourceFunction>(
+      recording::SourceFunction{recording::Language::kPython, name, file, 1});
+  frame.line = line;
+  return frame;
+}
+
+// A path stands once, whoever is in it; the command puts it back.
+TEST(ProfileTextTest, AFileStandsOnce) {
+  ProfiledSites profile;
+  profile.sites = {{1, false, 10, 1, 0, 0}};
+  profile.stacks_of = [](const std::vector<ProfiledSite>&) {
+    return std::vector<Stack>{{python("load", "/var/task/app.py", 3),
+                               python("read", "/var/task/other.py", 4),
+                               python("handler", "/var/task/app.py", 9)}};
+  };
+  symbols::Symbolizer symbolizer;
+  const auto text = report::profile_text(profile, 0, symbolizer, 1000);
+  EXPECT_EQ(text.files, "/var/task/app.py; /var/task/other.py");
+  EXPECT_EQ(text.frames, "load (#0:3); read (#1:4); handler (#0:9)");
+  MemoryProfile read;
+  Json record = {{"type", "invoke"}, {"invocation", 1}, {"memory", {{"allocated_bytes", 10}}}};
+  record["allocation_profile"] = {
+      {"until", 1}, {"files", text.files}, {"frames", text.frames}, {"sites", text.sites}};
+  read.add(Read(record));
+  EXPECT_EQ(read.sites()
+                .at({"handler (/var/task/app.py)", "read (/var/task/other.py)",
+                     "load (/var/task/app.py)"})
+                .allocated_bytes,
+            10);
+  record["allocation_profile"]["files"] = "/one.py";  // hostile: the second is missing
+  MemoryProfile cut;
+  cut.add(Read(record));
+  EXPECT_EQ(cut.sites().size(), 1U);
+}
+
 TEST(ProfileTextTest, WhatHasNoRoomLeavesNothingBehind) {
   symbols::Symbolizer symbolizer;
   const auto text = report::profile_text(three(), 0, symbolizer, 80);
@@ -136,7 +174,7 @@ TEST(ProfileTextTest, ALineHasItLastAndAsMuchAsFits) {
   report::Report report;
   report.type = report::Type::kShutdown;
   report.memory.emplace();
-  report.memory->profile = {std::nullopt, 3, "a; b", "1 1 1 1 0 1; 2 2 2 2 1"};
+  report.memory->profile = {std::nullopt, 3, "", "a; b", "1 1 1 1 0 1; 2 2 2 2 1"};
   const std::string line = cloudwatch::to_line(report, {});
   EXPECT_THAT(line, ::testing::EndsWith(R"(,"allocation_profile":{"until":3,"frames":"a; b",)"
                                         R"("sites":"1 1 1 1 0 1; 2 2 2 2 1"}})"));

@@ -99,10 +99,32 @@ std::optional<ProfiledStack> stack_of(std::string_view site, const Frames& frame
   return stack;
 }
 
-std::vector<ProfiledStack> stacks_of(const std::string& frames, const std::string& sites) {
+// "f (#2:12)" → "f (/var/task/app.py:12)".
+std::string with_path(std::string_view frame, const std::vector<std::string_view>& files) {
+  constexpr std::string_view kNumber = " (#";
+  const std::size_t at = frame.rfind(kNumber);
+  std::size_t number = 0;
+  if (at == std::string_view::npos) {
+    return std::string(frame);
+  }
+  const char* const begin = frame.data() + at + kNumber.size();
+  const auto [end, error] = std::from_chars(begin, frame.data() + frame.size(), number);
+  if (error != std::errc() || number >= files.size()) {
+    return std::string(frame);
+  }
+  return std::string(frame.substr(0, at + 2))
+      .append(files[number])
+      .append(end, frame.data() + frame.size());
+}
+
+std::vector<ProfiledStack> stacks_of(const Value& profile) {
+  const std::string paths = text(profile, "files");
+  const std::string frames = text(profile, "frames");
+  const std::string sites = text(profile, "sites");
+  const std::vector<std::string_view> files = split(paths, "; ");
   Frames boxes;
   for (const std::string_view frame : split(frames, "; ")) {
-    boxes.push_back(box_of(frame));
+    boxes.push_back(box_of(with_path(frame, files)));
   }
   std::vector<ProfiledStack> stacks;
   for (const std::string_view site : split(sites, "; ")) {
@@ -179,7 +201,7 @@ void MemoryProfile::add_profile(Environment& here, const Value& profile) {
   here.listed.clear();
   here.first_listed = UINT64_MAX;
   here.live.clear();
-  for (const ProfiledStack& stack : stacks_of(text(profile, "frames"), text(profile, "sites"))) {
+  for (const ProfiledStack& stack : stacks_of(profile)) {
     const Frames* const at = known(stack.frames);
     add_to(sums_.find(*at)->second, stack.sum);
     std::int64_t& live = here.live[at];

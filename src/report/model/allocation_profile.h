@@ -31,11 +31,12 @@ struct ProfiledSites {
   std::function<std::vector<Stack>(const std::vector<ProfiledSite>& some)> stacks_of;
 };
 
-// The same in words: each frame once, in the order of its first use.
+// The same in words: each file and each frame once, in the order of its first use.
 struct AllocationProfile {
   std::optional<std::uint64_t> since;
   std::uint64_t until = 0;
-  std::string frames;  // joined by "; "
+  std::string files;   // joined by "; "
+  std::string frames;  // joined by "; "; "f (#2:12)": in the third of the files
   // Joined by "; ": allocated bytes, allocations, live bytes, their growth, then the frames by
   // their place in `frames`, from 0, innermost first.
   std::string sites;

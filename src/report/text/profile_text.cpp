@@ -94,25 +94,24 @@ class Writer {
   explicit Writer(std::size_t most) : most_(most) {}
 
   void add(const ProfiledSite& site, const std::string& stack) {
-    const std::size_t before = frames_.size();
+    const std::size_t frames_before = frames_.size();
+    const std::size_t files_before = files_.size();
     std::string chain;
     for (std::string_view rest = stack; !rest.empty();) {
       const std::size_t end = rest.find("; ");
-      const std::string_view frame = rest.substr(0, end);
-      const std::size_t place = frames_.find(frame);
-      if (place == frames_.size()) {
-        frames_.add(frame);
-      }
+      const std::size_t place = place_in(frames_, with_number(rest.substr(0, end)));
       append(chain, static_cast<std::int64_t>(place));
       rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 2);
     }
     const std::size_t place = chains_.find(chain);
     if (place == chains_.size()) {
       constexpr std::size_t kFigures = 48;  // bytes of a site's, about
-      const std::size_t size = frames_.joined().size() + chains_.joined().size() + chain.size() +
+      const std::size_t size = files_.joined().size() + frames_.joined().size() +
+                               chains_.joined().size() + chain.size() +
                                ((chains_.size() + 1) * kFigures);
       if (size > most_) {
-        frames_.cut(before);
+        frames_.cut(frames_before);
+        files_.cut(files_before);
         return;
       }
       chains_.add(chain);
@@ -133,11 +132,35 @@ class Writer {
       append(text.sites, sums_[i].live_delta_bytes);
       text.sites.append(" ").append(chains_[i]);
     }
+    text.files = std::move(files_.joined());
     text.frames = std::move(frames_.joined());
     return text;
   }
 
  private:
+  static std::size_t place_in(Texts& texts, std::string_view text) {
+    const std::size_t place = texts.find(text);
+    if (place == texts.size()) {
+      texts.add(text);
+    }
+    return place;
+  }
+
+  // "f (/var/task/app.py:12)" → "f (#0:12)": most of a frame is the path of its file.
+  std::string with_number(std::string_view frame) {
+    const std::size_t path = frame.rfind(" (/");
+    const std::size_t line = frame.rfind(':');
+    if (path == std::string_view::npos || line == std::string_view::npos || line < path) {
+      return std::string(frame);
+    }
+    std::string text(frame.substr(0, path));
+    text.append(" (#");
+    std::array<char, 24> digits;
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(),
+                                   place_in(files_, frame.substr(path + 2, line - path - 2)));
+    return text.append(digits.data(), end.ptr).append(frame.substr(line));
+  }
+
   static void add_figures(ProfiledSite& sum, const ProfiledSite& site) {
     sum.allocated_bytes += site.allocated_bytes;
     sum.allocations += site.allocations;
@@ -146,6 +169,7 @@ class Writer {
   }
 
   std::size_t most_;
+  Texts files_{"; "};
   Texts frames_{"; "};
   Texts chains_{""};
   std::vector<ProfiledSite> sums_;  // of each chain
