@@ -108,6 +108,7 @@ ProfiledSites three() {
   profile.sites = {{1, false, 900, 9, 90, 10}, {2, true, 800, 1, 800, 0}, {3, false, 50, 5, 0, 0}};
   profile.stacks_of = [](const std::vector<ProfiledSite>& some) {
     std::vector<Stack> stacks;
+    stacks.reserve(some.size());
     for (const ProfiledSite& site : some) {
       stacks.push_back(site.stack_id == 2 ? Stack{report::frame_at(0x20)}
                                           : Stack{report::frame_at(0x10), report::frame_at(0x20)});
