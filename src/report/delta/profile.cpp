@@ -32,7 +32,7 @@ std::uint64_t weight(const ProfiledSite& site, const std::array<Sums, 2>& sums) 
   return std::max(share(site.allocated_bytes, all.allocated), share(held(site), all.live));
 }
 
-void keep_weightiest(std::vector<ProfiledSite>& sites) {
+void keep_weightiest(std::vector<ProfiledSite>& sites, std::size_t most) {
   std::array<Sums, 2> sums;
   for (const ProfiledSite& site : sites) {
     Sums& all = sums[site.mapping ? 1 : 0];
@@ -47,7 +47,7 @@ void keep_weightiest(std::vector<ProfiledSite>& sites) {
     const std::uint64_t of_b = weight(b, sums);
     return of_a != of_b ? of_a > of_b : a.stack_id < b.stack_id;
   });
-  sites.resize(std::min(sites.size(), ProfileLedger::kMaxSites));
+  sites.resize(std::min(sites.size(), most));
 }
 
 }  // namespace
@@ -83,12 +83,13 @@ std::vector<ProfiledSite> ProfileLedger::changes(recording::Reader& reader) {
   return changed;
 }
 
-ProfiledSites ProfileLedger::take(recording::Reader& reader, std::uint64_t invocation) {
+ProfiledSites ProfileLedger::take(recording::Reader& reader, std::uint64_t invocation,
+                                  std::size_t most) {
   ProfiledSites taken;
   taken.since = std::exchange(since_, invocation);
   taken.until = invocation;
   taken.sites = changes(reader);
-  keep_weightiest(taken.sites);
+  keep_weightiest(taken.sites, most);
   taken.stacks_of = [this, &reader](const std::vector<ProfiledSite>& some) {
     std::vector<std::uint32_t> wanted;
     wanted.reserve(some.size());

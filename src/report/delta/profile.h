@@ -18,10 +18,13 @@ namespace lamprey::report {
 class ProfileLedger {
  public:
   static constexpr std::size_t kMaxSites = 128;
+  // Of a hundredth invocation: their names stay with a companion that has much else to hold.
+  static constexpr std::size_t kMaxSitesBetween = 80;
 
   // Of the process up to the end of `invocation` (0: init). The sites with the largest shares of
   // what was allocated or is live; of mappings and of malloc's blocks apart.
-  ProfiledSites take(recording::Reader& reader, std::uint64_t invocation);
+  ProfiledSites take(recording::Reader& reader, std::uint64_t invocation,
+                     std::size_t most = kMaxSites);
   // From here on is counted: others have told of what was before.
   void begin(recording::Reader& reader, std::uint64_t invocation);
   std::optional<std::uint64_t> since() const { return since_; }

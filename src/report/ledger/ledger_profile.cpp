@@ -14,8 +14,10 @@ void Ledger::offer_profile(Report& report) {
                     report.invocation.value_or(1) % FindingDedup::kInvocations == 0);
   if (report.memory && due) {
     const std::uint64_t until = report.type == Type::kInit ? 0 : header().started;
+    const std::size_t most =
+        report.type == Type::kInvoke ? ProfileLedger::kMaxSitesBetween : ProfileLedger::kMaxSites;
     report.memory->profiled = std::make_shared<const std::function<ProfiledSites()>>(
-        [this, until] { return profile_.take(reader_, until); });
+        [this, until, most] { return profile_.take(reader_, until, most); });
   }
 }
 
