@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "report/model/counted.h"
 #include "report/model/order.h"
 
 namespace lamprey::report {
@@ -60,19 +61,18 @@ std::vector<ProfiledSite> ProfileLedger::changes(recording::Reader& reader) {
     const std::size_t index = now.size();
     const Seen before = index < before_.size() ? before_[index] : Seen{};
     const Seen after = {site.allocated_bytes, site.allocated_blocks,
-                        static_cast<std::int64_t>(site.live_added - site.live_removed)};
+                        difference(site.live_added, site.live_removed)};
     now.push_back(after);
     ProfiledSite found;
     found.stack_id = static_cast<std::uint32_t>(index);
     found.mapping = (site.flags & recording::kSiteMapping) != 0;
     found.live_bytes = after.live_bytes;
-    found.live_delta_bytes = after.live_bytes - before.live_bytes;
-    if (after.allocated_bytes > before.allocated_bytes) {  // a forged file may count backwards
-      found.allocated_bytes = after.allocated_bytes - before.allocated_bytes;
-      found.allocations =
-          (after.allocated_blocks - before.allocated_blocks + (recording::kBlockUnits / 2)) /
-          recording::kBlockUnits;
-    }
+    found.live_delta_bytes = difference(static_cast<std::uint64_t>(after.live_bytes),
+                                        static_cast<std::uint64_t>(before.live_bytes));
+    found.allocated_bytes = grown(after.allocated_bytes, before.allocated_bytes);
+    found.allocations =
+        (grown(after.allocated_blocks, before.allocated_blocks) + (recording::kBlockUnits / 2)) /
+        recording::kBlockUnits;
     if (found.allocated_bytes != 0 || found.live_bytes != 0) {
       changed.push_back(found);
     }

@@ -27,7 +27,6 @@ class ProfileLedger {
                      std::size_t most = kMaxSites);
   // From here on is counted: others have told of what was before.
   void begin(recording::Reader& reader, std::uint64_t invocation);
-  std::optional<std::uint64_t> since() const { return since_; }
 
  private:
   struct Seen {

@@ -6,20 +6,13 @@
 #include <utility>
 
 #include "report/delta/stacks.h"
+#include "report/model/counted.h"
 #include "report/model/order.h"
 
 namespace lamprey::report {
 namespace {
 
 constexpr std::size_t kByLive = 14;  // the rest of kMaxSites are those that allocated most
-
-std::uint64_t grown(std::uint64_t after, std::uint64_t before) {
-  return after > before ? after - before : 0;  // a forged file may count backwards
-}
-
-std::int64_t difference(std::uint64_t after, std::uint64_t before) {
-  return static_cast<std::int64_t>(after - before);
-}
 
 }  // namespace
 

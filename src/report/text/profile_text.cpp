@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "report/model/counted.h"
 #include "report/text/stack_names.h"
 
 namespace lamprey::report {
@@ -164,8 +165,8 @@ class Writer {
   static void add_figures(ProfiledSite& sum, const ProfiledSite& site) {
     sum.allocated_bytes += site.allocated_bytes;
     sum.allocations += site.allocations;
-    sum.live_bytes += site.live_bytes;
-    sum.live_delta_bytes += site.live_delta_bytes;
+    sum.live_bytes = report::sum(sum.live_bytes, site.live_bytes);
+    sum.live_delta_bytes = report::sum(sum.live_delta_bytes, site.live_delta_bytes);
   }
 
   std::size_t most_;
