@@ -4,17 +4,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "report/model/counted.h"
 #include "report/model/order.h"
 
 namespace lamprey::report {
-namespace {
-
-// A forged file may count backwards.
-std::uint64_t grown(std::uint64_t after, std::uint64_t before) {
-  return after - std::min(after, before);
-}
-
-}  // namespace
 
 std::optional<CpuFigures> CpuLedger::between(recording::Reader& reader, KnownModules& modules) {
   const auto now = reader.cpu_samples();

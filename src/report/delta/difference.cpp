@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstdint>
 
+#include "report/model/counted.h"
 #include "report/model/order.h"
 
 namespace lamprey::report {
@@ -52,11 +53,6 @@ std::uint64_t percentile(const std::array<std::uint32_t, kBuckets>& buckets, std
 std::int64_t difference(std::int64_t after, std::int64_t before) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(after) -
                                    static_cast<std::uint64_t>(before));
-}
-
-// A counter that went back (a forged or torn file) gives 0 rather than 2^64.
-std::uint64_t grown(std::uint64_t after, std::uint64_t before) {
-  return after > before ? after - before : 0;
 }
 
 CallFigures call_between(const recording::CallTotals& before, const recording::CallTotals& after,

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <map>
 
+#include "report/model/counted.h"
 #include "report/model/order.h"
 
 namespace lamprey::report {
@@ -17,11 +18,6 @@ using recording::TargetName;
 using recording::TargetTotals;
 using recording::ThreadAccount;
 using recording::ThreadMoment;
-
-// A counter that went back (a forged or torn file) gives 0 rather than 2^64.
-std::uint64_t grown(std::uint64_t after, std::uint64_t before) {
-  return after > before ? after - before : 0;
-}
 
 // `part`, but no more than `left`, which is reduced by it.
 std::uint64_t take(std::uint64_t part, std::uint64_t& left) {

@@ -5,6 +5,8 @@
 #include <array>
 #include <string_view>
 
+#include "report/model/counted.h"
+
 namespace lamprey::report {
 namespace {
 
@@ -19,8 +21,6 @@ bool begins_with_any(std::string_view name, const std::array<std::string_view, k
   return std::any_of(with.begin(), with.end(),
                      [name](std::string_view each) { return name.starts_with(each); });
 }
-
-std::uint64_t grown(std::uint64_t now, std::uint64_t before) { return now - std::min(now, before); }
 
 }  // namespace
 

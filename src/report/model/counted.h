@@ -6,6 +6,7 @@
 
 namespace lamprey::report {
 
+// A counter that went back (a forged or torn file) gives 0 rather than 2^64.
 inline std::uint64_t grown(std::uint64_t after, std::uint64_t before) {
   return after > before ? after - before : 0;
 }
