@@ -39,7 +39,7 @@ std::uint64_t function_at(std::uint64_t address) {
   constexpr std::uint64_t kNear = 256;
   stack::unwind::Tables tables;
   if (stack::modules::find_tables(address - 1, tables) == stack::modules::Answer::kFound) {
-    if (const std::uintptr_t begin = stack::unwind::beginning_of(tables, address - 1)) {
+    if (const std::uintptr_t begin = stack::unwind::extent_of(tables, address - 1).begin) {
       return begin + 1;
     }
   }

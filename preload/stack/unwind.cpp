@@ -357,7 +357,7 @@ bool step_out(Registers& r, Relied& relied, bool& own_frame) {
   }
   Tables tables;
   if (modules::find_tables(r.pc, tables) == modules::Answer::kFound &&
-      beginning_of(tables, r.pc) != 0) {
+      extent_of(tables, r.pc).begin != 0) {
     return step_anew(r, relied);
   }
   return step_out_of_generated(r, relied, own_frame);

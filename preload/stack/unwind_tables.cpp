@@ -85,6 +85,7 @@ bool read_common(const std::uint8_t* at, const Tables& tables, Common& common) {
 struct Function {
   Common common;
   std::uintptr_t begin = 0;
+  std::uint64_t bytes = 0;
   Bytes instructions;
 };
 
@@ -107,8 +108,8 @@ bool read_function(const std::uint8_t* at, const Tables& tables, std::uintptr_t 
     return false;
   }
   function.begin = in.address(function.common.address_encoding);
-  const std::uint64_t size = in.number(function.common.address_encoding);
-  if (!in.good || pc < function.begin || pc - function.begin >= size) {
+  function.bytes = in.number(function.common.address_encoding);
+  if (!in.good || pc < function.begin || pc - function.begin >= function.bytes) {
     return false;
   }
   if (function.common.augmented) {
@@ -322,10 +323,13 @@ class Machine {
 
 }  // namespace
 
-std::uintptr_t beginning_of(const Tables& tables, std::uintptr_t pc) {
+Extent extent_of(const Tables& tables, std::uintptr_t pc) {
   const std::uint8_t* entry = tables.header != nullptr ? look_up(tables, pc) : nullptr;
   Function function;
-  return entry != nullptr && read_function(entry, tables, pc, function) ? function.begin : 0;
+  if (entry == nullptr || !read_function(entry, tables, pc, function)) {
+    return {};
+  }
+  return {function.begin, function.begin + function.bytes};
 }
 
 bool find_rules(const Tables& tables, std::uintptr_t pc, Rules& rules) {

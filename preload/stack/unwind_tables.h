@@ -66,8 +66,12 @@ struct Rules {
 // False: no table covers `pc`, or it says something that this does not follow.
 bool find_rules(const Tables& tables, std::uintptr_t pc, Rules& rules);
 
-// Where the function begins whose table covers `pc`; 0: none does. A function may have several
-// parts, each with a table of its own.
-std::uintptr_t beginning_of(const Tables& tables, std::uintptr_t pc);
+// The function whose table covers `pc`: its first byte, and the one behind its last; zeros: none
+// does. A function may have several parts, each with a table of its own.
+struct Extent {
+  std::uintptr_t begin;
+  std::uintptr_t end;
+};
+Extent extent_of(const Tables& tables, std::uintptr_t pc);
 
 }  // namespace lamprey::preload::stack::unwind
