@@ -44,9 +44,10 @@ DOORS = {
         "recording", "preload/base", "preload/process", "preload/stack/reading",
     ),
     "preload/stack/hotspot": ("recording", "preload/base", "preload/stack/reading"),
+    "preload/stack/ruby": ("recording", "preload/process", "preload/stack/reading"),
     "preload/stack": (
         "recording", "preload/base", "preload/libc", "preload/process", "preload/stack/reading",
-        "preload/stack/python", "preload/stack/v8", "preload/stack/hotspot",
+        "preload/stack/python", "preload/stack/v8", "preload/stack/hotspot", "preload/stack/ruby",
     ),
     "preload/memory": (
         "recording", "preload/base", "preload/libc", "preload/process", "preload/stack",

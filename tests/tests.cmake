@@ -32,7 +32,7 @@ if(unit_sources AND NOT CMAKE_BUILD_TYPE STREQUAL "Release")
     list(APPEND preload_parts preload/cpu/cpu_sites.cpp preload/stack/unwind_tables.cpp)
   endif()
   file(GLOB frame_parts CONFIGURE_DEPENDS preload/stack/reading/*.cpp preload/stack/python/*.cpp
-       preload/stack/v8/*.cpp preload/stack/hotspot/*.cpp)
+       preload/stack/v8/*.cpp preload/stack/hotspot/*.cpp preload/stack/ruby/*.cpp)
   list(APPEND preload_parts ${frame_parts})
   add_executable(unit_tests ${unit_sources} ${preload_parts})
   target_include_directories(unit_tests PRIVATE . src)

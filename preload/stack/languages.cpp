@@ -50,6 +50,16 @@ void tell_of_list() {
   }
 }
 
+void prove_ruby(Scratch& scratch) {
+  std::uintptr_t code = 0;
+  unwind::Tables tables;
+  if (ruby::prove(scratch.ruby, code) && code != 0 &&
+      modules::find_tables(code, tables) == modules::Answer::kFound) {
+    const unwind::Extent evaluator = unwind::extent_of(tables, code);
+    ruby::set_evaluator(evaluator.begin, evaluator.end);
+  }
+}
+
 // What was remembered of Java's frames was guessed.
 void prepare_java() {
   const recording::FrameReader reader = hotspot::prepare();
@@ -74,10 +84,11 @@ void module_came(const LoadedObject& object) {
   entry_frames::module_came(object);
   python::module_came(object, wanted);
   v8::module_came(object, wanted);
+  ruby::module_came(object, wanted);
   if (v8::armed()) {
     unwind::expect_v8();
   }
-  if (python::armed() || v8::armed()) {
+  if (python::armed() || v8::armed() || ruby::is_coming()) {
     store(g_any, true);
   }
   if (hotspot::is_runtime(object)) {
@@ -106,7 +117,11 @@ Scratch* begin() {
   }
   store(scratch.busy, true);
   recording::order_for_handlers();
+  if (ruby::is_coming()) [[unlikely]] {
+    prove_ruby(scratch);
+  }
   python::read(scratch.python);
+  ruby::read(scratch.ruby);
   return &scratch;
 }
 
@@ -118,8 +133,11 @@ Scratch* scratch_of_handler() {
   Scratch& scratch = g_of_handlers[g_writer.index_of(*slot)];
   scratch.python.count = 0;
   scratch.python.hash = 0;
+  scratch.ruby.count = 0;
+  scratch.ruby.hash = 0;
   if (load(g_any)) {
     python::read(scratch.python);
+    ruby::read(scratch.ruby);
   }
   return &scratch;
 }
@@ -129,12 +147,13 @@ void end(Scratch& scratch) {
   store(scratch.busy, false);
 }
 
-std::uint64_t chain_of(const Scratch& scratch) { return scratch.python.hash; }
+std::uint64_t chain_of(const Scratch& scratch) { return scratch.python.hash ^ scratch.ruby.hash; }
 
 bool merge(Scratch& scratch) {
   scratch.words.depth = 0;
   scratch.words.cut = scratch.native.cut;
-  if (python::merge(scratch.python, scratch.native, scratch.words)) {
+  if (python::merge(scratch.python, scratch.native, scratch.words) ||
+      ruby::merge(scratch.ruby, scratch.native, scratch.words)) {
     return true;
   }
   if (v8::armed()) {

@@ -13,6 +13,7 @@
 #include "preload/stack/python/python.h"
 #include "preload/stack/reading/dynamic_symbols.h"
 #include "preload/stack/reading/frames.h"
+#include "preload/stack/ruby/ruby.h"
 
 namespace lamprey::preload::stack::languages {
 
@@ -22,6 +23,7 @@ struct Scratch {
   NativeFrames native;
   Words words;
   python::Chain python;
+  ruby::Chain ruby;
 };
 
 // LAMPREY_FRAMES=off. At attach, before any module is told of.

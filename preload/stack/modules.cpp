@@ -34,6 +34,8 @@ struct Found {
   unwind::Tables tables;
   const std::uint8_t* build_id = nullptr;
   std::uint8_t build_id_bytes = 0;
+  std::uintptr_t thread_block = 0;  // see LoadedObject
+  std::size_t thread_block_bytes = 0;
 };
 
 // The private half of Module[], same index.
@@ -93,6 +95,7 @@ bool describe(const ElfW(Phdr) * headers, int count, std::uintptr_t bias, Found&
     }
     table = header.p_type == PT_GNU_EH_FRAME ? &header : table;
     found.dynamic = header.p_type == PT_DYNAMIC ? bias + header.p_vaddr : found.dynamic;
+    found.thread_block_bytes = header.p_type == PT_TLS ? header.p_memsz : found.thread_block_bytes;
   }
   if (found.start >= found.end || found.end - found.start > kLargestModule) {
     return false;
@@ -191,7 +194,7 @@ void add_or_revive(const Found& found, const char* path) {
     __atomic_store_n(&g_count, index + 1, __ATOMIC_RELEASE);
     if (g_on_new != nullptr) {
       g_on_new({found.bias, found.start, found.end, found.dynamic, path, found.build_id,
-                found.build_id_bytes});
+                found.build_id_bytes, found.thread_block, found.thread_block_bytes});
     }
   } else {
     mark_gone(found);  // no name is better than a wrong one
@@ -303,9 +306,12 @@ Answer find_by_list(std::uintptr_t pc, unwind::Tables& tables) {
   return Answer::kFound;
 }
 
-int take_loaded(dl_phdr_info* info, std::size_t, void*) {
+int take_loaded(dl_phdr_info* info, std::size_t size, void*) {
   Found found;
   if (describe(info->dlpi_phdr, info->dlpi_phnum, info->dlpi_addr, found)) {
+    if (size > offsetof(dl_phdr_info, dlpi_tls_data)) {
+      found.thread_block = reinterpret_cast<std::uintptr_t>(info->dlpi_tls_data);
+    }
     const bool named = info->dlpi_name != nullptr && info->dlpi_name[0] != '\0';
     // Nothing is recorded yet, so no handler and no other thread asks: neither lock nor mask.
     add_or_revive(found, named ? info->dlpi_name : g_writer.header().executable);

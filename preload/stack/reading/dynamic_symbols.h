@@ -20,6 +20,10 @@ struct LoadedObject {
   const char* path = "";                   // borrowed, while the module is loaded
   const std::uint8_t* build_id = nullptr;  // mapped; nullptr: it has none
   std::size_t build_id_bytes = 0;
+  // The calling thread's block of the module's thread-local data. 0: it has none, or came by dlopen
+  // (then each thread's may be anywhere).
+  std::uintptr_t thread_block = 0;
+  std::size_t thread_block_bytes = 0;
 };
 
 class DynamicSymbols {
