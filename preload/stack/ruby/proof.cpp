@@ -5,6 +5,7 @@
 
 #include "preload/stack/reading/memory_reads.h"
 #include "preload/stack/ruby/iseqs.h"
+#include "preload/stack/ruby/strings.h"
 
 namespace lamprey::preload::stack::ruby {
 namespace {
@@ -17,6 +18,21 @@ bool is_string(std::uintptr_t object) {
   return is_object(object) && read_at(object, flags) && (flags & kTypeMask) == kTypeString;
 }
 
+// Names and paths have neither control characters nor bytes that are none (which a read from the
+// wrong place has; it gives no bytes, or U+FFFD).
+bool is_plain(const Layout& layout, std::uintptr_t string) {
+  constexpr std::uint32_t kBytes = 64;
+  char text[kBytes * kMaxBytesOfByte];
+  const std::uint32_t size = read_string(layout, string, Kept::kStart, kBytes, text);
+  bool plain = size != 0;
+  for (std::uint32_t i = 0; i < size; ++i) {
+    constexpr unsigned char kFirstOfReplacement = 0xEF;
+    const auto byte = static_cast<unsigned char>(text[i]);
+    plain = plain && byte >= ' ' && byte != kFirstOfReplacement;
+  }
+  return plain;
+}
+
 // Of a block Ruby tells the name of the method that it stands in, which the block's code has, too.
 bool has_name(const Runtime& runtime, const Frame& read, std::uintptr_t frame) {
   const std::uintptr_t told = runtime.label_of(frame);
@@ -27,7 +43,9 @@ bool has_name(const Runtime& runtime, const Frame& read, std::uintptr_t frame) {
 }
 
 bool is_same(const Runtime& runtime, const Frame& read, std::uintptr_t frame, int line) {
-  if (runtime.path_of(frame) != path_object(read.body) || !has_name(runtime, read, frame)) {
+  const std::uintptr_t path = path_object(read.body);
+  if (runtime.path_of(frame) != path || !has_name(runtime, read, frame) ||
+      !is_plain(runtime.layout, path) || !is_plain(runtime.layout, label_object(read.body))) {
     return false;
   }
   // Of code that was compiled at run time neither may know the line.
@@ -35,12 +53,7 @@ bool is_same(const Runtime& runtime, const Frame& read, std::uintptr_t frame, in
          line_at(runtime.layout, read.body, read.position) == static_cast<std::uint32_t>(line);
 }
 
-}  // namespace
-
-Proof compare(const Runtime& runtime, const Chain& chain) {
-  if (chain.count < kFewest || runtime.may_run() == 0 || runtime.is_collecting() != 0) {
-    return Proof::kNotYet;
-  }
+bool frames_are_as_read(const Runtime& runtime, const Chain& chain) {
   std::uintptr_t frames[kMost];
   int lines[kMost];
   const int count = runtime.profile_frames(0, kMost, frames, lines);
@@ -52,11 +65,19 @@ Proof compare(const Runtime& runtime, const Chain& chain) {
     if (compared < chain.count && is_same(runtime, chain.frames[compared], frames[i], lines[i])) {
       ++compared;
     } else if (lines[i] > 0) {  // Ruby 3.1 tells of code that has not begun, too
-      return compared == chain.count && chain.cut ? Proof::kSame : Proof::kOther;
+      return compared == chain.count && chain.cut;
     }
   }
-  const bool all = compared == chain.count || count == kMost;
-  return compared >= kFewest && all ? Proof::kSame : Proof::kOther;
+  return compared >= kFewest && (compared == chain.count || count == kMost);
+}
+
+}  // namespace
+
+Proof compare(const Runtime& runtime, const Chain& chain) {
+  if (chain.count < kFewest || runtime.may_run() == 0 || runtime.is_collecting() != 0) {
+    return Proof::kNotYet;
+  }
+  return frames_are_as_read(runtime, chain) ? Proof::kSame : Proof::kOther;
 }
 
 }  // namespace lamprey::preload::stack::ruby
