@@ -138,6 +138,26 @@ TEST(FrameNamesTest, AFindingPointsToTheInnermostOwnFunction) {
             "It grows. Here: remember (/var/task/app.py:4); handler (/var/task/app.py:10)");
 }
 
+// A client's frames are many and long: the record's text of a thread at the end has 512 bytes.
+TEST(FrameNamesTest, WhatAThreadWasInAtTheEndKeepsThePrograms) {
+  Report report;
+  Stack stack;
+  for (int i = 0; i < 12; ++i) {
+    stack.push_back(python("read_response_" + std::to_string(i),
+                           "/var/lang/lib/python3.12/http/client_of_this_library.py", 1));
+  }
+  stack.push_back(python("ask", "/var/task/app.py", 4));
+  report.blocked.emplace_back().stack = stack;
+  report.death.stack = stack;
+  symbols::Symbolizer symbolizer;
+  name_stacks(report, symbolizer, UINT64_MAX);
+  for (const std::string& shown : {report.blocked[0].stack_text, report.death.stack_text}) {
+    EXPECT_LE(shown.size(), kMaxEndStackText);
+    EXPECT_THAT(shown, StartsWith("read_response_0 ("));
+    EXPECT_THAT(shown, ::testing::HasSubstr("; ask (/var/task/app.py:4)"));
+  }
+}
+
 TEST(FrameNamesTest, StacksOfOnePlaceAreOneSite) {
   Report report;
   report.memory.emplace();

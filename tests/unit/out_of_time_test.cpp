@@ -13,6 +13,7 @@
 #include "report/ledger/workers.h"
 #include "report/text/headline.h"
 #include "tests/unit/recording_builder.h"
+#include "tests/unit/stack_frames.h"
 
 namespace lamprey::report {
 namespace {
@@ -111,6 +112,23 @@ TEST(OutOfTimeTest, OneLongCallIsTheLastOne) {
   EXPECT_THAT(ends(report, &text), ElementsAre("timeout.answer"));
   EXPECT_EQ(text, "127.0.0.1:18101 (localhost) did not answer for 2.90 s.");
   EXPECT_THAT(headline(report), HasSubstr(": main thread 2.90 s in recv to 127.0.0.1:18101"));
+}
+
+TEST(OutOfTimeTest, TheLastCallIsToldWithTheProgramsFunctionThatMadeIt) {
+  Report report = many_calls();
+  report.blocked = {handler(Call::k_recv, 2900 * kMs, Awaited::kAnswer)};
+  report.blocked[0].stack = {frame_at(0x2000, "/lib/x86_64-linux-gnu/libc.so.6", 0x1000)};
+  add_ending_findings(report);
+  ASSERT_EQ(report.findings.size(), 1U);
+  EXPECT_TRUE(report.findings[0].site.empty()) << "libc says nothing of the program";
+  Frame ask;
+  ask.function = std::make_shared<recording::SourceFunction>(
+      recording::SourceFunction{recording::Language::kRuby, "ask", "/var/task/app.rb", 1});
+  report.blocked[0].stack.push_back(ask);
+  report.findings.clear();
+  add_ending_findings(report);
+  ASSERT_EQ(report.findings.size(), 1U);
+  EXPECT_EQ(report.findings[0].site.size(), 2U);
 }
 
 TEST(OutOfTimeTest, AQuestionThatIsOpenForLongIsTheTroubleAfterManyShortOnes) {

@@ -6,6 +6,7 @@
 
 #include "report/findings/children.h"
 #include "report/findings/findings.h"
+#include "report/text/frame_names.h"
 #include "report/text/human.h"
 #include "report/text/out_of_time.h"
 
@@ -122,7 +123,7 @@ std::optional<Finding> last_call_finding(const Blocked& front) {
                                     "{} was still computing when its time was over.",
                                     other ? fmt::format("Thread {}", front.tid) : "The handler")))
                               : waiting_finding(front);
-  if (finding && front.on_cpu) {
+  if (finding && (front.on_cpu || is_of_program(front.stack))) {
     finding->site = front.stack;
   }
   if (finding && other) {

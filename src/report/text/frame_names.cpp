@@ -155,6 +155,17 @@ Origin origin_of(const Frame& frame) {
   return Origin::kRuntime;
 }
 
+bool has_functions(const Stack& stack) {
+  return std::any_of(stack.begin(), stack.end(),
+                     [](const Frame& frame) { return frame.function != nullptr; });
+}
+
+bool is_of_program(const Stack& stack) {
+  const Origin least = has_functions(stack) ? Origin::kDependency : Origin::kExtension;
+  return std::any_of(stack.begin(), stack.end(),
+                     [least](const Frame& frame) { return origin_of(frame) <= least; });
+}
+
 std::string function_text(const Frame& frame) {
   const SourceFunction& function = *frame.function;
   std::string text = frame.async ? "async " : "";

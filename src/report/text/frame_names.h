@@ -21,6 +21,12 @@ enum class Origin : std::uint8_t {
 
 Origin origin_of(const Frame& frame);
 
+bool has_functions(const Stack& stack);
+
+// Whether any frame is the program's: one of its functions, or in a program of machine code any
+// that is neither the runtime's nor libc's.
+bool is_of_program(const Stack& stack);
+
 // "Cache.put (/var/task/app.py:12)", "async handler (/var/task/index.js:3)"; only of frames with a
 // function.
 std::string function_text(const Frame& frame);

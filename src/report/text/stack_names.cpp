@@ -85,11 +85,6 @@ bool is_made_at_run_time(const Frame& frame) {
   return frame.label == nullptr && !frame.function && frame.module_path().empty();
 }
 
-bool has_functions(const Stack& stack) {
-  return std::any_of(stack.begin(), stack.end(),
-                     [](const Frame& frame) { return frame.function != nullptr; });
-}
-
 // Which frames of a stack with functions are shown: as many as there is room for, the program's own
 // first, then by whose code they are; among equals the innermost. What the runtime puts between
 // functions is left out, and so is its own code where the program's is there.
@@ -236,14 +231,6 @@ void name_and_add_up(std::vector<CpuSite>& sites, std::int32_t pid,
   put_in_order(sites, [](const CpuSite& a, const CpuSite& b) { return a.cpu_ns > b.cpu_ns; });
 }
 
-// Whether any frame is the program's: one of its functions, or in a program of machine code any
-// that is neither the runtime's nor libc's.
-bool is_of_program(const Stack& stack) {
-  const Origin least = has_functions(stack) ? Origin::kDependency : Origin::kExtension;
-  return std::any_of(stack.begin(), stack.end(),
-                     [least](const Frame& frame) { return origin_of(frame) <= least; });
-}
-
 // The innermost function, if one is there of the program's own; empty: it has no name.
 std::string innermost_text(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer) {
   const std::string text =
@@ -363,9 +350,10 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
   }
   add_up(sites);
   name_and_add_up(cpu_sites, report.pid, symbolizer);
-  report.death.stack_text = stack_text(report.death.stack, report.pid, symbolizer);
+  report.death.stack_text =
+      stack_text(report.death.stack, report.pid, symbolizer, kMaxEndStackText);
   for (Blocked& blocked : report.blocked) {
-    blocked.stack_text = stack_text(blocked.stack, report.pid, symbolizer);
+    blocked.stack_text = stack_text(blocked.stack, report.pid, symbolizer, kMaxEndStackText);
   }
   for (HostFigures& host : report.targets.hosts) {
     if (is_of_program(host.from)) {

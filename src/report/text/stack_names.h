@@ -12,7 +12,8 @@
 namespace lamprey::report {
 
 inline constexpr std::size_t kMaxFramesNamed = 16;
-inline constexpr std::size_t kMaxStackText = 1000;  // bytes
+inline constexpr std::size_t kMaxStackText = 1000;    // bytes
+inline constexpr std::size_t kMaxEndStackText = 512;  // what a thread was in at an end
 inline constexpr std::size_t kMaxProfileText = std::size_t{24} * 1024;
 
 // Fills in the text of every stack in the report: sites, and what findings are about. Looks up
