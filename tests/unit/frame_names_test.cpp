@@ -158,6 +158,31 @@ TEST(FrameNamesTest, WhatAThreadWasInAtTheEndKeepsThePrograms) {
   }
 }
 
+TEST(FrameNamesTest, AHeadlineSaysWhoWaitedWhereNoFindingDoes) {
+  const auto headline_of = [](bool program, bool finding) {
+    Report report;
+    Blocked& blocked = report.blocked.emplace_back();
+    blocked.tid = 7;
+    blocked.call = recording::Call::k_ppoll;
+    blocked.for_ns = 1'990'000'000;
+    blocked.stack = {python(program ? "pause" : "sleep",
+                            program ? "/var/task/app.py" : "/usr/lib/python3.12/x.py", 3)};
+    report.headline = "Timed out after 2.00 s: thread 7 1.99 s in ppoll; allocated 1 KB.";
+    if (finding) {
+      report.findings.emplace_back().site = blocked.stack;
+    }
+    symbols::Symbolizer symbolizer;
+    name_stacks(report, symbolizer, UINT64_MAX);
+    return report.headline;
+  };
+  EXPECT_EQ(headline_of(true, false),
+            "Timed out after 2.00 s: thread 7 1.99 s in ppoll, called by pause "
+            "(/var/task/app.py:3); allocated 1 KB.");
+  for (const std::string& silent : {headline_of(false, false), headline_of(true, true)}) {
+    EXPECT_THAT(silent, Not(::testing::HasSubstr("called by")));
+  }
+}
+
 TEST(FrameNamesTest, StacksOfOnePlaceAreOneSite) {
   Report report;
   report.memory.emplace();

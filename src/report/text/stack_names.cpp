@@ -10,6 +10,7 @@
 
 #include "report/model/order.h"
 #include "report/text/frame_names.h"
+#include "report/text/out_of_time.h"
 #include "report/text/profile_text.h"
 
 namespace lamprey::report {
@@ -239,14 +240,31 @@ std::string innermost_text(const Stack& stack, std::int32_t pid, symbols::Symbol
   return innermost.starts_with("??") ? std::string() : innermost;
 }
 
-// A headline is written before stacks have names. Of a thread that computed to the end it says in
-// which function: of the program's own, if one is there.
-void tell_where_it_computed(Report& report, symbols::Symbolizer& symbolizer) {
-  if (report.blocked.empty() || !report.blocked[0].on_cpu || report.blocked[0].stack.empty()) {
+// A headline is written before stacks have names. Of a call that waited it says which function made
+// it, where no finding does.
+void tell_who_waited(Report& report, const Blocked& front, const std::string& where) {
+  const bool told = std::any_of(report.findings.begin(), report.findings.end(),
+                                [](const Finding& finding) { return !finding.site.empty(); });
+  const std::string said = blocked_text(front);
+  const std::size_t at = report.headline.find(said);
+  if (!told && at != std::string::npos && is_of_program(front.stack)) {
+    report.headline.insert(at + said.size(), ", called by " + where);
+  }
+}
+
+// Of a thread that computed to the end it says in which function: of the program's own, if one is
+// there.
+void tell_where_it_was(Report& report, symbols::Symbolizer& symbolizer) {
+  if (report.blocked.empty() || report.blocked[0].stack.empty()) {
     return;
   }
-  const std::string where = innermost_text(report.blocked[0].stack, report.pid, symbolizer);
+  const Blocked& front = report.blocked[0];
+  const std::string where = innermost_text(front.stack, report.pid, symbolizer);
   if (where.empty()) {
+    return;
+  }
+  if (!front.on_cpu) {
+    tell_who_waited(report, front, where);
     return;
   }
   struct Words {
@@ -371,7 +389,7 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
                                    symbolizer, kMaxWaitText);
     }
   }
-  tell_where_it_computed(report, symbolizer);
+  tell_where_it_was(report, symbolizer);
 }
 
 }  // namespace lamprey::report
