@@ -60,6 +60,15 @@ void prove_ruby(Scratch& scratch) {
   }
 }
 
+void read_chain(Scratch& scratch) {
+  scratch.has_ruby = false;
+  python::read(scratch.python);
+  if (ruby::armed() && scratch.python.count == 0) {
+    scratch.has_ruby = true;
+    ruby::read(scratch.ruby);
+  }
+}
+
 // What was remembered of Java's frames was guessed.
 void prepare_java() {
   const recording::FrameReader reader = hotspot::prepare();
@@ -120,8 +129,7 @@ Scratch* begin() {
   if (ruby::is_coming()) [[unlikely]] {
     prove_ruby(scratch);
   }
-  python::read(scratch.python);
-  ruby::read(scratch.ruby);
+  read_chain(scratch);
   return &scratch;
 }
 
@@ -131,13 +139,11 @@ Scratch* scratch_of_handler() {
     return nullptr;
   }
   Scratch& scratch = g_of_handlers[g_writer.index_of(*slot)];
+  scratch.has_ruby = false;
   scratch.python.count = 0;
   scratch.python.hash = 0;
-  scratch.ruby.count = 0;
-  scratch.ruby.hash = 0;
   if (load(g_any)) {
-    python::read(scratch.python);
-    ruby::read(scratch.ruby);
+    read_chain(scratch);
   }
   return &scratch;
 }
@@ -147,13 +153,15 @@ void end(Scratch& scratch) {
   store(scratch.busy, false);
 }
 
-std::uint64_t chain_of(const Scratch& scratch) { return scratch.python.hash ^ scratch.ruby.hash; }
+std::uint64_t chain_of(const Scratch& scratch) {
+  return scratch.has_ruby ? scratch.ruby.hash : scratch.python.hash;
+}
 
 bool merge(Scratch& scratch) {
   scratch.words.depth = 0;
   scratch.words.cut = scratch.native.cut;
-  if (python::merge(scratch.python, scratch.native, scratch.words) ||
-      ruby::merge(scratch.ruby, scratch.native, scratch.words)) {
+  if (scratch.has_ruby ? ruby::merge(scratch.ruby, scratch.native, scratch.words)
+                       : python::merge(scratch.python, scratch.native, scratch.words)) {
     return true;
   }
   if (v8::armed()) {

@@ -22,8 +22,13 @@ struct Scratch {
   bool busy;
   NativeFrames native;
   Words words;
-  python::Chain python;
-  ruby::Chain ruby;
+  // One chain: these are large, and there is a scratch for each thread that there may be. Where a
+  // thread runs both, Python's is read.
+  bool has_ruby;
+  union {
+    python::Chain python;
+    ruby::Chain ruby;
+  };
 };
 
 // LAMPREY_FRAMES=off. At attach, before any module is told of.

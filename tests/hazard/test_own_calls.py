@@ -47,7 +47,7 @@ def test_the_functions_that_are_imported_or_looked_up(library):
 
 
 def test_what_is_looked_up_in_runtimes():
-    """The readers of languages find names in a module's own tables; they call three of them."""
+    """The readers of languages find names in a module's own tables; they call eight of them."""
     readers = [path for path in SOURCES if path.is_relative_to(ROOT / "preload/stack")]
     named = {name for path in readers for name in re.findall(r'find\("(\w+)"', path.read_text())}
     assert table(RUNTIMES) == named

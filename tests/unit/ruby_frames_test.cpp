@@ -162,8 +162,8 @@ class Objects {
     return value;
   }
 
-  Walked walk_it(Chain& chain, Frames frames = Frames::kShown) {
-    return walk(runtime_, context_, frames, chain);
+  Walked walk_it(Chain& chain, Wanted wanted = Wanted::kShown) {
+    return walk(runtime_, context_, wanted, chain);
   }
   const Layout& layout() const { return runtime_.layout; }
   const Runtime& runtime() const { return runtime_; }
@@ -375,7 +375,7 @@ TEST_P(RubyFrames, WildPointersEndItAndWhatStandsBeforeIsKept) {
       EXPECT_EQ(chain.count, 0U);
       Objects::put(objects.context() + field, kept);
     }
-    EXPECT_EQ(walk(objects.runtime(), wild, Frames::kShown, chain), Walked::kBroken);
+    EXPECT_EQ(walk(objects.runtime(), wild, Wanted::kShown, chain), Walked::kBroken);
   }
   munmap(closed, page_probe::kPage);
 }

@@ -13,9 +13,9 @@ constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15U;
 
 class Walk {
  public:
-  Walk(const Layout& layout, Frames frames, Chain& chain)
+  Walk(const Layout& layout, Wanted wanted, Chain& chain)
       : layout_(layout),
-        leaves_out_(frames == Frames::kShown && layout.minor >= kFirstWithParents),
+        leaves_out_(wanted == Wanted::kShown && layout.minor >= kFirstWithParents),
         kept_(chain.frames) {}
 
   Walked from(std::uintptr_t frame, std::uintptr_t end) {
@@ -95,7 +95,7 @@ class Walk {
 
 }  // namespace
 
-Walked walk(const Runtime& runtime, std::uintptr_t context, Frames frames, Chain& chain) {
+Walked walk(const Runtime& runtime, std::uintptr_t context, Wanted wanted, Chain& chain) {
   chain.count = 0;
   chain.hash = 0;
   chain.cut = false;
@@ -113,7 +113,7 @@ Walked walk(const Runtime& runtime, std::uintptr_t context, Frames frames, Chain
       (end - frame) % runtime.layout.frame_bytes != 0) {
     return Walked::kBroken;
   }
-  Walk walk(runtime.layout, frames, chain);
+  Walk walk(runtime.layout, wanted, chain);
   const Walked walked = walk.from(frame, end);
   chain.count = walk.count();
   chain.hash = walk.hash();

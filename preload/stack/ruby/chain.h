@@ -16,7 +16,7 @@ enum class Walked : std::uint8_t {
 };
 
 // `context`: the calling thread's. kShown: without the frames that Ruby's own stacks leave out.
-enum class Frames : std::uint8_t { kShown, kAll };
-Walked walk(const Runtime& runtime, std::uintptr_t context, Frames frames, Chain& chain);
+enum class Wanted : std::uint8_t { kShown, kAll };
+Walked walk(const Runtime& runtime, std::uintptr_t context, Wanted wanted, Chain& chain);
 
 }  // namespace lamprey::preload::stack::ruby

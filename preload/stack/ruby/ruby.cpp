@@ -60,7 +60,7 @@ bool prove_alone(Chain& chain, std::uintptr_t& in_evaluator) {
     }
     return false;
   }
-  if (walk(g_runtime, context, Frames::kAll, chain) == Walked::kBroken) {
+  if (walk(g_runtime, context, Wanted::kAll, chain) == Walked::kBroken) {
     judge(Walked::kBroken);
     return false;
   }
@@ -124,7 +124,7 @@ void read(Chain& chain) {
     return;
   }
   if (const std::uintptr_t context = context_of(g_runtime); context != 0) {
-    judge(walk(g_runtime, context, Frames::kShown, chain));
+    judge(walk(g_runtime, context, Wanted::kShown, chain));
   }
 }
 

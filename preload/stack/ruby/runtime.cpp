@@ -34,9 +34,9 @@ bool layout_of(std::uint16_t minor, Layout& layout) {
 }
 
 template <typename Function>
-bool find(const DynamicSymbols& symbols, const char* name, Function& function) {
-  function = reinterpret_cast<Function>(symbols.find(name));
-  return function != nullptr;
+bool is_there(std::uintptr_t address, Function& function) {
+  function = reinterpret_cast<Function>(address);
+  return address != 0;
 }
 
 // A context knows its thread, which knows its context, and its frames stand at its stack's end.
@@ -72,16 +72,17 @@ FrameReader find_runtime(const LoadedObject& object, Runtime& runtime) {
   const DynamicSymbols symbols(object);
   const std::uintptr_t version = symbols.find("ruby_version");
   runtime = {};
-  if (version == 0 || !find(symbols, "rb_profile_frames", runtime.profile_frames)) {
+  if (version == 0 || !is_there(symbols.find("rb_profile_frames"), runtime.profile_frames)) {
     return FrameReader::kAbsent;
   }
   if (!layout_of(minor_of(version), runtime.layout)) {
     return FrameReader::kUnknownVersion;
   }
-  if (!find(symbols, "rb_profile_frame_path", runtime.path_of) ||
-      !find(symbols, "rb_profile_frame_label", runtime.label_of) ||
-      !find(symbols, "rb_during_gc", runtime.is_collecting) ||
-      !find(symbols, "ruby_thread_has_gvl_p", runtime.may_run) || object.thread_block == 0) {
+  if (!is_there(symbols.find("rb_profile_frame_path"), runtime.path_of) ||
+      !is_there(symbols.find("rb_profile_frame_label"), runtime.label_of) ||
+      !is_there(symbols.find("rb_during_gc"), runtime.is_collecting) ||
+      !is_there(symbols.find("ruby_thread_has_gvl_p"), runtime.may_run) ||
+      object.thread_block == 0) {
     return FrameReader::kMissing;
   }
   runtime.module_start = object.start;
