@@ -101,4 +101,5 @@ def test_functions_get_the_shares_that_they_used(release_library):
 def test_a_program_with_its_own_use_for_the_signal_is_left_alone(tmp_path):
     result, _ = record([program("cpu_signals"), "own"], 1000, tmp_path)
     assert any("SIGURG" in text for text in result["coverage"]["unseen"])
-    assert result["cpu"]["total_ms"] < 100, "none after it had set its handler"
+    # None after it had set its handler, which it may have done before the first.
+    assert result.get("cpu", {"total_ms": 0})["total_ms"] < 100
