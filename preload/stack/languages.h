@@ -20,11 +20,11 @@ namespace lamprey::preload::stack::languages {
 // What one capture needs, for each thread once: too large for the stacks of small threads.
 struct Scratch {
   bool busy;
+  bool has_ruby;  // of the two chains
   NativeFrames native;
   Words words;
   // One chain: these are large, and there is a scratch for each thread that there may be. Where a
   // thread runs both, Python's is read.
-  bool has_ruby;
   union {
     python::Chain python;
     ruby::Chain ruby;

@@ -6,6 +6,7 @@ import re
 import pytest
 from custom_runtime import custom_runtime
 from test_python_runtime import VERSIONS, interpreter
+from test_same_results import need
 
 INVOCATIONS = 60
 
@@ -76,3 +77,29 @@ def test_a_c_plus_plus_function_that_keeps_all_it_sees(local_lambda):
 def test_a_c_plus_plus_function_that_forgets_the_oldest(local_lambda):
     program = custom_runtime("keeps", "-fno-inline", "-DBOUNDED", name="forgets")
     assert leaks_in(local_lambda.run(program, invocations=INVOCATIONS, memory=512, event=0)) == []
+
+
+# ---- Ruby: a collector gives malloc's blocks back, and seldom ----------------------------------------
+
+
+def run_ruby(local_lambda, keeps, invocations):
+    need("ruby")
+    log = local_lambda.run("ruby", "ruby_client.rb", invocations=invocations, memory=1769,
+                           env={"FUNCTION": "./keeps.rb", "KEEPS": keeps})  # fmt: skip
+    assert log.status == 0 and len(log.invokes) == invocations, log.stderr
+    return log, [f for r in log.invokes for f in r.get("findings", []) if f["code"] == "memory.leak"]
+
+
+def test_what_ruby_keeps(local_lambda):
+    log, found = run_ruby(local_lambda, "customers", 500)
+    assert found, [r["memory"]["live_bytes"] for r in log.invokes[::10]]
+    assert 90_000 < found[0]["evidence"]["bytes_per_invocation"] < 250_000, found[0]
+    assert re.search(r" Here: remember_customer \(\S+/keeps\.rb:13\); block in handler \(\S+/keeps\.rb:17\)", found[0]["text"]), found
+
+
+def test_what_ruby_has_not_collected_yet_is_no_leak(local_lambda):
+    """Live bytes rise by 90 KB in each invocation until the first collection, some 170 invocations later."""
+    log, found = run_ruby(local_lambda, "catalogue", 400)
+    levels = [r["memory"]["live_bytes"] for r in log.invokes]
+    assert levels[100] - levels[20] > 3_000_000, "this Ruby collects sooner: the test tests nothing"
+    assert not found, (found, levels[::10])

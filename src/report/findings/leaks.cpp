@@ -4,22 +4,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
 #include <span>
 #include <string_view>
 
+#include "report/text/frame_names.h"
 #include "report/text/human.h"
 
 namespace lamprey::report {
 namespace {
 
-constexpr std::size_t kBlocks = 8;
-constexpr std::size_t kSteps = kBlocks - 1;
-constexpr std::size_t kLeast = 6 * kBlocks;  // levels
-constexpr double kSteady = 5.0;              // t of the mean step, 6 degrees of freedom
-constexpr std::uint64_t kTestEvery = 8;      // invocations
-constexpr std::int64_t kLeastBytes = 1024;   // an invocation; awslambdaric itself keeps 128
+constexpr std::uint64_t kTestEvery = 8;     // invocations
+constexpr std::int64_t kLeastBytes = 1024;  // an invocation; awslambdaric itself keeps 128
 // Resident memory moves by itself (page by page, arena by arena).
 constexpr std::int64_t kLeastResidentBytes = std::int64_t{16} * 1024;
 constexpr std::int64_t kMaxInvocationsLeft = 100'000;
@@ -35,35 +31,6 @@ constexpr std::size_t kSamePlace = 4;
 bool is_much_more(std::int64_t resident, std::int64_t live) { return resident / 3 * 2 > live; }
 // Until then a leak of live blocks waits for resident memory, which moves in steps, to show itself.
 constexpr std::uint64_t kPatience = 96;  // invocations
-
-std::array<double, kBlocks> block_means(const Levels& levels, std::size_t first,
-                                        std::size_t width) {
-  std::array<double, kBlocks> means{};
-  for (std::size_t block = 0; block < kBlocks; ++block) {
-    for (std::size_t i = 0; i < width; ++i) {
-      means[block] += static_cast<double>(levels.at(first + (block * width) + i));
-    }
-    means[block] /= static_cast<double>(width);
-  }
-  return means;
-}
-
-// Whether the lowest level of each quarter lies above that of the one before.
-bool floors_rise(const Levels& levels, std::size_t first, std::size_t width) {
-  const std::size_t quarter = 2 * width;
-  std::int64_t below = INT64_MIN;
-  for (std::size_t at = first; at + quarter <= first + (kBlocks * width); at += quarter) {
-    std::int64_t lowest = INT64_MAX;
-    for (std::size_t i = 0; i < quarter; ++i) {
-      lowest = std::min(lowest, levels.at(at + i));
-    }
-    if (lowest <= below) {
-      return false;
-    }
-    below = lowest;
-  }
-  return true;
-}
 
 std::int64_t level_of(std::uint64_t bytes) {
   return static_cast<std::int64_t>(std::min<std::uint64_t>(bytes, INT64_MAX));
@@ -97,11 +64,6 @@ bool is_first_use(const Report& report) {
 // An interpreter maps memory for the objects of all functions together. The function that needed it
 // next is often a busy neighbour of the one whose objects stay: of ten kinds of leaks beside a
 // healthy function that parses JSON, it was the wrong one in eight.
-bool has_function(const Stack& stack) {
-  return std::any_of(stack.begin(), stack.end(),
-                     [](const Frame& frame) { return frame.function != nullptr; });
-}
-
 constexpr std::string_view kWhereHeapGrew =
     ". That is where the interpreter's heap had to grow; what stays may be another function's.";
 constexpr std::string_view kHeapAdvice =
@@ -114,9 +76,9 @@ std::string since_words(std::uint64_t invocation) {
                          : fmt::format("number {}", human_count(invocation));
 }
 
-std::int64_t mean_rise(const Levels& levels) {
-  const auto steps = static_cast<std::int64_t>(std::max<std::size_t>(levels.size(), 2)) - 1;
-  return levels.size() < 2 ? 0 : (levels.newest() - levels.at(0)) / steps;
+std::int64_t mean_rise(const Levels& levels, const Levels& invocations) {
+  return levels.size() < 2 ? 0
+                           : (levels.newest() - levels.at(0)) / span_of(invocations, levels.size());
 }
 
 std::optional<std::int64_t> invocations_left(const Report& report, std::int64_t bytes_each) {
@@ -131,47 +93,9 @@ std::optional<std::int64_t> invocations_left(const Report& report, std::int64_t 
 
 }  // namespace
 
-void Levels::add(std::int64_t level) {
-  if (size_ < levels_.size()) {
-    levels_[(first_ + size_++) % levels_.size()] = level;
-    return;
-  }
-  highest_before_ = std::max(highest_before_, levels_[first_]);
-  levels_[first_] = level;
-  first_ = (first_ + 1) % levels_.size();
-}
-
-std::optional<Growth> steady_growth(const Levels& levels) {
-  if (levels.size() < kLeast) {
-    return std::nullopt;
-  }
-  const std::size_t width = levels.size() / kBlocks;
-  const std::size_t first = levels.size() - (width * kBlocks);
-  const auto means = block_means(levels, first, width);
-  const double mean = (means[kSteps] - means[0]) / static_cast<double>(kSteps);
-  double squares = 0;
-  for (std::size_t i = 0; i < kSteps; ++i) {
-    const double off = means[i + 1] - means[i] - mean;
-    squares += off * off;
-  }
-  const double error = std::sqrt(squares / static_cast<double>((kSteps - 1) * kSteps));
-  if (mean <= 0 || mean < kSteady * error || !floors_rise(levels, first, width)) {
-    return std::nullopt;
-  }
-  const double early = means[2] - means[0];
-  const double late = means[kSteps] - means[kSteps - 2];
-  if (late < early / 2 || means[kSteps] <= static_cast<double>(levels.highest_before())) {
-    return std::nullopt;
-  }
-  // Without any spread t would be infinite.
-  const double t = std::min(mean / std::max(error, 1e-6 * mean), 1e6);
-  return Growth{static_cast<std::int64_t>(mean / static_cast<double>(width)),
-                static_cast<int>(std::min(99.0, 100 * t * t / (t * t + 6)))};
-}
-
-void LeakWatch::Watched::test() {
+void LeakWatch::Watched::test(const Levels* invocations) {
   before = growth.has_value();
-  growth = steady_growth(levels);
+  growth = invocations != nullptr ? steady_growth(levels, *invocations) : steady_growth(levels);
 }
 
 LeakWatch::Site* LeakWatch::site_for(const MemorySite& site) {
@@ -196,7 +120,7 @@ LeakWatch::Site* LeakWatch::site_for(const MemorySite& site) {
   sites_.back().place = hash_of(site.stack, kSamePlace);
   sites_.back().stack = site.stack;
   sites_.back().mapping = site.mapping;
-  sites_.back().heap = site.mapping && has_function(site.stack);
+  sites_.back().heap = site.mapping && has_functions(site.stack);
   if (looks_ > 1 && site.mapping) {
     sites_.back().watched.levels.add(site.live_bytes - site.live_delta_bytes);  // before: mostly 0
   }
@@ -237,8 +161,8 @@ std::int64_t LeakWatch::Site::gain() const {
   return levels.size() < 2 ? 0 : levels.newest() - levels.at(0);
 }
 
-std::int64_t LeakWatch::Site::rise() const {
-  return gain() / static_cast<std::int64_t>(std::max<std::size_t>(watched.levels.size(), 2) - 1);
+std::int64_t LeakWatch::rise(const Site& site) const {
+  return mean_rise(site.watched.levels, invocations_);
 }
 
 // A compiler at run time makes the same code again and again, at new addresses. One line of
@@ -257,8 +181,8 @@ const LeakWatch::Site* LeakWatch::worst_place(const Growth& growth) const {
       most = all;
     }
   }
-  const auto steps = static_cast<std::int64_t>(live_.levels.size()) - 1;
-  return most >= growth.bytes_per_invocation * steps / 100 * kLeastMappedShare ? worst : nullptr;
+  const std::int64_t span = span_of(invocations_, live_.levels.size());
+  return most >= growth.bytes_per_invocation * span / 100 * kLeastMappedShare ? worst : nullptr;
 }
 
 // CPython maps an arena wherever the last one happens to run out: the stacks differ, the cause does
@@ -267,20 +191,18 @@ const LeakWatch::Site* LeakWatch::worst_mapping(const Growth& growth) const {
   const Site* worst = nullptr;
   std::int64_t all = 0;
   for (const Site& site : sites_) {
-    const std::int64_t rise = site.mapping ? site.rise() : 0;
-    all += rise;
-    if (rise > 0 && (worst == nullptr || rise > worst->rise())) {
+    const std::int64_t each = site.mapping ? rise(site) : 0;
+    all += each;
+    if (each > 0 && (worst == nullptr || each > rise(*worst))) {
       worst = &site;
     }
   }
   return all >= growth.bytes_per_invocation / 100 * kLeastMappedShare ? worst : nullptr;
 }
 
-void LeakWatch::look(Report& report) {
-  if (!report.memory) {
-    return;
-  }
+void LeakWatch::add_levels(const Report& report) {
   ++looks_;
+  invocations_.add(level_of(report.invocation.value_or(looks_)));
   if (report.memory->live_bytes) {
     live_.levels.add(*report.memory->live_bytes);
   }
@@ -291,12 +213,44 @@ void LeakWatch::look(Report& report) {
   }
   add_sites(*report.memory);
   if (looks_ % kTestEvery == 0) {
-    live_.test();
-    resident_.test();
-    for (Site& site : sites_) {
-      site.watched.test();
-    }
+    test();
   }
+}
+
+void LeakWatch::test() {
+  const Levels* invocations = each_ ? nullptr : &invocations_;
+  live_.test(invocations);
+  resident_.test(invocations);
+  for (Site& site : sites_) {
+    site.watched.test(invocations);
+  }
+}
+
+void LeakWatch::look(Report& report) {
+  if (!report.memory) {
+    return;
+  }
+  heap_.look(report);
+  add_levels(report);
+  if (!heap_.is_collected()) {
+    judge(report);
+    return;
+  }
+  if (!after_collections_) {
+    after_collections_ = std::make_unique<LeakWatch>();
+    after_collections_->each_ = false;
+  }
+  const std::size_t findings = report.findings.size();
+  if (heap_.was_collected()) {
+    after_collections_->add_levels(report);
+    after_collections_->judge(report);
+  }
+  if (report.findings.size() == findings && heap_.outgrew_garbage()) {
+    judge(report);
+  }
+}
+
+void LeakWatch::judge(Report& report) {
   if (told_ != 0 && looks_ - told_ < kAgain) {
     return;
   }
@@ -307,9 +261,9 @@ void LeakWatch::look(Report& report) {
   if (resident && (!live || is_much_more(resident_.growth->bytes_per_invocation,
                                          live_.growth->bytes_per_invocation))) {
     tell(report, *resident_.growth, true);
-  } else if (live &&
-             !(looks_ < kPatience && told_ == 0 && !resident_.is_leak() &&
-               is_much_more(mean_rise(resident_.levels), live_.growth->bytes_per_invocation))) {
+  } else if (live && !(looks_ < kPatience && told_ == 0 && !resident_.is_leak() &&
+                       is_much_more(mean_rise(resident_.levels, invocations_),
+                                    live_.growth->bytes_per_invocation))) {
     tell(report, *live_.growth, false);
   }
 }
@@ -324,8 +278,8 @@ void LeakWatch::tell(Report& report, const Growth& growth, bool resident_only) {
   finding.code = "memory.leak";
   finding.severity = left && *left < kFewInvocationsLeft ? Severity::kCritical : Severity::kWarning;
   const std::size_t seen = (resident_only ? resident_ : live_).levels.size();
-  const std::uint64_t newest = report.invocation.value_or(looks_);
-  const std::uint64_t since = newest - std::min<std::uint64_t>(newest - 1, seen - 1);
+  const auto since = static_cast<std::uint64_t>(
+      std::max<std::int64_t>(invocations_.newest() - span_of(invocations_, seen), 1));
   finding.text = fmt::format(
       "{} grows by {} in each invocation, since {} at the latest, and does not "
       "level off{}.",
@@ -334,10 +288,11 @@ void LeakWatch::tell(Report& report, const Growth& growth, bool resident_only) {
       left ? fmt::format(": out of memory in {} more",
                          human_count(static_cast<std::uint64_t>(*left)))
            : std::string());
-  finding.evidence = {{"bytes_per_invocation", growth.bytes_per_invocation},
-                      {"confidence_percent", growth.confidence_percent},
-                      {"invocations", static_cast<std::int64_t>(
-                                          std::max(live_.levels.size(), resident_.levels.size()))}};
+  finding.evidence = {
+      {"bytes_per_invocation", growth.bytes_per_invocation},
+      {"confidence_percent", growth.confidence_percent},
+      {"invocations",
+       span_of(invocations_, std::max(live_.levels.size(), resident_.levels.size())) + 1}};
   finding.evidence.emplace_back("since_invocation", static_cast<std::int64_t>(since));
   if (left) {
     finding.evidence.emplace_back("invocations_left", *left);
@@ -350,7 +305,7 @@ void LeakWatch::tell(Report& report, const Growth& growth, bool resident_only) {
 // malloc's, so its blocks grow with the interpreter's heap, and know who made them.
 const LeakWatch::Site* LeakWatch::keeper() const {
   const Site* site = live_.is_leak() ? worst_place(*live_.growth) : nullptr;
-  return site != nullptr && has_function(site->stack) ? site : nullptr;
+  return site != nullptr && has_functions(site->stack) ? site : nullptr;
 }
 
 const LeakWatch::Site* LeakWatch::site_of(const Growth& growth, bool resident_only) const {
@@ -385,7 +340,7 @@ void LeakWatch::tell_where(Finding& finding, const Growth& growth, bool resident
   }
   const auto& own = site->watched.growth;
   finding.evidence.emplace_back("site_bytes_per_invocation",
-                                resident_only || !own ? site->rise() : own->bytes_per_invocation);
+                                resident_only || !own ? rise(*site) : own->bytes_per_invocation);
 }
 
 }  // namespace lamprey::report

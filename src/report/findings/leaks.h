@@ -1,15 +1,9 @@
 // Memory that grows from one invocation to the next and does not level off, recognised from the
 // levels at the end of the last invocations. Keeps numbers only; reads nothing, prints nothing.
 //
-// The test. The newest 48 to 64 levels of a series are cut into eight blocks. It is a leak when
-//   1. the means of the blocks rise steadily: the mean of the seven steps is at least five of its
-//      own standard errors (a step, two steps, noise and a random walk are not steady);
-//   2. the lowest level of each quarter rises (a sawtooth comes back down to the same floor);
-//   3. the last two steps are at least half of the first two (a cache that fills slows down);
-//   4. the level is above every level from before the window (what came down once comes down
-//      again);
-//   5. it matters: at least 1 KiB an invocation, and the limit within 100,000 invocations;
-//   6. all of this was so eight invocations ago as well.
+// Growth is told by levels.h. It is a leak when it matters (at least 1 KiB an invocation, and the
+// limit within 100,000 invocations), and when it was so eight levels ago as well. Where a collector
+// gives malloc's blocks back, only levels right after it ran count (collected_heap.h).
 // False alarms were measured on made-up handlers in tests/unit/leaks_test.cpp, which states them.
 // Memory that is mapped, not malloc'ed (an interpreter's heap), shows in resident memory. It is
 // mapped in steps, which no test of steadiness suits: a mapping site is named by how far it rose.
@@ -19,40 +13,16 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "report/findings/collected_heap.h"
+#include "report/findings/levels.h"
 #include "report/model/report.h"
 
 namespace lamprey::report {
-
-inline constexpr std::size_t kLeakWindow = 64;  // invocations
-
-// The newest levels of one series, oldest first.
-class Levels {
- public:
-  void add(std::int64_t level);
-  std::size_t size() const { return size_; }
-  std::int64_t at(std::size_t index) const { return levels_[(first_ + index) % levels_.size()]; }
-  std::int64_t newest() const { return size_ == 0 ? 0 : at(size_ - 1); }
-  // The highest of those that are no longer kept.
-  std::int64_t highest_before() const { return highest_before_; }
-
- private:
-  std::array<std::int64_t, kLeakWindow> levels_{};
-  std::size_t first_ = 0;
-  std::size_t size_ = 0;
-  std::int64_t highest_before_ = INT64_MIN;
-};
-
-struct Growth {
-  std::int64_t bytes_per_invocation = 0;
-  int confidence_percent = 0;  // how much of the steps' spread is steady growth: t² / (t² + 6)
-};
-
-// Points 1 to 4 above; nothing when the series does not grow like a leak or is too short.
-std::optional<Growth> steady_growth(const Levels& levels);
 
 // One process's invocations in order. About 18 KB.
 class LeakWatch {
@@ -70,7 +40,8 @@ class LeakWatch {
     Levels levels;
     std::optional<Growth> growth;
     bool before = false;
-    void test();
+    // nullptr: its levels are of all invocations.
+    void test(const Levels* invocations);
     bool is_leak() const { return growth.has_value() && before; }
   };
   struct Site {
@@ -82,8 +53,12 @@ class LeakWatch {
     bool mapping = false;
     bool heap = false;  // of an interpreter: a mapping that a function of the program's needed
     std::int64_t gain() const;  // over the window
-    std::int64_t rise() const;  // of it, in an invocation
   };
+  void add_levels(const Report& report);
+  void test();
+  // By the levels so far.
+  void judge(Report& report);
+  std::int64_t rise(const Site& site) const;  // of the window, in an invocation
   void add_sites(const MemoryFigures& memory);
   Site* site_for(const MemorySite& site);
   const Site* worst_site(const Growth& growth) const;
@@ -94,6 +69,10 @@ class LeakWatch {
   void tell(Report& report, const Growth& growth, bool resident_only);
   void tell_where(Finding& finding, const Growth& growth, bool resident_only) const;
 
+  CollectedHeap heap_;
+  std::unique_ptr<LeakWatch> after_collections_;  // of a collected heap
+  bool each_ = true;                              // its levels are of all invocations
+  Levels invocations_;                            // of which the levels are
   Watched live_;
   Watched resident_;
   std::vector<Site> sites_;
