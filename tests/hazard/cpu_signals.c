@@ -2,8 +2,9 @@
 // handlers of its own for the same signal, interrupted calls, timers of threads that ended, small
 // stacks, forks. It prints what it sees, which has to be the same as without.
 //
-//   cpu_signals hidden | own | own-signal | alone | ignored | churn N | small | fork | sent | spin
-//   T MS cpu_signals calls KIND N
+//   cpu_signals hidden | own | own-signal | alone | ignored | profiled | churn N | small | fork |
+//   sent | spin T MS
+//   cpu_signals calls KIND N
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
@@ -17,8 +18,10 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 static volatile unsigned long g_sink;
@@ -104,6 +107,36 @@ static void ignored(void) {
   spin(50);
   printf("then %d\n", signal(SIGURG, SIG_DFL) == SIG_IGN);
   spin(50);
+}
+
+extern const char __executable_start, etext;
+static volatile int g_profiled;
+static int g_elsewhere;
+
+static void on_profiled(int number, siginfo_t* info, void* context) {
+  (void)number;
+  (void)info;
+  const mcontext_t* registers = &((const ucontext_t*)context)->uc_mcontext;
+#if defined(__x86_64__)
+  const unsigned long pc = (unsigned long)registers->gregs[REG_RIP];
+#else
+  const unsigned long pc = registers->pc;
+#endif
+  g_elsewhere += pc < (unsigned long)&__executable_start || pc >= (unsigned long)&etext;
+  ++g_profiled;
+}
+
+// A profiler of the program's own, whose timer ends in the same ticks of the kernel's clock: what
+// it interrupts is this loop, which calls nothing.
+static void profiled(void) {
+  struct sigaction action = {.sa_sigaction = on_profiled, .sa_flags = SA_SIGINFO | SA_RESTART};
+  sigaction(SIGPROF, &action, NULL);
+  const struct itimerval each_tick = {{0, 1000}, {0, 1000}};
+  setitimer(ITIMER_PROF, &each_tick, NULL);
+  while (g_profiled < 100) {
+    ++g_sink;
+  }
+  printf("elsewhere %d\n", g_elsewhere);
 }
 
 static void* brief(void* argument) {
@@ -257,6 +290,8 @@ int main(int count, char** arguments) {
     alone();
   } else if (strcmp(way, "ignored") == 0) {
     ignored();
+  } else if (strcmp(way, "profiled") == 0) {
+    profiled();
   } else if (strcmp(way, "churn") == 0) {
     churn(atoi(arguments[2]));
   } else if (strcmp(way, "small") == 0) {

@@ -18,7 +18,7 @@ def sampled(library, *words, hz="1000"):
     return execute([program("cpu_signals"), *words], preload=library, env={"LAMPREY_CPU": hz})
 
 
-WAYS = ["hidden", "own", "own-signal", "alone", "ignored", "small", "fork", "sent"]
+WAYS = ["hidden", "own", "own-signal", "alone", "ignored", "profiled", "small", "fork", "sent"]
 
 
 @pytest.mark.parametrize("way", WAYS)
