@@ -16,7 +16,7 @@ import time
 
 from attribution import attribution, exact_attribution
 from companion import flush, line, register, storm
-from cpu_peers import cpu_peers
+from cpu_peers import cpu_cost, cpu_peers
 from invocation import invocation
 from measuring import (
     LIBRARY, MONOTONIC, RELEASE, ROOT, Table, forget_recording, medians, output_of, plain, under, verdict,
@@ -225,8 +225,8 @@ def sizes():
 
 BENCHMARKS = {f.__name__: f for f in
               (allocation, read, stacks, start, register, flush, invocation, line, instructions, sizes,
-               attribution, exact, exact_attribution, memory_peers, call_peers, cpu_peers, storm, soak)}
-LONG = {"storm", "soak"}  # ten minutes each: only when named, or for the page
+               attribution, exact, exact_attribution, memory_peers, call_peers, cpu_cost, cpu_peers, storm, soak)}
+LONG = {"cpu_peers", "storm", "soak"}  # ten minutes each: only when named, or for the page
 
 
 PAGE = ROOT / "docs/benchmarks.md"

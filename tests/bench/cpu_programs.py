@@ -119,7 +119,7 @@ def source(text, function, call, rounds):
 
 
 def written(folder, python):
-    """{language: the command that runs it}; a language that this machine lacks is left out by name."""
+    """{language: the command that runs it}"""
     folder = pathlib.Path(folder)
     (folder / "shares.py").write_text(source(PYTHON, PYTHON_FUNCTION, "part_{}", 55))
     (folder / "shares.js").write_text(source(NODE, NODE_FUNCTION, "part_{}", 18))
