@@ -191,9 +191,9 @@ void attach_child(const recording::Header& parent, const void* parent_modules) {
   }
   modules::write_again();
   recent_stacks::forget_all();
-  languages::attach_child();
   __builtin_memcpy(g_writer.header().frame_readers, parent.frame_readers,
                    sizeof(parent.frame_readers));
+  languages::attach_child();  // a reader may say that it is off there
   g_writer.header().flags |= g_on ? recording::kFlagStacks : 0;
 }
 

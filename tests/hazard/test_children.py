@@ -141,6 +141,22 @@ def test_followed_programs_are_recorded(library, way):
     assert run.stdout.count("recorded: yes") == {"spawn": 2, "exec": 7}.get(way, 1)
 
 
+def test_a_followed_child_of_node_lacks_its_parents_heap(library):
+    """V8 keeps its heap from forked children (MADV_DONTFORK): the stack that is taken there, where a file is
+    opened before the exec, must not be followed into it."""
+    if not shutil.which("node"):
+        pytest.skip("no node here")
+    source = (
+        "const {spawnSync} = require('child_process');\n"
+        "for (let i = 0; i < 20; ++i) {\n"
+        "  const child = spawnSync('/bin/true', {stdio: 'ignore'});\n"
+        "  console.log(child.status, child.signal);\n"
+        "}\n"
+    )
+    run = execute(["node", "-e", source], preload=library, env={"LAMPREY_FOLLOW_CHILDREN": "on"})
+    assert run.outcome() == (0, "0 null\n" * 20, "")
+
+
 def test_python_subprocess_and_multiprocessing(library):
     """CPython starts programs with vfork and closes all descriptors in the child."""
     source = (

@@ -151,6 +151,8 @@ bool armed() { return __atomic_load_n(&g_armed, __ATOMIC_ACQUIRE); }
 
 FrameReader state() { return load(g_state); }
 
+void leave() { become(FrameReader::kSwitchedOff); }
+
 const Layout& layout() { return *g_layout; }
 
 bool in_module(std::uintptr_t pc) { return pc >= g_begin && pc < g_end; }

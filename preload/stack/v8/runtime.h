@@ -19,6 +19,10 @@ void module_came(const LoadedObject& object, bool wanted);
 bool armed();
 recording::FrameReader state();
 
+// In a forked child, which V8 keeps its heap from (MADV_DONTFORK): no JavaScript can run there, and
+// whoever asks V8 what it is doing ends the child.
+void leave();
+
 // Only while armed().
 const Layout& layout();
 // The machine code that V8 was built with: its builtins are there.

@@ -90,6 +90,7 @@ bool merge(const NativeFrames& native, Words& words) {
 void attach_child() {
   if (armed()) {
     seen_frames::forget_all();
+    leave();
   }
 }
 
