@@ -26,6 +26,8 @@ namespace {
 
 constexpr std::uint64_t kFlagsOfIseq = kTypeInternal | (kInternalIseq << kInternalKind);
 constexpr std::uint32_t kCodeWords = 4000;
+constexpr std::size_t kWord = 8;
+constexpr std::size_t kBlockBytes = 80;  // of a table of lines
 
 struct Line {
   std::uint32_t position;  // where it begins
@@ -91,7 +93,7 @@ class Objects {
   // As Ruby writes it (iseq.c, succ_index_table_create).
   void lines(std::uintptr_t body, const std::vector<Line>& entries) {
     const std::uintptr_t at = body + layout().body_lines;
-    const std::uintptr_t table = make(48 + (80 * ((kCodeWords / 512) + 1)));
+    const std::uintptr_t table = make(48 + (kBlockBytes * ((kCodeWords / 512) + 1)));
     const std::uintptr_t list = make(entries.size() * kLineEntryBytes);
     for (std::size_t i = 0; i < entries.size(); ++i) {
       put(list + (i * kLineEntryBytes), entries[i].line);
@@ -106,10 +108,10 @@ class Objects {
       for (std::uint32_t i = 0; i < 9; ++i) {
         packed |= rank((word * 9) + i) << (7 * i);
       }
-      put(table + (word * 8), packed);
+      put(table + (word * kWord), packed);
     }
     for (std::uint32_t block = 0; block * 512 < kCodeWords - 54; ++block) {
-      const std::uintptr_t there = table + 48 + (block * 80);
+      const std::uintptr_t there = table + 48 + (block * kBlockBytes);
       const std::uint32_t first = 54 + (block * 512);
       const std::uint64_t before = rank(first - 1);
       std::uint64_t ranks = 0;
@@ -121,7 +123,7 @@ class Objects {
                       ? std::uint64_t{1} << (each.position - from)
                       : 0;
         }
-        put(there + 16 + (small * 8), bits);
+        put(there + 16 + (small * kWord), bits);
         ranks |= small == 0 ? 0 : (rank(first + (small * 64) - 1) - before) << (9 * (small - 1));
       }
       put(there, static_cast<std::uint32_t>(before));
@@ -140,7 +142,7 @@ class Objects {
     put(made + kIseqBody, body);
     put(body + kBodyKind, kind);
     put(body + kBodySize, kCodeWords);
-    put(body + kBodyCode, make(kCodeWords * 8));
+    put(body + kBodyCode, make(kCodeWords * kWord));
     put(body + kBodyPath, string("/var/task/app.rb"));
     put(body + kBodyLabel, string(name));
     put(body + kBodyFirstLine,
@@ -159,7 +161,7 @@ class Objects {
     const std::uintptr_t ep = make(8);
     put(ep, std::uint64_t{ends_run ? kFlagFinish : 0});
     put(frame + kFramePc,
-        iseq != 0 ? read<std::uintptr_t>(body_of(iseq) + kBodyCode) + (position * 8) : 0);
+        iseq != 0 ? read<std::uintptr_t>(body_of(iseq) + kBodyCode) + (position * kWord) : 0);
     put(frame + kFrameIseq, iseq);
     put(frame + kFrameEp, ep);
     put(context_ + kContextFrame, frame);
@@ -182,7 +184,8 @@ class Objects {
   const Runtime& runtime() const { return runtime_; }
   std::uintptr_t context() const { return context_; }
   std::uintptr_t end() const { return values_ + (kStackWords * 8); }
-  static constexpr std::size_t kStackWords = 7 * 8 * 256;  // frames of either size fill it
+  static constexpr std::size_t kStackWords =
+      std::size_t{7} * 8 * 256;  // frames of either size fill it
 
  private:
   static constexpr std::size_t kMemory = std::size_t{64} << 20U;
