@@ -78,7 +78,7 @@ class Walk {
   }
 
   bool ends_run(std::uintptr_t ep) {
-    return is_object(ep) && frames_.can(ep, sizeof(std::uint64_t)) &&
+    return is_object(ep) && flags_.can(ep, sizeof(std::uint64_t)) &&
            (field<std::uint64_t>(ep) & kFlagFinish) != 0;
   }
 
@@ -89,6 +89,7 @@ class Walk {
   std::uint32_t count_ = 0;
   std::uint64_t hash_ = 0;
   NearReads frames_;
+  NearReads flags_;
   NearReads codes_;
   NearReads bodies_;
 };

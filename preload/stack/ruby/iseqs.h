@@ -2,7 +2,7 @@
 // its function in the recording, with name and file as they are copied when it is first met, and
 // the line.
 //
-// Cost: ~3 ns for a frame seen before, some hundred for one that is new.
+// Cost: two look-ups for a frame seen before (functions.h), some hundred ns for one that is new.
 #pragma once
 
 #include <cstdint>

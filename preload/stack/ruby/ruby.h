@@ -5,9 +5,10 @@
 // only into a stack that is not recalled. Names and lines are copied at once: code objects die, and
 // compaction moves them.
 //
-// Cost: ~8 ns a frame to read, ~4 ns a frame seen before to merge. No allocation, lock or system
-// call but the question whether a page can be read (page_probe.h). Any thread, with or without the
-// interpreter's lock; a signal handler, too: what is half made there is left out.
+// Cost: a stack that was seen before, with 10, 20, 50 frames: +0.5, +0.7, +1.3 us of CPU time over
+// one of machine frames, where a bare pair of malloc and free takes 14 ns. No allocation, lock or
+// system call but the question whether a page can be read (page_probe.h). Any thread, with or
+// without the interpreter's lock; a signal handler, too: what is half made there is left out.
 #pragma once
 
 #include <cstdint>
