@@ -273,13 +273,16 @@ void LeakWatch::tell(Report& report, const Growth& growth, bool resident_only) {
   if (left && *left > kMaxInvocationsLeft) {
     return;
   }
+  const std::size_t seen = (resident_only ? resident_ : live_).levels.size();
+  // The window moves on while the leak goes on: it has grown since it was first told.
+  if (told_ == 0 || looks_ - told_ > kAgain + kTestEvery) {
+    since_ = invocations_.newest() - span_of(invocations_, seen);
+  }
   told_ = looks_;
   Finding finding;
   finding.code = "memory.leak";
   finding.severity = left && *left < kFewInvocationsLeft ? Severity::kCritical : Severity::kWarning;
-  const std::size_t seen = (resident_only ? resident_ : live_).levels.size();
-  const auto since = static_cast<std::uint64_t>(
-      std::max<std::int64_t>(invocations_.newest() - span_of(invocations_, seen), 1));
+  const auto since = static_cast<std::uint64_t>(std::max<std::int64_t>(since_, 1));
   finding.text = fmt::format(
       "{} grows by {} in each invocation, since {} at the latest, and does not "
       "level off{}.",

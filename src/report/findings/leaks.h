@@ -78,6 +78,7 @@ class LeakWatch {
   std::vector<Site> sites_;
   std::uint64_t looks_ = 0;
   std::uint64_t told_ = 0;  // at which look; 0 never
+  std::int64_t since_ = 0;  // the invocation since which it grows, as was first told
 };
 
 }  // namespace lamprey::report
