@@ -220,8 +220,9 @@ class Ledger {
   std::vector<recording::SlotLook> slots_before_;  // at the end before
   MemoryKills kills_;                              // as last counted
   std::uint64_t all_peak_rss_ = 0;  // of the process and its children, when they were looked at
-  std::vector<std::uint64_t> errors_before_;         // counts of Header::call_errors when last read
-  std::vector<std::string> direct_syscalls_;         // what coverage says about them
+  std::vector<std::uint64_t> errors_before_;  // counts of Header::call_errors when last read
+  std::vector<std::string> direct_syscalls_;  // what coverage says about them
+  std::vector<std::string> not_searched_;  // for them: mapped when last looked, without time left
   std::map<std::int32_t, std::uint64_t> run_delay_;  // by thread, when last read; few
 };
 

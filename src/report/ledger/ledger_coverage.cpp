@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "report/ledger/ledger.h"
@@ -155,8 +157,18 @@ void Ledger::add_direct_syscalls(Report& report) {
   if (header().role != recording::Role::kChild && (runs || direct_syscalls_.empty())) {
     direct_syscalls_.clear();
     const SearchTime time((report.type == Type::kInit ? 4 : 50) * kNsAMs);
-    for (const std::string& file : runs ? mapped_code(header().pid) : recorded_code(reader_)) {
-      if (time.is_left() && search.finds(file)) {
+    std::vector<std::string> files = runs ? mapped_code(header().pid) : recorded_code(reader_);
+    const std::vector<std::string> waiting = std::exchange(not_searched_, {});
+    if (!runs) {  // its mappings are gone: what was mapped before, and had no time then, is not
+      std::copy_if(waiting.begin(), waiting.end(), std::back_inserter(files),
+                   [&files](const std::string& file) {
+                     return std::find(files.begin(), files.end(), file) == files.end();
+                   });
+    }
+    for (const std::string& file : files) {
+      if (!time.is_left()) {
+        not_searched_.push_back(file);
+      } else if (search.finds(file)) {
         direct_syscalls_.push_back("system calls that do not go through libc: " + file);
       }
     }
