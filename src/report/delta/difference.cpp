@@ -50,11 +50,6 @@ std::uint64_t percentile(const std::array<std::uint32_t, kBuckets>& buckets, std
   return 0;
 }
 
-std::int64_t difference(std::int64_t after, std::int64_t before) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(after) -
-                                   static_cast<std::uint64_t>(before));
-}
-
 CallFigures call_between(const recording::CallTotals& before, const recording::CallTotals& after,
                          const recording::ClockScale& clock, Peaks peaks) {
   CallFigures figures;

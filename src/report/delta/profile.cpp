@@ -67,8 +67,7 @@ std::vector<ProfiledSite> ProfileLedger::changes(recording::Reader& reader) {
     found.stack_id = static_cast<std::uint32_t>(index);
     found.mapping = (site.flags & recording::kSiteMapping) != 0;
     found.live_bytes = after.live_bytes;
-    found.live_delta_bytes = difference(static_cast<std::uint64_t>(after.live_bytes),
-                                        static_cast<std::uint64_t>(before.live_bytes));
+    found.live_delta_bytes = difference(after.live_bytes, before.live_bytes);
     found.allocated_bytes = grown(after.allocated_bytes, before.allocated_bytes);
     found.allocations =
         (grown(after.allocated_blocks, before.allocated_blocks) + (recording::kBlockUnits / 2)) /

@@ -15,6 +15,10 @@ inline std::int64_t difference(std::uint64_t after, std::uint64_t before) {
   return static_cast<std::int64_t>(after - before);
 }
 
+inline std::int64_t difference(std::int64_t after, std::int64_t before) {
+  return difference(static_cast<std::uint64_t>(after), static_cast<std::uint64_t>(before));
+}
+
 inline std::int64_t sum(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
 }
