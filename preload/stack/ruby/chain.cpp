@@ -100,22 +100,15 @@ Walked walk(const Runtime& runtime, std::uintptr_t context, Wanted wanted, Chain
   chain.count = 0;
   chain.hash = 0;
   chain.cut = false;
-  if (!is_object(context) || !can_read(context, kContextBytes)) {
+  ControlFrames frames = {};
+  if (!control_frames(runtime.layout, context, frames)) {
     return Walked::kBroken;
   }
-  const auto stack = field<std::uintptr_t>(context + kContextStack);
-  const auto words = field<std::uint64_t>(context + kContextStackWords);
-  const auto frame = field<std::uintptr_t>(context + kContextFrame);
-  if (frame == 0) {  // the thread, or the fiber, is being made
+  if (frames.innermost == 0) {
     return Walked::kWhole;
   }
-  const std::uintptr_t end = stack + (words * sizeof(words));
-  if (!is_object(stack) || words > kMostStackWords || frame < stack || frame >= end ||
-      (end - frame) % runtime.layout.frame_bytes != 0) {
-    return Walked::kBroken;
-  }
   Walk walk(runtime.layout, wanted, chain);
-  const Walked walked = walk.from(frame, end);
+  const Walked walked = walk.from(frames.innermost, frames.end);
   chain.count = walk.count();
   chain.hash = walk.hash();
   chain.cut = walked != Walked::kWhole;

@@ -26,9 +26,9 @@ bool is_plain(const Layout& layout, std::uintptr_t string) {
   const std::uint32_t size = read_string(layout, string, Kept::kStart, kBytes, text);
   bool plain = size != 0;
   for (std::uint32_t i = 0; i < size; ++i) {
-    constexpr unsigned char kFirstOfReplacement = 0xEF;
-    const auto byte = static_cast<unsigned char>(text[i]);
-    plain = plain && byte >= ' ' && byte != kFirstOfReplacement;
+    const bool replaced = size - i >= kMaxBytesOfByte &&
+                          __builtin_memcmp(text + i, kReplacement, kMaxBytesOfByte) == 0;
+    plain = plain && static_cast<unsigned char>(text[i]) >= ' ' && !replaced;
   }
   return plain;
 }

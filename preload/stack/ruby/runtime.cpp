@@ -41,21 +41,13 @@ bool is_there(std::uintptr_t address, Function& function) {
 
 // A context knows its thread, which knows its context, and its frames stand at its stack's end.
 bool is_context(const Layout& layout, std::uintptr_t context) {
-  std::uintptr_t words[kContextBytes / sizeof(std::uintptr_t)];
-  if (!is_object(context) || !read_at(context, words)) {
-    return false;
-  }
-  const std::uintptr_t stack = words[kContextStack / sizeof(words[0])];
-  const std::uint64_t stack_words = words[kContextStackWords / sizeof(words[0])];
-  const std::uintptr_t frame = words[kContextFrame / sizeof(words[0])];
-  const std::uintptr_t end = stack + (stack_words * sizeof(words[0]));
-  if (!is_object(stack) || stack_words == 0 || stack_words > kMostStackWords || frame < stack ||
-      frame >= end || (end - frame) % layout.frame_bytes != 0) {
+  ControlFrames frames = {};
+  std::uintptr_t at = 0;
+  if (!control_frames(layout, context, frames) || frames.innermost == 0) {
     return false;
   }
   std::uintptr_t thread[kThreadWords];
-  const std::uintptr_t at = words[kContextThread / sizeof(words[0])];
-  if (!is_object(at) || !read_at(at, thread)) {
+  if (!read_at(context + kContextThread, at) || !is_object(at) || !read_at(at, thread)) {
     return false;
   }
   for (const std::uintptr_t word : thread) {
@@ -67,6 +59,22 @@ bool is_context(const Layout& layout, std::uintptr_t context) {
 }
 
 }  // namespace
+
+bool control_frames(const Layout& layout, std::uintptr_t context, ControlFrames& frames) {
+  std::uintptr_t words[kContextBytes / sizeof(std::uintptr_t)];
+  if (!is_object(context) || !read_at(context, words)) {
+    return false;
+  }
+  const std::uintptr_t stack = words[kContextStack / sizeof(words[0])];
+  const std::uint64_t stack_words = words[kContextStackWords / sizeof(words[0])];
+  frames.innermost = words[kContextFrame / sizeof(words[0])];
+  frames.end = stack + (stack_words * sizeof(words[0]));
+  if (frames.innermost == 0) {
+    return true;
+  }
+  return is_object(stack) && stack_words <= kMostStackWords && frames.innermost >= stack &&
+         frames.innermost < frames.end && (frames.end - frames.innermost) % layout.frame_bytes == 0;
+}
 
 FrameReader find_runtime(const LoadedObject& object, Runtime& runtime) {
   const DynamicSymbols symbols(object);

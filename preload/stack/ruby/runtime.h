@@ -32,6 +32,14 @@ struct Runtime {
 // kOn: `runtime` is filled, and still to be proven. kAbsent: there is no Ruby in that module.
 recording::FrameReader find_runtime(const LoadedObject& object, Runtime& runtime);
 
+// Where a context has its control frames: from the innermost up to `end`. innermost 0: the thread,
+// or the fiber, is being made. False: that is no context.
+struct ControlFrames {
+  std::uintptr_t innermost;
+  std::uintptr_t end;
+};
+bool control_frames(const Layout& layout, std::uintptr_t context, ControlFrames& frames);
+
 // The calling thread's execution context. 0: it runs no Ruby, or where it stands is not known yet
 // (then it looks for it, and writes it down in `runtime`).
 std::uintptr_t find_context(Runtime& runtime);

@@ -33,7 +33,6 @@ std::uint32_t character_bytes(const unsigned char* at, std::uint32_t left) {
 }
 
 std::uint32_t put_utf8(const unsigned char* from, std::uint32_t size, char* into) {
-  constexpr char kReplacement[] = "\xEF\xBF\xBD";
   std::uint32_t written = 0;
   for (std::uint32_t i = 0; i < size;) {
     const std::uint32_t bytes = character_bytes(from + i, size - i);

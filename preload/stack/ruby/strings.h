@@ -7,7 +7,8 @@
 
 namespace lamprey::preload::stack::ruby {
 
-inline constexpr std::uint32_t kMaxBytesOfByte = 3;  // one that is no UTF-8 becomes U+FFFD
+inline constexpr char kReplacement[] = "\xEF\xBF\xBD";  // U+FFFD, of a byte that is no UTF-8
+inline constexpr std::uint32_t kMaxBytesOfByte = 3;     // as many
 
 // Writes at most `most` bytes of it, the first or the last ones, to `into`, which has room for
 // three times as many. What is no UTF-8, and NUL, becomes U+FFFD (Ruby's source may be in other
