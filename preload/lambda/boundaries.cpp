@@ -26,6 +26,22 @@ void wake_reader() {
   raw_syscall(SYS_futex, pointer_argument(&g_writer.header().wake), kFutexWake, 0x7FFFFFFF);
 }
 
+// With LAMPREY_FLUSH=batch an environment may be frozen again and again before the companion gets
+// the CPU. The response has been sent and `next` not yet asked for, so nothing is frozen now. A
+// companion that does not read at all costs this once.
+void wait_for_reader() {
+  constexpr timespec kNap = {0, 1'000'000};
+  constexpr int kMostNaps = 50;
+  for (int naps = 0; g_writer.is_reader_behind(); ++naps) {
+    if (naps == kMostNaps) {
+      g_writer.stop_waiting_for_reader();
+      return;
+    }
+    timespec nap = kNap;
+    raw_syscall(SYS_nanosleep, pointer_argument(&nap), 0);
+  }
+}
+
 // One system call at the two boundaries where the runtime is about to wait for the network anyway:
 // CPU time to the microsecond, where /proc/<pid>/stat has 10 ms and may be out of sight.
 recording::ResourceUse resource_use() {
@@ -76,6 +92,7 @@ void invocation_ended(std::uint64_t sequence) {
   current_slot();  // so that t_thread.tid is known
   if (g_writer.mark_end(sequence, t_thread.tid, now, resource_use(), thread_cpu_ns)) {
     wake_reader();
+    wait_for_reader();
   }
 }
 

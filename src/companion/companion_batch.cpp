@@ -56,6 +56,7 @@ milliseconds Companion::look_in_batches() {
     report_ended_children();
     print_due_summary();
     for (const auto& followed : recordings_.live()) {
+      followed->note_told();
       sleep = std::min(sleep, watch_open(*followed));
     }
   });

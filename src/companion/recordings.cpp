@@ -59,6 +59,10 @@ void Followed::watch(std::uint64_t sequence) {
   }
 }
 
+void Followed::note_told() {
+  told_mark_.tell(ledger_.reader().descriptor(), ledger_.header(), ledger_.reported_so_far().next);
+}
+
 void Followed::look_early() {
   if (early_mono_ns_ == 0) {
     early_mono_ns_ = recording::monotonic_ns();

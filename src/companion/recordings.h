@@ -16,6 +16,7 @@
 #include "companion/journal.h"
 #include "companion/waiter.h"
 #include "recording/reader_directory.h"
+#include "recording/told_mark.h"
 #include "report/findings/memory_end.h"
 #include "report/ledger/ledger.h"
 
@@ -37,6 +38,8 @@ class Followed {
   void look_early();
   // As begin_invocation(), once for each.
   void watch(std::uint64_t sequence);
+  // Says in the recording which invocations were told of (LAMPREY_FLUSH=batch).
+  void note_told();
   // Asks the threads that run where they are, once in an invocation (recording/asked.h).
   void ask_where();
   void snapshot_before_deadline();
@@ -54,6 +57,7 @@ class Followed {
  private:
   report::Ledger ledger_;
   Waiter waiter_;
+  recording::ToldMark told_mark_;
   ino_t inode_;
   bool seen_running_;
   std::optional<std::uint64_t> highest_rss_bytes_;

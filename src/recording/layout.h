@@ -1,6 +1,7 @@
 // The recording: every byte of /tmp/lamprey/<pid>.rec. This header is the whole contract between
-// the library inside somebody's process (the only writer) and the companion (a reader that trusts
-// nothing). Only plain data lives here: no function that reads or writes a recording.
+// the library inside somebody's process (the only writer, but for Trail::told_until) and the
+// companion (a reader that trusts nothing). Only plain data lives here: no function that reads or
+// writes a recording.
 //
 // The file, in order, every section starting on a page:
 //
@@ -57,7 +58,7 @@
 namespace lamprey::recording {
 
 inline constexpr std::uint64_t kMagic = 0x0A594552504D414CULL;  // "LAMPREY\n"
-inline constexpr std::uint32_t kVersion = 11;
+inline constexpr std::uint32_t kVersion = 12;
 inline constexpr std::size_t kPageBytes = 4096;
 
 inline constexpr std::uint32_t kInvocations = 128;

@@ -36,6 +36,10 @@ inline constexpr std::uint32_t kTrailClaim = 4096;
 inline constexpr std::uint64_t kTrailDueEntries = 32;  // a quarter of the ring of invocations
 inline constexpr std::uint64_t kTrailDueBytes = kTrailBytes / 4;
 inline constexpr std::uint64_t kTrailDueErrors = 4;  // half of the ring of words for errors
+// A companion that has so many invocations left to tell of does not get the CPU: the environment is
+// frozen between invocations that are shorter than what it takes to wake up. Before the ring of
+// invocations is full, the runtime waits for it.
+inline constexpr std::uint64_t kTrailBehind = 96;
 
 struct TrailEntry {
   std::uint64_t mark;  // number of the boundary + 1; 0 while this is being written. Stored last
@@ -52,7 +56,11 @@ struct Trail {
   std::uint64_t told_entries;
   std::uint64_t told_bytes;
   std::uint64_t told_errors;
-  std::uint64_t errors;             // invocations that failed
+  std::uint64_t errors;  // invocations that failed
+  // The only word of a recording that the reader writes: the first invocation that it has not told
+  // of; 0: nobody reads. And what it was when the runtime last waited in vain.
+  std::uint64_t told_until;
+  std::uint64_t waited_at;
   TrailEntry index[kTrailEntries];  // entry (number % kTrailEntries)
   std::uint8_t bytes[kTrailBytes];
 };

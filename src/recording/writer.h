@@ -168,6 +168,10 @@ class Writer {
   }
   // Whether it is time to wake the companion: it has not seen the end of init, or much since.
   bool is_trail_due() const;
+  // Whether the companion has so much left to tell of that the next invocation should wait for it.
+  bool is_reader_behind() const;
+  // It was waited for in vain: not again before it has told of some.
+  void stop_waiting_for_reader() const;
   // A system call that the kernel has answered, by its number. `ticks` as above.
   void count_kernel(std::uint32_t number, std::uint64_t ticks, bool failed, std::uint64_t bytes);
   // Adds a call's time to the class of the thread's time that it was spent on.

@@ -182,4 +182,21 @@ bool Writer::is_trail_due() const {
   return true;
 }
 
+bool Writer::is_reader_behind() const {
+  const Trail* trail = this->trail();
+  if (trail == nullptr || (header().flags & kFlagConcurrent) != 0) {
+    return false;
+  }
+  const std::uint64_t told = load(trail->told_until);
+  const std::uint64_t started = load(header().started);
+  return told != 0 && told != load(trail->waited_at) && told <= started &&
+         started - told >= kTrailBehind;
+}
+
+void Writer::stop_waiting_for_reader() const {
+  if (Trail* trail = this->trail()) {
+    store(trail->waited_at, load(trail->told_until));
+  }
+}
+
 }  // namespace lamprey::recording

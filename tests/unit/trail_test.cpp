@@ -5,9 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <random>
 #include <vector>
 
+#include "recording/told_mark.h"
 #include "report/ledger/ledger.h"
 #include "tests/unit/recording_builder.h"
 
@@ -26,6 +29,11 @@ Reader opens(const std::string& path) {
   auto reader = Reader::open(path, failure);
   EXPECT_TRUE(reader) << failure.text;
   return std::move(*reader);
+}
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 template <class T>
@@ -276,6 +284,49 @@ TEST_F(TrailTest, NonsenseIsDroppedAndCounted) {
     expect_true(reader, sequence);
   }
   EXPECT_THAT(reader.dropped(), Contains(HasSubstr("trail: ")));
+}
+
+TEST_F(TrailTest, TheWriterWaitsForAReaderThatIsBehindAndOnlyForThatOne) {
+  Reader reader = opens(path("batch"));
+  ToldMark mark;
+  const auto tell = [&](std::uint64_t next) {
+    mark.tell(reader.descriptor(), reader.header(), next);
+  };
+  Writer& writer = batch_.writer();
+  live(200);
+  EXPECT_FALSE(writer.is_reader_behind());  // nobody reads
+  tell(200 - kTrailBehind + 1);
+  EXPECT_FALSE(writer.is_reader_behind());
+  live(1);
+  EXPECT_TRUE(writer.is_reader_behind());
+  writer.stop_waiting_for_reader();  // in vain: not again
+  live(50);
+  EXPECT_FALSE(writer.is_reader_behind());
+  tell(200 - kTrailBehind + 2);
+  EXPECT_TRUE(writer.is_reader_behind());
+  tell(250);
+  EXPECT_FALSE(writer.is_reader_behind());
+  tell(~std::uint64_t{0});  // no sense is no reason to wait
+  EXPECT_FALSE(writer.is_reader_behind());
+}
+
+TEST_F(TrailTest, WhereSeveralInvocationsRunAtOnceNobodyWaits) {
+  Reader reader = opens(path("batch"));
+  ToldMark mark;
+  mark.tell(reader.descriptor(), reader.header(), 1);
+  live(120);
+  EXPECT_TRUE(batch_.writer().is_reader_behind());
+  batch_.header().flags |= kFlagConcurrent;
+  EXPECT_FALSE(batch_.writer().is_reader_behind());
+}
+
+TEST_F(TrailTest, AReaderWritesNothingIntoARecordingWithoutOne) {
+  Reader reader = opens(path("plain"));
+  const std::string before = bytes_of(path("plain"));
+  ToldMark mark;
+  mark.tell(reader.descriptor(), reader.header(), 5);
+  EXPECT_EQ(bytes_of(path("plain")), before);
+  EXPECT_FALSE(plain_.writer().is_reader_behind());
 }
 
 TEST_F(TrailTest, TheCompanionIsWokenAfterInitAndNowAndThen) {
