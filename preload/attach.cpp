@@ -23,6 +23,7 @@
 #include "preload/memory/sampler.h"
 #include "preload/process/compatibility.h"
 #include "preload/process/file.h"
+#include "preload/process/launched.h"
 #include "preload/process/role.h"
 #include "preload/process/thread.h"
 #include "preload/stack/modules.h"
@@ -42,7 +43,10 @@ bool g_follow_children = false;
 bool g_concurrent = false;
 std::uint32_t g_allocator = 0;   // judge_allocator's answer
 std::uint32_t g_cpu_hz = 0;      // samples a second of CPU time; 0: none
-bool g_started_by_name = false;  // by _LAMPREY_TARGET, not by a function-wide LD_PRELOAD
+std::int32_t g_launched_by = 0;  // Decision::launched_by
+// It is the one of _LAMPREY_TARGET, not one of those that a function-wide LD_PRELOAD or another
+// wrapper lets attach.
+bool g_started_by_name = false;
 
 void complain(const FileResult& failure) {
   char line[160 + recording::kMaxDirectoryBytes];
@@ -61,6 +65,7 @@ void fill_identity(recording::Header& h, int pid, unsigned long start, const cha
                    recording::ClockPair begin) {
   h.pid = pid;
   h.parent_pid = static_cast<std::int32_t>(raw_syscall(SYS_getppid));
+  h.launched_by = g_launched_by;
   h.process_start = start;
   h.role = g_role;
   h.clock = g_clock;
@@ -177,6 +182,7 @@ void __attribute__((constructor(101))) attach() {
                   pointer_argument(executable), sizeof(executable) - 1);
   executable[n > 0 ? n : 0] = '\0';
   const int pid = static_cast<int>(raw_syscall(SYS_getpid));
+  launched::attach();
   const Decision decision = decide_role(executable, pid);
   if (!decision.record) {
     hooks::g_early.open = false;
@@ -185,7 +191,8 @@ void __attribute__((constructor(101))) attach() {
   g_role = decision.role;
   g_follow_children = decision.follow_children;
   g_concurrent = decision.concurrent;
-  g_started_by_name = environment_value(kTargetVariable) != nullptr;
+  g_launched_by = decision.launched_by;
+  g_started_by_name = environment_value(kTargetVariable) != nullptr && g_launched_by == 0;
   compatibility::attach();
   const recording::ExactState exact_state = exact::wanted(environment_value("LAMPREY_EXACT"))
                                                 ? exact_mode()
@@ -244,9 +251,11 @@ void __attribute__((destructor(101))) detach() {
   }
   recording::Header& header = g_writer.header();
   __atomic_fetch_or(&header.flags, recording::kFlagExited, __ATOMIC_RELAXED);
-  // With LD_PRELOAD set for a whole function, every helper program that it starts attaches: those
-  // that never spoke to the Runtime API leave nothing behind.
-  if (!g_started_by_name && g_role == recording::Role::kRuntime && !g_writer.init_ended()) {
+  // With LD_PRELOAD set for a whole function, every helper program that it starts attaches, and
+  // with another wrapper some of those that this one starts: those that never spoke to the Runtime
+  // API leave nothing behind.
+  if (!g_started_by_name && g_role == recording::Role::kRuntime &&
+      !lambda::runtime_api::was_spoken_to()) {
     remove_recording_file(header);
   }
 }

@@ -2,6 +2,8 @@
 #include <cstdarg>
 
 #include "preload/hooks/intercept.h"
+#include "preload/hooks/waits.h"
+#include "preload/process/launched.h"
 
 namespace lamprey::preload::hooks {
 namespace {
@@ -74,4 +76,15 @@ void hook_closefrom(int first) {
   leave_call(entry);
   g_writer.count_call(entry.slot, Call::k_closefrom, g_writer.busy_between(begin, ticks()), false,
                       0);
+}
+
+// Another function is called where the shell may start the runtime.
+extern "C" __attribute__((visibility("default"))) int hook_system(const char* command) asm(
+    "system");
+int hook_system(const char* command) {
+  if (launched::starts_runtime(command)) [[unlikely]] {
+    int (*run)(const char*) = launched::run_shell;
+    return intercept<Call::k_system>("system", run, RunsShell(), command);
+  }
+  return intercept<Call::k_system>("system", g_real.system, RunsShell(), command);
 }

@@ -1,6 +1,7 @@
 // exec in place: a process that is recorded and replaces its own program (a wrapper script in
 // Python or Ruby, a version manager's shim, bash's `exec`) takes the library along, although it
-// had left the environment. A child that execs does not: it has another pid.
+// had left the environment. A child that execs does not: it has another pid. Unless it may be the
+// runtime that a wrapper starts (process/launched.h).
 //
 // After vfork these run in the parent's memory on the parent's stack: so no static buffer is
 // written and everything lives in this frame.
@@ -14,6 +15,7 @@
 #include "preload/libc/environment.h"
 #include "preload/libc/real.h"
 #include "preload/process/children.h"
+#include "preload/process/launched.h"
 #include "preload/process/thread.h"
 #include "preload/process/vfork.h"
 
@@ -28,14 +30,19 @@ bool replaces_recorded_process() {
 
 // Calls `exec(environment)` with what the new program should get. Returns only on failure.
 template <class Exec>
-int exec_with(char* const* environment, Exec exec) {
-  const std::size_t entries = replaces_recorded_process() ? entries_for_exec(environment) : 0;
+int exec_with(const char* program, char* const* arguments, char* const* environment, Exec exec) {
+  const bool replaces = replaces_recorded_process();
+  const bool along = replaces || launched::takes_library(program, arguments);
+  const std::size_t entries = along ? entries_for_exec(environment) : 0;
   if (entries == 0) {
     return exec(environment);
   }
   char** copy = static_cast<char**>(alloca(entries * sizeof(char*)));
   char preload[kPreloadBytes];
   environment_for_exec(environment, copy, entries, preload, sizeof(preload));
+  if (!replaces) {
+    return exec(copy);
+  }
   recording::Header& header = g_writer.header();
   __atomic_fetch_or(&header.flags, recording::kFlagExec, __ATOMIC_RELAXED);
   const int result = exec(copy);
@@ -68,7 +75,7 @@ LAMPREY_HOOK(int, execve, const char* path, char* const* arguments, char* const*
   }
   note_child(path, arguments);
   return exec_with(
-      environment, [=](char* const* with) __attribute__((always_inline)) {
+      path, arguments, environment, [=](char* const* with) __attribute__((always_inline)) {
         return g_real.execve(path, arguments, with);
       });
 }
@@ -83,7 +90,7 @@ LAMPREY_HOOK(int, execvpe, const char* file, char* const* arguments, char* const
   }
   note_child(file, arguments);
   return exec_with(
-      environment, [=](char* const* with) __attribute__((always_inline)) {
+      file, arguments, environment, [=](char* const* with) __attribute__((always_inline)) {
         return g_real.execvpe(file, arguments, with);
       });
 }
@@ -97,7 +104,7 @@ LAMPREY_HOOK(int, fexecve, int fd, char* const* arguments, char* const* environm
     return missing();
   }
   return exec_with(
-      environment, [=](char* const* with) __attribute__((always_inline)) {
+      nullptr, arguments, environment, [=](char* const* with) __attribute__((always_inline)) {
         return g_real.fexecve(fd, arguments, with);
       });
 }

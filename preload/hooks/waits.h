@@ -11,6 +11,7 @@
 #include "preload/hooks/intercept.h"
 #include "preload/hooks/reaped.h"
 #include "preload/process/children.h"
+#include "preload/process/launched.h"
 
 namespace lamprey::preload::hooks {
 

@@ -7,6 +7,7 @@
 #include "preload/base/text.h"
 #include "preload/base/ticks.h"
 #include "preload/process/file.h"
+#include "preload/process/launched.h"
 #include "preload/process/thread.h"
 
 namespace lamprey::preload::lambda::boundaries {
@@ -82,6 +83,7 @@ bool are_reported_in_batches(const char* value) {
 }
 
 void init_ended() {
+  launched::found();
   if (g_writer.mark_init_end(clock_pair(), resource_use())) {
     wake_reader();
   }

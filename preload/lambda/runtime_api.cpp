@@ -60,6 +60,8 @@ struct Conversation {
   char function_arn[224];
 };
 
+bool g_spoken_to = false;  // set once, never read in a hurry
+
 constexpr std::size_t kConversations = 64;
 static_assert(kConversations < kTls);
 constinit Conversation g_conversations[kConversations] = {};
@@ -164,6 +166,7 @@ struct RequestSink {
     c.error_type.reset();
     const char* path = runtime_path(line);
     if (path != nullptr && !c.known) {
+      recording::store(g_spoken_to, true);
       c.known = true;
       io::is_runtime_api(c.fd);
     }
@@ -366,6 +369,7 @@ void sending_slow(int fd, const char* data, std::size_t size) {
     Conversation* c = outgoing(fd, head, n);
     if (c != nullptr) {
       if (c->requests.at_message_start() && !c->end_marked) {  // not the repeat of a failed send
+        recording::store(g_spoken_to, true);
         c->known = c->end_marked = true;
         io::is_runtime_api(fd);
         ask_for_work(*c);
@@ -444,6 +448,8 @@ void forget_range(unsigned first, unsigned last) {
     forget(static_cast<int>(fd));
   }
 }
+
+bool was_spoken_to() { return recording::load(g_spoken_to); }
 
 void forget_all() {
   for (Conversation& c : g_conversations) {

@@ -97,6 +97,9 @@ inline void forget(int fd) {
 // All of [first, last] are closed.
 void forget_range(unsigned first, unsigned last);
 
+// Whether this process has ever sent a request to the Runtime API.
+bool was_spoken_to();
+
 // A forked child starts without conversations.
 void forget_all();
 

@@ -14,7 +14,7 @@ namespace {
 
 // What was taken out, whole "NAME=value" strings (they stay where the kernel put them, except
 // LD_PRELOAD, which is edited in place and so copied).
-constexpr std::size_t kTakenMost = 4;
+constexpr std::size_t kTakenMost = 5;
 char* g_taken[kTakenMost] = {};
 std::size_t g_taken_count = 0;
 char g_our_library[1024] = {};
@@ -116,9 +116,12 @@ void leave_environment() {
     const bool ours = value_in(entry, kTargetVariable) != nullptr ||
                       value_in(entry, kRoleVariable) != nullptr ||
                       value_in(entry, kEnvironmentVariable) != nullptr ||
+                      value_in(entry, kCommandVariable) != nullptr ||
                       value_in(entry, recording::kDirectoryVariable) != nullptr;
-    if (ours && g_taken_count < kTakenMost) {
-      g_taken[g_taken_count++] = entry;
+    if (ours) {
+      if (g_taken_count < kTakenMost) {
+        g_taken[g_taken_count++] = entry;
+      }
       remove_at(i);
     } else if (value_in(entry, kPreloadVariable) != nullptr &&
                !cut_our_library(entry + length_of(kPreloadVariable) + 1)) {

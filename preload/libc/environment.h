@@ -5,6 +5,8 @@
 //   _LAMPREY_TARGET       pid of the process that is to be recorded
 //   _LAMPREY_ROLE         "run" under `lamprey run`; absent: a Lambda runtime
 //   _LAMPREY_ENVIRONMENT  AWS_LAMBDA_RUNTIME_API as the wrapper found it
+//   _LAMPREY_COMMAND      words of the command that the wrapper was asked to start, one a line:
+//                         what a runtime may be that another wrapper starts as its child
 //   _LAMPREY_DIRECTORY    where recordings lie, if not in /tmp/lamprey (`lamprey run` and `local`)
 #pragma once
 
@@ -16,6 +18,7 @@ inline namespace libc {
 inline constexpr const char* kTargetVariable = "_LAMPREY_TARGET";
 inline constexpr const char* kRoleVariable = "_LAMPREY_ROLE";
 inline constexpr const char* kEnvironmentVariable = "_LAMPREY_ENVIRONMENT";
+inline constexpr const char* kCommandVariable = "_LAMPREY_COMMAND";
 inline constexpr const char* kPreloadVariable = "LD_PRELOAD";
 
 // The value of `name`, borrowed from the environment; nullptr when unset.
@@ -26,7 +29,8 @@ const char* environment_value(const char* name);
 std::size_t own_directory(char* to, std::size_t capacity);
 
 // Takes our own library out of LD_PRELOAD (others stay, in order) and the _LAMPREY_* variables
-// out, so that children do not carry them. Remembers them for environment_for_exec.
+// out, so that children do not carry them. Remembers them for environment_for_exec; what it takes
+// out again later (process/launched.h) was remembered then.
 void leave_environment();
 
 // The number of entries that environment_for_exec needs room for, terminator included; 0 when

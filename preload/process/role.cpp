@@ -3,6 +3,7 @@
 
 #include "preload/base/text.h"
 #include "preload/libc/environment.h"
+#include "preload/process/launched.h"
 
 namespace lamprey::preload {
 inline namespace process {
@@ -14,19 +15,6 @@ const char* base_name(const char* path) {
     base = *c == '/' ? c + 1 : base;
   }
   return base;
-}
-
-// Programs that only stand between the wrapper and the runtime.
-bool is_shell(const char* executable) {
-  static constexpr const char* kShells[] = {"bash", "sh",  "dash", "ash",    "ksh",
-                                            "zsh",  "env", "nice", "busybox"};
-  const char* name = base_name(executable);
-  for (const char* shell : kShells) {
-    if (equal(name, shell)) {
-      return true;
-    }
-  }
-  return false;
 }
 
 bool contains(const char* text, const char* part) {
@@ -50,12 +38,24 @@ bool is_text(const char* name, const char* expected) {
 
 }  // namespace
 
+bool is_shell(const char* executable) {
+  static constexpr const char* kShells[] = {"bash", "sh",  "dash", "ash",    "ksh",
+                                            "zsh",  "env", "nice", "busybox"};
+  const char* name = base_name(executable);
+  for (const char* shell : kShells) {
+    if (equal(name, shell)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 Decision decide_role(const char* executable, int pid) {
   using recording::Role;
   // Workers that a Managed Instances runtime forks are the runtime.
   const bool concurrent = is_text("AWS_LAMBDA_INITIALIZATION_TYPE", "lambda-managed-instances");
   const bool follow = is_on("LAMPREY_FOLLOW_CHILDREN") || concurrent;
-  Decision decision = {false, Role::kRuntime, follow, concurrent};
+  Decision decision = {false, Role::kRuntime, follow, concurrent, 0};
   if (is_text("LAMPREY", "off")) {
     return decision;
   }
@@ -69,6 +69,11 @@ Decision decide_role(const char* executable, int pid) {
     return decision;
   }
   if (to_number(target) != static_cast<std::uint64_t>(pid)) {
+    if (!is_shell(executable) && launched::is_candidate()) {
+      decision.launched_by = static_cast<std::int32_t>(to_number(target));
+      decision.record = true;
+      return decision;
+    }
     decision.role = Role::kChild;
     decision.record = is_on("LAMPREY_FOLLOW_CHILDREN") && !is_shell(executable);
     return decision;

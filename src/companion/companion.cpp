@@ -246,6 +246,7 @@ std::size_t Companion::report_ended_invocations(const std::string& current_reque
     defers_sum_ = false;
     keep_sum();
   }
+  recordings_.drop_wrappers(false);
   return drained;
 }
 

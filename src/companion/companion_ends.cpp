@@ -44,6 +44,7 @@ void Companion::on_shutdown(const lambda::Event& event) {
   recordings_.look_again();
   scan_recordings();
   report_ended_invocations({});
+  recordings_.drop_wrappers(true);
   print_summary();
   report_ends(event);
   print_summary();  // of what only the end has shown

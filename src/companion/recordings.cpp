@@ -125,6 +125,30 @@ Recordings::Recordings(std::string directory, std::string environment, std::uint
       environment_(std::move(environment)),
       since_real_ns_(since_real_ns) {}
 
+std::vector<std::size_t> beside_the_runtime(const std::vector<const Header*>& headers,
+                                            bool at_end) {
+  const auto has_asked = [](const Header& header) { return header.init_end.mono_ns != 0; };
+  const Header* runtime = nullptr;
+  for (const Header* header : headers) {
+    if (header->launched_by == 0 || (!has_asked(*header) && !at_end)) {
+      continue;
+    }
+    const bool better = runtime == nullptr || has_asked(*header) > has_asked(*runtime) ||
+                        (has_asked(*header) == has_asked(*runtime) &&
+                         header->attach_real_ns > runtime->attach_real_ns);
+    runtime = better ? header : runtime;
+  }
+  std::vector<std::size_t> others;
+  for (std::size_t index = 0; runtime != nullptr && index < headers.size(); ++index) {
+    const Header& header = *headers[index];
+    if (&header != runtime && !has_asked(header) &&
+        (header.pid == runtime->launched_by || header.launched_by == runtime->launched_by)) {
+      others.push_back(index);
+    }
+  }
+  return others;
+}
+
 bool Recordings::followed_already(const std::string& path) {
   for (const auto& followed : live_) {
     if (followed->path() != path || followed->replaced) {
@@ -271,6 +295,15 @@ std::vector<Recordings::Orphan> Recordings::take_orphans() {
     }
     found.push_back({std::move(ledger), reported.has_value()});
   }
+  std::vector<const Header*> headers;
+  for (const Orphan& orphan : found) {
+    headers.push_back(&orphan.ledger->header());
+  }
+  const std::vector<std::size_t> needless = beside_the_runtime(headers, true);
+  for (auto index = needless.rbegin(); index != needless.rend(); ++index) {
+    delete_orphan(found[*index]);
+    found.erase(found.begin() + static_cast<std::ptrdiff_t>(*index));
+  }
   return found;
 }
 
@@ -299,6 +332,20 @@ void Recordings::remove_printed() {
     journal_.forget(*leaving.header);
     return true;
   });
+}
+
+void Recordings::drop_wrappers(bool at_end) {
+  std::vector<const Header*> headers;
+  for (const auto& followed : live_) {
+    headers.push_back(&followed->ledger().header());
+  }
+  std::vector<Followed*> needless;
+  for (const std::size_t index : beside_the_runtime(headers, at_end)) {
+    needless.push_back(live_[index].get());
+  }
+  for (Followed* followed : needless) {
+    remove(*followed);
+  }
 }
 
 bool Recordings::is_leaving(const std::string& path) {

@@ -68,6 +68,13 @@ class Followed {
   report::Closeup closeup_;
 };
 
+// Where a wrapper keeps the runtime as its child (Header::launched_by): which of these recordings
+// are not the runtime's, in ascending order; the wrapper's own, and those of its other children.
+// The runtime is who has asked for an invocation. `at_end`: nobody will any more; then the newest
+// child was on its way to.
+std::vector<std::size_t> beside_the_runtime(const std::vector<const recording::Header*>& headers,
+                                            bool at_end);
+
 class Recordings {
  public:
   // `environment`: AWS_LAMBDA_RUNTIME_API; recordings of other environments are left alone.
@@ -94,6 +101,8 @@ class Recordings {
   // Stops following, and removes the file once no line of it waits any more.
   void remove(Followed& followed);
   void remove_printed();
+  // Removes what beside_the_runtime() names. To be called after the recordings were read afresh.
+  void drop_wrappers(bool at_end);
   // Looks again at files that were passed over: another environment's recording may have become an
   // orphan.
   void look_again();

@@ -192,6 +192,8 @@ struct Header {
 
   std::int32_t pid;
   std::int32_t parent_pid;
+  // 0, or the pid of the wrapper whose child this is: it may be the runtime, or not.
+  std::int32_t launched_by;
   std::uint32_t allocator;      // index + 1 in Module[] of what gives malloc; 0: libc, or not known
   std::uint64_t process_start;  // field 22 of /proc/<pid>/stat, clock ticks since boot; 0 unknown
   Role role;

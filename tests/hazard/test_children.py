@@ -54,6 +54,32 @@ def test_children_run_and_carry_nothing(library, way):
     assert recording["calls"]["read"]["calls"] == 200
 
 
+@pytest.mark.parametrize("way", ["vfork", "spawn", "system", "exec"])
+def test_a_child_that_may_be_the_runtime_takes_the_library_along(library, way):
+    """As the wrapper names it, by path or by name; until one asks for an invocation. None does here, so
+    nothing is left of theirs."""
+    before = set(os.listdir(RECORDINGS))
+    for words, answer in (
+        ("other\n/anywhere/environment\n", "yes"),
+        ("environment\n", "yes"),
+        ("environments\n/environment/other\n", "no"),
+        ("", "no"),
+    ):
+        _, run = recording_of(library, way, 0, program("environment"), env={"_LAMPREY_COMMAND": words})
+        children = {"spawn": 2, "exec": 7}.get(way, 1)
+        assert run.stdout == f"mapped: {answer}\nrecorded: {answer}\n" * children
+        before.add(run.path.name)
+    assert set(os.listdir(RECORDINGS)) <= before
+
+
+def test_variables_set_while_a_shell_starts_are_kept(library):
+    """A variable set at that very instant may leave the child without the library; nothing else is lost."""
+    env = {"_LAMPREY_COMMAND": "environment\n"}
+    command = f"{program('environment')} >/dev/null"
+    run = execute([program("shell_environment"), command, 200], preload=library, env=env)
+    assert (run.status, run.stderr, run.stdout) == (0, "", "ran some, lost 0\n")
+
+
 def test_preloads_of_others_stay_in_order(library, compiled):
     odd = compiled("libraries/odd_preload.c", "-shared", "-fPIC")
     other = odd.with_name("liblamprey.so.other.so")  # a name that only begins like ours

@@ -90,6 +90,13 @@ def test_nothing_is_read_that_the_kernel_did_not_read(library, what):
     assert plain.status == 0 and plain.stdout.count("\n") >= 3
 
 
+def test_nor_where_a_child_may_be_the_runtime(library):
+    """Then the program's name and its arguments are looked at, too."""
+    env = {"_LAMPREY_COMMAND": "true\nnowhere\nnone\n"}
+    plain, under = (execute([program("page_edges"), "environment"], preload=p, env=env) for p in (None, library))
+    assert under.outcome() == plain.outcome()
+
+
 def test_stdin_stdout_stderr_and_signals_pass_through(library):
     script = 'read line; echo "got $line"; echo oops >&2; kill -TERM $$'
     plain = execute(["bash", "-c", f"exec 0<<<hello; {script}"])

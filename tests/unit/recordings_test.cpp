@@ -111,5 +111,64 @@ TEST_F(RecordingsTest, AFileThatIsBeingMadeIsFoundWhenItIsReady) {
   EXPECT_EQ(recordings_.live().size(), 2U);
 }
 
+// A wrapper with pid 10 and its children; who has asked for an invocation has a mark.
+struct Process {
+  std::int32_t pid;
+  std::int32_t launched_by;
+  bool has_asked;
+};
+
+std::vector<std::size_t> not_the_runtime(const std::vector<Process>& processes, bool at_end) {
+  std::vector<recording::Header> headers(processes.size());
+  std::vector<const recording::Header*> pointers;
+  for (std::size_t i = 0; i < processes.size(); ++i) {
+    headers[i].pid = processes[i].pid;
+    headers[i].launched_by = processes[i].launched_by;
+    headers[i].attach_real_ns = 1000 + i;
+    headers[i].init_end.mono_ns = processes[i].has_asked ? 1 : 0;
+    pointers.push_back(&headers[i]);
+  }
+  return beside_the_runtime(pointers, at_end);
+}
+
+using Indices = std::vector<std::size_t>;
+
+TEST(BesideTheRuntimeTest, IsNobodyBeforeAChildHasAsked) {
+  EXPECT_EQ(not_the_runtime({{10, 0, false}, {11, 10, false}, {12, 10, false}}, false), Indices{});
+}
+
+TEST(BesideTheRuntimeTest, AreTheWrapperAndItsOtherChildren) {
+  EXPECT_EQ(not_the_runtime({{10, 0, false}, {11, 10, false}, {12, 10, true}}, false),
+            (Indices{0, 1}));
+}
+
+TEST(BesideTheRuntimeTest, AtTheEndTheNewestChildWasOnItsWay) {
+  EXPECT_EQ(not_the_runtime({{10, 0, false}, {11, 10, false}, {12, 10, false}}, true),
+            (Indices{0, 1}));
+}
+
+TEST(BesideTheRuntimeTest, IsNeverWhoHasAskedNorAnothersChild) {
+  EXPECT_EQ(
+      not_the_runtime({{10, 0, true}, {11, 10, true}, {20, 0, false}, {21, 20, false}}, false),
+      Indices{});
+  EXPECT_EQ(not_the_runtime({{10, 0, true}}, true), Indices{});
+  EXPECT_EQ(not_the_runtime({{10, 0, false}, {11, 0, false}}, true), Indices{});
+}
+
+TEST_F(RecordingsTest, WhatAWrapperLeftGoesUnreadWithTheOrphansOfItsRuntime) {
+  RecordingBuilder wrapper(path("10.rec"), kApi);
+  RecordingBuilder runtime(path("11.rec"), kApi);
+  wrapper.orphan();
+  runtime.orphan();
+  runtime.header().launched_by = wrapper.header().pid;
+  wrapper.header().init_end = {};
+  scan();
+  auto orphans = recordings_.take_orphans();
+  ASSERT_EQ(orphans.size(), 1U);
+  EXPECT_NE(orphans.front().ledger->header().launched_by, 0);
+  EXPECT_FALSE(is_there("10.rec"));
+  EXPECT_TRUE(is_there("11.rec"));
+}
+
 }  // namespace
 }  // namespace lamprey::companion
