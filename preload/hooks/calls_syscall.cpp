@@ -4,6 +4,7 @@
 // The number says nothing of how many arguments follow; all six are handed on, as libc does. A call
 // that may return twice or never (clone, vfork, rt_sigreturn, exec) is passed on untouched.
 #include "preload/hooks/waits.h"
+#include "preload/hooks/woken.h"
 
 namespace lamprey::preload::hooks {
 namespace {
@@ -44,17 +45,31 @@ struct AsLong : Policy {
 struct Futex : NoFdOp {
   long address;
   bool waits;
+  bool wakes;
   Futex(long word, long operation) : NoFdOp(-1), address(word) {
     constexpr long kCommand = 127;  // FUTEX_CMD_MASK
     const long command = operation & kCommand;
     waits = command == 0 || command == 6 || command == 9 || command == 11;  // WAIT, LOCK_PI,
-  }                                                                         // _BITSET, REQUEUE_PI
+                                                                            // _BITSET, REQUEUE_PI
+    wakes = command == 1 || command == 10;                                  // WAKE, _BITSET
+  }
+  void before() const {
+    if (wakes) {
+      woken::about_to_wake(static_cast<std::uintptr_t>(address));
+    }
+  }
   std::uint64_t subject() const { return static_cast<std::uint64_t>(address); }
   static bool failed(long result) {
     return result == -1 && errno != ETIMEDOUT && errno != EAGAIN && errno != EINTR;
   }
-  CallClass account(CallClass by_name, const Spent&, long) const {
-    return waits ? by_name : CallClass::kOther;
+  CallClass account(CallClass by_name, const Spent& spent, long result) const {
+    if (wakes && result > 0) {
+      woken::has_woken();
+    }
+    const bool ended = waits && result == 0 && spent.ticks >= recording::kLongCallTicks;
+    return !waits  ? CallClass::kOther
+           : ended ? woken::class_of(static_cast<std::uintptr_t>(address), spent, by_name)
+                   : by_name;
   }
 };
 
@@ -163,15 +178,18 @@ inline long count_waits(const SystemCall& s, bool& known) {
       return forward<Call::k_futex>(Futex(s.a, s.b), s);
 #if defined(SYS_epoll_wait)
     case SYS_epoll_wait:
-      return forward<Call::k_epoll_wait>(AsLong(EpollWaits(fd, pointer<epoll_event>(s.b))), s);
+      return forward<Call::k_epoll_wait>(
+          AsLong(EpollWaits(fd, pointer<epoll_event>(s.b), static_cast<int>(s.d))), s);
     case SYS_poll:
       return forward<Call::k_poll>(AsLong(Polls(pointer<pollfd>(s.a), static_cast<nfds_t>(s.b))),
                                    s);
 #endif
     case SYS_epoll_pwait:
-      return forward<Call::k_epoll_pwait>(AsLong(EpollWaits(fd, pointer<epoll_event>(s.b))), s);
+      return forward<Call::k_epoll_pwait>(
+          AsLong(EpollWaits(fd, pointer<epoll_event>(s.b), static_cast<int>(s.d))), s);
     case kEpollWait2:
-      return forward<Call::k_epoll_pwait2>(AsLong(EpollWaits(fd, pointer<epoll_event>(s.b))), s);
+      return forward<Call::k_epoll_pwait2>(AsLong(EpollWaits(fd, pointer<epoll_event>(s.b), -1)),
+                                           s);
     case SYS_ppoll:
       return forward<Call::k_ppoll>(AsLong(Polls(pointer<pollfd>(s.a), static_cast<nfds_t>(s.b))),
                                     s);

@@ -99,7 +99,10 @@ struct Selects : Waits {
 
 struct EpollWaits : Waits {
   const epoll_event* events;
-  EpollWaits(int on, const epoll_event* array) : Waits(on), events(array) {}
+  int timeout;  // in ms; negative: none, or not known
+  EpollWaits(int on, const epoll_event* array, int until)
+      : Waits(recording_here() ? io::loop_of(on) : on), events(array), timeout(until) {}
+  std::uint64_t subject() const { return recording::timer_subject(timeout); }
   CallClass account(CallClass, const Spent& spent, int result) const {
     constexpr int kMax = 16;  // of one wait; more say nothing new
     CallClass spent_on = nobody(result);
@@ -124,9 +127,9 @@ struct Registers : FdOp {  // epoll_ctl
       : FdOp(epoll), operation(what_to_do), target(fd_of_interest), event(what) {}
   CallClass account(CallClass by_name, const Spent& spent, int) const {
     if (!spent.failed && operation == EPOLL_CTL_DEL) {  // which reads no event
-      io::unregistered(fd, target);
+      io::unregistered(io::loop_of(fd), target);
     } else if (!spent.failed) {
-      io::registered(fd, target, event->data.u64);
+      io::registered(io::loop_of(fd), target, event->data.u64);
     }
     return by_name;
   }

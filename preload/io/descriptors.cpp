@@ -32,7 +32,8 @@ Target* target_of(const Descriptor& entry) {
   return index < recording::kTargets ? &g_writer.target_at(index) : nullptr;
 }
 
-CallClass class_of(const Descriptor& entry, DescriptorKind kind, CallClass by_name) {
+CallClass class_of(const Descriptor& entry, DescriptorKind kind, CallClass by_name,
+                   const Spent& spent) {
   if (kind == DescriptorKind::kHost) {
     const Target* target = target_of(entry);
     if (target == nullptr) {
@@ -45,7 +46,11 @@ CallClass class_of(const Descriptor& entry, DescriptorKind kind, CallClass by_na
   }
   const std::uint32_t woken = load(entry.woken_class);
   if (woken != 0) {
-    return static_cast<CallClass>(woken - 1);
+    return handed_on(static_cast<CallClass>(woken - 1), spent);
+  }
+  const bool pipe = kind == DescriptorKind::kPipe || kind == DescriptorKind::kPair;
+  if (pipe && kind_of(int{load(entry.other)} - 1) == kind) {
+    return CallClass::kOther;  // of this process's threads, and who wrote has not said so yet
   }
   return recording::class_of(kind, by_name);
 }
@@ -197,32 +202,16 @@ void account_file(Target& target, const Spent& spent, Direction way) {
   }
 }
 
-// What the thread has mostly waited for since it last woke somebody. Waiting for work does not
-// count.
-std::uint32_t work_done(recording::ThreadSlot& slot) {
-  static constexpr CallClass kWork[] = {CallClass::kFile, CallClass::kNetwork, CallClass::kDns,
-                                        CallClass::kChild, CallClass::kSleep};
-  CallClass most = CallClass::kOther;
-  std::uint64_t ticks = recording::kLongCallTicks;  // less is no wait
-  for (const CallClass work : kWork) {
-    const auto index = static_cast<std::uint32_t>(work);
-    const std::uint64_t grown = load(slot.class_ticks[index]) - load(slot.woke_class_ticks[index]);
-    store(slot.woke_class_ticks[index], load(slot.class_ticks[index]));
-    if (grown > ticks) {
-      ticks = grown;
-      most = work;
-    }
-  }
-  return static_cast<std::uint32_t>(most) + 1;
-}
-
 // This wakes whoever waits at the other end: its wait is charged to what this thread had waited
 // for.
 void woke(const Descriptor& entry, int fd) {
   recording::ThreadSlot* slot = current_slot();
   const int reader = entry.other != 0 ? entry.other - 1 : fd;
   if (slot != nullptr && has_entry(reader)) {
-    store(g_writer.descriptor(reader).woken_class, static_cast<std::uint16_t>(work_done(*slot)));
+    const CallClass spent_on = work_since_waking(*slot).spent_on;
+    begin_work(*slot);
+    store(g_writer.descriptor(reader).woken_class,
+          static_cast<std::uint16_t>(static_cast<std::uint32_t>(spent_on) + 1));
   }
 }
 
@@ -248,6 +237,48 @@ void give_meaning(int fd, DescriptorKind kind, std::uint16_t target, std::uint16
   store(entry.watched_by, 0);
   recording::raise_to(g_known, static_cast<std::uint32_t>(fd) + 1);
   recording::publish(entry.kind, kind);
+}
+
+__thread __attribute__((tls_model("initial-exec"))) Inherited t_inherited = {};
+
+Work work_since_waking(const recording::ThreadSlot& slot) {
+  Work most = {CallClass::kOther, recording::kLongCallTicks};  // less is no wait
+  for (std::uint32_t i = 0; i < recording::kWorkClasses; ++i) {
+    const CallClass work = recording::kWork[i];
+    const std::uint64_t ticks = load(slot.class_ticks[static_cast<std::uint32_t>(work)]);
+    const std::uint64_t before = load(slot.woke_ticks[i]);
+    if (ticks > before && ticks - before > most.ticks) {
+      most = {work, ticks - before};
+    }
+  }
+  return most;
+}
+
+void begin_work(recording::ThreadSlot& slot) {
+  t_inherited = {};
+  for (std::uint32_t i = 0; i < recording::kWorkClasses; ++i) {
+    store(slot.woke_ticks[i],
+          load(slot.class_ticks[static_cast<std::uint32_t>(recording::kWork[i])]));
+  }
+}
+
+// The wait itself is counted only after this.
+CallClass handed_on(CallClass spent_on, const Spent& spent) {
+  recording::ThreadSlot* slot = current_slot();
+  if (slot == nullptr) {
+    return spent_on;
+  }
+  begin_work(*slot);
+  t_inherited = {spent_on, spent.ticks, spent.end};
+  for (std::uint32_t i = 0; i < recording::kWorkClasses; ++i) {
+    if (recording::kWork[i] == spent_on) {
+      recording::own_add(slot->woke_ticks[i], spent.ticks);
+      if (i < recording::kOutsideClasses) {
+        recording::own_add(slot->handed_on_ticks[i], spent.ticks);
+      }
+    }
+  }
+  return spent_on;
 }
 
 bool is_error(const Spent& spent) {
@@ -351,7 +382,7 @@ account_io_slow(int fd, CallClass by_name, Spent spent, Direction way) {
     woke(entry, fd);
     return CallClass::kOther;
   }
-  return class_of(entry, kind, by_name);
+  return class_of(entry, kind, by_name, spent);
 }
 
 CallClass waited_for(int fd, const Spent& spent) {
@@ -368,7 +399,7 @@ CallClass waited_for(int fd, const Spent& spent) {
       spent.awaited |= awaited_phase(WaitPhase::kConnect);
     }
   }
-  return class_of(entry, kind, CallClass::kWait);
+  return class_of(entry, kind, CallClass::kWait, spent);
 }
 
 std::uint64_t unanswered_since(int fd) {
@@ -413,7 +444,7 @@ CallClass waited_in_vain(int fd, const Spent& spent) {
   if (Target* target = target_of(entry)) {
     shared_add(target->totals.ticks, spent.ticks);
   }
-  return class_of(entry, DescriptorKind::kHost, CallClass::kNetwork);
+  return class_of(entry, DescriptorKind::kHost, CallClass::kNetwork, spent);
 }
 
 void forget_range(unsigned first, unsigned last) {
@@ -454,7 +485,9 @@ void copied(int from, int to) {
     return;
   }
   const Descriptor& entry = g_writer.descriptor(from);
-  give_meaning(to, kind, load(entry.target), load(entry.other));
+  const bool loop = kind == DescriptorKind::kLoop;
+  give_meaning(to, kind, load(entry.target),
+               loop ? static_cast<std::uint16_t>(loop_of(from) + 1) : load(entry.other));
 }
 
 }  // namespace lamprey::preload::io

@@ -126,11 +126,43 @@ CallClass waited_for(int fd, const Spent& spent);
 // where a host had been asked and had not answered, or a connect was under way.
 // Since when that is so, in ticks; 0: it is not.
 std::uint64_t unanswered_since(int fd);
-// Whoever was asked first of those that `epoll` watches; with -1 of those that the calling thread
-// asked. -1: nobody has an answer to give.
+// The descriptor by which an epoll is known: a copy watches what the original watches (Rust's mio
+// registers with one and waits on the other).
+inline int loop_of(int epoll) {
+  if (kind_of(epoll) != DescriptorKind::kLoop) {
+    return epoll;
+  }
+  const std::uint16_t original = recording::load(g_writer.descriptor(epoll).other);
+  return original != 0 ? original - 1 : epoll;
+}
+// Whoever was asked first of those that `epoll`, a loop_of(), watches; with -1 of those that the
+// calling thread asked. -1: nobody has an answer to give.
 int asked_first(int epoll);
 // What a wait for `fd` was spent on that it did not end.
 CallClass waited_in_vain(int fd, const Spent& spent);
+
+// What a thread has mostly waited for since it last woke another; kOther: for nothing. Waiting for
+// work does not count.
+struct Work {
+  CallClass spent_on;
+  std::uint64_t ticks;
+};
+Work work_since_waking(const recording::ThreadSlot& slot);
+// Another thread has ended the calling thread's last wait, which counts as what that one had waited
+// for; `at` in ticks, 0: none did since this thread woke somebody. Who passes a wake-up on passes
+// this on, too.
+struct Inherited {
+  CallClass spent_on;
+  std::uint64_t ticks;
+  std::uint64_t at;
+};
+[[gnu::visibility("hidden")]] extern __thread __attribute__((tls_model("initial-exec")))
+Inherited t_inherited;
+// A wait that another thread ended was spent on what that one had waited for; returns `spent_on`.
+// What this thread waited for before it was woken is no work for whom it wakes next.
+CallClass handed_on(CallClass spent_on, const Spent& spent);
+// It has woken another: what it waits for from here on is somebody else's.
+void begin_work(recording::ThreadSlot& slot);
 
 // -- how descriptors get their meaning ------------------------------------------------------------
 
@@ -145,8 +177,8 @@ void forget_range(unsigned first, unsigned last);
 // `other`: the far end of a pipe or pair, or -1.
 void made(int fd, DescriptorKind kind, int other);
 void copied(int from, int to);
-// epoll_ctl(2) told the kernel to say `data` when `fd` is ready, to who waits on `epoll`; or no
-// longer.
+// epoll_ctl(2) told the kernel to say `data` when `fd` is ready, to who waits on `epoll`, a
+// loop_of(); or no longer.
 void registered(int epoll, int fd, std::uint64_t data);
 void unregistered(int epoll, int fd);
 // Which descriptor an event with `data` is about; -1 unknown. Where two share a hint the whole

@@ -54,8 +54,11 @@ int registered_as(std::uint64_t data, bool& may_search) {
     }
   }
   const int hint = int{load(hint_for(data))} - 1;
-  if (data == 0 || hint < 0 || is_registered_as(hint, data)) {
-    return data != 0 ? hint : -1;
+  if (data == 0) {  // of all that the program does not tell apart; or of the waker alone (mio)
+    return kind_of(hint) == DescriptorKind::kEvent && is_registered_as(hint, data) ? hint : -1;
+  }
+  if (hint < 0 || is_registered_as(hint, data)) {
+    return hint;
   }
   // Another has the place now, or the descriptor was closed.
   if (&hint_for(load(g_writer.descriptor(hint).epoll_data)) != &hint_for(data)) {

@@ -369,11 +369,24 @@ struct InFlight {
   std::int32_t descriptor;      // first argument where it is a descriptor, else -1
   std::uint64_t started;        // ticks
   std::uint64_t stack_pointer;  // of the hook: stale once the thread's stack pointer is above it
-  std::uint64_t subject;        // only of calls of the classes Lock and Child: address or pid
-  std::uint32_t stack;          // where it was called from: index in Stack[] + 1; 0: not taken
+  // Of calls of the classes Lock and Child: address or pid; of waits on an epoll: timer_subject().
+  std::uint64_t subject;
+  std::uint32_t stack;  // where it was called from: index in Stack[] + 1; 0: not taken
   // Of the thread, not of the call: where it was when somebody last asked (asked_word()); 0: never.
   std::uint32_t asked;
 };
+
+// By when a loop wants to be woken, in ms from the beginning of its wait; 0: by no time.
+constexpr std::uint64_t timer_subject(int timeout_ms) {
+  return timeout_ms < 0 ? 0 : static_cast<std::uint64_t>(timeout_ms) + 1;
+}
+
+// What threads do for each other, by CallClass: waits for what is outside of the process, and
+// sleep.
+inline constexpr std::uint32_t kWorkClasses = 5;
+inline constexpr std::uint32_t kOutsideClasses = 4;
+inline constexpr CallClass kWork[kWorkClasses] = {
+    CallClass::kFile, CallClass::kNetwork, CallClass::kDns, CallClass::kChild, CallClass::kSleep};
 
 enum class SlotState : std::uint32_t { kFree = 0, kInUse = 1 };
 
@@ -393,7 +406,10 @@ struct alignas(64) ThreadSlot {
   std::uint16_t row_of[kCallCount];         // row of a call; 0: none yet; kNoRow: refused
   char resolving[64];                       // what getaddrinfo was last asked for by this thread
   std::uint64_t class_ticks[kCallClasses];  // time in finished calls, by what it was spent on
-  std::uint64_t woke_class_ticks[kCallClasses];  // as it was when it last woke another thread
+  std::uint64_t woke_ticks[kWorkClasses];   // class_ticks when it last woke another thread
+  // Of class_ticks: waits that another thread ended, and that count as what that one had waited
+  // for. Who looks for those who waited themselves takes these away.
+  std::uint64_t handed_on_ticks[kOutsideClasses];
 };
 
 inline constexpr std::uint16_t kNoRow = 0xFFFF;

@@ -79,6 +79,8 @@ struct OpenCall {
   std::string target;            // what it waits for, in words; empty: unknown
   std::int32_t descriptor = -1;  // first argument where it is one; of a mutex: who holds it
   std::uint32_t slot = 0;
+  bool of_own_threads = false;              // on a pipe whose other end is this process's, too
+  std::optional<std::uint64_t> timer_ms{};  // of a wait on an epoll: when it ends by itself
 };
 
 // A connection, or one that is being made, as the library last saw it. Times in ticks.
@@ -123,7 +125,7 @@ struct SlotLook {
   std::int32_t tid = 0;
   std::uint32_t generation = 0;
   std::uint32_t born = 0;                        // births.h
-  std::uint64_t class_ticks[kCallClasses] = {};  // in finished calls
+  std::uint64_t class_ticks[kCallClasses] = {};  // in finished calls, not handed on
   std::optional<OpenCall> call;                  // without its target's text
   // On hosts, names, children and files.
   std::uint64_t worked() const {
@@ -345,6 +347,7 @@ class Reader {
   void add_slots(Totals& totals, std::vector<OpenCall>& open_calls);
   std::string target_of(const ThreadSlot& slot, Call call);
   std::optional<TargetName> target(std::uint32_t index);
+  bool is_for_own_threads(Call call, std::int32_t descriptor) const;
   ThreadMoment moment_in(const ThreadSlot& slot, std::uint32_t index, std::uint64_t now,
                          const Connections& known, const std::vector<Invocation>& marks);
   std::string text_of(const Descriptor& entry, std::int32_t descriptor);

@@ -21,6 +21,15 @@ bool waits_on_descriptor(Call call) {
          call == Call::k_ppoll;
 }
 
+// What the thread itself has waited for.
+void take_own_ticks(const ThreadSlot& slot, std::uint64_t (&own)[kCallClasses]) {
+  std::copy(std::begin(slot.class_ticks), std::end(slot.class_ticks), own);
+  for (std::uint32_t i = 0; i < kOutsideClasses; ++i) {
+    std::uint64_t& ticks = own[static_cast<std::uint32_t>(kWork[i])];
+    ticks -= std::min(ticks, slot.handed_on_ticks[i]);
+  }
+}
+
 bool never_carried_a_byte(const Connection& connection) {
   return !connection.used && connection.received == 0;
 }
@@ -104,6 +113,20 @@ Connections Reader::connections() {
   return found;
 }
 
+// A worker that waits for its next job, mostly.
+bool Reader::is_for_own_threads(Call call, std::int32_t descriptor) const {
+  const auto read_entry = [this](std::uint32_t number, Descriptor& entry) {
+    return number < header_->descriptors.count &&
+           read_at(header_->descriptors.offset + (std::uint64_t{number} * sizeof(entry)), &entry,
+                   sizeof(entry)) &&
+           is_pipe(entry);
+  };
+  Descriptor entry{};
+  Descriptor other{};
+  return waits_on_descriptor(call) && read_entry(static_cast<std::uint32_t>(descriptor), entry) &&
+         read_entry(entry.other - 1U, other);
+}
+
 // The call in flight counts as what it waits for, as far as that is known.
 ThreadMoment Reader::moment_in(const ThreadSlot& slot, std::uint32_t index, std::uint64_t now,
                                const Connections& known, const std::vector<Invocation>& marks) {
@@ -117,14 +140,18 @@ ThreadMoment Reader::moment_in(const ThreadSlot& slot, std::uint32_t index, std:
   CallClass spent_on = kCallTable[flight.call - 1].call_class;
   Descriptor entry{};
   const auto descriptor = static_cast<std::uint32_t>(flight.descriptor);
-  if (is_loop_wait(call) &&
-      awaited_by({slot.tid, call, flight.started, 0, {}, flight.descriptor, index}, known) !=
-          nullptr) {
+  OpenCall open;
+  open.tid = slot.tid;
+  open.call = call;
+  open.descriptor = flight.descriptor;
+  open.slot = index;
+  if (is_loop_wait(call) && awaited_by(open, known) != nullptr) {
     spent_on = CallClass::kNetwork;
   } else if (waits_on_descriptor(call) && descriptor < header_->descriptors.count &&
              read_at(header_->descriptors.offset + (std::uint64_t{descriptor} * sizeof(entry)),
                      &entry, sizeof(entry))) {
-    spent_on = class_of(entry.kind, spent_on);
+    spent_on = is_for_own_threads(call, flight.descriptor) ? CallClass::kOther
+                                                           : class_of(entry.kind, spent_on);
   }
   const std::uint64_t since = now - flight.started;
   moment.class_ticks[static_cast<std::uint32_t>(spent_on)] +=
@@ -157,6 +184,7 @@ std::vector<ThreadTime> Reader::threads(std::uint64_t now_mono_ns) {
       break;
     }
     if (slot.state == SlotState::kInUse) {
+      take_own_ticks(slot, slot.class_ticks);
       found.push_back({slot.tid, slot.generation, moment_in(slot, index, now, known, marks)});
     }
   }
@@ -179,7 +207,7 @@ std::vector<SlotLook> Reader::slots() {
       SlotLook& look = found.emplace_back();
       look.generation = slot.generation;
       look.born = born_in(slot);
-      std::copy(std::begin(slot.class_ticks), std::end(slot.class_ticks), look.class_ticks);
+      take_own_ticks(slot, look.class_ticks);
       if (slot.state != SlotState::kInUse) {
         continue;
       }
@@ -192,7 +220,9 @@ std::vector<SlotLook> Reader::slots() {
                              flight.stack,
                              {},
                              flight.descriptor,
-                             first + i};
+                             first + i,
+                             false,
+                             std::nullopt};
       }
     }
   }

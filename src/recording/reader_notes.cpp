@@ -88,7 +88,7 @@ std::vector<HeldDescriptors> Reader::held_descriptors() {
     }
   }
   for (const Descriptor& entry : table) {
-    if (entry.kind == DescriptorKind::kUnknown || entry.kind > DescriptorKind::kSignal) {
+    if (entry.kind == DescriptorKind::kUnknown || entry.kind > DescriptorKind::kLoop) {
       continue;
     }
     const std::uint32_t target = std::uint32_t{entry.target} - 1;

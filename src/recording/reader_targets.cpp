@@ -212,6 +212,7 @@ std::string Reader::descriptor_text(std::int32_t descriptor) {
 std::string Reader::text_of(const Descriptor& entry, std::int32_t descriptor) {
   switch (entry.kind) {
     case DescriptorKind::kUnknown:
+    case DescriptorKind::kLoop:  // what it watches says more
       return {};
     case DescriptorKind::kPipe:
       return "a pipe";

@@ -162,6 +162,15 @@ std::uint32_t Reader::rows_used() {
   return used_of("rows", header_->rows_used, header_->rows.count);
 }
 
+namespace {
+
+std::optional<std::uint64_t> timer_of(const InFlight& flight, Call call) {
+  const bool epoll = call == Call::k_epoll_wait || call == Call::k_epoll_pwait;
+  return epoll && flight.subject != 0 ? std::optional(flight.subject - 1) : std::nullopt;
+}
+
+}  // namespace
+
 void Reader::add_slots(Totals& totals, std::vector<OpenCall>& open_calls) {
   std::int64_t peak = header_->live_published;
   const std::uint32_t used = slots_used();
@@ -185,7 +194,9 @@ void Reader::add_slots(Totals& totals, std::vector<OpenCall>& open_calls) {
     }
     const auto known = static_cast<Call>(call - 1);
     open_calls.push_back({slot.tid, known, slot.in_flight.started, slot.in_flight.stack,
-                          target_of(slot, known), slot.in_flight.descriptor, index});
+                          target_of(slot, known), slot.in_flight.descriptor, index,
+                          is_for_own_threads(known, slot.in_flight.descriptor),
+                          timer_of(slot.in_flight, known)});
   }
   totals.peak_live_bytes = std::max({header_->peak_live, peak, totals.memory.live_bytes});
 }

@@ -33,12 +33,14 @@ enum class DescriptorKind : std::uint8_t {
   kEvent = 5,   // eventfd
   kTimer = 6,   // timerfd
   kSignal = 7,  // signalfd
+  kLoop = 8,    // epoll. `other`: the one of which it is a copy, by dup or fcntl
 };
 
 // What time in a call on such a descriptor is spent on. `by_name` is the class of the call itself.
 constexpr CallClass class_of(DescriptorKind kind, CallClass by_name) {
   switch (kind) {
     case DescriptorKind::kUnknown:
+    case DescriptorKind::kLoop:
       return by_name;
     case DescriptorKind::kFile:
       return CallClass::kFile;

@@ -62,10 +62,14 @@ ThreadSlot* Writer::claim_slot(std::int32_t tid) {
     shared_add(slot.generation, 1);
     store(slot.in_flight.asked, 0);
     set_born(slot, load(header().started));
-    for (std::uint32_t i = 0; i < kCallClasses; ++i) {  // times are one thread's
-      store(slot.class_ticks[i], 0);
-      store(slot.woke_class_ticks[i], 0);
-    }
+    const auto clear = [](auto& ticks) {  // times are one thread's
+      for (std::uint64_t& each : ticks) {
+        store(each, 0);
+      }
+    };
+    clear(slot.class_ticks);
+    clear(slot.woke_ticks);
+    clear(slot.handed_on_ticks);
     return true;
   };
   const std::uint32_t used = slots_used();

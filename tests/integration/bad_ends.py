@@ -27,7 +27,7 @@ HANGS = [
     ("node", "recv", LOOP_WAITS, LOOPBACK, "timeout.answer"),
     ("node", "busy", {"on_cpu"}, "", "timeout.cpu"),
     ("node", "waitpid", LOOP_WAITS, "", "timeout.child"),  # spawnSync waits in a loop of its own
-    ("node", "sleep", LOOP_WAITS, "", None),
+    ("node", "sleep", LOOP_WAITS, "", "timeout.sleep"),
     ("c++", "connect", {"connect"}, LOOPBACK + "$", "timeout.connect"),
     ("c++", "recv", {"recv"}, LOOPBACK + "$", "timeout.answer"),
     ("c++", "mutex", {"pthread_mutex_lock"}, "", "timeout.lock"),

@@ -326,6 +326,59 @@ TEST(CulpritTest, OfSeveralItIsLessSure) {
   EXPECT_EQ(blocked[0].sure_percent, 60);
 }
 
+Blocked with_timer(Blocked loop) {
+  loop.timer_ns = 60'000 * kMs;
+  return loop;
+}
+
+TEST(CulpritTest, AHandlerThatParksWaitsForTheLoopsTimer) {
+  Report report = timed_out();
+  report.wall->lock_ns = 2940 * kMs;
+  report.blocked = {handler(Call::k_futex, 2930 * kMs),
+                    with_timer(worker(2, Call::k_epoll_wait, 2920 * kMs))};
+  put_culprit_first(report.blocked, kSpan, 0);
+  EXPECT_EQ(report.blocked[0].tid, 2);
+  charge_to_culprit(*report.wall, report.blocked);
+  EXPECT_EQ(report.wall->sleep_ns, 2920 * kMs);
+  EXPECT_EQ(report.wall->lock_ns, 20 * kMs);
+  std::string text;
+  EXPECT_THAT(ends(report, &text), ElementsAre("timeout.sleep"));
+  EXPECT_THAT(text, HasSubstr("for a timer, to be woken after 60.0 s at the latest"));
+}
+
+TEST(CulpritTest, ALoopWithATimerIsNobodyElsesReason) {
+  const Blocked loop = with_timer(worker(2, Call::k_epoll_wait, 2950 * kMs));
+  EXPECT_THAT(order({loop, handler(Call::k_pthread_cond_wait, 2900 * kMs)}), ElementsAre(1, 2));
+  const Blocked parks = handler(Call::k_futex, 2900 * kMs);
+  EXPECT_THAT(order({worker(2, Call::k_epoll_wait, 2950 * kMs), parks}), ElementsAre(1, 2));
+  EXPECT_THAT(order({with_timer(worker(2, Call::k_epoll_wait, 9000 * kMs)), parks}),
+              ElementsAre(1, 2));  // since before the invocation
+  EXPECT_THAT(order({loop, worker(3, Call::k_recv, 2900 * kMs, Awaited::kAnswer), parks}).front(),
+              3);
+}
+
+TEST(CulpritTest, AHandlersOwnLoopThatWaitsForItsTimerSleeps) {
+  Report report = timed_out();
+  report.wall->other_ns = kSpan;
+  report.blocked = {with_timer(handler(Call::k_epoll_pwait, 2900 * kMs))};
+  charge_to_culprit(*report.wall, report.blocked);
+  EXPECT_EQ(report.wall->sleep_ns, 2900 * kMs);
+  EXPECT_EQ(report.wall->other_ns, 90 * kMs);
+  EXPECT_THAT(ends(report), ElementsAre("timeout.sleep"));
+}
+
+TEST(CulpritTest, APipeBetweenTheProcesssOwnThreads) {
+  const Blocked idle = worker(2, Call::k_read, 2950 * kMs, Awaited::kOwnThread);
+  EXPECT_THAT(order({idle, handler(Call::k_sem_wait, 2900 * kMs)}), ElementsAre(1, 2));
+  const Blocked waits = handler(Call::k_read, 2900 * kMs, Awaited::kOwnThread);
+  EXPECT_THAT(order({waits, worker(3, Call::k_recv, 2900 * kMs, Awaited::kAnswer)}).front(), 3);
+  Report report = timed_out();
+  report.blocked = {waits};
+  std::string text;
+  EXPECT_THAT(ends(report, &text), ElementsAre("timeout.lock"));
+  EXPECT_THAT(text, HasSubstr("for another thread of the process, on a pipe between them"));
+}
+
 // -- work that goes on after the answer -----------------------------------------------------------
 
 class WorkLeftTest : public ::testing::Test {

@@ -88,6 +88,22 @@ std::optional<Finding> waiting_finding(const Blocked& blocked) {
                     "Give the client a connect timeout well below the function's; look at the "
                     "other side's log and load, and whether that port speaks TLS.");
   }
+  if (blocked.timer_ns && blocked.target.empty()) {
+    return critical(
+        "timeout.sleep",
+        fmt::format("The event loop waited{} for a timer, to be woken after {} at the latest; no "
+                    "host, child or other thread is known that it waited for.",
+                    for_how_long(blocked), human_duration(*blocked.timer_ns)),
+        "A pause, a retry's back-off or a wait with a limit is longer than the function's "
+        "timeout.");
+  }
+  if (blocked.awaited == Awaited::kOwnThread) {
+    return critical("timeout.lock",
+                    fmt::format("A thread waited in {}{} for another thread of the process, on a "
+                                "pipe between them.",
+                                name, for_how_long(blocked)),
+                    "See what the other threads are in (blocked), and give the wait a timeout.");
+  }
   if (is_lock(name)) {
     return critical("timeout.lock",
                     fmt::format("A thread waited in {}{}.", name, for_how_long(blocked)),

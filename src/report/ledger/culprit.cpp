@@ -34,6 +34,12 @@ bool has_an_answer_to_wait_for(const Blocked& blocked) {
          blocked.awaited == Awaited::kMore;
 }
 
+// A loop that waits for its timer, and for nobody that is known.
+bool is_timer(const Blocked& blocked) {
+  return is_loop(blocked) && blocked.timer_ns && blocked.awaited == Awaited::kUnknown &&
+         blocked.target.empty();
+}
+
 // Whether only another thread, or nothing that is known, can end it.
 bool leads_on(const Blocked& handler) {
   if (handler.on_cpu) {
@@ -43,7 +49,7 @@ bool leads_on(const Blocked& handler) {
     return handler.awaited == Awaited::kNothing ||
            (handler.awaited == Awaited::kUnknown && handler.target.empty());
   }
-  return class_of(handler) == CallClass::kLock;
+  return class_of(handler) == CallClass::kLock || handler.awaited == Awaited::kOwnThread;
 }
 
 std::uint64_t time_of(const Blocked& blocked) {
@@ -72,6 +78,13 @@ bool may_be_waited_for(const Blocked& blocked, const Blocked& handler, std::uint
          time_of(blocked) >= handler.for_ns.value_or(0) / 2;
 }
 
+// A thread that parks (Rust's tokio) waits for whoever turns the loop; where that one waits for its
+// timer alone, so does the handler.
+bool may_be_its_timer(const Blocked& blocked, const Blocked& handler, std::uint64_t span_ns) {
+  return handler.call == Call::k_futex && is_timer(blocked) && !began_before(blocked, span_ns) &&
+         time_of(blocked) >= handler.for_ns.value_or(0) / 2;
+}
+
 // The smaller, the nearer to the cause; of those that are no culprit.
 int distance(const Blocked& blocked, std::uint64_t span_ns) {
   if (blocked.handler) {
@@ -80,7 +93,8 @@ int distance(const Blocked& blocked, std::uint64_t span_ns) {
   if (blocked.on_cpu) {
     return 1;
   }
-  const bool for_thread = !blocked.main && class_of(blocked) == CallClass::kLock;
+  const bool for_thread = (!blocked.main && class_of(blocked) == CallClass::kLock) ||
+                          blocked.awaited == Awaited::kOwnThread;
   if (for_thread || began_before(blocked, span_ns)) {
     return 4;
   }
@@ -92,14 +106,13 @@ struct Followed {
   std::uint8_t sure_percent = 0;  // 0: nobody was found
 };
 
-Followed follow(const std::vector<Blocked>& blocked, const Blocked& handler, std::uint64_t span_ns,
-                std::uint64_t window_ns) {
+template <class Is>
+Followed longest_of(const std::vector<Blocked>& blocked, const Blocked& handler, Is is_one) {
   Followed found;
   std::size_t candidates = 0;
   for (std::size_t i = 0; i < blocked.size(); ++i) {
     const Blocked& other = blocked[i];
-    if (other.handler || (handler.holder != 0 && other.tid != handler.holder) ||
-        !may_be_waited_for(other, handler, span_ns, window_ns)) {
+    if (other.handler || (handler.holder != 0 && other.tid != handler.holder) || !is_one(other)) {
       continue;
     }
     if (candidates++ == 0 || time_of(other) > time_of(blocked[found.index])) {
@@ -112,6 +125,17 @@ Followed follow(const std::vector<Blocked>& blocked, const Blocked& handler, std
                                              : kSureOfSeveral;
   }
   return found;
+}
+
+Followed follow(const std::vector<Blocked>& blocked, const Blocked& handler, std::uint64_t span_ns,
+                std::uint64_t window_ns) {
+  const Followed worker = longest_of(blocked, handler, [&](const Blocked& other) {
+    return may_be_waited_for(other, handler, span_ns, window_ns);
+  });
+  return worker.sure_percent != 0 ? worker
+                                  : longest_of(blocked, handler, [&](const Blocked& other) {
+                                      return may_be_its_timer(other, handler, span_ns);
+                                    });
 }
 
 }  // namespace
@@ -138,18 +162,26 @@ void put_culprit_first(std::vector<Blocked>& blocked, std::uint64_t span_ns,
 
 // Of what waited for the culprit, at most the time that the culprit took.
 void charge_to_culprit(WallFigures& wall, const std::vector<Blocked>& blocked) {
+  if (!blocked.empty() && blocked.front().handler && is_timer(blocked.front())) {
+    const std::uint64_t slept = std::min(wall.other_ns, time_of(blocked.front()));
+    wall.other_ns -= slept;
+    wall.sleep_ns += slept;
+    return;
+  }
   const auto handler = std::find_if(blocked.begin(), blocked.end(),
                                     [](const Blocked& other) { return other.held_up; });
   if (handler == blocked.end()) {
     return;
   }
   const Blocked& culprit = blocked.front();
-  std::uint64_t& from = is_loop(*handler) ? wall.other_ns : wall.lock_ns;
+  std::uint64_t& from = class_of(*handler) == CallClass::kLock ? wall.lock_ns : wall.other_ns;
   const std::uint64_t moved = std::min(from, time_of(culprit));
   from -= moved;
   const CallClass kind =
       culprit.awaited == Awaited::kUnknown ? class_of(culprit) : CallClass::kNetwork;
-  if (culprit.on_cpu) {
+  if (is_timer(culprit)) {
+    wall.sleep_ns += moved;
+  } else if (culprit.on_cpu) {
     wall.cpu_ns = wall.cpu_ns.value_or(0) + moved;
   } else if (kind == CallClass::kDns) {
     wall.dns_ns += moved;

@@ -16,7 +16,8 @@ namespace lamprey::report {
 void put_culprit_first(std::vector<Blocked>& blocked, std::uint64_t span_ns,
                        std::uint64_t window_ns);
 
-// The handler's wait for the culprit was a wait for what the culprit waited for, or computed.
+// The handler's wait for the culprit was a wait for what the culprit waited for, or computed; a
+// loop's wait for its timer was sleep.
 void charge_to_culprit(WallFigures& wall, const std::vector<Blocked>& blocked);
 
 }  // namespace lamprey::report

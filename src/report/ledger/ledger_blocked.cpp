@@ -105,12 +105,20 @@ void Ledger::add_awaited(Blocked& blocked, const OpenCall& call, const Connectio
   if (loop && (blocked.target.empty() || host == nullptr)) {
     blocked.target = watched_text(call, known, end.closeup);
   }
+  if (call.of_own_threads) {
+    blocked.awaited = Awaited::kOwnThread;
+    blocked.target = "a pipe between its own threads";
+    return;
+  }
   if (host == nullptr) {
     const bool idle =
         loop && std::any_of(known.all.begin(), known.all.end(),
                             [&call](const auto& c) { return recording::is_watched_by(c, call); });
     // Who is at the other end of a pipe to another process, nobody knows here.
     blocked.awaited = idle && !known.to_others ? Awaited::kNothing : Awaited::kUnknown;
+    if (call.timer_ms.value_or(0) != 0 && !known.to_others) {
+      blocked.timer_ns = *call.timer_ms * 1'000'000;
+    }
     return;
   }
   const std::uint64_t since = host->connecting != 0 ? host->connecting : host->asked;

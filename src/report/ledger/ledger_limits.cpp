@@ -27,6 +27,7 @@ std::string held_text(const recording::HeldDescriptors& held) {
     case DescriptorKind::kEvent:
     case DescriptorKind::kTimer:
     case DescriptorKind::kSignal:
+    case DescriptorKind::kLoop:
     case DescriptorKind::kUnknown:
       break;
   }

@@ -140,6 +140,7 @@ enum class Awaited : std::uint8_t {
   kFirstBytes,  // the connection never carried a byte
   kMore,        // a read, although all that was asked had been answered, at least in part
   kNothing,     // an event loop, all of whose connections are idle
+  kOwnThread,   // a pipe whose other end is the process's own
 };
 
 // A call that a thread was in when the end came; or, in the timeline, one that it waited in.
@@ -157,9 +158,12 @@ struct Blocked {
   bool in_handshake = false;                   // of TLS: the target has not finished it
   std::optional<std::uint64_t> unanswered_ns;  // since the target was asked, in this span
   std::optional<std::uint64_t> worked_ns;      // in calls on others, or running or ready to, lately
-  std::int32_t holder = 0;                     // thread that holds the mutex; 0: unknown
-  std::uint32_t stack_id = 0;                  // of the recording; 0: none
-  Stack stack;                                 // where the call was entered
+  // Of a loop that waits for nobody else that is known: after how long a timer wakes it at the
+  // latest.
+  std::optional<std::uint64_t> timer_ns;
+  std::int32_t holder = 0;     // thread that holds the mutex; 0: unknown
+  std::uint32_t stack_id = 0;  // of the recording; 0: none
+  Stack stack;                 // where the call was entered
   std::string stack_text;
   // Of the timeline only.
   std::uint64_t at_ns = 0;  // since the span's start

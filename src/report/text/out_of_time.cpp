@@ -76,6 +76,9 @@ TimeAccount idle_loop(const Report& report, const Blocked& front) {
   account.text += fmt::format("; {} alive: {}",
                               several ? "idle connections keep it" : "an idle connection keeps it",
                               front.target);
+  if (front.timer_ns) {
+    account.text += fmt::format(", and a timer ({} at most)", human_duration(*front.timer_ns));
+  }
   return account;
 }
 
@@ -188,6 +191,9 @@ std::string blocked_text(const Blocked& blocked) {
   }
   if (blocked.in_handshake) {
     text += " (TLS handshake)";
+  }
+  if (blocked.timer_ns && blocked.target.empty()) {
+    text += fmt::format(" for a timer ({} at most)", human_duration(*blocked.timer_ns));
   }
   return text;
 }
