@@ -39,6 +39,8 @@ std::uint64_t nanoseconds_of(const timespec& time) {
          static_cast<std::uint64_t>(time.tv_nsec);
 }
 
+bool has_asked(const Header& header) { return header.init_end.mono_ns != 0; }
+
 }  // namespace
 
 Followed::Followed(Reader reader, ino_t inode)
@@ -125,9 +127,7 @@ Recordings::Recordings(std::string directory, std::string environment, std::uint
       environment_(std::move(environment)),
       since_real_ns_(since_real_ns) {}
 
-std::vector<std::size_t> beside_the_runtime(const std::vector<const Header*>& headers,
-                                            bool at_end) {
-  const auto has_asked = [](const Header& header) { return header.init_end.mono_ns != 0; };
+const Header* runtime_of_a_wrapper(const std::vector<const Header*>& headers, bool at_end) {
   const Header* runtime = nullptr;
   for (const Header* header : headers) {
     if (header->launched_by == 0 || (!has_asked(*header) && !at_end)) {
@@ -138,15 +138,12 @@ std::vector<std::size_t> beside_the_runtime(const std::vector<const Header*>& he
                          header->attach_real_ns > runtime->attach_real_ns);
     runtime = better ? header : runtime;
   }
-  std::vector<std::size_t> others;
-  for (std::size_t index = 0; runtime != nullptr && index < headers.size(); ++index) {
-    const Header& header = *headers[index];
-    if (&header != runtime && !has_asked(header) &&
-        (header.pid == runtime->launched_by || header.launched_by == runtime->launched_by)) {
-      others.push_back(index);
-    }
-  }
-  return others;
+  return runtime;
+}
+
+bool is_beside(const Header& header, const Header* runtime) {
+  return runtime != nullptr && &header != runtime && !has_asked(header) &&
+         (header.pid == runtime->launched_by || header.launched_by == runtime->launched_by);
 }
 
 bool Recordings::followed_already(const std::string& path) {
@@ -299,10 +296,13 @@ std::vector<Recordings::Orphan> Recordings::take_orphans() {
   for (const Orphan& orphan : found) {
     headers.push_back(&orphan.ledger->header());
   }
-  const std::vector<std::size_t> needless = beside_the_runtime(headers, true);
-  for (auto index = needless.rbegin(); index != needless.rend(); ++index) {
-    delete_orphan(found[*index]);
-    found.erase(found.begin() + static_cast<std::ptrdiff_t>(*index));
+  const Header* const runtime = runtime_of_a_wrapper(headers, true);
+  for (std::size_t i = found.size(); i-- != 0;) {
+    if (is_beside(found[i].ledger->header(), runtime)) {
+      delete_orphan(found[i]);
+      std::swap(found[i], found.back());
+      found.pop_back();
+    }
   }
   return found;
 }
@@ -339,12 +339,11 @@ void Recordings::drop_wrappers(bool at_end) {
   for (const auto& followed : live_) {
     headers.push_back(&followed->ledger().header());
   }
-  std::vector<Followed*> needless;
-  for (const std::size_t index : beside_the_runtime(headers, at_end)) {
-    needless.push_back(live_[index].get());
-  }
-  for (Followed* followed : needless) {
-    remove(*followed);
+  const Header* const runtime = runtime_of_a_wrapper(headers, at_end);
+  for (std::size_t i = live_.size(); i-- != 0;) {
+    if (is_beside(live_[i]->ledger().header(), runtime)) {
+      remove(*live_[i]);
+    }
   }
 }
 

@@ -69,11 +69,12 @@ class Followed {
 };
 
 // Where a wrapper keeps the runtime as its child (Header::launched_by): which of these recordings
-// are not the runtime's, in ascending order; the wrapper's own, and those of its other children.
-// The runtime is who has asked for an invocation. `at_end`: nobody will any more; then the newest
-// child was on its way to.
-std::vector<std::size_t> beside_the_runtime(const std::vector<const recording::Header*>& headers,
-                                            bool at_end);
+// is the runtime's; nullptr: there is no such wrapper, or nobody knows yet. The runtime is who has
+// asked for an invocation. `at_end`: nobody will any more; then the newest child was on its way to.
+const recording::Header* runtime_of_a_wrapper(const std::vector<const recording::Header*>& headers,
+                                              bool at_end);
+// The wrapper's own recording, and those of its other children, of which nobody wants to hear.
+bool is_beside(const recording::Header& header, const recording::Header* runtime);
 
 class Recordings {
  public:
@@ -101,7 +102,7 @@ class Recordings {
   // Stops following, and removes the file once no line of it waits any more.
   void remove(Followed& followed);
   void remove_printed();
-  // Removes what beside_the_runtime() names. To be called after the recordings were read afresh.
+  // Removes what is_beside() the runtime. To be called after the recordings were read afresh.
   void drop_wrappers(bool at_end);
   // Looks again at files that were passed over: another environment's recording may have become an
   // orphan.

@@ -2,10 +2,10 @@
 #include "recording/told_mark.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstddef>
+#include <string>
 
 namespace lamprey::recording {
 
@@ -22,7 +22,7 @@ void ToldMark::tell(int descriptor, const Header& header, std::uint64_t next) {
     return;
   }
   if (descriptor_ < 0) {
-    const std::string path = fmt::format("/proc/self/fd/{}", descriptor);
+    const std::string path = "/proc/self/fd/" + std::to_string(descriptor);
     descriptor_ = open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK);
   }
   const auto at = static_cast<off_t>(header.trail.offset + offsetof(Trail, told_until));

@@ -128,7 +128,14 @@ std::vector<std::size_t> not_the_runtime(const std::vector<Process>& processes, 
     headers[i].init_end.mono_ns = processes[i].has_asked ? 1 : 0;
     pointers.push_back(&headers[i]);
   }
-  return beside_the_runtime(pointers, at_end);
+  const recording::Header* runtime = runtime_of_a_wrapper(pointers, at_end);
+  std::vector<std::size_t> beside;
+  for (std::size_t i = 0; i < headers.size(); ++i) {
+    if (is_beside(headers[i], runtime)) {
+      beside.push_back(i);
+    }
+  }
+  return beside;
 }
 
 using Indices = std::vector<std::size_t>;

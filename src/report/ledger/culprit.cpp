@@ -85,8 +85,11 @@ bool may_be_its_timer(const Blocked& blocked, const Blocked& handler, std::uint6
          time_of(blocked) >= handler.for_ns.value_or(0) / 2;
 }
 
-// The smaller, the nearer to the cause; of those that are no culprit.
+// The smaller, the nearer to the cause; below 0 the cause itself.
 int distance(const Blocked& blocked, std::uint64_t span_ns) {
+  if (blocked.sure_percent != 0) {
+    return -1;
+  }
   if (blocked.handler) {
     return 0;
   }
@@ -106,13 +109,23 @@ struct Followed {
   std::uint8_t sure_percent = 0;  // 0: nobody was found
 };
 
-template <class Is>
-Followed longest_of(const std::vector<Blocked>& blocked, const Blocked& handler, Is is_one) {
+// Who works comes before a loop's timer; of equals who has done so for longest.
+Followed follow(const std::vector<Blocked>& blocked, const Blocked& handler, std::uint64_t span_ns,
+                std::uint64_t window_ns) {
   Followed found;
   std::size_t candidates = 0;
+  bool works = false;
   for (std::size_t i = 0; i < blocked.size(); ++i) {
     const Blocked& other = blocked[i];
-    if (other.handler || (handler.holder != 0 && other.tid != handler.holder) || !is_one(other)) {
+    if (other.handler || (handler.holder != 0 && other.tid != handler.holder)) {
+      continue;
+    }
+    const bool worker = may_be_waited_for(other, handler, span_ns, window_ns);
+    if (worker && !works) {
+      candidates = 0;
+      works = true;
+    }
+    if (!worker && (works || !may_be_its_timer(other, handler, span_ns))) {
       continue;
     }
     if (candidates++ == 0 || time_of(other) > time_of(blocked[found.index])) {
@@ -127,37 +140,22 @@ Followed longest_of(const std::vector<Blocked>& blocked, const Blocked& handler,
   return found;
 }
 
-Followed follow(const std::vector<Blocked>& blocked, const Blocked& handler, std::uint64_t span_ns,
-                std::uint64_t window_ns) {
-  const Followed worker = longest_of(blocked, handler, [&](const Blocked& other) {
-    return may_be_waited_for(other, handler, span_ns, window_ns);
-  });
-  return worker.sure_percent != 0 ? worker
-                                  : longest_of(blocked, handler, [&](const Blocked& other) {
-                                      return may_be_its_timer(other, handler, span_ns);
-                                    });
-}
-
 }  // namespace
 
 void put_culprit_first(std::vector<Blocked>& blocked, std::uint64_t span_ns,
                        std::uint64_t window_ns) {
+  const auto handler = std::find_if(blocked.begin(), blocked.end(),
+                                    [](const Blocked& each) { return each.handler; });
+  if (handler != blocked.end() && leads_on(*handler)) {
+    const Followed found = follow(blocked, *handler, span_ns, window_ns);
+    handler->held_up = found.sure_percent != 0;
+    blocked[found.index].sure_percent = found.sure_percent;
+  }
   put_in_order(blocked, [span_ns](const Blocked& a, const Blocked& b) {
     const int near = distance(a, span_ns);
     const int far = distance(b, span_ns);
     return near != far ? near < far : a.for_ns > b.for_ns;
   });
-  if (blocked.empty() || !blocked.front().handler || !leads_on(blocked.front())) {
-    return;
-  }
-  const Followed found = follow(blocked, blocked.front(), span_ns, window_ns);
-  if (found.sure_percent == 0) {
-    return;
-  }
-  blocked.front().held_up = true;
-  blocked[found.index].sure_percent = found.sure_percent;
-  std::rotate(blocked.begin(), blocked.begin() + static_cast<std::ptrdiff_t>(found.index),
-              blocked.begin() + static_cast<std::ptrdiff_t>(found.index) + 1);
 }
 
 // Of what waited for the culprit, at most the time that the culprit took.
