@@ -225,10 +225,9 @@ void __attribute__((constructor(101))) attach() {
     __register_atfork(nullptr, nullptr, after_fork_in_child, nullptr);
   }
   raw_syscall(SYS_madvise, pointer_argument(&g_wiped), sizeof(g_wiped), MADV_WIPEONFORK);
-  // Only a child that is followed may inherit the preload.
-  if (!g_follow_children) {
-    leave_environment();
-  }
+  // Only a child that is followed may inherit the preload; what the runtime may be is told to those
+  // alone that may be it.
+  g_follow_children ? leave_command() : leave_environment();
   ending::attach();
   stack::attach(__builtin_return_address(0));
   memory::mappings::attach();

@@ -110,6 +110,28 @@ std::size_t own_directory(char* to, std::size_t capacity) {
   return 0;
 }
 
+namespace {
+
+// Takes the variable out, and remembers it.
+void take(std::size_t index) {
+  if (g_taken_count < kTakenMost) {
+    g_taken[g_taken_count++] = environ[index];
+  }
+  remove_at(index);
+}
+
+}  // namespace
+
+void leave_command() {
+  for (std::size_t i = 0; environ != nullptr && environ[i] != nullptr;) {
+    if (value_in(environ[i], kCommandVariable) != nullptr) {
+      take(i);
+    } else {
+      ++i;
+    }
+  }
+}
+
 void leave_environment() {
   for (std::size_t i = 0; environ != nullptr && environ[i] != nullptr;) {
     char* entry = environ[i];
@@ -119,10 +141,7 @@ void leave_environment() {
                       value_in(entry, kCommandVariable) != nullptr ||
                       value_in(entry, recording::kDirectoryVariable) != nullptr;
     if (ours) {
-      if (g_taken_count < kTakenMost) {
-        g_taken[g_taken_count++] = entry;
-      }
-      remove_at(i);
+      take(i);
     } else if (value_in(entry, kPreloadVariable) != nullptr &&
                !cut_our_library(entry + length_of(kPreloadVariable) + 1)) {
       remove_at(i);
@@ -172,6 +191,7 @@ void environment_for_exec(char* const* environment, char** to, std::size_t capac
   std::size_t at = copy_text(preload, preload_bytes, kPreloadVariable);
   at += copy_text(preload + at, preload_bytes - at, "=");
   at += copy_text(preload + at, preload_bytes - at, g_our_library);
+  const char* between = g_our_library[0] != '\0' ? ":" : "";  // empty: it was never taken out
   for (std::size_t i = 0; environment != nullptr && i < most; ++i) {
     char* const entry = recording::load(environment[i]);  // once: it may change
     if (entry == nullptr) {
@@ -181,8 +201,9 @@ void environment_for_exec(char* const* environment, char** to, std::size_t capac
     if (others == nullptr) {
       to[n++] = entry;
     } else if (*others != '\0') {
-      at += copy_text(preload + at, preload_bytes - at, ":");
+      at += copy_text(preload + at, preload_bytes - at, between);
       at += copy_text(preload + at, preload_bytes - at, others);
+      between = ":";
     }
   }
   to[n++] = preload;

@@ -32,6 +32,8 @@ std::size_t own_directory(char* to, std::size_t capacity);
 // out, so that children do not carry them. Remembers them for environment_for_exec; what it takes
 // out again later (process/launched.h) was remembered then.
 void leave_environment();
+// The same of _LAMPREY_COMMAND alone, where children are followed and carry the rest.
+void leave_command();
 
 // The number of entries that environment_for_exec needs room for, terminator included; 0 when
 // `environment` is too large to be copied, or not there to be read (then it is passed on as it is).

@@ -92,11 +92,15 @@ def test_a_crash_is_the_runtimes_though_the_wrapper_ends_with_a_number(local_lam
 
 
 def test_children_that_are_followed_are_told_beside_it(local_lambda, waits):
+    """One that the handler starts is a child, also where it runs the runtime's own program."""
     env = {"LAMPREY_EXEC_WRAPPER": waits("subprocess"), "LAMPREY_FOLLOW_CHILDREN": "on"}
-    answers, log = served(local_lambda, COMMAND, EVENTS, env=env)
-    assert [failed for _, failed in answers] == [False] * len(EVENTS)
+    events = [*EVENTS, {"child": [COMMAND[0], "-c", "bytearray(3_000_000)"]}]
+    answers, log = served(local_lambda, COMMAND, events, env=env)
+    assert [failed for _, failed in answers] == [False] * len(events)
     assert [r["request_id"] for r in log.invokes] == log.started_ids
-    assert [r["status"] for r in log.invokes] == ["ok"] * len(EVENTS)
+    assert [r["status"] for r in log.invokes] == ["ok"] * len(events)
+    children = [r for r in log.records if r.get("process", {}).get("role") == "child"]
+    assert any(r["memory"]["allocated_bytes"] > 3_000_000 for r in children)
 
 
 def test_a_runtime_that_cannot_start_is_told_by_its_own_words(local_lambda, waits):
