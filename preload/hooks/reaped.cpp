@@ -29,18 +29,18 @@ std::uint32_t g_any = 0;  // whether there ever was one: most programs have none
 
 }  // namespace
 
-__thread __attribute__((tls_model("initial-exec"))) LastWait t_last = {};
+__thread __attribute__((tls_model("initial-exec"))) io::LastWait t_last = {};
 
 void signals_slow(const void* condition) {
   const std::uint64_t now = ticks();
-  if (now - t_last.end > ticks_for(kSoonNs)) {
-    t_last.end = 0;
+  if (!t_last.is_since(now - ticks_for(kSoonNs))) {
+    t_last = {};
     return;
   }
   const std::uint32_t place = __atomic_fetch_add(&g_next, 1U, __ATOMIC_RELAXED) % kPlaces;
   Signalled& entry = g_signalled[place];
   recording::take_back(entry.condition, nullptr);
-  store(entry.ticks, t_last.ticks);
+  store(entry.ticks, t_last.ticks());
   store(entry.at, now);
   __atomic_store_n(&entry.condition, condition, __ATOMIC_RELEASE);
   store(g_any, 1);

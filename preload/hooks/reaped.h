@@ -12,22 +12,20 @@ namespace lamprey::preload::hooks::reaped {
 
 using io::Spent;
 
-// The calling thread's last wait for a child; `end` 0: none that matters any more.
-struct LastWait {
-  std::uint64_t end;
-  std::uint64_t ticks;
-};
+// The calling thread's last wait for a child; none: none that matters any more.
 [[gnu::visibility("hidden")]] extern __thread __attribute__((tls_model("initial-exec")))
-LastWait t_last;
+io::LastWait t_last;
 
 // The calling thread has waited for a child, which ended.
-inline void note(const Spent& spent) { t_last = {spent.end, spent.ticks}; }
+inline void note(const Spent& spent) {
+  t_last = {recording::CallClass::kChild, spent.ticks, spent.end};
+}
 
 void signals_slow(const void* condition);
 
 // Before a condition is signalled.
 inline void signals(const void* condition) {
-  if (t_last.end != 0) [[unlikely]] {
+  if (t_last.is_any()) [[unlikely]] {
     signals_slow(condition);
   }
 }

@@ -15,8 +15,8 @@ using recording::store;
 struct Woken {
   std::uintptr_t word;
   std::uint64_t at;
-  std::uint64_t ticks;      // that the other thread had waited
-  std::uint64_t inherited;  // when that one was woken itself, 0: it has waited by itself
+  std::uint64_t ticks;     // that the other thread had waited
+  io::LastWait inherited;  // it was woken itself, and passes that on
   CallClass spent_on;
 };
 constexpr unsigned kPlaceBits = 6;
@@ -34,15 +34,15 @@ void about_to_wake(std::uintptr_t word) {
     return;
   }
   io::Work work = io::work_since_waking(*slot);
-  const bool passes_on = work.spent_on == CallClass::kOther && io::t_inherited.at != 0;
+  const bool passes_on = work.spent_on == CallClass::kOther && io::t_inherited.is_any();
   if (passes_on) {
-    work = {io::t_inherited.spent_on, io::t_inherited.ticks};
+    work = {io::t_inherited.spent_on(), io::t_inherited.ticks()};
   }
   Woken& entry = place_of(word);
   recording::take_back(entry.word, std::uintptr_t{0});
   store(entry.at, ticks());
   store(entry.ticks, work.ticks);
-  store(entry.inherited, passes_on ? io::t_inherited.at : std::uint64_t{0});
+  entry.inherited = passes_on ? io::t_inherited : io::LastWait{};
   store(entry.spent_on, work.spent_on);
   __atomic_store_n(&entry.word, word, __ATOMIC_RELEASE);
 }
@@ -60,7 +60,7 @@ CallClass class_of(std::uintptr_t word, const Spent& spent, CallClass by_name) {
   const bool it_was = __atomic_load_n(&entry.word, __ATOMIC_ACQUIRE) == word &&
                       load(entry.at) >= spent.begin && load(entry.at) <= spent.end &&
                       load(entry.ticks) >= spent.ticks / 2 &&
-                      (load(entry.inherited) == 0 || load(entry.inherited) >= spent.begin);
+                      (!entry.inherited.is_any() || entry.inherited.is_since(spent.begin));
   const CallClass spent_on = load(entry.spent_on);
   return it_was && spent_on != CallClass::kOther ? io::handed_on(spent_on, spent) : by_name;
 }

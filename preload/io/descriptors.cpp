@@ -239,7 +239,7 @@ void give_meaning(int fd, DescriptorKind kind, std::uint16_t target, std::uint16
   recording::publish(entry.kind, kind);
 }
 
-__thread __attribute__((tls_model("initial-exec"))) Inherited t_inherited = {};
+__thread __attribute__((tls_model("initial-exec"))) LastWait t_inherited = {};
 
 Work work_since_waking(const recording::ThreadSlot& slot) {
   Work most = {CallClass::kOther, recording::kLongCallTicks};  // less is no wait

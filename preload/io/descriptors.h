@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "preload/io/last_wait.h"
 #include "preload/process/thread.h"
 #include "preload/process/vfork.h"
 #include "recording/layout.h"
@@ -148,16 +149,10 @@ struct Work {
   std::uint64_t ticks;
 };
 Work work_since_waking(const recording::ThreadSlot& slot);
-// Another thread has ended the calling thread's last wait, which counts as what that one had waited
-// for; `at` in ticks, 0: none did since this thread woke somebody. Who passes a wake-up on passes
-// this on, too.
-struct Inherited {
-  CallClass spent_on;
-  std::uint64_t ticks;
-  std::uint64_t at;
-};
+// Another thread has ended this wait of the calling thread's, which counts as what that one had
+// waited for. Who passes a wake-up on passes this on, too.
 [[gnu::visibility("hidden")]] extern __thread __attribute__((tls_model("initial-exec")))
-Inherited t_inherited;
+LastWait t_inherited;
 // A wait that another thread ended was spent on what that one had waited for; returns `spent_on`.
 // What this thread waited for before it was woken is no work for whom it wakes next.
 CallClass handed_on(CallClass spent_on, const Spent& spent);

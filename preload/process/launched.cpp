@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/mman.h>
 
 #include <cerrno>
@@ -127,12 +126,11 @@ struct KernelAction {
   std::uintptr_t restorer;
   std::uint64_t mask;
 };
-constexpr std::uintptr_t kIgnored = 1;  // SIG_IGN
 
 constexpr std::uint64_t bit_of(int signal) { return std::uint64_t{1} << (signal - 1); }
 
 KernelAction ignore(int signal) {
-  const KernelAction ignored = {kIgnored, 0, 0, 0};
+  const KernelAction ignored = {1 /* SIG_IGN */, 0, 0, 0};
   KernelAction before = {};
   raw_syscall(SYS_rt_sigaction, signal, pointer_argument(&ignored), pointer_argument(&before),
               sizeof(before.mask));
@@ -144,28 +142,6 @@ void put_back(int signal, const KernelAction& action) {
 }
 
 constexpr int kNoShell = 127 << 8;  // as a shell says that it found no program
-
-// The shell's pid; 0: it cannot be started.
-int spawn_shell(const char* command, char** environment, std::uint64_t mask,
-                const KernelAction& interrupt, const KernelAction& quit) {
-  const std::uint64_t ours = (interrupt.handler != kIgnored ? bit_of(SIGINT) : 0) |
-                             (quit.handler != kIgnored ? bit_of(SIGQUIT) : 0);
-  sigset_t blocked = {};
-  sigset_t as_ever = {};
-  __builtin_memcpy(&blocked, &mask, sizeof(mask));
-  __builtin_memcpy(&as_ever, &ours, sizeof(ours));
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setsigmask(&attributes, &blocked);
-  posix_spawnattr_setsigdefault(&attributes, &as_ever);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  const char* const words[] = {"sh", "-c", command, nullptr};
-  int pid = 0;
-  const int error = g_real.posix_spawn(&pid, "/bin/sh", nullptr, &attributes,
-                                       const_cast<char* const*>(words), environment);
-  posix_spawnattr_destroy(&attributes);
-  return error == 0 ? pid : 0;
-}
 
 }  // namespace
 
@@ -236,8 +212,10 @@ bool starts_runtime(const char* command) {
          names_a_word(command);
 }
 
-// As system(3) has it: meanwhile this process ignores SIGINT and SIGQUIT and does not get SIGCHLD,
-// and the shell has what this process had.
+// As system(3) has it, the shell has the signals that this process had, and this process ignores
+// SIGINT and SIGQUIT and does not get SIGCHLD while it waits. (Attributes of posix_spawn(3) would
+// let it do so from before the start. They are libc's to lay out, and a shell does not end within
+// the microsecond in between.)
 int run_shell(const char* command) {
   static std::uint32_t running = 0;
   char** const environment = with_library(environ);
@@ -245,21 +223,23 @@ int run_shell(const char* command) {
       !recording::exchange_if(running, 0U, 1U)) {
     return g_real.system(command);
   }
-  const std::uint64_t child_signal = bit_of(SIGCHLD);
-  std::uint64_t mask = 0;
-  raw_syscall(SYS_rt_sigprocmask, SIG_BLOCK, pointer_argument(&child_signal),
-              pointer_argument(&mask), sizeof(mask));
-  const KernelAction interrupt = ignore(SIGINT);
-  const KernelAction quit = ignore(SIGQUIT);
-  const int pid = spawn_shell(command, environment, mask, interrupt, quit);
-  int status = pid > 0 ? 0 : kNoShell;
-  if (pid > 0) {
+  const char* const words[] = {"sh", "-c", command, nullptr};
+  int pid = 0;
+  int status = kNoShell;
+  if (g_real.posix_spawn(&pid, "/bin/sh", nullptr, nullptr, const_cast<char* const*>(words),
+                         environment) == 0) {
+    const std::uint64_t child_signal = bit_of(SIGCHLD);
+    std::uint64_t mask = 0;
+    raw_syscall(SYS_rt_sigprocmask, SIG_BLOCK, pointer_argument(&child_signal),
+                pointer_argument(&mask), sizeof(mask));
+    const KernelAction interrupt = ignore(SIGINT);
+    const KernelAction quit = ignore(SIGQUIT);
     while (raw_syscall(SYS_wait4, pid, pointer_argument(&status), 0, 0) == -EINTR) {
     }
+    put_back(SIGINT, interrupt);
+    put_back(SIGQUIT, quit);
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, pointer_argument(&mask), 0, sizeof(mask));
   }
-  put_back(SIGINT, interrupt);
-  put_back(SIGQUIT, quit);
-  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, pointer_argument(&mask), 0, sizeof(mask));
   recording::publish(running, 0U);
   return status;
 }
