@@ -155,7 +155,7 @@ void attach() {
 
 // The first word of its command line, or the second: a script's interpreter has the script there.
 bool is_candidate() {
-  char words[512];
+  char words[512] = {};
   const std::size_t n = g_wanted ? read_own_command(words, sizeof(words)) : 0;
   std::size_t at = 0;
   for (int word = 0; word < 2 && at < n; ++word) {

@@ -127,18 +127,14 @@ Recordings::Recordings(std::string directory, std::string environment, std::uint
       environment_(std::move(environment)),
       since_real_ns_(since_real_ns) {}
 
-const Header* runtime_of_a_wrapper(const std::vector<const Header*>& headers, bool at_end) {
-  const Header* runtime = nullptr;
-  for (const Header* header : headers) {
-    if (header->launched_by == 0 || (!has_asked(*header) && !at_end)) {
-      continue;
-    }
-    const bool better = runtime == nullptr || has_asked(*header) > has_asked(*runtime) ||
-                        (has_asked(*header) == has_asked(*runtime) &&
-                         header->attach_real_ns > runtime->attach_real_ns);
-    runtime = better ? header : runtime;
+const Header* rather_the_runtime(const Header* so_far, const Header& header, bool at_end) {
+  if (header.launched_by == 0 || (!has_asked(header) && !at_end)) {
+    return so_far;
   }
-  return runtime;
+  const bool better =
+      so_far == nullptr || has_asked(header) > has_asked(*so_far) ||
+      (has_asked(header) == has_asked(*so_far) && header.attach_real_ns > so_far->attach_real_ns);
+  return better ? &header : so_far;
 }
 
 bool is_beside(const Header& header, const Header* runtime) {
@@ -292,11 +288,10 @@ std::vector<Recordings::Orphan> Recordings::take_orphans() {
     }
     found.push_back({std::move(ledger), reported.has_value()});
   }
-  std::vector<const Header*> headers;
+  const Header* runtime = nullptr;
   for (const Orphan& orphan : found) {
-    headers.push_back(&orphan.ledger->header());
+    runtime = rather_the_runtime(runtime, orphan.ledger->header(), true);
   }
-  const Header* const runtime = runtime_of_a_wrapper(headers, true);
   for (std::size_t i = found.size(); i-- != 0;) {
     if (is_beside(found[i].ledger->header(), runtime)) {
       delete_orphan(found[i]);
@@ -335,11 +330,10 @@ void Recordings::remove_printed() {
 }
 
 void Recordings::drop_wrappers(bool at_end) {
-  std::vector<const Header*> headers;
+  const Header* runtime = nullptr;
   for (const auto& followed : live_) {
-    headers.push_back(&followed->ledger().header());
+    runtime = rather_the_runtime(runtime, followed->ledger().header(), at_end);
   }
-  const Header* const runtime = runtime_of_a_wrapper(headers, at_end);
   for (std::size_t i = live_.size(); i-- != 0;) {
     if (is_beside(live_[i]->ledger().header(), runtime)) {
       remove(*live_[i]);

@@ -68,11 +68,12 @@ class Followed {
   report::Closeup closeup_;
 };
 
-// Where a wrapper keeps the runtime as its child (Header::launched_by): which of these recordings
-// is the runtime's; nullptr: there is no such wrapper, or nobody knows yet. The runtime is who has
-// asked for an invocation. `at_end`: nobody will any more; then the newest child was on its way to.
-const recording::Header* runtime_of_a_wrapper(const std::vector<const recording::Header*>& headers,
-                                              bool at_end);
+// Where a wrapper keeps the runtime as its child (Header::launched_by): which of its recordings is
+// the runtime's, looked for among all one after the other. `so_far`: of those before; nullptr:
+// none. The runtime is who has asked for an invocation. `at_end`: nobody will any more; then the
+// newest child was on its way to.
+const recording::Header* rather_the_runtime(const recording::Header* so_far,
+                                            const recording::Header& header, bool at_end);
 // The wrapper's own recording, and those of its other children, of which nobody wants to hear.
 bool is_beside(const recording::Header& header, const recording::Header* runtime);
 

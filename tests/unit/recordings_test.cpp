@@ -120,15 +120,16 @@ struct Process {
 
 std::vector<std::size_t> not_the_runtime(const std::vector<Process>& processes, bool at_end) {
   std::vector<recording::Header> headers(processes.size());
-  std::vector<const recording::Header*> pointers;
   for (std::size_t i = 0; i < processes.size(); ++i) {
     headers[i].pid = processes[i].pid;
     headers[i].launched_by = processes[i].launched_by;
     headers[i].attach_real_ns = 1000 + i;
     headers[i].init_end.mono_ns = processes[i].has_asked ? 1 : 0;
-    pointers.push_back(&headers[i]);
   }
-  const recording::Header* runtime = runtime_of_a_wrapper(pointers, at_end);
+  const recording::Header* runtime = nullptr;
+  for (const recording::Header& header : headers) {
+    runtime = rather_the_runtime(runtime, header, at_end);
+  }
   std::vector<std::size_t> beside;
   for (std::size_t i = 0; i < headers.size(); ++i) {
     if (is_beside(headers[i], runtime)) {
