@@ -191,7 +191,6 @@ void environment_for_exec(char* const* environment, char** to, std::size_t capac
   std::size_t at = copy_text(preload, preload_bytes, kPreloadVariable);
   at += copy_text(preload + at, preload_bytes - at, "=");
   at += copy_text(preload + at, preload_bytes - at, g_our_library);
-  const char* between = g_our_library[0] != '\0' ? ":" : "";  // empty: it was never taken out
   for (std::size_t i = 0; environment != nullptr && i < most; ++i) {
     char* const entry = recording::load(environment[i]);  // once: it may change
     if (entry == nullptr) {
@@ -201,9 +200,8 @@ void environment_for_exec(char* const* environment, char** to, std::size_t capac
     if (others == nullptr) {
       to[n++] = entry;
     } else if (*others != '\0') {
-      at += copy_text(preload + at, preload_bytes - at, between);
+      at += copy_text(preload + at, preload_bytes - at, ":");
       at += copy_text(preload + at, preload_bytes - at, others);
-      between = ":";
     }
   }
   to[n++] = preload;
