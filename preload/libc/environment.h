@@ -29,8 +29,7 @@ const char* environment_value(const char* name);
 std::size_t own_directory(char* to, std::size_t capacity);
 
 // Takes our own library out of LD_PRELOAD (others stay, in order) and the _LAMPREY_* variables
-// out, so that children do not carry them. Remembers them for environment_for_exec; what it takes
-// out again later (process/launched.h) was remembered then.
+// out, so that children do not carry them. Remembers them for environment_for_exec.
 void leave_environment();
 // The same of _LAMPREY_COMMAND alone, where children are followed and carry the rest.
 void leave_command();

@@ -149,7 +149,7 @@ void attach() {
   const char* words = environment_value(kCommandVariable);
   if (words != nullptr) {
     copy_text(g_words, words);
-    g_wanted = true;
+    g_wanted = g_words[0] != '\0';  // a command of one word names nothing that could be a child
   }
 }
 

@@ -9,8 +9,6 @@
 // (companion/recordings.h).
 #pragma once
 
-#include <cstddef>
-
 namespace lamprey::preload {
 inline namespace process {
 
