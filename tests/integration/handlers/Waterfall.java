@@ -3,6 +3,7 @@ import java.io.FileInputStream;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.net.HttpURLConnection;
 import java.net.InetAddress;
 import java.net.Socket;
@@ -25,6 +26,8 @@ public class Waterfall {
   private static final String API =
       "http://" + System.getenv("AWS_LAMBDA_RUNTIME_API") + "/2018-06-01/runtime/invocation/";
 
+  private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
+
   private static final TrustManager ANY = new X509TrustManager() {
     public void checkClientTrusted(X509Certificate[] chain, String type) {}
 
@@ -39,12 +42,14 @@ public class Waterfall {
   private long first = 0;
 
   private <T> T timed(String name, Callable<T> work) throws Exception {
+    long before = THREADS.getCurrentThreadCpuTime();
     long begin = System.nanoTime();
     first = first == 0 ? begin : first;
     T result = work.call();
     double took = (System.nanoTime() - begin) / 1e6;
+    double used = (THREADS.getCurrentThreadCpuTime() - before) / 1e6;
     steps.append(steps.length() > 1 ? "," : "").append("[\"").append(name).append("\",")
-        .append((begin - first) / 1e6).append(',').append(took).append(']');
+        .append((begin - first) / 1e6).append(',').append(took).append(',').append(used).append(']');
     return result;
   }
 
@@ -61,10 +66,11 @@ public class Waterfall {
     return null;
   }
 
-  private static Void waitForLock() throws Exception {
+  /** Held by another thread, for LOCK_MS from now. */
+  private static ReentrantLock heldLock() throws Exception {
     ReentrantLock lock = new ReentrantLock();
     CountDownLatch taken = new CountDownLatch(1);
-    Thread holder = new Thread(() -> {
+    new Thread(() -> {
       lock.lock();
       taken.countDown();
       try {
@@ -74,19 +80,14 @@ public class Waterfall {
       } finally {
         lock.unlock();
       }
-    });
-    holder.start();
+    }).start();
     taken.await();
-    lock.lock();
-    lock.unlock();
-    holder.join();
-    return null;
+    return lock;
   }
 
   private static Void compute() {
-    var threads = ManagementFactory.getThreadMXBean();
-    long end = threads.getCurrentThreadCpuTime() + CPU_MS * 1_000_000L;
-    while (threads.getCurrentThreadCpuTime() < end) {
+    long end = THREADS.getCurrentThreadCpuTime() + CPU_MS * 1_000_000L;
+    while (THREADS.getCurrentThreadCpuTime() < end) {
     }
     return null;
   }
@@ -105,7 +106,11 @@ public class Waterfall {
       timed("query", () -> query(stream));
     }
     timed("pipe", Waterfall::readPipe);
-    timed("lock", Waterfall::waitForLock);
+    ReentrantLock lock = heldLock();
+    timed("lock", () -> {
+      lock.lock();
+      return null;
+    });
     timed("cpu", Waterfall::compute);
     stream.close();
     System.out.println("steps " + steps.append(']'));

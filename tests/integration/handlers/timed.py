@@ -1,5 +1,5 @@
 """A function whose time is known: it does what the event names, one after the other, and answers how
-long each took by its own clock, in ms."""
+long each took by its own clock, in ms, and what all of it used by the CPU clock of its thread."""
 
 import os
 import socket
@@ -47,9 +47,9 @@ def handler(event, context):
         "dns": lambda name: socket.getaddrinfo(name, 80, socket.AF_INET),
         "read": _read,
     }
-    took = {}
+    took, used = {}, time.thread_time()
     for name, argument in event.items():
         begin = time.monotonic()
         work[name](argument)
         took[name] = (time.monotonic() - begin) * 1000
-    return took
+    return took | {"thread_cpu": (time.thread_time() - used) * 1000}

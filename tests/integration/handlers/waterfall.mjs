@@ -49,9 +49,12 @@ async function shakeHands(connection) {
 async function handler() {
   const steps = [];
   const timed = async (name, work) => {
+    const before = process.cpuUsage();
     const begin = process.hrtime.bigint();
     const result = await work();
-    steps.push([name, begin, Number(process.hrtime.bigint() - begin) / 1e6]);
+    const took = Number(process.hrtime.bigint() - begin) / 1e6;
+    const { user, system } = process.cpuUsage(before);
+    steps.push([name, begin, took, (user + system) / 1000]);
     return result;
   };
   await timed("dns", () => dns.lookup("db.internal.example", 4));
@@ -64,7 +67,7 @@ async function handler() {
   await timed("lock", waitForLock);
   await timed("cpu", compute);
   stream.destroy();
-  const told = steps.map(([name, begin, took]) => [name, Number(begin - steps[0][1]) / 1e6, took]);
+  const told = steps.map(([name, begin, ...rest]) => [name, Number(begin - steps[0][1]) / 1e6, ...rest]);
   console.log("steps", JSON.stringify(told));
 }
 
