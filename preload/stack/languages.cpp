@@ -50,7 +50,7 @@ void tell_of_list() {
   }
 }
 
-void prove_ruby(Scratch& scratch) {
+[[gnu::noinline, gnu::cold]] void prove_ruby(Scratch& scratch) {
   std::uintptr_t code = 0;
   unwind::Tables tables;
   if (ruby::prove(scratch.ruby, code) && code != 0 &&
@@ -70,7 +70,7 @@ void read_chain(Scratch& scratch) {
 }
 
 // What was remembered of Java's frames was guessed.
-void prepare_java() {
+[[gnu::noinline, gnu::cold]] void prepare_java() {
   const recording::FrameReader reader = hotspot::prepare();
   if (reader == recording::FrameReader::kAbsent) {
     return;
@@ -81,6 +81,25 @@ void prepare_java() {
     recent_stacks::forget_all();
     store(g_any, true);
   }
+}
+
+// A function of its own: where no language is, begin() keeps no register.
+[[gnu::noinline]] Scratch* begin_reading() {
+  const recording::ThreadSlot* slot = t_thread.slot;
+  if (slot == nullptr) {
+    return nullptr;
+  }
+  Scratch& scratch = g_scratch[g_writer.index_of(*slot)];
+  if (load(scratch.busy)) {
+    return nullptr;
+  }
+  store(scratch.busy, true);
+  recording::order_for_handlers();
+  if (ruby::is_coming()) [[unlikely]] {
+    prove_ruby(scratch);
+  }
+  read_chain(scratch);
+  return &scratch;
 }
 
 }  // namespace
@@ -116,21 +135,7 @@ Scratch* begin() {
   if (hotspot::is_coming()) [[unlikely]] {
     prepare_java();
   }
-  const recording::ThreadSlot* slot = t_thread.slot;
-  if (!load(g_any) || slot == nullptr) {
-    return nullptr;
-  }
-  Scratch& scratch = g_scratch[g_writer.index_of(*slot)];
-  if (load(scratch.busy)) {
-    return nullptr;
-  }
-  store(scratch.busy, true);
-  recording::order_for_handlers();
-  if (ruby::is_coming()) [[unlikely]] {
-    prove_ruby(scratch);
-  }
-  read_chain(scratch);
-  return &scratch;
+  return load(g_any) ? begin_reading() : nullptr;
 }
 
 Scratch* scratch_of_handler() {
