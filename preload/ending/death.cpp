@@ -9,6 +9,7 @@
 #include "preload/base/ticks.h"
 #include "preload/libc/real.h"
 #include "preload/process/thread.h"
+#include "preload/stack/handled_fault.h"
 #include "preload/stack/stacks.h"
 
 // Weak, not looked up: dlsym leaves a text behind for a name that is not there (a C program), which
@@ -144,6 +145,30 @@ void on_exit_status(int status, void*) {
   }
 }
 
+// Machine frames first: what the language's frames are read from may be what is ruined.
+std::uint32_t stack_of(Death& record, const void* context) {
+  if (context == nullptr) {
+    return stack::capture();
+  }
+  const std::uint32_t machine = stack::capture_interrupted(context);
+  record.stack = machine != 0 ? machine : stack::capture();
+  const std::uint32_t merged = stack::capture_interrupted_with_languages(context);
+  return merged != 0 ? merged : record.stack;
+}
+
+void note_first_fault(Death& record) {
+  stack::HandledFault fault;
+  if (!stack::find_handled_fault(fault)) {
+    return;
+  }
+  record.address = fault.address;
+  record.pc = fault.pc;
+  record.stack_pointer = fault.sp;
+  place(record);
+  record.first_code = fault.code;
+  recording::publish(record.first_signal, fault.signal);
+}
+
 template <class Function>
 void find(Function& into, const char* name) {
   into = reinterpret_cast<Function>(::dlsym(RTLD_DEFAULT, name));
@@ -174,6 +199,7 @@ void write(const SelfReport& account, bool with_stack) {
   record.sender = account.sender;
   record.tid = tid;
   record.stack = 0;
+  record.first_signal = 0;
   record.at = clock_pair();
   record.address = account.address;
   record.pc = account.pc;
@@ -184,10 +210,13 @@ void write(const SelfReport& account, bool with_stack) {
   recording::publish(record.state, DeathState::kWritten);
   // What may still go wrong comes after: a walk over a ruined stack may fault.
   if (with_stack) {
-    record.stack = account.context != nullptr ? stack::capture_interrupted(account.context) : 0;
-    record.stack = record.stack != 0 ? record.stack : stack::capture();
+    record.stack = stack_of(record, account.context);
   }
-  if (account.pc != 0 && (account.kind == DeathKind::kSignal || record.stack == 0)) {
+  if (with_stack && may_have_survived(record)) {
+    note_first_fault(record);
+  }
+  if (record.first_signal == 0 && account.pc != 0 &&
+      (account.kind == DeathKind::kSignal || record.stack == 0)) {
     place(record);
   }
 }

@@ -6,9 +6,11 @@
 //   * Only signals whose disposition is SIG_DFL at attach get the handler. sigaction(), signal()
 //     and their kin are hooked: wherever they would show our handler, they show SIG_DFL without
 //     flags or mask, which is what was there. A handler that the program sets replaces ours for
-//     good, and so does everything else it may set (SIG_IGN; SIG_DFL with flags). SIG_DFL without
-//     flags over ours (Node sets it for every signal when it starts) changes nothing that anybody
-//     could see, so ours stays.
+//     as long as it stays, and so does everything else it may set (SIG_IGN; SIG_DFL with flags).
+//     SIG_DFL without flags over ours (Node sets it for every signal when it starts) changes
+//     nothing that anybody could see, so ours stays. SIG_DFL without flags over the program's own
+//     handler means the kernel's default, as ours does, so ours comes back: Rust's and Node's
+//     handlers of SIGSEGV and Python's faulthandler set it before they let the fault happen again.
 //   * So the handlers of the JVM, .NET, Ruby, Python's faulthandler, V8's WebAssembly traps and
 //     sanitizers run as ever, and find SIG_DFL as what was there before them.
 //   * exec resets handlers to the default, as SIG_DFL stays the default.
@@ -159,10 +161,7 @@ void allow_signal(sigset_t& mask, int number) {
   __builtin_memcpy(&mask, &bits, sizeof(bits));
 }
 
-void watch(int number) {
-  if (disposition(number) != Disposition::kDefault) {
-    return;
-  }
+struct sigaction our_action() {
   struct sigaction action = {};
   action.sa_sigaction = on_deadly_signal;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
@@ -171,7 +170,19 @@ void watch(int number) {
   for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP}) {
     allow_signal(action.sa_mask, fault);
   }
-  g_real.sigaction(number, &action, nullptr);
+  return action;
+}
+
+std::uint64_t g_watched = 0;  // signals that got our handler at attach: bit number
+
+std::uint64_t bit_of(int number) { return std::uint64_t{1} << static_cast<unsigned>(number); }
+
+void watch(int number) {
+  if (disposition(number) == Disposition::kDefault) {
+    const struct sigaction action = our_action();
+    g_real.sigaction(number, &action, nullptr);
+    g_watched |= bit_of(number);
+  }
 }
 
 void give_main_thread_a_stack() {
@@ -280,20 +291,25 @@ int answer_sigaction(int number, const struct sigaction* action, struct sigactio
   }
   // libc refuses other numbers before it looks at `action`.
   const bool watchable = number > 0 && number < 32;
-  const bool leaves_ours = watchable && action != nullptr && same_action_as_at_attach(*action) &&
-                           disposition(number) == Disposition::kOurs;
+  const bool to_default = watchable && action != nullptr && same_action_as_at_attach(*action);
+  const bool leaves_ours = to_default && disposition(number) == Disposition::kOurs;
+  const bool brings_ours_back = to_default && !leaves_ours && (g_watched & bit_of(number)) != 0;
   const bool hands_over = number == cpu::kSignal && action != nullptr && !leaves_ours &&
                           disposition(number) == Disposition::kOurs;
   if (hands_over) {
     cpu::give_way();  // the program's own now
   }
-  const int result = g_real.sigaction(number, leaves_ours ? nullptr : action, old);
+  struct sigaction ours = {};
+  if (brings_ours_back) {
+    ours = our_action();
+  }
+  const struct sigaction* to_set = brings_ours_back ? &ours : leaves_ours ? nullptr : action;
+  const int result = g_real.sigaction(number, to_set, old);
   if (result == 0 && old != nullptr && (hands_over || is_our_handler(*old))) {
     show_default(number, *old);
   }
-  if (leaves_ours) {  // after `old` was filled: that is what stood there before
-    __atomic_fetch_or(&g_defaulted, std::uint64_t{1} << static_cast<unsigned>(number),
-                      __ATOMIC_RELAXED);
+  if (leaves_ours || brings_ours_back) {  // after `old` was filled: that is what stood there before
+    __atomic_fetch_or(&g_defaulted, bit_of(number), __ATOMIC_RELAXED);
   }
   return result;
 }

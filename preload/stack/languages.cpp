@@ -131,6 +131,8 @@ void module_came(const LoadedObject& object) {
   }
 }
 
+bool any() { return load(g_any); }
+
 Scratch* begin() {
   if (hotspot::is_coming()) [[unlikely]] {
     prepare_java();

@@ -37,6 +37,9 @@ void switch_off();
 // A module was loaded: is it a runtime?
 void module_came(const LoadedObject& object);
 
+// Whether a reader is on.
+bool any();
+
 // The calling thread's scratch, with what its language's own chain of frames is at this moment;
 // nullptr: no reader is on, the thread has no slot, or it is being used (then machine frames must
 // do). Give it back by end().

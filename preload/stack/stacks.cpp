@@ -238,6 +238,17 @@ std::uint32_t capture_interrupted(const void* context) {
   return keep_taken(taken);
 }
 
+std::uint32_t capture_interrupted_with_languages(const void* context) {
+  languages::Scratch* scratch =
+      g_on && recording_here() && languages::any() ? languages::scratch_of_handler() : nullptr;
+  if (scratch == nullptr) {
+    return 0;
+  }
+  signal_walk::walk_frames(context, scratch->native);
+  languages::merge(*scratch);
+  return scratch->words.depth != 0 ? keep_taken(scratch->words) : 0;
+}
+
 const Words* words_of_interrupted(const void* context) {
   if (!g_on || !recording_here()) {
     return nullptr;

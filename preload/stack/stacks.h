@@ -28,6 +28,11 @@ std::uint32_t capture();
 // machine frames, whatever state the thread is in. `context`: the handler's ucontext_t.
 std::uint32_t capture_interrupted(const void* context);
 
+// The same with the frames of the thread's language in place of its interpreter's. They are read
+// from structures that may be ruined, so a caller keeps the machine frames first. 0: no more than
+// these.
+std::uint32_t capture_interrupted_with_languages(const void* context);
+
 // The stack of a healthy thread that a signal interrupted, with its language's frames; innermost is
 // the instruction's address + 1. nullptr: off, or nothing to be told. The words are the thread's
 // own and stay until it is interrupted again: for one handler that does not interrupt itself.

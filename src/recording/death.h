@@ -30,13 +30,17 @@ struct Death {
   std::int32_t sender;     // pid of the sender; 0: no process sent it
   std::int32_t tid;
   std::uint32_t stack;  // of the thread at that moment; 0 none
+  // Of kAbort and kSent: the fault whose handler made that call; 0: none. `address`, `pc`,
+  // `stack_pointer`, `module` and `offset` are the fault's then.
+  std::int32_t first_signal;
+  std::int32_t first_code;
   ClockPair at;
   std::uint64_t address;  // si_addr of a fault
   std::uint64_t pc;       // of a fault; else where the hook returns to
   std::uint64_t stack_pointer;
   std::uint64_t offset;  // of `pc` in `module`, as symbol tables speak of it
   char module[168];
-  char message[232];  // what libc had to say (abort's message), or an exception's mangled type
+  char message[224];  // what libc had to say (abort's message), or an exception's mangled type
 };
 
 // Indices of Header::deaths.

@@ -58,7 +58,7 @@
 namespace lamprey::recording {
 
 inline constexpr std::uint64_t kMagic = 0x0A594552504D414CULL;  // "LAMPREY\n"
-inline constexpr std::uint32_t kVersion = 12;
+inline constexpr std::uint32_t kVersion = 13;
 inline constexpr std::size_t kPageBytes = 4096;
 
 inline constexpr std::uint32_t kInvocations = 128;

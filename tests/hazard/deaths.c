@@ -42,6 +42,19 @@ static void say_and_default(int number) {
   raise(number);
 }
 
+// As Rust's handler does: the fault happens again.
+static void only_default(int number) {
+  struct sigaction plain = {0};
+  plain.sa_handler = SIG_DFL;
+  sigaction(number, &plain, NULL);
+}
+
+// As the JVM's and Ruby's do.
+static void say_and_abort(int number) {
+  (void)number;
+  abort();
+}
+
 static void truncated_mapping(void) {
   char path[] = "/var/tmp/lamprey-deaths-XXXXXX";
   const int fd = mkstemp(path);
@@ -79,8 +92,11 @@ static void with_own_handler(const char* how) {
     exit(6);
   }
   struct sigaction action = {0};
-  action.sa_handler = say_and_default;
-  action.sa_flags = SA_NODEFER;
+  action.sa_handler = strcmp(how, "default-again") == 0    ? only_default
+                      : strcmp(how, "handler-aborts") == 0 ? say_and_abort
+                                                           : say_and_default;
+  // The kernel writes down what happened for those that ask for it, as runtimes' handlers do.
+  action.sa_flags = SA_NODEFER | SA_SIGINFO;
   sigaction(SIGSEGV, &action, NULL);
   *g_bad = 1;
 }

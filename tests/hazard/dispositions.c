@@ -71,5 +71,10 @@ int main(void) {
   printf("sigaltstack %d\n", sigaltstack(&stack, &before));
   printf("before %d flags %d size %zu\n", before.ss_sp != NULL, before.ss_flags, before.ss_size);
   show("stacked");
+  struct sigaction again = {0};  // over a handler of its own, as Rust's handler does
+  again.sa_handler = SIG_DFL;
+  printf("sigaction %d\n", sigaction(SIGFPE, &again, &old));
+  printf("before %s\n", word(old.sa_handler));
+  show("again");
   return 0;
 }

@@ -235,6 +235,8 @@ void print_death(const char* name, const Death& death) {
   print_signed("code", death.code);
   print_signed("sender", death.sender);
   print_signed("tid", death.tid);
+  print_signed("first_signal", death.first_signal);
+  print_signed("first_code", death.first_code);
   print_number("address", death.address);
   print_number("kind", static_cast<std::uint64_t>(death.kind));
   print_number("stack", death.stack);

@@ -103,6 +103,36 @@ def test_a_process_that_kills_itself_says_where(library, way, kind, number):
     assert run.status == -number
 
 
+@pytest.mark.parametrize("way", ["default-again", "thread-default-again"])
+def test_a_handler_that_lets_the_fault_happen_again_hides_nothing(library, way):
+    """Rust's and Node's handlers set the default and return."""
+    account = only_account(die(library, program("deaths"), way))
+    assert (account["kind"], account["signal"], account["code"]) == (SIGNAL, signal.SIGSEGV, 1)
+    assert account["address"] == 16 and account["first_signal"] == 0
+
+
+@pytest.mark.parametrize(
+    ("way", "kind", "number"),
+    [
+        ("handler-aborts", ABORT, signal.SIGABRT),
+        ("thread-handler-aborts", ABORT, signal.SIGABRT),
+        ("own-handler", SENT, signal.SIGSEGV),
+    ],
+)
+def test_a_handler_that_ends_the_process_leaves_the_fault_told(library, way, kind, number):
+    """The JVM's, Ruby's and V8's print a report and abort; others send the signal again."""
+    account = only_account(die(library, program("deaths"), way))
+    assert (account["kind"], account["signal"]) == (kind, number)
+    assert (account["first_signal"], account["first_code"], account["address"]) == (signal.SIGSEGV, 1, 16)
+    assert account["module"].endswith("/deaths") and account["offset"] > 0
+
+
+@pytest.mark.parametrize("way", ["abort", "raise", "assert"])
+def test_without_a_fault_none_is_told(library, way):
+    account = only_account(die(library, program("deaths"), way))
+    assert (account["first_signal"], account["first_code"]) == (0, 0)
+
+
 def test_an_abort_that_was_survived_is_not_the_last_word(library):
     run = die(library, program("deaths"), "survive-abort")
     assert (run.status, run.stdout) == (6, "survived\n")
@@ -134,7 +164,7 @@ def test_what_a_thread_without_an_alternate_stack_overflows_is_the_kernels(libra
 def test_the_program_sees_the_dispositions_that_it_had(library):
     run = die(library, program("dispositions"))
     assert run.status == 0 and "STRANGE" not in run.stdout
-    assert run.stdout.count("\n") == 300
+    assert run.stdout.count("\n") == 367
 
 
 def test_a_core_dump_is_written_as_ever(library, tmp_path):

@@ -95,6 +95,26 @@ TEST_F(AccountTest, LibcsMessageAndTheTypeOfAnException) {
   EXPECT_THAT(ledger().self_report()->death.reason, HasSubstr("uncaught C++ exception"));
 }
 
+TEST_F(AccountTest, TheFaultComesBeforeWhatItsHandlerDid) {
+  recording::Death& d = death(recording::kDeathBySignal, DeathKind::kAbort, SIGABRT);
+  d.first_signal = SIGSEGV;
+  d.first_code = SEGV_MAPERR;
+  d.address = 8;
+  d.pc = 0x1000;
+  d.stack_pointer = 0x7FFF00000000;
+  d.offset = 0x44;
+  std::strncpy(d.module, "/usr/lib/libjvm.so", sizeof(d.module) - 1);
+  const auto account = ledger().self_report();
+  EXPECT_EQ(account->death.reason,
+            "SIGSEGV: address not mapped in libjvm.so+0x44 (its handler called abort())");
+  EXPECT_EQ(account->death.signal, "SIGABRT");
+  EXPECT_EQ(account->death.address, 8U);
+  EXPECT_EQ(account->death.pc, 0x1000U);
+  d.kind = DeathKind::kSent;
+  d.signal = SIGSEGV;
+  EXPECT_EQ(ledger().self_report()->death.reason, "SIGSEGV: address not mapped in libjvm.so+0x44");
+}
+
 TEST_F(AccountTest, AnAbortIsToldFromAKillOfOneself) {
   recording::Death& d = by_signal(SIGABRT, SI_USER);
   d.sender = builder_.header().pid;

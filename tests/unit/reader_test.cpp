@@ -183,7 +183,7 @@ TEST_F(ReaderTest, RefusesWhatIsNotARecordingOfOurs) {
   builder.header().version = kVersion + 1;
   const Failure failure = fails(path());
   EXPECT_EQ(failure.error, OpenError::kVersion);
-  EXPECT_EQ(failure.text, "recording " + path() + " has version 13, this program reads 12");
+  EXPECT_EQ(failure.text, "recording " + path() + " has version 14, this program reads 13");
 }
 
 TEST_F(ReaderTest, RefusesAnotherUsersFile) {

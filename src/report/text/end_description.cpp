@@ -51,9 +51,22 @@ constexpr std::array kCodes = {
 // the stack pointer, is a stack overflow.
 constexpr std::uint64_t kNearStack = std::uint64_t{1} << 20U;
 
+// The fault that ended it, or whose handler did.
+struct Fault {
+  int signal = 0;  // 0: none
+  int code = 0;
+};
+Fault fault_of(const recording::Death& death) {
+  if (death.first_signal != 0) {
+    return {death.first_signal, death.first_code};
+  }
+  return death.kind == DeathKind::kSignal && death.code > 0 ? Fault{death.signal, death.code}
+                                                            : Fault{};
+}
+
 bool is_stack_overflow(const recording::Death& death) {
-  return death.kind == DeathKind::kSignal && death.signal == SIGSEGV && death.code > 0 &&
-         death.address != 0 && death.address + kNearStack > death.stack_pointer &&
+  return fault_of(death).signal == SIGSEGV && death.address != 0 &&
+         death.address + kNearStack > death.stack_pointer &&
          death.address < death.stack_pointer + kNearStack;
 }
 
@@ -74,13 +87,13 @@ std::string message_of(const recording::Death& death) {
   return text;
 }
 
-std::string fault_text(const recording::Death& death) {
-  std::string text = signal_name(death.signal);
+std::string fault_text(const recording::Death& death, Fault fault) {
+  std::string text = signal_name(fault.signal);
   if (is_stack_overflow(death)) {
     text += ": stack overflow";
   } else {
     for (const Code& code : kCodes) {
-      if (code.signal == death.signal && code.code == death.code) {
+      if (code.signal == fault.signal && code.code == fault.code) {
         text += fmt::format(": {}", code.text);
         break;
       }
@@ -101,14 +114,19 @@ std::string abort_text(const recording::Death& death) {
 }
 
 std::string signal_text(const recording::Death& death, std::int32_t pid) {
+  // The runtime's own handler told of the fault, and ended the process then.
+  if (const Fault fault = fault_of(death); death.first_signal != 0) {
+    const std::string text = fault_text(death, fault);
+    return death.signal == fault.signal ? text : text + " (its handler called abort())";
+  }
   // abort() uses tgkill(2), so a plain kill(2) of oneself has another cause.
   const bool by_kill =
       death.kind == DeathKind::kSignal && death.code == SI_USER && death.message[0] == '\0';
   if (death.signal == SIGABRT && (death.sender == 0 || death.sender == pid) && !by_kill) {
     return abort_text(death);
   }
-  if (death.kind == DeathKind::kSignal && death.code > 0) {
-    return fault_text(death);
+  if (const Fault fault = fault_of(death); fault.signal != 0) {
+    return fault_text(death, fault);
   }
   if (death.signal == SIGPIPE) {
     return "SIGPIPE: a write to a connection whose other end is closed";
@@ -137,7 +155,7 @@ SelfReport to_account(const recording::Death& death, std::int32_t pid) {
   SelfReport account;
   account.mono_ns = death.at.mono_ns;
   account.death.stack_id = death.stack;
-  account.death.pc = death.kind == DeathKind::kSignal ? death.pc : 0;
+  account.death.pc = death.kind == DeathKind::kSignal || death.first_signal != 0 ? death.pc : 0;
   account.death.tid = death.tid;
   if (death.signal == 0) {
     account.status = Status::kExit;
@@ -149,7 +167,7 @@ SelfReport to_account(const recording::Death& death, std::int32_t pid) {
   account.signal = death.signal;
   account.death.signal = signal_name(death.signal);
   account.death.reason = signal_text(death, pid);
-  if (death.kind == DeathKind::kSignal && death.code > 0) {
+  if (fault_of(death).signal != 0) {
     account.death.address = death.address;
     account.death.stack_overflow = is_stack_overflow(death);
   }

@@ -1,0 +1,73 @@
+// See handled_fault.h.
+#include "preload/stack/handled_fault.h"
+
+#include <signal.h>
+#include <ucontext.h>
+
+#include "preload/base/interrupted_registers.h"
+#include "preload/base/page_probe.h"
+#include "preload/stack/modules.h"
+#include "preload/stack/unwind.h"
+
+namespace lamprey::preload::stack {
+namespace {
+
+// Where the kernel puts both, counted from the trampoline's stack pointer
+// (arch/x86/include/asm/sigframe.h, with its own ucontext of 304 bytes;
+// arch/arm64/kernel/signal.c).
+#if defined(__x86_64__)
+constexpr std::uintptr_t kContextAt = 0;
+constexpr std::uintptr_t kInfoAt = 304;
+#else
+constexpr std::uintptr_t kContextAt = 128;
+constexpr std::uintptr_t kInfoAt = 0;
+#endif
+
+bool is_fault(int number) {
+  return number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE ||
+         number == SIGTRAP;
+}
+
+bool read_frame(std::uintptr_t trampoline_sp, std::uintptr_t interrupted_pc, HandledFault& fault) {
+  const std::uintptr_t context = trampoline_sp + kContextAt;
+  const std::uintptr_t info_at = trampoline_sp + kInfoAt;
+  constexpr std::size_t kRegistersEnd = offsetof(ucontext_t, uc_mcontext) + sizeof(mcontext_t);
+  if (context % 8 != 0 || !page_probe::readable(context, kRegistersEnd) ||
+      !page_probe::readable(info_at, sizeof(siginfo_t))) {
+    return false;
+  }
+  const InterruptedRegisters at = interrupted_registers(reinterpret_cast<const void*>(context));
+  const auto* info = reinterpret_cast<const siginfo_t*>(info_at);
+  if (at.pc != interrupted_pc || !is_fault(info->si_signo) || info->si_code <= 0) {
+    return false;
+  }
+  fault = {info->si_signo, info->si_code, reinterpret_cast<std::uintptr_t>(info->si_addr), at.pc,
+           at.sp};
+  return true;
+}
+
+NativeFrames g_frames;  // too large for a handler's stack
+bool g_asked = false;
+
+}  // namespace
+
+bool find_handled_fault(HandledFault& fault) {
+  if (__atomic_test_and_set(&g_asked, __ATOMIC_ACQUIRE)) {
+    return false;
+  }
+  const modules::Range own = modules::own();
+  unwind::Trace nobody_looks;
+  nobody_looks.base = UINTPTR_MAX;
+  unwind::walk_frames(g_frames, own.begin, own.end, nobody_looks);
+  for (std::uint32_t i = 1; i < g_frames.count; ++i) {
+    // The return address that stands for an interrupted instruction is that instruction's.
+    const std::uintptr_t pc = g_frames.frames[i].pc;
+    if (read_frame(g_frames.frames[i - 1].sp, pc, fault) ||
+        read_frame(g_frames.frames[i - 1].sp, pc - 1, fault)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace lamprey::preload::stack

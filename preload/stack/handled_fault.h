@@ -1,0 +1,30 @@
+// The fault whose handler the calling thread is in. Who handles faults (the JVM, Ruby, Node.js)
+// prints a report and then ends the process by abort() or raise(): what happened first is only on
+// the stack, where the kernel wrote it down for the handler.
+//
+// The walk reaches the trampoline that a handler returns to; above it lie siginfo_t and ucontext_t
+// (the kernel's struct rt_sigframe). They are believed only if the interrupted address in them is
+// the one that the walk came to.
+//
+// The kernel writes siginfo_t for handlers with SA_SIGINFO only; of others the fault is not found.
+//
+// Once in a process, for one thread. No lock, allocation, libc; any handler. What the walk meets
+// may be ruined: a caller must outlive a fault (deadly_signals.cpp does).
+#pragma once
+
+#include <cstdint>
+
+namespace lamprey::preload::stack {
+
+struct HandledFault {
+  int signal;  // SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP
+  int code;    // si_code, above 0: by the processor, not by a process
+  std::uintptr_t address;
+  std::uintptr_t pc;
+  std::uintptr_t sp;
+};
+
+// False: none, or it was asked before.
+bool find_handled_fault(HandledFault& fault);
+
+}  // namespace lamprey::preload::stack
