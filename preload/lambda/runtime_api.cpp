@@ -52,6 +52,7 @@ struct Conversation {
   std::uint64_t answered;    // the newest such invocation
   std::uint64_t body_bytes;  // of the request being sent
   ErrorTypeFinder error_type;
+  bool has_plain_type;  // a header that says of any error of the function the same
   // the response being read
   std::uint64_t deadline_ms;
   recording::ClockPair first_byte;
@@ -157,6 +158,9 @@ void ask_for_work(Conversation& c) {
 
 // -- what goes out --------------------------------------------------------------------------------
 
+// AWS's client for Java: the error's class stands in the body.
+constexpr const char* kPlainType = "Runtime.UserException";
+
 struct RequestSink {
   Conversation& c;
 
@@ -164,6 +168,7 @@ struct RequestSink {
     c.body_bytes = 0;
     c.reports_error = false;
     c.error_type.reset();
+    c.has_plain_type = false;
     const char* path = runtime_path(line);
     if (path != nullptr && !c.known) {
       recording::store(g_spoken_to, true);
@@ -195,7 +200,10 @@ struct RequestSink {
   }
   void header(const char* name, std::size_t n, const char* value) {
     if (c.reports_error && equal_ignoring_case(name, n, "lambda-runtime-function-error-type")) {
-      g_writer.note_error(c.answering, value);
+      c.has_plain_type = equal(value, kPlainType);
+      if (!c.has_plain_type) {
+        g_writer.note_error(c.answering, value);
+      }
     }
   }
   bool head_end() { return true; }
@@ -209,6 +217,9 @@ struct RequestSink {
     }
   }
   void message_end() {
+    if (c.has_plain_type) {
+      g_writer.note_error(c.answering, kPlainType);  // unless the body had the type
+    }
     if (c.answering != 0 && !c.reports_error) {
       g_writer.mark_answer(c.answering, c.body_bytes);
     }

@@ -124,6 +124,26 @@ TEST_F(RuntimeApiTest, AnErrorHasTheRuntimesWord) {
   EXPECT_EQ(told, "Runtime." + std::string(111, 'x'));
 }
 
+// AWS's client for Java has the same header for every error of the function.
+TEST_F(RuntimeApiTest, TheBodysWordIsBetterThanAHeaderThatIsAlwaysTheSame) {
+  const auto& notes =
+      *reinterpret_cast<recording::Notes*>(memory_.base() + recording::kNotesOffset);
+  const std::string header = "Lambda-Runtime-Function-Error-Type: Runtime.UserException\r\n";
+  connected(50);
+  for (const auto& [body, type] :
+       {std::pair<const char*, const char*>{R"({"errorType":"java.lang.OutOfMemoryError"})",
+                                            "java.lang.OutOfMemoryError"},
+        {"{}", "Runtime.UserException"}}) {
+    send(50, kNext);
+    receive(50, work(type));
+    std::string typed = answer(type, body, "error");
+    typed.insert(typed.find("Content-Length"), header);
+    send(50, typed);
+    EXPECT_STREQ(notes.errors[(started() + 1) % recording::kErrorTexts].type, type);
+    receive(50, kAccepted);
+  }
+}
+
 TEST_F(RuntimeApiTest, AnErrorOfInitHasItsWordToo) {
   connected(50);
   send(50,
