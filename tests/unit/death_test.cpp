@@ -346,6 +346,13 @@ TEST(EndingFindingsTest, JavasOwnEndForWantOfHeap) {
   EXPECT_THAT(codes_of(report), Contains("exit.in_invocation"));
   report.program = "java";
   EXPECT_THAT(codes_of(report), Contains("memory.java_heap"));
+  Blocked handler;  // System.exit(3), halt(3): it waits for the VM's thread
+  handler.handler = true;
+  report.blocked = {handler};
+  EXPECT_THAT(codes_of(report), Contains("exit.in_invocation"));
+  report.death.stack = {Frame{}};
+  report.death.stack[0].function = std::make_shared<const recording::SourceFunction>();
+  EXPECT_THAT(codes_of(report), Contains("memory.java_heap"));
   report.type = Type::kShutdown;  // said once is enough
   EXPECT_TRUE(codes_of(report).empty() || codes_of(report).size() == 1);
 }

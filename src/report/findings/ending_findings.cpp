@@ -31,12 +31,20 @@ std::string to_whom(const Blocked& blocked) {
   return blocked.target.empty() ? std::string("somebody") : blocked.target;
 }
 
-Finding critical(const char* code, std::string text, const char* advice) {
-  Finding finding;
-  finding.code = code;
+// What a finding says. (Smaller than a Finding, of which this room would else have twenty copies to
+// move.)
+struct Said {
+  const char* code;
+  std::string text;
+  const char* advice;
+};
+
+Finding& add_critical(Report& report, Said said) {
+  Finding& finding = report.findings.emplace_back();
+  finding.code = said.code;
   finding.severity = Severity::kCritical;
-  finding.text = std::move(text);
-  finding.advice = advice;
+  finding.text = std::move(said.text);
+  finding.advice = said.advice;
   return finding;
 }
 
@@ -64,90 +72,94 @@ std::string no_answer_text(const Blocked& blocked) {
   }
 }
 
-std::optional<Finding> waiting_finding(const Blocked& blocked) {
+std::optional<Said> waiting_finding(const Blocked& blocked) {
   const std::string_view name = call_name(blocked);
   const CallClass kind = recording::kCallTable[static_cast<std::size_t>(blocked.call)].call_class;
   if (blocked.call == Call::k_connect || has(blocked.target, "(connecting)")) {
-    return critical("timeout.connect",
-                    fmt::format("Nobody answered the connect to {}{}.", to_whom(blocked),
-                                for_how_long(blocked)),
-                    "Give the client a connect timeout well below the function's; look at security "
-                    "groups, routes and NAT, or at a server whose backlog is full.");
+    return Said{"timeout.connect",
+                fmt::format("Nobody answered the connect to {}{}.", to_whom(blocked),
+                            for_how_long(blocked)),
+                "Give the client a connect timeout well below the function's; look at security "
+                "groups, routes and NAT, or at a server whose backlog is full."};
   }
   if (blocked.call == Call::k_getaddrinfo) {
-    return critical(
+    return Said{
         "timeout.dns",
         fmt::format("The name {} was not resolved{}.", to_whom(blocked), for_how_long(blocked)),
         "Look at the VPC's resolver and its limits; lower `timeout` and `attempts` in "
-        "RES_OPTIONS so that a lost question does not cost the whole invocation.");
+        "RES_OPTIONS so that a lost question does not cost the whole invocation."};
   }
   if (blocked.in_handshake) {
-    return critical("network.tls",
-                    fmt::format("The TLS handshake with {} was not finished{}.", to_whom(blocked),
-                                for_how_long(blocked)),
-                    "Give the client a connect timeout well below the function's; look at the "
-                    "other side's log and load, and whether that port speaks TLS.");
+    return Said{"network.tls",
+                fmt::format("The TLS handshake with {} was not finished{}.", to_whom(blocked),
+                            for_how_long(blocked)),
+                "Give the client a connect timeout well below the function's; look at the "
+                "other side's log and load, and whether that port speaks TLS."};
   }
   if (blocked.timer_ns && blocked.target.empty()) {
-    return critical(
+    return Said{
         "timeout.sleep",
         fmt::format("The event loop waited{} for a timer, to be woken after {} at the latest; no "
                     "host, child or other thread is known that it waited for.",
                     for_how_long(blocked), human_duration(*blocked.timer_ns)),
         "A pause, a retry's back-off or a wait with a limit is longer than the function's "
-        "timeout.");
+        "timeout."};
   }
   if (blocked.awaited == Awaited::kOwnThread) {
-    return critical("timeout.lock",
-                    fmt::format("A thread waited in {}{} for another thread of the process, on a "
-                                "pipe between them.",
-                                name, for_how_long(blocked)),
-                    "See what the other threads are in (blocked), and give the wait a timeout.");
+    return Said{"timeout.lock",
+                fmt::format("A thread waited in {}{} for another thread of the process, on a "
+                            "pipe between them.",
+                            name, for_how_long(blocked)),
+                "See what the other threads are in (blocked), and give the wait a timeout."};
   }
   if (is_lock(name)) {
-    return critical("timeout.lock",
-                    fmt::format("A thread waited in {}{}.", name, for_how_long(blocked)),
-                    "A connection pool with nothing to give, or a deadlock: give the pool's wait a "
-                    "timeout, and see what the other threads are in.");
+    return Said{"timeout.lock",
+                fmt::format("A thread waited in {}{}.", name, for_how_long(blocked)),
+                "A connection pool with nothing to give, or a deadlock: give the pool's wait a "
+                "timeout, and see what the other threads are in."};
   }
   if (is_child_wait(name)) {
-    return critical("timeout.child",
-                    fmt::format("A child process did not end{}.", for_how_long(blocked)),
-                    "Give the wait a timeout and end the child when it is over.");
+    return Said{"timeout.child",
+                fmt::format("A child process did not end{}.", for_how_long(blocked)),
+                "Give the wait a timeout and end the child when it is over."};
   }
   if (kind == CallClass::kSleep) {
-    return critical("timeout.sleep", fmt::format("It slept{}.", for_how_long(blocked)),
-                    "A pause, or a retry's back-off, is longer than the function's timeout.");
+    return Said{"timeout.sleep", fmt::format("It slept{}.", for_how_long(blocked)),
+                "A pause, or a retry's back-off, is longer than the function's timeout."};
   }
   if (kind == CallClass::kNetwork || (kind != CallClass::kSleep && !blocked.target.empty())) {
-    return critical("timeout.answer", no_answer_text(blocked),
-                    "Give the client a read timeout well below the function's, and a retry.");
+    return Said{"timeout.answer", no_answer_text(blocked),
+                "Give the client a read timeout well below the function's, and a retry."};
   }
   return std::nullopt;
 }
 
-Finding cpu_finding(const std::string& text) {
-  return critical("timeout.cpu", text,
-                  "Give the function more memory (CPU grows with it) or a longer timeout; if it "
-                  "should have been done long before, look for a loop that does not end.");
+Said cpu_finding(const std::string& text) {
+  return Said{"timeout.cpu", text,
+              "Give the function more memory (CPU grows with it) or a longer timeout; if it "
+              "should have been done long before, look for a loop that does not end."};
 }
 
 // What the first of the threads was in, and whether the handler waited for it.
-std::optional<Finding> last_call_finding(const Blocked& front) {
+Finding* add_last_call_finding(Report& report, const Blocked& front) {
   const bool other = front.sure_percent != 0;
-  auto finding = front.on_cpu ? std::optional(cpu_finding(fmt::format(
-                                    "{} was still computing when its time was over.",
-                                    other ? fmt::format("Thread {}", front.tid) : "The handler")))
-                              : waiting_finding(front);
-  if (finding && (front.on_cpu || is_of_program(front.stack))) {
-    finding->site = front.stack;
+  auto said = front.on_cpu ? std::optional(cpu_finding(fmt::format(
+                                 "{} was still computing when its time was over.",
+                                 other ? fmt::format("Thread {}", front.tid) : "The handler")))
+                           : waiting_finding(front);
+  if (!said) {
+    return nullptr;
   }
-  if (finding && other) {
-    finding->text += fmt::format(" Thread {} {}, and the handler waits for that thread.", front.tid,
-                                 front.on_cpu ? "computes" : "waits for it");
-    finding->evidence.emplace_back("confidence_percent", front.sure_percent);
+  Finding& finding = add_critical(report, std::move(*said));
+  if (front.on_cpu || is_of_program(front.stack)) {
+    finding.site = front.stack;
   }
-  return finding;
+  if (other) {
+    finding.text += fmt::format(" Thread {} {}, and the handler waits for that thread.", front.tid,
+                                front.on_cpu ? "computes" : "waits for it");
+    finding.evidence.emplace_back("confidence_percent", front.sure_percent);
+  }
+  return &finding;
 }
 
 // With a capital.
@@ -159,32 +171,31 @@ std::string sentence(std::string text) {
 }
 
 // Where no single call took the time: what most of it went into.
-std::optional<Finding> account_finding(const TimeAccount& account) {
+std::optional<Said> account_finding(const TimeAccount& account) {
   const std::string text = account.text + ".";
   switch (account.by) {
     case OutOfTime::kIdleLoop:
-      return critical("timeout.idle_loop", sentence(text),
-                      "Close the connection, or unref() it, when the work is done; with a callback "
-                      "handler on Node.js set context.callbackWaitsForEmptyEventLoop to false.");
+      return Said{"timeout.idle_loop", sentence(text),
+                  "Close the connection, or unref() it, when the work is done; with a callback "
+                  "handler on Node.js set context.callbackWaitsForEmptyEventLoop to false."};
     case OutOfTime::kCalls:
-      return critical("timeout.calls", text,
-                      "Ask for many at once, or in parallel; where each call is slow, look at the "
-                      "other side; or give the function more time.");
+      return Said{"timeout.calls", text,
+                  "Ask for many at once, or in parallel; where each call is slow, look at the "
+                  "other side; or give the function more time."};
     case OutOfTime::kDns:
-      return critical("timeout.dns", text,
-                      "Keep connections open, and look at the VPC's resolver and its limits.");
+      return Said{"timeout.dns", text,
+                  "Keep connections open, and look at the VPC's resolver and its limits."};
     case OutOfTime::kLocks:
-      return critical(
-          "timeout.lock", text,
-          "See what the other threads are in (blocked, calls.top): do less while a lock "
-          "is held, and give waits a timeout.");
+      return Said{"timeout.lock", text,
+                  "See what the other threads are in (blocked, calls.top): do less while a lock "
+                  "is held, and give waits a timeout."};
     case OutOfTime::kSleep:
-      return critical("timeout.sleep", text,
-                      "Pauses, a retry's back-off or timers took the time: sleep less, or let the "
-                      "function be called again.");
+      return Said{"timeout.sleep", text,
+                  "Pauses, a retry's back-off or timers took the time: sleep less, or let the "
+                  "function be called again."};
     case OutOfTime::kChildren:
-      return critical("timeout.child", text,
-                      "Do the work in the process, or keep the child between invocations.");
+      return Said{"timeout.child", text,
+                  "Do the work in the process, or keep the child between invocations."};
     case OutOfTime::kCpu:
       return cpu_finding(text);
     default:
@@ -192,23 +203,30 @@ std::optional<Finding> account_finding(const TimeAccount& account) {
   }
 }
 
+// Where no single call took the time.
+Finding* add_account_finding(Report& report, const TimeAccount& account) {
+  auto said = account_finding(account);
+  return said ? &add_critical(report, std::move(*said)) : nullptr;
+}
+
 void add_timeout_finding(Report& report) {
   if (const ChildFigures* child = child_waited_for(report)) {
-    report.findings.push_back(
-        critical("timeout.child",
+    Finding& finding = add_critical(
+        report, {"timeout.child",
                  fmt::format("The child {} {}; the handler waits for it or for its pipe.",
                              child_name(*child), child_account(report, *child)),
                  "Give the wait a timeout and end the child when it is over; a child that asks a "
-                 "question needs its standard input closed."));
-    report.findings.back().evidence = {
+                 "question needs its standard input closed."});
+    finding.evidence = {
         {"pid", child->pid},
         {"for_ms", static_cast<std::int64_t>(child->duration_ns.value_or(0) / 1'000'000)}};
     return;
   }
   const TimeAccount account = why_out_of_time(report);
   const bool last = account.by == OutOfTime::kLastCall;
-  auto finding = last ? last_call_finding(report.blocked.front()) : account_finding(account);
-  if (!finding) {
+  Finding* finding = last ? add_last_call_finding(report, report.blocked.front())
+                          : add_account_finding(report, account);
+  if (finding == nullptr) {
     return;
   }
   if (account.ns != 0) {
@@ -220,7 +238,11 @@ void add_timeout_finding(Report& report) {
     finding->evidence.emplace_back("longest_ms",
                                    static_cast<std::int64_t>(account.host->longest_ns / 1'000'000));
   }
-  report.findings.push_back(std::move(*finding));
+}
+
+// Where it happened, if the program's own code is there.
+Stack own_stack(const Report& report) {
+  return is_of_program(report.death.stack) ? report.death.stack : Stack();
 }
 
 // Node and V8 call these when the heap's own limit is reached; the names are exported.
@@ -231,31 +253,44 @@ bool is_heap_limit(const Report& report) {
 }
 
 void add_heap_finding(Report& report) {
-  Finding finding = critical(
-      "memory.heap_limit", "The JavaScript heap reached its own limit, not the function's.",
-      "Set --max-old-space-size in NODE_OPTIONS to about three quarters of the function's memory, "
-      "or give the function more memory; then look at what is kept (memory.sites).");
+  Finding& finding = add_critical(
+      report,
+      {"memory.heap_limit", "The JavaScript heap reached its own limit, not the function's.",
+       "Set --max-old-space-size in NODE_OPTIONS to about three quarters of the function's memory, "
+       "or give the function more memory; then look at what is kept (memory.sites)."});
   if (report.memory_limit_mb) {
     finding.evidence.emplace_back("limit_bytes", static_cast<std::int64_t>(*report.memory_limit_mb)
                                                      << 20);
   }
-  report.findings.push_back(std::move(finding));
+  finding.site = own_stack(report);
 }
 
-// java(1), -XX:+ExitOnOutOfMemoryError: "exits with 3".
-constexpr std::int64_t kJavaOutOfMemory = 3;
+// java(1), -XX:+ExitOnOutOfMemoryError: "exits with 3". The thread that ran out ends the process
+// itself, with its Java frames on the stack; System.exit(3) and halt(3) are carried out by the VM's
+// own thread while their caller waits.
+bool is_java_out_of_memory(const Report& report) {
+  constexpr std::int64_t kStatus = 3;
+  return report.death.exit_code == kStatus && report.program == "java" &&
+         (has_functions(report.death.stack) ||
+          std::none_of(report.blocked.begin(), report.blocked.end(),
+                       [](const Blocked& blocked) { return blocked.handler; }));
+}
 
 // By itself, or by AWS's client, which reports the error and then ends the process.
 void add_java_heap_finding(Report& report) {
   const bool said = has(report.error_type, "OutOfMemoryError");
-  if (said || (report.death.exit_code == kJavaOutOfMemory && report.program == "java")) {
-    report.findings.push_back(
-        critical("memory.java_heap",
-                 said ? fmt::format("Java's heap was full: {}.", report.error_type)
-                      : std::string("Java ended itself with status 3, as it does when its heap is "
-                                    "full (-XX:+ExitOnOutOfMemoryError)."),
-                 "Raise -Xmx in JAVA_TOOL_OPTIONS within the function's memory, or give more."));
+  if (!said && !is_java_out_of_memory(report)) {
+    return;
   }
+  Finding& finding = add_critical(
+      report,
+      {"memory.java_heap",
+       said ? fmt::format("Java reached a limit of its own: {}.", report.error_type)
+            : std::string("Java ended itself with status 3, as it does when its heap is full "
+                          "(-XX:+ExitOnOutOfMemoryError)."),
+       "The log says which limit. The heap: raise -Xmx in JAVA_TOOL_OPTIONS within the function's "
+       "memory, or give more; else direct buffers, class metadata or threads."});
+  finding.site = own_stack(report);
 }
 
 struct InitAdvice {
@@ -291,14 +326,14 @@ void add_init_finding(Report& report) {
   for (const InitAdvice& entry : kInitAdvice) {
     advice = has(report.error_type, entry.word) ? entry.advice : advice;
   }
-  report.findings.push_back(
-      critical("init.failed",
-               report.error_type.empty()
-                   ? fmt::format("Init ended the process with status {}.", *report.death.exit_code)
-                   : fmt::format("Init failed with {}{}.", report.error_type,
-                                 exited ? fmt::format(", then status {}", *report.death.exit_code)
-                                        : std::string()),
-               advice));
+  add_critical(report,
+               {"init.failed",
+                report.error_type.empty()
+                    ? fmt::format("Init ended the process with status {}.", *report.death.exit_code)
+                    : fmt::format("Init failed with {}{}.", report.error_type,
+                                  exited ? fmt::format(", then status {}", *report.death.exit_code)
+                                         : std::string()),
+                advice});
 }
 
 void add_answer_finding(Report& report) {
@@ -308,38 +343,53 @@ void add_answer_finding(Report& report) {
     return;
   }
   const auto bytes = static_cast<std::int64_t>(report.response_bytes.value_or(0));
-  Finding finding = critical(
-      "response.too_large",
-      fmt::format("The answer{} was refused with 413: Lambda takes {}.",
-                  bytes != 0 ? " of " + human_bytes(bytes) : std::string(), human_bytes(kLargest)),
-      "Put large results into S3 and return where they are, page them, or stream the response.");
+  Finding& finding = add_critical(
+      report,
+      {"response.too_large",
+       fmt::format("The answer{} was refused with 413: Lambda takes {}.",
+                   bytes != 0 ? " of " + human_bytes(bytes) : std::string(), human_bytes(kLargest)),
+       "Put large results into S3 and return where they are, page them, or stream the response."});
   finding.evidence.emplace_back("limit_bytes", kLargest);
   if (bytes != 0) {
     finding.evidence.emplace_back("response_bytes", bytes);
   }
-  report.findings.push_back(std::move(finding));
+}
+
+std::optional<Said> crash_finding(const Report& report) {
+  const EndDescription& death = report.death;
+  if (death.stack_overflow) {
+    return Said{"crash.recursion", "The stack ran out: " + death.reason + ".",
+                "Look for a recursion that does not end (the stack shows it), or for large "
+                "arrays on the stack."};
+  }
+  if (death.signal == "SIGABRT" && (has(death.reason, "free()") || has(death.reason, "malloc") ||
+                                    has(death.reason, "corrupt"))) {
+    return Said{"crash.heap", "The C library found its heap damaged: " + death.reason + ".",
+                "A native library wrote beyond a block or freed one twice: run it under "
+                "AddressSanitizer or valgrind; the stack shows who noticed, not who did it."};
+  }
+  if (death.signal == "SIGPIPE") {
+    return Said{"crash.pipe", "It wrote to a connection whose other end was closed.",
+                "Ignore SIGPIPE, or send with MSG_NOSIGNAL, and handle EPIPE."};
+  }
+  return std::nullopt;
 }
 
 void add_crash_finding(Report& report) {
-  if (report.death.stack_overflow) {
-    report.findings.push_back(
-        critical("crash.recursion", "The stack ran out: " + report.death.reason + ".",
-                 "Look for a recursion that does not end (the stack shows it), or for large arrays "
-                 "on the stack."));
-  } else if (is_heap_limit(report)) {
+  if (!report.death.stack_overflow && is_heap_limit(report)) {
     add_heap_finding(report);
-  } else if (report.death.signal == "SIGABRT" &&
-             (has(report.death.reason, "free()") || has(report.death.reason, "malloc") ||
-              has(report.death.reason, "corrupt"))) {
-    report.findings.push_back(
-        critical("crash.heap", "The C library found its heap damaged: " + report.death.reason + ".",
-                 "A native library wrote beyond a block or freed one twice: run it under "
-                 "AddressSanitizer or valgrind; the stack shows who noticed, not who did it."));
-  } else if (report.death.signal == "SIGPIPE") {
-    report.findings.push_back(
-        critical("crash.pipe", "It wrote to a connection whose other end was closed.",
-                 "Ignore SIGPIPE, or send with MSG_NOSIGNAL, and handle EPIPE."));
+  } else if (auto said = crash_finding(report)) {
+    add_critical(report, std::move(*said)).site = own_stack(report);
   }
+}
+
+void add_exit_finding(Report& report) {
+  add_critical(report,
+               {"exit.in_invocation",
+                "The process ended itself while an invocation ran: " + report.death.reason + ".",
+                "Return from the handler, or raise an error, instead of exiting: each exit costs a "
+                "cold start."})
+      .site = own_stack(report);
 }
 
 }  // namespace
@@ -360,11 +410,7 @@ void add_ending_findings(Report& report) {
   add_answer_finding(report);
   if (report.findings.size() == before && report.type == Type::kInvoke &&
       report.status == Status::kExit) {
-    report.findings.push_back(
-        critical("exit.in_invocation",
-                 "The process ended itself while an invocation ran: " + report.death.reason + ".",
-                 "Return from the handler, or raise an error, instead of exiting: each exit costs "
-                 "a cold start."));
+    add_exit_finding(report);
   }
 }
 

@@ -129,4 +129,21 @@ Finding memory_finding(const MemoryEvidence& evidence, const MemoryVerdict& verd
   return finding;
 }
 
+void name_holder(Report& report) {
+  const auto finding =
+      std::find_if(report.findings.begin(), report.findings.end(),
+                   [](const Finding& f) { return f.code == "memory.out_of_memory"; });
+  if (finding == report.findings.end() || !report.memory || report.memory->sites.empty()) {
+    return;
+  }
+  const std::vector<MemorySite>& sites = report.memory->sites;
+  const auto most = std::max_element(sites.begin(), sites.end(), [](const auto& a, const auto& b) {
+    return a.live_bytes < b.live_bytes;
+  });
+  if (!most->mapping && most->live_bytes >= report.memory->live_bytes.value_or(INT64_MAX) / 2) {
+    finding->site = most->stack;
+    finding->site_note = " (most of what is live)";
+  }
+}
+
 }  // namespace lamprey::report

@@ -44,4 +44,8 @@ MemoryVerdict judge_memory(const MemoryEvidence& evidence);
 // The finding that goes with a verdict.
 Finding memory_finding(const MemoryEvidence& evidence, const MemoryVerdict& verdict);
 
+// Gives that finding the call site that holds most of what is live, if one holds half. The report's
+// sites have their stacks.
+void name_holder(Report& report);
+
 }  // namespace lamprey::report

@@ -177,6 +177,7 @@ void Ledger::finish(Report& report, const Sink& sink) {
       }
     }
   }
+  name_holder(report);
   finish_timeline(report);
   if (is_worth_all(report)) {
     add_first_uses(report);

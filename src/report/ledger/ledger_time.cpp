@@ -117,6 +117,11 @@ std::int32_t Ledger::handler_now(const Invocation& entry, const EndCause& end) {
   if (received.tid == 0 || first.tid == 0) {
     return first.tid != 0 ? first.tid : entry.tid;
   }
+  // A runtime that leaves its loop: who waited for that thread's end and then ended the process is
+  // no handler.
+  if (end.status == Status::kExit && !reader_.moment_of(received, end.mono_ns)) {
+    return received.tid;
+  }
   const std::vector<recording::OpenCall> calls = reader_.open_calls();
   const auto rests = [&](const recording::ThreadAccount& account) {
     return std::any_of(calls.begin(), calls.end(), [&](const recording::OpenCall& call) {

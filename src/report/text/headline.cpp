@@ -85,15 +85,21 @@ std::string subject(const Report& report) {
     case Status::kCrash:
       return with_reason("The process died while it ran", report);
     case Status::kExit:
-      return with_reason("The process exited while it ran", report);
+      return report.error_type.empty()
+                 ? with_reason("The process exited while it ran", report)
+                 : with_reason(
+                       fmt::format("Failed{}, then the process exited", with_error(report)).c_str(),
+                       report);
   }
   return "Took";
 }
 
 // What the threads were in tells something only of who was killed by others. One that ended itself,
 // or said what was wrong, has other threads too, and they mostly wait for work.
+// Nor is it of one that was killed for want of memory.
 bool failed_by_itself(const Report& report) {
-  return report.status == Status::kExit || report.death.tid || !report.error_type.empty();
+  return report.status == Status::kExit || report.status == Status::kOutOfMemory ||
+         report.death.tid || !report.error_type.empty();
 }
 
 }  // namespace
@@ -115,7 +121,7 @@ void add_headline(Report& report) {
     }
   }
   if (failed_by_itself(report)) {
-    // the subject says all of it
+    // what the threads were in explains nothing
   } else if (!report.blocked.empty()) {
     if (report.status != Status::kTimeout) {
       text += "; " + blocked_text(report.blocked.front());

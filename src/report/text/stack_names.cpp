@@ -240,15 +240,25 @@ std::string innermost_text(const Stack& stack, std::int32_t pid, symbols::Symbol
   return innermost.starts_with("??") ? std::string() : innermost;
 }
 
-// A headline is written before stacks have names. Of a call that waited it says which function made
-// it, where no finding does.
-void tell_who_waited(Report& report, const Blocked& front, const std::string& where) {
+// Behind `said` in the headline: the innermost function of a stack, if the program's own code is in
+// it. (A headline is written before stacks have names.)
+void insert_place(Report& report, std::string_view said, std::string_view before,
+                  const Stack& stack, symbols::Symbolizer& symbolizer) {
+  const std::size_t at = said.empty() ? std::string::npos : report.headline.find(said);
+  const std::string where = at != std::string::npos && is_of_program(stack)
+                                ? innermost_text(stack, report.pid, symbolizer)
+                                : std::string();
+  if (!where.empty()) {
+    report.headline.insert(at + said.size(), std::string(before) + where);
+  }
+}
+
+// Of a call that waited it says which function made it, where no finding does.
+void tell_who_waited(Report& report, const Blocked& front, symbols::Symbolizer& symbolizer) {
   const bool told = std::any_of(report.findings.begin(), report.findings.end(),
                                 [](const Finding& finding) { return !finding.site.empty(); });
-  const std::string said = blocked_text(front);
-  const std::size_t at = report.headline.find(said);
-  if (!told && at != std::string::npos && is_of_program(front.stack)) {
-    report.headline.insert(at + said.size(), ", called by " + where);
+  if (!told) {
+    insert_place(report, blocked_text(front), ", called by ", front.stack, symbolizer);
   }
 }
 
@@ -264,7 +274,7 @@ void tell_where_it_was(Report& report, symbols::Symbolizer& symbolizer) {
     return;
   }
   if (!front.on_cpu) {
-    tell_who_waited(report, front, where);
+    tell_who_waited(report, front, symbolizer);
     return;
   }
   struct Words {
@@ -277,6 +287,18 @@ void tell_where_it_was(Report& report, symbols::Symbolizer& symbolizer) {
       report.headline.insert(at + words.said.size(), std::string(words.before) + where);
       return;
     }
+  }
+}
+
+// Of a process that ended itself, or crashed, where; of one that memory ran out for, who held it.
+void tell_where_it_ended(Report& report, symbols::Symbolizer& symbolizer) {
+  const EndDescription& death = report.death;
+  if (report.status == Status::kCrash || report.status == Status::kExit) {
+    const bool call = !death.address && death.reason.ends_with(')');  // exit(3), abort()
+    insert_place(report, death.reason, call ? ", called by " : ", in ", death.stack, symbolizer);
+  } else if (report.status == Status::kOutOfMemory && !report.findings.empty()) {
+    insert_place(report, "was killed", "; most of what was live was allocated in ",
+                 report.findings.front().site, symbolizer);
   }
 }
 
@@ -390,6 +412,7 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
     }
   }
   tell_where_it_was(report, symbolizer);
+  tell_where_it_ended(report, symbolizer);
 }
 
 }  // namespace lamprey::report
