@@ -37,6 +37,7 @@ struct Conversation {
   // What is going on with it, and on which descriptor: one word, so that who closes a connection
   // while another thread has hold of it can leave the rest to that thread.
   std::uint32_t word;
+  std::int32_t holder;   // the thread that has hold of it; 0: none, or it is not written down yet
   bool known;            // its first request line was a Runtime API one
   bool end_marked;       // by sending(), for the request that is about to leave
   bool reports_error;    // the request being sent is about an error, of `answering` or of init
@@ -67,7 +68,29 @@ constexpr std::size_t kConversations = 64;
 static_assert(kConversations < kTls);
 constinit Conversation g_conversations[kConversations] = {};
 
-// Values of Conversation::word; 0: free. No thread waits for one: whoever finds it held goes on.
+// How long one thread waits for another: .NET's clients receive an answer on one thread while the
+// hook of the other is still busy with the request. Who holds a conversation does so for
+// microseconds, unless it loses the CPU.
+class Patience {
+ public:
+  // False: it is over.
+  bool nap() {
+    constexpr std::uint64_t kMostNs = 20'000'000;
+    const std::uint64_t now = read_clock(CLOCK_MONOTONIC);
+    until_ = until_ == 0 ? now + kMostNs : until_;
+    if (now >= until_) {
+      return false;
+    }
+    timespec nap = {0, 20'000};
+    raw_syscall(SYS_nanosleep, pointer_argument(&nap), 0);
+    return true;
+  }
+
+ private:
+  std::uint64_t until_ = 0;
+};
+
+// Values of Conversation::word; 0: free.
 enum Stage : std::uint32_t {
   kOpen = 1,  // of a descriptor, and in nobody's hands
   kHeld = 2,
@@ -78,23 +101,33 @@ constexpr std::uint32_t word_of(int fd, Stage stage) {
   return (static_cast<std::uint32_t>(fd) << 2U) | stage;
 }
 
-// Holds the conversation of `fd` for this thread; nullptr when another has it this instant.
+// Holds the conversation of `fd` for this thread, once no other has it; nullptr: there is none, or
+// one keeps it, or this is a signal handler that interrupts its own thread in one.
 Conversation* hold(int fd) {
-  const std::uint8_t state = descriptor_state(fd);
-  if (state == kPlain || state >= kTls) {
-    return nullptr;
+  const std::int32_t self = t_thread.tid;
+  Patience patience;
+  while (true) {
+    const std::uint8_t state = descriptor_state(fd);
+    if (state == kPlain || state >= kTls) {
+      return nullptr;
+    }
+    Conversation& c = g_conversations[state - 1];
+    if (recording::exchange_if(c.word, word_of(fd, kOpen), word_of(fd, kHeld))) {
+      recording::store(c.holder, self);
+      return &c;
+    }
+    if (recording::load(c.word) != word_of(fd, kHeld)) {
+      return nullptr;
+    }
+    if (recording::load(c.holder) == self || !patience.nap()) {
+      recording::shared_add(g_writer.header().traffic_dropped, 1);
+      return nullptr;
+    }
   }
-  Conversation& c = g_conversations[state - 1];
-  if (recording::exchange_if(c.word, word_of(fd, kOpen), word_of(fd, kHeld))) {
-    return &c;
-  }
-  if (recording::load(c.word) == word_of(fd, kHeld)) {
-    recording::shared_add(g_writer.header().traffic_dropped, 1);
-  }
-  return nullptr;
 }
 
 void release(Conversation& c) {
+  recording::store(c.holder, 0);
   if (!recording::exchange_if(c.word, word_of(c.fd, kHeld), word_of(c.fd, kOpen))) {
     recording::publish(c.word, 0);
   }
@@ -115,6 +148,7 @@ Conversation* begin(int fd, std::uint8_t state) {
     if (recording::load(c.word) != 0 || !recording::exchange_if(c.word, 0, word_of(fd, kHeld))) {
       continue;
     }
+    recording::store(c.holder, t_thread.tid);
     c.known = false;
     c.end_marked = false;
     c.fd = fd;
@@ -126,6 +160,7 @@ Conversation* begin(int fd, std::uint8_t state) {
     if (recording::exchange_if(g_descriptor[fd], state, static_cast<std::uint8_t>(i + 1))) {
       return &c;
     }
+    recording::store(c.holder, 0);
     recording::publish(c.word, 0);
     break;
   }
@@ -298,15 +333,24 @@ struct ResponseSink {
   }
 };
 
-bool asks_for_work(const char* data, std::size_t size) {
-  char head[64];
-  std::size_t n = 0;
-  for (; n < size && n + 1 < sizeof(head) && data[n] != '\r'; ++n) {
-    head[n] = data[n];
+bool asks_for_work(const char* head) {
+  return starts_with(head, kGetPrefix) && starts_with(head + length_of(kGetPrefix), kNextPath);
+}
+
+// The conversation in which an answer has come, held. Its receiver may be faster than the hook of
+// its request's sender: that one is waited for.
+Conversation* hold_for_answer(int fd) {
+  Patience patience;
+  while (true) {
+    Conversation* c = hold(fd);
+    if (c == nullptr || !c->responses.at_message_start() || c->asked_head != c->asked_tail) {
+      return c;
+    }
+    release(*c);
+    if (!patience.nap()) {
+      return hold(fd);  // nothing was asked
+    }
   }
-  head[n] = '\0';
-  const char* path = starts_with(head, kGetPrefix) ? head + length_of(kGetPrefix) : nullptr;
-  return path != nullptr && starts_with(path, kNextPath);
 }
 
 bool whole_prefix(const char* data, std::size_t size) {
@@ -375,11 +419,14 @@ void sending_slow(int fd, const char* data, std::size_t size) {
   tripwire::enter();
   char head[64] = {};
   const std::size_t n =
-      page_probe::copy_from_caller(head, data, size < sizeof(head) ? size : sizeof(head));
-  if (asks_for_work(head, n) && descriptor_state(fd) != kPlain) {
+      page_probe::copy_from_caller(head, data, size < sizeof(head) ? size : sizeof(head) - 1);
+  // A conversation is there before its first answer can be.
+  const bool begins = descriptor_state(fd) == kFresh && runtime_path(head) != nullptr;
+  if ((begins || asks_for_work(head)) && descriptor_state(fd) != kPlain) {
     Conversation* c = outgoing(fd, head, n);
     if (c != nullptr) {
-      if (c->requests.at_message_start() && !c->end_marked) {  // not the repeat of a failed send
+      // Not the repeat of a failed send.
+      if (asks_for_work(head) && c->requests.at_message_start() && !c->end_marked) {
         recording::store(g_spoken_to, true);
         c->known = c->end_marked = true;
         io::is_runtime_api(fd);
@@ -408,7 +455,7 @@ void sent_slow(int fd, const char* data, std::size_t size) {
 
 void received_slow(int fd, const char* data, std::size_t size) {
   tripwire::enter();
-  Conversation* c = size == 0 ? nullptr : hold(fd);
+  Conversation* c = size == 0 ? nullptr : hold_for_answer(fd);
   if (c != nullptr) {
     if (c->responses.at_message_start()) {
       c->first_byte = clock_pair();

@@ -7,10 +7,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <functional>
 #include <string>
+#include <thread>
 
 #include "preload/base/raw_syscall.h"
 #include "preload/base/ticks.h"
@@ -486,6 +488,47 @@ TEST_F(RuntimeApiTest, TwoFirstSendsAtOnceTakeOnePlace) {
     receive(fd, work("a"));
   }
   EXPECT_EQ(started(), 10U);
+}
+
+// .NET's clients: another thread has received the answer before the sender's hook looks at the
+// request.
+TEST_F(RuntimeApiTest, AnAnswerWaitsForTheHookOfItsRequest) {
+  const auto later = [](const std::string& request) {
+    return std::thread([&request] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(3));
+      sent(72, request.data(), request.size());
+      forget_thread();
+    });
+  };
+  const auto ask = [&](const std::string& request, const std::string& answered) {
+    sending(72, request.data(), request.size());
+    std::thread sender = later(request);
+    receive(72, answered);
+    sender.join();
+  };
+  connected(72);
+  const std::string post = answer("none", "{}");  // a connection may begin with an answer
+  ask(post, kAccepted);
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    ask(kNext, work("a"));
+    EXPECT_EQ(started(), i);
+    const std::string mine = answer("a", "{}");
+    ask(mine, kAccepted);
+  }
+  EXPECT_EQ(memory_.header().traffic_dropped, 0U);
+}
+
+// A handler that interrupts its own thread while that has hold of the connection: waiting would be
+// for ever.
+TEST_F(RuntimeApiTest, AHandlerDoesNotWaitForItsOwnThread) {
+  connected(73);
+  const auto begin = std::chrono::steady_clock::now();
+  const Interruption other(
+      kNext, [] { sent(73, kNext.data(), kNext.size()); }, 10);
+  sending(73, kNext.data(), kNext.size());
+  sent(73, other.data(), kNext.size());
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(15));
+  EXPECT_EQ(memory_.header().traffic_dropped, 1U);
 }
 
 TEST_F(RuntimeApiTest, MoreConversationsThanFitAreCountedNotFollowed) {
