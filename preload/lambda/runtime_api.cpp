@@ -12,13 +12,10 @@
 #include "preload/io/hosts.h"
 #include "preload/io/tls_records.h"
 #include "preload/lambda/boundaries.h"
-#include "preload/lambda/error_type.h"
-#include "preload/lambda/http_framer.h"
+#include "preload/lambda/conversations.h"
 #include "preload/process/thread.h"
 
 namespace lamprey::preload::lambda::runtime_api {
-
-std::uint8_t g_descriptor[kDescriptors] = {};
 
 namespace {
 
@@ -29,144 +26,7 @@ constexpr const char* kRestorePath = "restore/next";
 constexpr const char* kInvocationPath = "invocation/";
 constexpr const char* kInitErrorPath = "init/error";
 
-enum class Asked : std::uint8_t { kOther, kNext, kRestore, kAnswer };
-
-// One connection. Requests are answered in order (RFC 9112, 9.3.2), so what was asked waits in a
-// queue: a client may send the POST of one invocation and the GET of the next before it reads.
-struct Conversation {
-  // What is going on with it, and on which descriptor: one word, so that who closes a connection
-  // while another thread has hold of it can leave the rest to that thread.
-  std::uint32_t word;
-  std::int32_t holder;   // the thread that has hold of it; 0: none, or it is not written down yet
-  bool known;            // its first request line was a Runtime API one
-  bool end_marked;       // by sending(), for the request that is about to leave
-  bool reports_error;    // the request being sent is about an error, of `answering` or of init
-  int fd;                // of whoever has hold of it
-  std::uint32_t status;  // of the response being read
-  HttpFramer requests;
-  HttpFramer responses;
-  Asked asked[8];
-  std::uint32_t asked_head;  // next to be answered
-  std::uint32_t asked_tail;
-  std::uint64_t delivered;   // invocation that arrived here last, 0 none
-  std::uint64_t answering;   // invocation that the request being sent answers, 0 none
-  std::uint64_t answered;    // the newest such invocation
-  std::uint64_t body_bytes;  // of the request being sent
-  ErrorTypeFinder error_type;
-  bool has_plain_type;  // a header that says of any error of the function the same
-  // the response being read
-  std::uint64_t deadline_ms;
-  recording::ClockPair first_byte;
-  char request_id[64];
-  char trace_id[128];
-  char function_arn[224];
-};
-
 bool g_spoken_to = false;  // set once, never read in a hurry
-
-constexpr std::size_t kConversations = 64;
-static_assert(kConversations < kTls);
-constinit Conversation g_conversations[kConversations] = {};
-
-// How long one thread waits for another: .NET's clients receive an answer on one thread while the
-// hook of the other is still busy with the request. Who holds a conversation does so for
-// microseconds, unless it loses the CPU.
-class Patience {
- public:
-  // False: it is over.
-  bool nap() {
-    constexpr std::uint64_t kMostNs = 20'000'000;
-    const std::uint64_t now = read_clock(CLOCK_MONOTONIC);
-    until_ = until_ == 0 ? now + kMostNs : until_;
-    if (now >= until_) {
-      return false;
-    }
-    timespec nap = {0, 20'000};
-    raw_syscall(SYS_nanosleep, pointer_argument(&nap), 0);
-    return true;
-  }
-
- private:
-  std::uint64_t until_ = 0;
-};
-
-// Values of Conversation::word; 0: free.
-enum Stage : std::uint32_t {
-  kOpen = 1,  // of a descriptor, and in nobody's hands
-  kHeld = 2,
-  kLeft = 3,  // held, and to be freed by who holds it: its descriptor was closed
-};
-
-constexpr std::uint32_t word_of(int fd, Stage stage) {
-  return (static_cast<std::uint32_t>(fd) << 2U) | stage;
-}
-
-// Holds the conversation of `fd` for this thread, once no other has it; nullptr: there is none, or
-// one keeps it, or this is a signal handler that interrupts its own thread in one.
-Conversation* hold(int fd) {
-  const std::int32_t self = t_thread.tid;
-  Patience patience;
-  while (true) {
-    const std::uint8_t state = descriptor_state(fd);
-    if (state == kPlain || state >= kTls) {
-      return nullptr;
-    }
-    Conversation& c = g_conversations[state - 1];
-    if (recording::exchange_if(c.word, word_of(fd, kOpen), word_of(fd, kHeld))) {
-      recording::store(c.holder, self);
-      return &c;
-    }
-    if (recording::load(c.word) != word_of(fd, kHeld)) {
-      return nullptr;
-    }
-    if (recording::load(c.holder) == self || !patience.nap()) {
-      recording::shared_add(g_writer.header().traffic_dropped, 1);
-      return nullptr;
-    }
-  }
-}
-
-void release(Conversation& c) {
-  recording::store(c.holder, 0);
-  if (!recording::exchange_if(c.word, word_of(c.fd, kHeld), word_of(c.fd, kOpen))) {
-    recording::publish(c.word, 0);
-  }
-}
-
-// Frees `c`, which the caller holds. The descriptor may be another connection's by now.
-void drop(Conversation& c) {
-  const auto mine = static_cast<std::uint8_t>(&c - g_conversations + 1);
-  recording::exchange_if(g_descriptor[c.fd], mine, kPlain);
-  recording::store(c.word, word_of(c.fd, kLeft));
-}
-
-// A new conversation for `fd`, of which nothing but `state` was known, held. nullptr when all are
-// in use, and when another thread has closed the descriptor meanwhile, or has begun one for it.
-Conversation* begin(int fd, std::uint8_t state) {
-  for (std::size_t i = 0; i < kConversations; ++i) {
-    Conversation& c = g_conversations[i];
-    if (recording::load(c.word) != 0 || !recording::exchange_if(c.word, 0, word_of(fd, kHeld))) {
-      continue;
-    }
-    recording::store(c.holder, t_thread.tid);
-    c.known = false;
-    c.end_marked = false;
-    c.fd = fd;
-    c.requests.reset();
-    c.responses.reset();
-    c.asked_head = c.asked_tail = 0;
-    c.delivered = c.answering = c.answered = 0;
-    c.reports_error = false;
-    if (recording::exchange_if(g_descriptor[fd], state, static_cast<std::uint8_t>(i + 1))) {
-      return &c;
-    }
-    recording::store(c.holder, 0);
-    recording::publish(c.word, 0);
-    break;
-  }
-  recording::shared_add(g_writer.header().traffic_dropped, 1);
-  return nullptr;
-}
 
 bool is_socket(int fd) {
   struct stat status = {};
@@ -337,22 +197,6 @@ bool asks_for_work(const char* head) {
   return starts_with(head, kGetPrefix) && starts_with(head + length_of(kGetPrefix), kNextPath);
 }
 
-// The conversation in which an answer has come, held. Its receiver may be faster than the hook of
-// its request's sender: that one is waited for.
-Conversation* hold_for_answer(int fd) {
-  Patience patience;
-  while (true) {
-    Conversation* c = hold(fd);
-    if (c == nullptr || !c->responses.at_message_start() || c->asked_head != c->asked_tail) {
-      return c;
-    }
-    release(*c);
-    if (!patience.nap()) {
-      return hold(fd);  // nothing was asked
-    }
-  }
-}
-
 bool whole_prefix(const char* data, std::size_t size) {
   char head[kPrefixBytes + 1];  // no more than may_be_request() has found to be there
   std::size_t n = 0;
@@ -455,10 +299,11 @@ void sent_slow(int fd, const char* data, std::size_t size) {
 
 void received_slow(int fd, const char* data, std::size_t size) {
   tripwire::enter();
+  const recording::ClockPair now = clock_pair();  // before it waits for anybody
   Conversation* c = size == 0 ? nullptr : hold_for_answer(fd);
   if (c != nullptr) {
     if (c->responses.at_message_start()) {
-      c->first_byte = clock_pair();
+      c->first_byte = now;
     }
     ResponseSink sink{*c};
     c->responses.feed(data, size, sink);
@@ -488,16 +333,7 @@ void forget_slow(int fd) {
   if (state == kPlain || state >= kTls) {
     return;
   }
-  // Freed here, or left to who holds it; neither where it is another descriptor's by now.
-  Conversation& c = g_conversations[state - 1];
-  std::uint32_t word = recording::load(c.word);
-  while (word == word_of(fd, kOpen) || word == word_of(fd, kHeld)) {
-    const std::uint32_t then = word == word_of(fd, kOpen) ? 0 : word_of(fd, kLeft);
-    if (__atomic_compare_exchange_n(&c.word, &word, then, false, __ATOMIC_ACQ_REL,
-                                    __ATOMIC_RELAXED)) {
-      break;
-    }
-  }
+  close(state, fd);
 }
 
 void forget_range(unsigned first, unsigned last) {
@@ -508,14 +344,5 @@ void forget_range(unsigned first, unsigned last) {
 }
 
 bool was_spoken_to() { return recording::load(g_spoken_to); }
-
-void forget_all() {
-  for (Conversation& c : g_conversations) {
-    if (const std::uint32_t word = recording::load(c.word); word != 0) {
-      g_descriptor[word >> 2U] = kPlain;
-      recording::store(c.word, 0);
-    }
-  }
-}
 
 }  // namespace lamprey::preload::lambda::runtime_api
