@@ -252,6 +252,10 @@ TEST(CulpritTest, WhoWaitsForWorkIsNeverIt) {
   EXPECT_THAT(order({worker(2, Call::k_recv, 20 * kMs, Awaited::kAnswer), waits}),
               ElementsAre(1, 2));  // not for as long as the handler waits
   EXPECT_THAT(order({worker(2, Call::k_clock_nanosleep, 2950 * kMs), waits}), ElementsAre(1, 2));
+  // .NET's debugger opens a pipe that nobody ever writes to; lately it did nothing else.
+  Blocked opens = worker(2, Call::k_open, 60'000 * kMs);
+  opens.worked_ns = 2900 * kMs;
+  EXPECT_THAT(order({opens, waits}, 2900 * kMs), ElementsAre(1, 2));
 }
 
 TEST(CulpritTest, AHandlerThatHasItsOwnReasonIsIt) {
@@ -544,13 +548,14 @@ class KilledTest : public ::testing::Test {
   static void enter(recording::ThreadSlot& slot, Call call, int fd, std::uint64_t at) {
     slot.in_flight = {static_cast<std::uint32_t>(call) + 1, fd, at, 0, 0, 0, 0};
   }
-  Report killed() {
+  Report killed(const Closeup& closeup = {}) {
     recording::Failure failure;
     Ledger ledger(std::move(*recording::Reader::open(builder_.path(), failure)));
     EndCause end;
     end.status = Status::kTimeout;
     end.mono_ns = began_ + 60'000 * kMs;
     end.duration_known = true;
+    end.closeup = closeup;
     Report found;
     ledger.report_open(end, [&found](Report& report) { found = report; });
     return found;
@@ -614,6 +619,28 @@ TEST_F(KilledTest, TheHandlerIsNotWhoHasWaitedSinceBefore) {
   EXPECT_EQ(report.wall->tid, 4712);
   EXPECT_GT(report.wall->network_ns, 2900 * kMs);
   EXPECT_EQ(report.blocked.at(0).tid, 4712);
+}
+
+TEST_F(KilledTest, TheHandlerIsNotThePoolsThreadThatReceivedIt) {
+  // .NET: a thread of the pool reads the event, the first one handles it.
+  recording::ThreadSlot* pool = builder_.writer().take_slot(4712);
+  builder_.respond("open");
+  builder_.end();
+  const recording::RequestFacts facts{"next", "", "", (recording::realtime_ns() / kMs) + 3000};
+  builder_.writer().mark_start(facts, pool, 4712, RecordingBuilder::now(),
+                               recording::realtime_ns());
+  connection(7).sent = recording::monotonic_ns();
+  enter(builder_.slot(), Call::k_recvmsg, 7, recording::monotonic_ns());
+  enter(*pool, Call::k_pthread_cond_wait, -1, recording::monotonic_ns());
+  Closeup closeup;
+  closeup.threads.emplace_back();  // it used more CPU than the handler, in reading the event
+  closeup.threads[0].tid = 4712;
+  closeup.threads[0].cpu_ns = 5 * kMs;
+  const Report report = killed(closeup);
+  ASSERT_TRUE(report.wall);
+  EXPECT_EQ(report.wall->tid, 4711);
+  EXPECT_GT(report.wall->network_ns, 2900 * kMs);
+  EXPECT_EQ(report.blocked.at(0).tid, 4711);
 }
 
 }  // namespace

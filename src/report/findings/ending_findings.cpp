@@ -151,7 +151,7 @@ Finding* add_last_call_finding(Report& report, const Blocked& front) {
     return nullptr;
   }
   Finding& finding = add_critical(report, std::move(*said));
-  if (front.on_cpu || is_of_program(front.stack)) {
+  if (is_of_program(front.stack)) {
     finding.site = front.stack;
   }
   if (other) {

@@ -131,6 +131,18 @@ std::int32_t Ledger::handler_now(const Invocation& entry, const EndCause& end) {
   if (rests(first) != rests(received)) {
     return rests(first) ? received.tid : first.tid;
   }
+  // A thread of a pool received it: that one waits for work again, or for the thread that has the
+  // request.
+  const auto waits_for_threads = [&](const recording::ThreadAccount& account) {
+    return std::any_of(calls.begin(), calls.end(), [&](const recording::OpenCall& call) {
+      return call.tid == account.tid &&
+             recording::kCallTable[static_cast<std::size_t>(call.call)].call_class ==
+                 recording::CallClass::kLock;
+    });
+  };
+  if (waits_for_threads(first) != waits_for_threads(received)) {
+    return waits_for_threads(first) ? received.tid : first.tid;
+  }
   const auto used = [&end](const recording::ThreadAccount& account) {
     const ThreadLook* look = look_at(end.closeup, account.tid);
     return look != nullptr && look->cpu_ns > account.started.cpu_ns

@@ -119,13 +119,15 @@ Origin of_ruby(std::string_view file) {
 
 // Machine code that stands in nearly every stack of a runtime and says nothing of the program.
 bool is_of_the_runtime(std::string_view module) {
-  constexpr std::array<std::string_view, 16> kFiles = {
-      "libc.so",   "libc-2",    "ld-linux",   "libpthread", "libpython", "linux-vdso",
-      "python3",   "libjvm.so", "libjava.so", "libjli.so",  "libnio.so", "libnet.so",
-      "libjimage", "libruby",   "libstdc++",  "libgcc_s"};
+  constexpr std::array<std::string_view, 22>
+      kFiles = {"libc.so",   "libc-2",     "ld-linux",  "libpthread", "libpython",
+                "python3",   "linux-vdso", "libjvm.so", "libjava.so", "libjli.so",
+                "libnio.so", "libnet.so",  "libjimage", "libruby",    "libstdc++",
+                "libgcc_s",  "libcoreclr", "libclrjit", "libhostfxr", "libhostpolicy",
+                "System.",   "libSystem."};  // .NET's native parts are named so
   const std::string_view file = module.substr(module.rfind('/') + 1);
   return file == "node" || file == "java" || file == "python" || file == "ruby" ||
-         file.starts_with("[vdso") || starts_with_any(file, kFiles);
+         file == "dotnet" || file.starts_with("[vdso") || starts_with_any(file, kFiles);
 }
 
 }  // namespace
