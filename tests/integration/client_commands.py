@@ -84,12 +84,15 @@ def rust(root):
     found = re.search(r"(\d+)\.(\d+)", subprocess.run(["cargo", "--version"], capture_output=True, text=True).stdout)
     if tuple(map(int, found.groups())) < OLDEST_RUST:
         pytest.skip(f"cargo {found[0]} is too old for lambda_runtime")
-    manifest = FUNCTIONS / "rust/Cargo.toml"
-    sources = [manifest, FUNCTIONS / "rust/Cargo.lock", FUNCTIONS / "rust/src/main.rs"]
+    # A copy: cargo writes beside the manifest which versions it has chosen.
+    copied = BUILD / "rust/package"
     folder = make(
-        "rust", sources,
-        ["cargo", "build", "--release", "--locked", "--manifest-path", manifest, "--target-dir", BUILD / "rust"],
-    )  # fmt: skip
+        "rust",
+        [FUNCTIONS / "rust/Cargo.toml", FUNCTIONS / "rust/src/main.rs"],
+        ["mkdir", "-p", copied],
+        ["cp", "-r", FUNCTIONS / "rust/.", copied],
+        ["cargo", "build", "--release", "--manifest-path", copied / "Cargo.toml", "--target-dir", BUILD / "rust"],
+    )
     return Command([folder / "release/troubles"], 256)
 
 
