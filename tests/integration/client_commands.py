@@ -90,7 +90,7 @@ def rust(root):
         "rust",
         [FUNCTIONS / "rust/Cargo.toml", FUNCTIONS / "rust/src/main.rs"],
         ["mkdir", "-p", copied],
-        ["cp", "-r", FUNCTIONS / "rust/.", copied],
+        ["cp", "-r", f"{FUNCTIONS}/rust/.", copied],
         ["cargo", "build", "--release", "--manifest-path", copied / "Cargo.toml", "--target-dir", BUILD / "rust"],
     )
     return Command([folder / "release/troubles"], 256)
