@@ -6,6 +6,7 @@
 #include "preload/base/ticks.h"
 #include "preload/base/tripwire.h"
 #include "preload/libc/real.h"
+#include "preload/stack/submissions.h"
 
 namespace lamprey::preload::hooks::reaped {
 namespace {
@@ -78,6 +79,7 @@ using namespace lamprey::preload::hooks;  // NOLINT(google-build-using-namespace
       return ENOSYS;                                                                          \
     }                                                                                         \
     reaped::signals(condition);                                                               \
+    stack::submissions::signals();                                                            \
     return g_real.symbol(condition);                                                          \
   }
 LAMPREY_SIGNALS(pthread_cond_signal)

@@ -8,6 +8,7 @@
 #include "preload/stack/reading/entry_frames.h"
 #include "preload/stack/reading/functions.h"
 #include "preload/stack/recent_stacks.h"
+#include "preload/stack/submissions.h"
 #include "preload/stack/unwind.h"
 #include "preload/stack/v8/v8.h"
 #include "recording/counting.h"
@@ -115,6 +116,7 @@ void module_came(const LoadedObject& object) {
   ruby::module_came(object, wanted);
   if (v8::armed()) {
     unwind::expect_v8();
+    store(submissions::g_on, 1U);
   }
   if (python::armed() || v8::armed() || ruby::is_coming()) {
     store(g_any, true);

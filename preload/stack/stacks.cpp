@@ -12,6 +12,7 @@
 #include "preload/stack/modules.h"
 #include "preload/stack/recent_stacks.h"
 #include "preload/stack/signal_walk.h"
+#include "preload/stack/submissions.h"
 #include "preload/stack/unwind.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration)
@@ -132,7 +133,9 @@ walk_and_merge(languages::Scratch& scratch, unwind::Trace& trace) {
   const modules::Range own = modules::own();
   unwind::walk_frames(scratch.native, own.begin, own.end, trace);
   trace.complete = languages::merge(scratch) && trace.complete;
-  return scratch.words.depth != 0 ? keep_taken(scratch.words) : 0;
+  const std::uint32_t stack = scratch.words.depth != 0 ? keep_taken(scratch.words) : 0;
+  submissions::kept(stack, scratch.words);
+  return stack;
 }
 
 std::uint32_t walk_with(languages::Scratch* scratch, unwind::Trace& trace) {

@@ -251,6 +251,9 @@ struct Header {
   std::uint32_t functions_used;
   std::uint32_t source_files_used;
   std::uint32_t function_text_used;  // bytes
+  // The main thread's newest stack since START that holds a function of the program; 0: none. Kept
+  // in Node alone.
+  std::uint32_t last_program_stack;
   std::uint64_t functions_refused;   // frames whose function found no room
   FrameReader frame_readers[8];      // by Language
   std::uint64_t sample_bytes;        // mean distance of two samples as asked for; 0: none are taken

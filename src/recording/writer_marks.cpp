@@ -81,6 +81,7 @@ std::uint64_t Writer::mark_start(const RequestFacts& facts, const ThreadSlot* sl
   restart_samples();
   restart_longest();
   restart_timeline(sequence);
+  store(header().last_program_stack, 0U);
   if (overrun) {
     shared_add(header().ended, 1);  // the one that was overrun: this one takes its place
   } else {

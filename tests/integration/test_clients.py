@@ -111,6 +111,21 @@ CODES = {
 MEMORY_CODES = {"Java": ["memory.java_heap"], ".NET": []}
 
 
+# Where the finding points to, in languages whose functions are known. Node waits in its loop, after the call.
+SITES = {
+    "silent": {"Python": "Here: ", "Node.js": "After .*", "Java": "Here: ", "Ruby": "Here: .*"},
+    "worker": {"Python": "Here: ", "Java": "Here: ", "Ruby": "Here: .*"},
+    "busy": {"Python": "Here: ", "Node.js": "Here: ", "Java": "Here: ", "Ruby": "Here: .*", "Rust": "Here: "},
+}
+
+
+def check_site(record, client, way):
+    if before := SITES.get(way, {}).get(client):
+        function = "compute" if way == "busy" else "ask"
+        text = record["findings"][0]["text"]
+        assert re.search(before + place(client, function), text), text
+
+
 def codes_for(client, way):
     return MEMORY_CODES.get(client, ["memory.out_of_memory"]) if way == "memory" else CODES.get(way, [])
 
@@ -153,8 +168,23 @@ def test_what_a_record_says_of_it(clients, root, silent_port, client, way):
         print(f"| {client} | {way} | {record['headline']} |")
         assert re.search(HEADLINES[way](client), record["headline"]), record["headline"]
         assert undisturbed_codes(record) == codes_for(client, way), record["findings"]
+        check_site(record, client, way)
 
     check()
+
+
+@a_few_tries
+def test_nodes_loop_waits_after_the_function_that_asked(clients, root, silent_port):
+    """By name: libuv's pool looks it up, and the connection is made on a later turn of the loop."""
+    command = COMMANDS["Node.js"](root)
+    options = {"memory": command.memory, "timeout": TIMEOUT_S, "env": command.env}
+    with clients.serve(*command.words, **options) as serving:
+        for way in ("file", "healthy", "named"):
+            serving.invoke({"way": way, "port": silent_port})
+        log = serving.stop()
+    front = log.invokes[2]["blocked"][0]
+    assert re.match(rf"after .*{place('Node.js', 'ask')}; {handler_of('Node.js')}", front["stack"]), front
+    assert re.search(rf" After .*{place('Node.js', 'ask')}", log.invokes[2]["findings"][0]["text"])
 
 
 def test_the_page_shows_what_records_say(root):

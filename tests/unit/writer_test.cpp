@@ -62,6 +62,15 @@ TEST(BucketTest, GeometricMiddleIsWithinTwelvePercent) {
   }
 }
 
+TEST_F(WriterTest, WhatTheProgramDidLastIsOfThisInvocation) {
+  start("a", 100);
+  const_cast<Header&>(memory_.header()).last_program_stack = 7;
+  writer_.mark_response("a", false, {200, 200});
+  EXPECT_EQ(memory_.header().last_program_stack, 7U);
+  start("b", 300);
+  EXPECT_EQ(memory_.header().last_program_stack, 0U);
+}
+
 TEST_F(WriterTest, MemoryCountersAndPeakAreExactForOneThread) {
   ThreadSlot* slot = writer_.take_slot(1);
   ASSERT_NE(slot, nullptr);

@@ -5,6 +5,7 @@
 #include "preload/process/thread.h"
 #include "preload/stack/reading/functions.h"
 #include "preload/stack/v8/lines.h"
+#include "preload/stack/v8/own_code.h"
 #include "preload/stack/v8/strings.h"
 #include "recording/counting.h"
 
@@ -97,8 +98,11 @@ std::uint32_t add(const Layout& v8, const SharedFunction& function) {
   char file[kMaxFileBytes];
   const Text name_text = {name, name_of(described, name)};
   const Text file_text = {file, file_of(*function.script, file)};
-  return functions::add(function.identity, Language::kJavaScript, name_text, file_text,
-                        line_of(v8, *function.script, described.start));
+  const std::uint32_t number =
+      functions::add(function.identity, Language::kJavaScript, name_text, file_text,
+                     line_of(v8, *function.script, described.start));
+  own_code::note(number, file_text);
+  return number;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "preload/stack/v8/async_callers.h"
 #include "preload/stack/v8/frames_of_functions.h"
+#include "preload/stack/v8/own_code.h"
 #include "preload/stack/v8/seen_frames.h"
 
 namespace lamprey::preload::stack::v8 {
@@ -90,6 +91,7 @@ bool merge(const NativeFrames& native, Words& words) {
 void attach_child() {
   if (armed()) {
     seen_frames::forget_all();
+    own_code::forget_all();
     leave();
   }
 }

@@ -153,6 +153,7 @@ Finding* add_last_call_finding(Report& report, const Blocked& front) {
   Finding& finding = add_critical(report, std::move(*said));
   if (is_of_program(front.stack)) {
     finding.site = front.stack;
+    finding.after = front.after;
   }
   if (other) {
     finding.text += fmt::format(" Thread {} {}, and the handler waits for that thread.", front.tid,

@@ -7,6 +7,7 @@
 #include "report/delta/stacks.h"
 #include "report/ledger/culprit.h"
 #include "report/ledger/ledger.h"
+#include "report/text/frame_names.h"
 
 namespace lamprey::report {
 namespace {
@@ -92,6 +93,13 @@ void Ledger::add_stacks(Report& report) {
     if (const auto captured = reader_.stack(blocked.stack_id)) {
       blocked.stack = modules.frames_of(*captured);
       blocked.stack_text = stack_text(blocked.stack);
+    }
+    const bool loop = blocked.main && !blocked.on_cpu && is_loop_wait(blocked.call);
+    if (const auto last = loop && !is_of_program(blocked.stack)
+                              ? reader_.stack(header().last_program_stack)
+                              : std::nullopt) {
+      blocked.after = true;
+      blocked.stack = modules.frames_of(*last);
     }
   }
 }

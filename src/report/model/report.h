@@ -39,6 +39,7 @@ struct Finding {
   std::string_view advice;
   std::vector<std::pair<std::string_view, std::int64_t>> evidence{};
   Stack site{};  // the call site it is about; its names are added to the text (stack_names.h)
+  bool after = false;  // it waited after that, not in it
   std::string_view site_note{};  // what is said of the site behind its names
   bool told = false;             // a line not long ago had it in full (finding_dedup.h)
   std::uint64_t count = 0;       // of a summary: how many invocations had it
@@ -164,6 +165,7 @@ struct Blocked {
   std::int32_t holder = 0;     // thread that holds the mutex; 0: unknown
   std::uint32_t stack_id = 0;  // of the recording; 0: none
   Stack stack;                 // where the call was entered
+  bool after = false;          // of an event loop: what the program did last before it waited
   std::string stack_text;
   // Of the timeline only.
   std::uint64_t at_ns = 0;  // since the span's start

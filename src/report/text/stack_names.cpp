@@ -258,7 +258,8 @@ void tell_who_waited(Report& report, const Blocked& front, symbols::Symbolizer& 
   const bool told = std::any_of(report.findings.begin(), report.findings.end(),
                                 [](const Finding& finding) { return !finding.site.empty(); });
   if (!told) {
-    insert_place(report, blocked_text(front), ", called by ", front.stack, symbolizer);
+    insert_place(report, blocked_text(front), front.after ? ", after " : ", called by ",
+                 front.stack, symbolizer);
   }
 }
 
@@ -378,8 +379,9 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
   }
   for (Finding& finding : report.findings) {
     if (!finding.site.empty()) {
-      finding.text += " Here: " + stack_text(own_part(finding.site, report.pid, symbolizer),
-                                             report.pid, symbolizer, kMaxSiteText);
+      finding.text += (finding.after ? " After " : " Here: ") +
+                      stack_text(own_part(finding.site, report.pid, symbolizer), report.pid,
+                                 symbolizer, kMaxSiteText);
       finding.text += finding.site_note;
     }
   }
@@ -393,7 +395,9 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
   report.death.stack_text =
       stack_text(report.death.stack, report.pid, symbolizer, kMaxEndStackText);
   for (Blocked& blocked : report.blocked) {
-    blocked.stack_text = stack_text(blocked.stack, report.pid, symbolizer, kMaxEndStackText);
+    blocked.stack_text =
+        (blocked.after ? "after " : "") +
+        stack_text(blocked.stack, report.pid, symbolizer, kMaxEndStackText - sizeof("after "));
   }
   for (HostFigures& host : report.targets.hosts) {
     if (is_of_program(host.from)) {

@@ -1,13 +1,14 @@
 // The troubles of the table in docs/clients.md, for AWS's Node client.
+const fs = require("node:fs/promises");
 const net = require("node:net");
 const process = require("node:process");
 const { Worker } = require("node:worker_threads");
 
 const kept = [];
 
-function ask(port) {
+function ask(port, host = "127.0.0.1") {
   return new Promise((resolve, reject) => {
-    const connection = net.connect(port, "127.0.0.1");
+    const connection = net.connect(port, host);
     connection.on("error", reject);
     connection.on("data", resolve);
     connection.write("GET / HTTP/1.1\r\nHost: quiet\r\n\r\n");
@@ -45,6 +46,12 @@ exports.handler = async (event) => {
       break;
     case "silent":
       await ask(event.port);
+      break;
+    case "named":
+      await ask(event.port, "localhost");
+      break;
+    case "file":
+      await fs.readFile(__filename);
       break;
     case "worker":
       await askInWorker(event.port);
