@@ -38,7 +38,7 @@ struct Finding {
   std::string text;
   std::string_view advice;
   std::vector<std::pair<std::string_view, std::int64_t>> evidence{};
-  Stack site{};  // the call site it is about; its names are added to the text (stack_names.h)
+  Stack site{};        // the call site it is about; its names are added to the text (stack_names.h)
   bool after = false;  // it waited after that, not in it
   std::string_view site_note{};  // what is said of the site behind its names
   bool told = false;             // a line not long ago had it in full (finding_dedup.h)
