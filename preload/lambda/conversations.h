@@ -29,6 +29,7 @@ struct Conversation {
   bool known;            // its first request line was a Runtime API one
   bool end_marked;       // by sending(), for the request that is about to leave
   bool reports_error;    // the request being sent is about an error, of `answering` or of init
+  bool has_plain_type;   // a header that says of any error of the function the same
   int fd;                // of whoever has hold of it
   std::uint32_t status;  // of the response being read
   HttpFramer requests;
@@ -41,7 +42,6 @@ struct Conversation {
   std::uint64_t answered;    // the newest such invocation
   std::uint64_t body_bytes;  // of the request being sent
   ErrorTypeFinder error_type;
-  bool has_plain_type;  // a header that says of any error of the function the same
   // the response being read
   std::uint64_t deadline_ms;
   recording::ClockPair first_byte;
