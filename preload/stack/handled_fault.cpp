@@ -47,14 +47,9 @@ bool read_frame(std::uintptr_t trampoline_sp, std::uintptr_t interrupted_pc, Han
 }
 
 NativeFrames g_frames;  // too large for a handler's stack
-bool g_asked = false;
+bool g_taken = false;
 
-}  // namespace
-
-bool find_handled_fault(HandledFault& fault) {
-  if (__atomic_test_and_set(&g_asked, __ATOMIC_ACQUIRE)) {
-    return false;
-  }
+bool find_in_frames(HandledFault& fault) {
   const modules::Range own = modules::own();
   unwind::Trace nobody_looks;
   nobody_looks.base = UINTPTR_MAX;
@@ -68,6 +63,17 @@ bool find_handled_fault(HandledFault& fault) {
     }
   }
   return false;
+}
+
+}  // namespace
+
+bool find_handled_fault(HandledFault& fault) {
+  if (__atomic_test_and_set(&g_taken, __ATOMIC_ACQUIRE)) {
+    return false;
+  }
+  const bool found = find_in_frames(fault);
+  __atomic_clear(&g_taken, __ATOMIC_RELEASE);
+  return found;
 }
 
 }  // namespace lamprey::preload::stack

@@ -8,7 +8,7 @@
 //
 // The kernel writes siginfo_t for handlers with SA_SIGINFO only; of others the fault is not found.
 //
-// Once in a process, for one thread. No lock, allocation, libc; any handler. What the walk meets
+// For one thread at a time. No lock, allocation, libc; any handler. What the walk meets
 // may be ruined: a caller must outlive a fault (deadly_signals.cpp does).
 #pragma once
 
@@ -24,7 +24,7 @@ struct HandledFault {
   std::uintptr_t sp;
 };
 
-// False: none, or it was asked before.
+// False: none, or another thread asks.
 bool find_handled_fault(HandledFault& fault);
 
 }  // namespace lamprey::preload::stack
