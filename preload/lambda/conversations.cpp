@@ -9,6 +9,7 @@
 namespace lamprey::preload::lambda::runtime_api {
 
 std::uint8_t g_descriptor[kDescriptors] = {};
+std::uint64_t g_patience_ns = 100'000'000;
 
 namespace {
 
@@ -16,16 +17,12 @@ constexpr std::size_t kConversations = 64;
 static_assert(kConversations < kTls);
 constinit Conversation g_conversations[kConversations] = {};
 
-// How long one thread waits for another: .NET's clients receive an answer on one thread while the
-// hook of the other is still busy with the request. Who holds a conversation does so for
-// microseconds, unless it loses the CPU.
 class Patience {
  public:
   // False: it is over.
   bool nap() {
-    constexpr std::uint64_t kMostNs = 20'000'000;
     const std::uint64_t now = read_clock(CLOCK_MONOTONIC);
-    until_ = until_ == 0 ? now + kMostNs : until_;
+    until_ = until_ == 0 ? now + g_patience_ns : until_;
     if (now >= until_) {
       return false;
     }
@@ -99,7 +96,7 @@ Conversation* begin(int fd, std::uint8_t state) {
     c.fd = fd;
     c.requests.reset();
     c.responses.reset();
-    c.asked_head = c.asked_tail = 0;
+    c.asked_head = c.asked_tail = c.early = 0;
     c.delivered = c.answering = c.answered = 0;
     c.reports_error = false;
     if (recording::exchange_if(g_descriptor[fd], state, static_cast<std::uint8_t>(i + 1))) {

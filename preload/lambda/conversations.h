@@ -37,6 +37,7 @@ struct Conversation {
   Asked asked[8];
   std::uint32_t asked_head;  // next to be answered
   std::uint32_t asked_tail;
+  std::uint32_t early;       // answers that were read before their requests were
   std::uint64_t delivered;   // invocation that arrived here last, 0 none
   std::uint64_t answering;   // invocation that the request being sent answers, 0 none
   std::uint64_t answered;    // the newest such invocation
@@ -49,6 +50,10 @@ struct Conversation {
   char trace_id[128];
   char function_arn[224];
 };
+
+// How long a thread waits for another, ns. Longer than a share of 128 MB may hold that one back,
+// and than a companion in batches is waited for (boundaries.cpp). Tests wait longer.
+extern std::uint64_t g_patience_ns;
 
 // Holds the conversation of `fd` for this thread, once no other has it; nullptr: there is none, or
 // one keeps it, or this is a signal handler that interrupts its own thread in one. Give it back by

@@ -87,7 +87,9 @@ struct RequestSink {
       c.reports_error = true;
     }
     constexpr std::uint32_t kQueue = sizeof(c.asked) / sizeof(c.asked[0]);
-    if (c.asked_tail - c.asked_head < kQueue) {
+    if (c.early != 0) {
+      --c.early;  // its answer has been read
+    } else if (c.asked_tail - c.asked_head < kQueue) {
       c.asked[c.asked_tail++ % kQueue] = asked;
     } else {
       recording::shared_add(g_writer.header().traffic_dropped, 1);
@@ -173,6 +175,9 @@ struct ResponseSink {
     Asked asked = Asked::kOther;
     if (c.asked_head != c.asked_tail) {
       asked = c.asked[c.asked_head++ % kQueue];
+    } else {  // nobody waited long enough for the hook of its request
+      ++c.early;
+      asked = c.end_marked ? Asked::kNext : Asked::kOther;
     }
     if (asked == Asked::kNext && c.status == 200 && c.request_id[0] != '\0') {
       start();

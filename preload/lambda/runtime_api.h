@@ -17,7 +17,7 @@
 // connection, that is one byte looked up and, for writes, eight bytes compared. No function here
 // allocates. On a Runtime API connection that two threads use at the same instant the second waits
 // until the first is done with these bytes, and an answer until its request was seen: microseconds,
-// 20 ms at most (then what it has is skipped, and counted in Header::traffic_dropped). A signal
+// 100 ms at most (then what it has is skipped, and counted in Header::traffic_dropped). A signal
 // handler never waits for its own thread.
 #pragma once
 
