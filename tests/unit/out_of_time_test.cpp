@@ -256,6 +256,10 @@ TEST(CulpritTest, WhoWaitsForWorkIsNeverIt) {
   Blocked opens = worker(2, Call::k_open, 60'000 * kMs);
   opens.worked_ns = 2900 * kMs;
   EXPECT_THAT(order({opens, waits}, 2900 * kMs), ElementsAre(1, 2));
+  // Neighbour: a loop that waits since before, and was told of a host that owes an answer.
+  Blocked loop = worker(2, Call::k_epoll_wait, 60'000 * kMs, Awaited::kAnswer);
+  loop.worked_ns = 2900 * kMs;
+  EXPECT_THAT(order({loop, waits}, 2900 * kMs), ElementsAre(2, 1));
 }
 
 TEST(CulpritTest, AHandlerThatHasItsOwnReasonIsIt) {

@@ -64,10 +64,10 @@ bool began_before(const Blocked& blocked, std::uint64_t span_ns) {
 // What this thread is in, or has mostly done, may be what the handler waits for.
 bool may_be_waited_for(const Blocked& blocked, const Blocked& handler, std::uint64_t span_ns,
                        std::uint64_t window_ns) {
-  if (!blocked.on_cpu && began_before(blocked, span_ns)) {
-    return false;
-  }
-  if (window_ns != 0 && blocked.worked_ns.value_or(0) >= window_ns / 2) {
+  // A loop may wait since before, and be told of a host meanwhile that was asked since.
+  const bool now = blocked.on_cpu || !began_before(blocked, span_ns);
+  if (window_ns != 0 && blocked.worked_ns.value_or(0) >= window_ns / 2 &&
+      (now || has_an_answer_to_wait_for(blocked))) {
     return true;
   }
   if (blocked.on_cpu) {
@@ -77,7 +77,7 @@ bool may_be_waited_for(const Blocked& blocked, const Blocked& handler, std::uint
   const bool works =
       has_an_answer_to_wait_for(blocked) || kind == CallClass::kDns || kind == CallClass::kChild ||
       (kind == CallClass::kFile && !blocked.target.empty() && blocked.awaited == Awaited::kUnknown);
-  return works && blocked.for_ns && time_of(blocked) >= handler.for_ns.value_or(0) / 2;
+  return works && now && blocked.for_ns && time_of(blocked) >= handler.for_ns.value_or(0) / 2;
 }
 
 // A thread that parks (Rust's tokio) waits for whoever turns the loop; where that one waits for its
