@@ -32,12 +32,12 @@ struct Conversation {
   bool has_plain_type;   // a header that says of any error of the function the same
   int fd;                // of whoever has hold of it
   std::uint32_t status;  // of the response being read
+  std::uint32_t early;   // answers that were read before their requests were
   HttpFramer requests;
   HttpFramer responses;
   Asked asked[8];
   std::uint32_t asked_head;  // next to be answered
   std::uint32_t asked_tail;
-  std::uint32_t early;       // answers that were read before their requests were
   std::uint64_t delivered;   // invocation that arrived here last, 0 none
   std::uint64_t answering;   // invocation that the request being sent answers, 0 none
   std::uint64_t answered;    // the newest such invocation
