@@ -23,6 +23,20 @@ constexpr std::uintptr_t kContextAt = 128;
 constexpr std::uintptr_t kInfoAt = 0;
 #endif
 
+// The instructions that a handler returns to: rt_sigreturn(2), as libc's or the vDSO's (gdb knows
+// the frame by them, too). By the stack alone a return address that happens to stand where the
+// kernel would have put the interrupted instruction's is taken for one.
+#if defined(__x86_64__)
+constexpr std::uint8_t kReturn[] = {0x48, 0xC7, 0xC0, 0x0F, 0, 0, 0, 0x0F, 0x05};
+#else
+constexpr std::uint8_t kReturn[] = {0x68, 0x11, 0x80, 0xD2, 0x01, 0, 0, 0xD4};
+#endif
+
+bool is_trampoline(std::uintptr_t pc) {
+  return page_probe::readable(pc, sizeof(kReturn)) &&
+         __builtin_memcmp(reinterpret_cast<const void*>(pc), kReturn, sizeof(kReturn)) == 0;
+}
+
 bool is_fault(int number) {
   return number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE ||
          number == SIGTRAP;
@@ -57,8 +71,9 @@ bool find_in_frames(HandledFault& fault) {
   for (std::uint32_t i = 1; i < g_frames.count; ++i) {
     // The return address that stands for an interrupted instruction is that instruction's.
     const std::uintptr_t pc = g_frames.frames[i].pc;
-    if (read_frame(g_frames.frames[i - 1].sp, pc, fault) ||
-        read_frame(g_frames.frames[i - 1].sp, pc - 1, fault)) {
+    const NativeFrame& inner = g_frames.frames[i - 1];
+    if (is_trampoline(inner.pc) &&
+        (read_frame(inner.sp, pc, fault) || read_frame(inner.sp, pc - 1, fault))) {
       return true;
     }
   }

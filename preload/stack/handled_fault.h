@@ -3,8 +3,8 @@
 // the stack, where the kernel wrote it down for the handler.
 //
 // The walk reaches the trampoline that a handler returns to; above it lie siginfo_t and ucontext_t
-// (the kernel's struct rt_sigframe). They are believed only if the interrupted address in them is
-// the one that the walk came to.
+// (the kernel's struct rt_sigframe). They are believed only if the trampoline's instructions are
+// there, and if the interrupted address is the one that the walk came to.
 //
 // The kernel writes siginfo_t for handlers with SA_SIGINFO only; of others the fault is not found.
 //

@@ -92,12 +92,15 @@ static void with_own_handler(const char* how) {
     exit(6);
   }
   struct sigaction action = {0};
-  action.sa_handler = strcmp(how, "default-again") == 0    ? only_default
-                      : strcmp(how, "handler-aborts") == 0 ? say_and_abort
-                                                           : say_and_default;
+  action.sa_handler = strcmp(how, "default-again") == 0       ? only_default
+                      : strstr(how, "handler-aborts") != NULL ? say_and_abort
+                                                              : say_and_default;
   // The kernel writes down what happened for those that ask for it, as runtimes' handlers do.
   action.sa_flags = SA_NODEFER | SA_SIGINFO;
   sigaction(SIGSEGV, &action, NULL);
+  if (strcmp(how, "sent-handler-aborts") == 0) {
+    kill(getpid(), SIGSEGV);  // no fault: a process sent it
+  }
   *g_bad = 1;
 }
 

@@ -127,7 +127,7 @@ def test_a_handler_that_ends_the_process_leaves_the_fault_told(library, way, kin
     assert account["module"].endswith("/deaths") and account["offset"] > 0
 
 
-@pytest.mark.parametrize("way", ["abort", "raise", "assert"])
+@pytest.mark.parametrize("way", ["abort", "raise", "assert", "sent-handler-aborts"])
 def test_without_a_fault_none_is_told(library, way):
     account = only_account(die(library, program("deaths"), way))
     assert (account["first_signal"], account["first_code"]) == (0, 0)
