@@ -146,14 +146,12 @@ void on_exit_status(int status, void*) {
 }
 
 // Machine frames first: what the language's frames are read from may be what is ruined.
-std::uint32_t stack_of(Death& record, const void* context) {
-  if (context == nullptr) {
-    return stack::capture();
-  }
-  const std::uint32_t machine = stack::capture_interrupted(context);
-  record.stack = machine != 0 ? machine : stack::capture();
-  const std::uint32_t merged = stack::capture_interrupted_with_languages(context);
-  return merged != 0 ? merged : record.stack;
+void take_stack(Death& record, const void* context) {
+  record.stack = context != nullptr ? stack::capture_interrupted(context) : 0;
+  record.stack = record.stack != 0 ? record.stack : stack::capture();
+  const std::uint32_t merged =
+      context != nullptr ? stack::capture_interrupted_with_languages(context) : 0;
+  record.stack = merged != 0 ? merged : record.stack;
 }
 
 void note_first_fault(Death& record) {
@@ -210,7 +208,7 @@ void write(const SelfReport& account, bool with_stack) {
   recording::publish(record.state, DeathState::kWritten);
   // What may still go wrong comes after: a walk over a ruined stack may fault.
   if (with_stack) {
-    record.stack = stack_of(record, account.context);
+    take_stack(record, account.context);
   }
   if (with_stack && may_have_survived(record)) {
     note_first_fault(record);

@@ -2,10 +2,11 @@
 // it.
 //
 // A connection is of one thread at a time. Others wait for it, since .NET's clients receive an
-// answer on one thread while the hook of the other is still busy with the request: microseconds, 20
-// ms at most.
+// answer on one thread while the hook of the other is still busy with the request: microseconds,
+// 100 ms at most.
 //
-// No allocation, no lock of libc. Any thread; a signal handler never waits for its own thread.
+// No allocation, no lock of libc. Any thread; a signal handler never waits for what its own
+// thread has hold of.
 #pragma once
 
 #include <cstddef>
