@@ -39,13 +39,8 @@ bool is_there(const Name& name) {
   return version != 0 && version % 2 == 0;
 }
 
-std::int32_t own_tid() {
-  current_slot();  // so that t_thread.tid is known
-  return t_thread.tid;
-}
-
 void renew(Name& name, const Answer& answer) {
-  store(name.tid, own_tid());
+  store(name.tid, current_tid());
   store(name.at, answer.at);
   store(name.unused, 1);
   recording::publish(name.order, answer.order);
@@ -77,7 +72,7 @@ void newer(Name*& best, Name& name) {
 
 Choice choose(const Address& address, std::uint16_t port) {
   Choice choice;
-  const std::int32_t me = own_tid();
+  const std::int32_t me = current_tid();
   const std::uint64_t now = ticks();
   for (Name& name : g_names) {
     const std::uint16_t of = load(name.port);

@@ -91,8 +91,7 @@ void init_ended() {
 
 void invocation_ended(std::uint64_t sequence) {
   const recording::ClockPair now = clock_pair();
-  current_slot();  // so that t_thread.tid is known
-  if (g_writer.mark_end(sequence, t_thread.tid, now, resource_use(), thread_cpu_ns)) {
+  if (g_writer.mark_end(sequence, current_tid(), now, resource_use(), thread_cpu_ns)) {
     wake_reader();
     wait_for_reader();
   }

@@ -49,7 +49,7 @@ constexpr std::uint32_t word_of(int fd, Stage stage) {
 }  // namespace
 
 Conversation* hold(int fd) {
-  const std::int32_t self = t_thread.tid;
+  const std::int32_t self = current_tid();
   Patience patience;
   while (true) {
     const std::uint8_t state = descriptor_state(fd);
@@ -61,7 +61,11 @@ Conversation* hold(int fd) {
       recording::store(c.holder, self);
       return &c;
     }
-    if (recording::load(c.word) != word_of(fd, kHeld)) {
+    const std::uint32_t word = recording::load(c.word);
+    if (word == word_of(fd, kOpen)) {
+      continue;  // it was given back in between
+    }
+    if (word != word_of(fd, kHeld)) {
       return nullptr;
     }
     if (recording::load(c.holder) == self || !patience.nap()) {
@@ -90,7 +94,7 @@ Conversation* begin(int fd, std::uint8_t state) {
     if (recording::load(c.word) != 0 || !recording::exchange_if(c.word, 0, word_of(fd, kHeld))) {
       continue;
     }
-    recording::store(c.holder, t_thread.tid);
+    recording::store(c.holder, current_tid());
     c.known = false;
     c.end_marked = false;
     c.fd = fd;

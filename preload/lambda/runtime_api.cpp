@@ -192,7 +192,7 @@ struct ResponseSink {
 
   void start() {
     const recording::RequestFacts facts = {c.request_id, c.trace_id, c.function_arn, c.deadline_ms};
-    c.delivered = g_writer.mark_start(facts, current_slot(), t_thread.tid, c.first_byte,
+    c.delivered = g_writer.mark_start(facts, current_slot(), current_tid(), c.first_byte,
                                       read_clock(CLOCK_REALTIME), boundaries::thread_cpu_ns);
     page_probe::forget_all();  // libc unmaps memory that no hook sees
   }

@@ -76,8 +76,9 @@ inline recording::ThreadSlot* current_slot() {
   return slot != nullptr ? slot : register_thread();
 }
 
-// The same for a free. A thread that did nothing else so far may be one that ends: with its last
-// destructor behind it, it frees what belonged to others' stacks when glibc's cache of them is full
+// current_slot() for a free. A thread that did nothing else so far may be one that ends: with its
+// last destructor behind it, it frees what belonged to others' stacks when glibc's cache of them is
+// full
 // (__nptl_free_stacks, nptl/nptl-stack.c), and could not give its slot back any more. So the first
 // frees are counted in the shared slot, with atomics; who goes on freeing is at work and gets one.
 inline constexpr std::uint16_t kFreesWithoutSlot = 64;
@@ -87,6 +88,12 @@ inline recording::ThreadSlot* current_slot_to_free() {
     return nullptr;
   }
   return current_slot();
+}
+
+// The calling thread's id, never 0. Only when recording_here().
+inline std::int32_t current_tid() {
+  current_slot();
+  return t_thread.tid;
 }
 
 // Who wants to know which threads have a slot: told in that thread, after it got one and before it

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstring>
@@ -519,6 +520,33 @@ TEST_F(RuntimeApiTest, AnAnswerWaitsForTheHookOfItsRequest) {
     const std::string mine = answer("a", "{}");
     ask(mine, kAccepted);
   }
+  EXPECT_EQ(memory_.header().traffic_dropped, 0U);
+}
+
+// Whoever asks in the instant in which another gives it back has it next. New threads, whose ids
+// nobody has asked for yet, are no exception.
+TEST_F(RuntimeApiTest, TwoThreadsHaveAConversationInTurn) {
+  constexpr int kRounds = 200'000;
+  g_patience_ns = 30'000'000'000;
+  connected(75);
+  send(75, kNext);
+  std::atomic<int> missed = 0;
+  const auto have_it = [&missed] {
+    for (int i = 0; i < kRounds; ++i) {
+      Conversation* c = hold(75);
+      if (c == nullptr) {
+        ++missed;
+      } else {
+        release(*c);
+      }
+    }
+    forget_thread();
+  };
+  std::thread first(have_it);
+  std::thread second(have_it);
+  first.join();
+  second.join();
+  EXPECT_EQ(missed, 0);
   EXPECT_EQ(memory_.header().traffic_dropped, 0U);
 }
 
