@@ -4,12 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <ctime>
 #include <string_view>
 
 #include "symbols/demangle.h"
+#include "symbols/hexadecimal.h"
 
 namespace lamprey::symbols {
 namespace {
@@ -28,13 +27,6 @@ std::uint64_t monotonic_ns() {
 // What tells modules apart: the build id, or the path of one that has none.
 std::string_view module_key(const Place& place) {
   return place.build_id.empty() ? place.module : place.build_id;
-}
-
-// Some hundred of these are made at the end of every invocation: no format string is parsed.
-void append_hexadecimal(std::string& text, std::uint64_t value) {
-  std::array<char, 16> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16).ptr;
-  text.append(digits.data(), end);
 }
 
 std::string base_name(std::string_view path) {

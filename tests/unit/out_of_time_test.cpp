@@ -647,5 +647,20 @@ TEST_F(KilledTest, TheHandlerIsNotThePoolsThreadThatReceivedIt) {
   EXPECT_EQ(report.blocked.at(0).tid, 4711);
 }
 
+// Who computes is in no call, and the recording of a dead process does not say who did.
+TEST_F(KilledTest, WhereNobodyLookedTheLineSaysSo) {
+  const std::string said = "threads that compute: nobody looked before the end";
+  const auto says = [&said](const Report& report) {
+    const auto& unseen = report.coverage.unseen;
+    return std::find(unseen.begin(), unseen.end(), said) != unseen.end();
+  };
+  EXPECT_TRUE(says(killed()));
+  Closeup closeup;
+  closeup.mono_ns = began_ + 2900 * kMs;
+  EXPECT_FALSE(says(killed(closeup)));
+  enter(builder_.slot(), Call::k_recvmsg, 7, began_ + kMs);
+  EXPECT_FALSE(says(killed())) << "it was in a call: that is known";
+}
+
 }  // namespace
 }  // namespace lamprey::report

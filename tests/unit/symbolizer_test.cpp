@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "report/text/stack_names.h"
+#include "symbols/hexadecimal.h"
 #include "symbols/symbolizer.h"
 #include "tests/unit/compiled_module.h"
 #include "tests/unit/recording_builder.h"
@@ -71,6 +72,18 @@ class SymbolizerTest : public ::testing::Test {
   std::uint64_t exported_ = 0;
   std::string id_;
 };
+
+TEST(HexadecimalTest, AddsTheDigitsAlone) {
+  for (const auto& [value, digits] : {std::pair<std::uint64_t, const char*>{0, "0"},
+                                      {0xF, "f"},
+                                      {0x10, "10"},
+                                      {0x8FEC3, "8fec3"},
+                                      {UINT64_MAX, "ffffffffffffffff"}}) {
+    std::string text = "+0x";
+    append_hexadecimal(text, value);
+    EXPECT_EQ(text, std::string("+0x") + digits);
+  }
+}
 
 TEST_F(SymbolizerTest, FullTable) {
   ASSERT_EQ(id_.size(), 40U);

@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -38,13 +36,7 @@ std::string frame_text(const Frame& frame) {
   if (frame.module_path().empty()) {
     return fmt::format("?? ({:#x})", frame.address);
   }
-  std::array<char, 16> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), frame.offset, 16);
-  std::string text = "?? (";
-  return text.append(base_name(frame.module_path()))
-      .append(" +0x")
-      .append(digits.data(), end.ptr)
-      .append(")");
+  return fmt::format("?? ({} +{:#x})", base_name(frame.module_path()), frame.offset);
 }
 
 }  // namespace

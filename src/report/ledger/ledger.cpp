@@ -335,6 +335,10 @@ std::size_t Ledger::report_ended(const Sink& sink) {
     }
     if (own) {
       add_sampled(report, std::move(sites));
+    } else if (!is_in_batches() && header().stacks_used != 0 &&
+               !recording::is_concurrent(header())) {
+      report.coverage.unseen.emplace_back(
+          "memory by site, CPU time by function: others ended before this was read");
     }
     fill_wall(report, entry);
     if (alone) {

@@ -224,9 +224,14 @@ void Ledger::add_blocked(Report& report, std::int32_t handler, std::uint64_t beg
       }
     }
   }
+  bool known = end.closeup.mono_ns != 0;
   for (Blocked& blocked : report.blocked) {
     blocked.handler = blocked.tid == handler;
     blocked.main = blocked.tid == header().pid;
+    known = known || blocked.handler;
+  }
+  if (!known && end.status == Status::kTimeout) {  // the machine gave the companion no time
+    report.coverage.unseen.emplace_back("threads that compute: nobody looked before the end");
   }
   const std::uint64_t window = end.found_later ? 0 : add_worked(report, began, until);
   put_culprit_first(report.blocked, until - std::min(until, began), window);
