@@ -6,7 +6,7 @@ Pure: no check reads a file, asks anybody or waits. Each yields what is wrong, i
 import dataclasses
 import re
 
-from .scenarios import EXACT_GROWTH, EXPECTED, FOUND_IN, LEAST_GROWTH, headline_of
+from .scenarios import EXACT_GROWTH, EXPECTED, FOUND_IN, LEAST_GROWTH, LITTLE_BESIDE, TAKEN_BESIDE, headline_of
 
 MOST_BYTES = 60 * 1024
 MS = {"µs": 0.001, "ms": 1, "s": 1000}
@@ -171,7 +171,8 @@ def growth(sent, log, language):
     kept = sum(log.truths.get(invocation.number, {}).get("kept_bytes", 0) for invocation in sent[1:])
     grown = live[-1] - live[0] if live else 0
     least = LEAST_GROWTH.get(language, EXACT_GROWTH)
-    yield from _within("the growth of live_bytes", grown, least * kept, 1.25 * kept + 2_000_000)
+    beside = TAKEN_BESIDE.get(language, LITTLE_BESIDE)
+    yield from _within("the growth of live_bytes", grown, least * kept, 1.25 * kept + beside)
     codes = {found.get("code") for record in _lines_of(sent, log) for found in record.get("findings", [])}
     if language in FOUND_IN and "memory.leak" not in codes:
         yield "no line has the finding memory.leak"

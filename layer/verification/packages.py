@@ -1,7 +1,8 @@
-"""The zips of the functions: sources as they are, Java and C compiled. What cannot be made here says why."""
+"""The zips of the functions: sources as they are, Java, C and C# compiled. What cannot be made here says why."""
 
 import functools
 import io
+import json
 import os
 import pathlib
 import shutil
@@ -14,6 +15,7 @@ ROOT = HERE.parents[1]
 FUNCTIONS = HERE / "functions"
 CLIENT = ROOT / "tests" / "integration" / "handlers" / "client.c"
 TARGETS = {"x86_64": "x86_64-linux-gnu.2.26", "arm64": "aarch64-linux-gnu.2.26"}
+ASSEMBLY = "VerifyFunction"
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -53,6 +55,35 @@ def compiled_java():
 
 
 @functools.cache
+def compiled_dotnet():
+    """The assembly: one for any .NET, since it names only assemblies that each of them forwards."""
+    if shutil.which("mcs") is None:
+        raise CannotBeMade("there is no mcs here to compile its function (mono-mcs)")
+    with tempfile.TemporaryDirectory() as folder:
+        assembly = pathlib.Path(folder) / f"{ASSEMBLY}.dll"
+        _run(["mcs", "-target:library", f"-out:{assembly}", FUNCTIONS / "dotnet" / f"{ASSEMBLY}.cs"], "mcs failed")
+        return assembly.read_bytes()
+
+
+def dotnet_entries(runtime):
+    """(name, content, executable). Lambda's bootstrap wants both files, and takes the framework from the first."""
+    version = f"{runtime.removeprefix('dotnet')}.0"
+    target, library = f".NETCoreApp,Version=v{version}", f"{ASSEMBLY}/1.0.0"
+    config = {"runtimeOptions": {"tfm": f"net{version}", "framework": {"name": "Microsoft.NETCore.App",
+                                                                       "version": f"{version}.0"}}}  # fmt: skip
+    dependencies = {
+        "runtimeTarget": {"name": target},
+        "targets": {target: {library: {"runtime": {f"{ASSEMBLY}.dll": {}}}}},
+        "libraries": {library: {"type": "project", "serviceable": False, "sha512": ""}},
+    }
+    return [
+        (f"{ASSEMBLY}.dll", compiled_dotnet(), False),
+        (f"{ASSEMBLY}.runtimeconfig.json", json.dumps(config).encode(), False),
+        (f"{ASSEMBLY}.deps.json", json.dumps(dependencies).encode(), False),
+    ]
+
+
+@functools.cache
 def compiled_c(architecture):
     """The bootstrap for provided.*, for glibc 2.26 and newer."""
     if not (ROOT / "build" / "zig" / "bin" / "python").exists():
@@ -87,7 +118,9 @@ def package(function):
         return zip_of([(name, content, False) for name, content in compiled_java()])
     if function.language == "c":
         return zip_of([("bootstrap", compiled_c(function.architecture), True)])
-    raise CannotBeMade("its function would have to be compiled by the .NET SDK")
+    if function.language == "dotnet":
+        return zip_of(dotnet_entries(function.runtime))
+    raise CannotBeMade(f"nothing is known of {function.language}")
 
 
 def probe_layer():

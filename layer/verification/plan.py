@@ -22,6 +22,7 @@ HANDLER = {
     "node": "index.handler",
     "java": "VerifyFunction::handle",
     "ruby": "verify_function.handler",
+    "dotnet": "VerifyFunction::VerifyFunction::Handle",
     "c": "bootstrap",
 }
 PROBE_HANDLER = "probe.handler"

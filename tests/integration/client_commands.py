@@ -58,19 +58,23 @@ def node(root):
     return Command([*awss_node_command(root), "troubles.handler"], 256, {"LAMBDA_TASK_ROOT": FUNCTIONS})
 
 
-def java(root):
+def awss_java_client(source):
+    """A class of that file, behind AWS's client."""
     need("java", "javac", "mvn")
-    jars = BUILD / "java/jars"
-    folder = make(
-        "java",
-        [FUNCTIONS / "Troubles.java", FUNCTIONS / "pom.xml"],
-        ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={jars}"],
-        ["javac", "-nowarn", "-cp", f"{jars}/*", "-d", BUILD / "java/classes", "Troubles.java"],
-    )
+    name = source.stem
+    jars = BUILD / "java-client"
+    make("java-client", [FUNCTIONS / "pom.xml"],
+         ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={jars}"])  # fmt: skip
+    classes = BUILD / f"java-{name}"
+    make(f"java-{name}", [source], ["javac", "-nowarn", "-cp", f"{jars}/*", "-d", classes, source])
     options = ["-Xmx100m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:ErrorFile=/tmp/hs_err.log"]
     client = "com.amazonaws.services.lambda.runtime.api.client.AWSLambda"
-    words = ["java", *options, "-cp", f"{folder}/classes:{folder}/jars/*", client, "Troubles::handle"]
-    return Command(words, 512, {"LAMBDA_TASK_ROOT": folder / "classes"})
+    words = ["java", *options, "-cp", f"{classes}:{jars}/*", client, f"{name}::handle"]
+    return Command(words, 512, {"LAMBDA_TASK_ROOT": classes})
+
+
+def java(root):
+    return awss_java_client(FUNCTIONS / "Troubles.java")
 
 
 def ruby(root):
@@ -96,23 +100,28 @@ def rust(root):
     return Command([folder / "release/troubles"], 256)
 
 
-def dotnet(root):
+def dotnet_program(source):
+    """The words that run a program of that one file, under the .NET among the Python packages."""
     need("mcs")
-    runtimes = sorted((root / "build/venv-dotnet").glob("lib/python*/site-packages/dotnetcore2/bin"))
+    runtimes = sorted((ROOT / "build/venv-dotnet").glob("lib/python*/site-packages/dotnetcore2/bin"))
     if not runtimes:
         pytest.skip(f"no .NET for {platform.machine()} among the Python packages")
     framework = next((runtimes[0] / "shared/Microsoft.NETCore.App").iterdir())
     references = [f"-r:{path}" for path in sorted(framework.glob("System*.dll"))]
-    source = FUNCTIONS / "Troubles.cs"
+    name = source.stem
     folder = make(
-        "dotnet", [source],
-        ["mcs", "-nostdlib", "-noconfig", "-sdk:none", f"-out:{BUILD}/dotnet/Troubles.dll", *references,
+        f"dotnet-{name}", [source],
+        ["mcs", "-nostdlib", "-noconfig", "-sdk:none", f"-out:{BUILD}/dotnet-{name}/{name}.dll", *references,
          f"-r:{framework}/netstandard.dll", source],
     )  # fmt: skip
-    shutil.copy(FUNCTIONS / "Troubles.runtimeconfig.json", folder)
+    shutil.copy(FUNCTIONS / "runtimeconfig.json", folder / f"{name}.runtimeconfig.json")
     program = runtimes[0] / "dotnet"
     program.chmod(0o755)
-    return Command([program, folder / "Troubles.dll"], 512)
+    return [program, folder / f"{name}.dll"]
+
+
+def dotnet(root):
+    return Command(dotnet_program(FUNCTIONS / "Troubles.cs"), 512)
 
 
 COMMANDS = {"Python": python, "Node.js": node, "Java": java, "Ruby": ruby, "Rust": rust, ".NET": dotnet}

@@ -3,6 +3,7 @@ turns its table red, and the probe answers everything and nothing private. In an
 test_verify_account.py.
 """
 
+import io
 import json
 import os
 import re
@@ -14,11 +15,12 @@ import zipfile
 import aws_emulator
 import pytest
 import record_schema
+from client_commands import awss_java_client, dotnet_program
 from custom_runtime import compile_all
 from verify_room import FUNCTIONS, HANDLERS, PROBE, PYTHON, ROOT, serving, verify
 
 sys.path.insert(0, str(ROOT / "layer"))
-from verification import checks, driving, log_lines, plan  # noqa: E402
+from verification import checks, driving, log_lines, packages, plan  # noqa: E402
 from verification.table import Table  # noqa: E402
 
 PROGRAMS = ROOT / "build" / "test-programs"
@@ -55,11 +57,26 @@ def bootstrap():
     return program
 
 
+def dotnet(folder):
+    """What an account gets, behind a client of our own: the runtime's file is of a newer .NET than there is here."""
+    for name, content, _ in packages.dotnet_entries("dotnet8"):
+        (folder / name).write_bytes(content)
+    return dotnet_program(HANDLERS / "DotnetClient.cs"), {"FUNCTION": folder / "VerifyFunction.dll"}
+
+
+def java(folder):
+    command = awss_java_client(FUNCTIONS / "java" / "VerifyFunction.java")
+    return command.words, command.env
+
+
 OTHERS = {
     "node": ("nodejs20.x", "healthy,error,large_response,exit,crash"),
     "ruby": ("ruby3.3", "healthy,error,large_response,exit,crash"),
+    "java": ("java17", "healthy,error,leak,large_response,silent_host,busy_loop,exit,crash"),
+    "dotnet": ("dotnet8", "healthy,error,leak,large_response,silent_host,busy_loop,out_of_memory,exit,crash"),
     "c": ("provided.al2023", "healthy,leak,silent_host,exit,crash"),
 }
+MEMORY = {"dotnet": 512}  # MB that its unmanaged blocks fill within its timeout
 
 
 @pytest.mark.spread
@@ -69,12 +86,15 @@ def test_every_check_holds_in_other_languages(local_lambda, workspace, language)
     command, env = {
         "node": lambda: (["node", HANDLERS / "node_client.mjs"], {"FUNCTION": FUNCTIONS / "node" / "index.js"}),
         "ruby": lambda: (["ruby", HANDLERS / "ruby_client.rb"], {"FUNCTION": FUNCTIONS / "ruby" / "verify_function.rb"}),
+        "java": lambda: java(workspace),
+        "dotnet": lambda: dotnet(workspace),
         "c": lambda: ([bootstrap()], {"LD_PRELOAD": "/opt/lib/liblamprey.so"}),
     }[language]()  # fmt: skip
-    options = {"timeout": 2, "memory": 1769, "env": {**env, "LAMPREY_DETAIL": "full"}}
+    memory = MEMORY.get(language, plan.LARGE)
+    options = {"timeout": 4 if language in MEMORY else 2, "memory": memory, "env": {**env, "LAMPREY_DETAIL": "full"}}
     with serving(local_lambda, workspace, command, **options) as (url, logs):
         ran = verify("--endpoint", url, "--logs", logs, "--results", workspace / "results",
-                     "--runtimes", runtime, "--scenarios", scenarios)  # fmt: skip
+                     "--runtimes", runtime, "--memory", memory, "--scenarios", scenarios)  # fmt: skip
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert [name for name, state in cells(ran).items() if state == "ok"] == ["lines", "schema", *scenarios.split(",")]
 
@@ -258,6 +278,30 @@ def test_the_probe_answers_everything_and_nothing_private(local_lambda, workspac
     private = [*SECRETS.values(), os.uname().nodename, str(workspace), *re.findall(r"RequestId: (\S+)", log)]
     assert len(private) > 6 and [w for w in private if re.search(rf"\b{re.escape(w)}\b", text)] == []
     assert not re.search(r"\barn:|\b\d{12}\b.*account|127\.0\.0\.1", text)
+
+
+# ---- what goes into an account --------------------------------------------------------------------
+
+
+def test_a_package_for_dotnet_has_what_lambda_looks_for():
+    """As AWS's bootstrap.sh reads it: both files beside the assembly, and the framework of the runtime that was asked for."""
+    with zipfile.ZipFile(io.BytesIO(packages.package(plan.Function("dotnet10", "arm64", 128)))) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    assert set(found) == {f"VerifyFunction.{end}" for end in ("dll", "runtimeconfig.json", "deps.json")}
+    framework = json.loads(found["VerifyFunction.runtimeconfig.json"])["runtimeOptions"]["framework"]
+    assert framework == {"name": "Microsoft.NETCore.App", "version": "10.0.0"}
+    assert ".NETCoreApp,Version=v10.0" in json.loads(found["VerifyFunction.deps.json"])["targets"]
+    assembly, kind, method = plan.HANDLER["dotnet"].split("::")
+    assert all(name.encode() in found[f"{assembly}.dll"] for name in (kind, method))
+
+
+@pytest.mark.parametrize("language, compiler", [("dotnet8", "mcs"), ("java21", "javac")])
+def test_without_a_compiler_a_function_is_skipped_and_the_reason_names_it(monkeypatch, language, compiler):
+    monkeypatch.setattr(packages.shutil, "which", lambda _: None)
+    for made in (packages.compiled_dotnet, packages.compiled_java):
+        made.cache_clear()
+    with pytest.raises(packages.CannotBeMade, match=rf"there is no {compiler} here"):
+        packages.package(plan.Function(language, "x86_64", 128))
 
 
 # ---- words ---------------------------------------------------------------------------------------
