@@ -187,6 +187,9 @@ void begin(std::uint32_t hz) {
   }
   profile->hz = hz;
   profile->interval_ns = kNsASecond / hz;
+  // Not pthread_mutex_trylock: our own hooks call it for each lock that is free.
+  sites::mark_awake(find_one("sched_yield"));
+  sites::mark_awake(find_one("pthread_spin_lock"));
   store(g_interval_ns, profile->interval_ns);
   watch_threads({thread_came, thread_goes});
   const recording::ThreadSlot* slot = current_slot();  // it has one where there is room

@@ -24,6 +24,7 @@ constexpr std::uint32_t kMaxProbes = 32;
 constexpr std::uint32_t kStackSites = kCpuSites - kCpuSitesAlone;
 
 std::uint32_t g_index[kIndexSize];  // index in CpuProfile::sites + 1
+std::uint64_t g_awake[2];           // as words of a key; 0: none
 
 // A stack as it is looked for.
 struct Key {
@@ -118,6 +119,15 @@ std::uint64_t hash_of(const Key& key, std::uint32_t generation) {
   return hash | 1U;
 }
 
+bool is_awake(std::uint64_t word) {
+  for (const std::uint64_t known : g_awake) {
+    if (known != 0 && known == word) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // The next entry: of those for whole stacks, or of those for one function. 0: none is left.
 std::uint32_t take_entry(CpuProfile& profile, bool alone) {
   std::uint32_t& used = alone ? profile.sites_alone : profile.sites_used;
@@ -148,6 +158,9 @@ std::uint32_t fill_next(CpuProfile& profile, const Key& key, std::uint64_t hash,
   site.first = first;
   site.generation = static_cast<std::uint16_t>(generation);
   site.flags = key.cut ? recording::kStackCut : std::uint16_t{0};
+  if (is_awake(key.words[0])) {
+    site.flags |= recording::kCpuAwake;
+  }
   for (std::uint32_t i = 0; i < key.depth; ++i) {
     profile.words[first + i] = key.words[i];
   }
@@ -214,6 +227,15 @@ void add(const stack::Words& words, std::uint32_t intervals) {
   }
   recording::shared_add(site->intervals, intervals);
   count_line(*site, key.line, intervals);
+}
+
+void mark_awake(const void* function) {
+  for (std::uint64_t& place : g_awake) {
+    if (function != nullptr && place == 0) {
+      place = reinterpret_cast<std::uintptr_t>(function) + 1;
+      return;
+    }
+  }
 }
 
 void forget_all() {

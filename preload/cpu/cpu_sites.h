@@ -14,6 +14,10 @@ namespace lamprey::preload::cpu::sites {
 // `intervals`: how much the sample stands for.
 void add(const stack::Words& words, std::uint32_t intervals);
 
+// That function of libc is one in which threads wait without sleeping: its samples are marked. At
+// attach; nullptr, and more than there is room for, are left out.
+void mark_awake(const void* function);
+
 // In a forked child that gets a recording of its own.
 void forget_all();
 

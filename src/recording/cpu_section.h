@@ -34,6 +34,9 @@ enum class CpuState : std::uint32_t {
   kRefused = 4,      // the kernel gives no timer on a thread's CPU clock
 };
 
+// Of CpuSite::flags: its innermost function is one in which a thread waits without sleeping.
+inline constexpr std::uint16_t kCpuAwake = 2;
+
 // One line of the program's own innermost function.
 struct CpuLine {
   std::uint32_t line;
@@ -46,7 +49,7 @@ struct CpuSite {
   std::uint32_t first;       // of its frames, in CpuProfile::words; as in Stack
   std::uint16_t depth;       // stored last; 0: not finished, or given up
   std::uint16_t generation;  // as in Stack
-  std::uint16_t flags;       // as in Stack
+  std::uint16_t flags;       // as in Stack, and kCpuAwake
   std::uint16_t reserved;
   std::uint32_t other_lines;  // intervals in lines that found no room
   CpuLine lines[kCpuLines];

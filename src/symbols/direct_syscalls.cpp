@@ -82,12 +82,16 @@ bool DirectSyscallSearch::finds(const std::string& path) {
   if (!file) {
     return false;
   }
-  if (const auto known = known_.find(file->build_id()); known != known_.end()) {
-    return known->second;
+  const std::string& build = file->build_id();
+  const auto has = [&build](const std::vector<std::string>& builds) {
+    return std::find(builds.begin(), builds.end(), build) != builds.end();
+  };
+  if (has(with_) || has(without_)) {
+    return has(with_);
   }
   const bool found = has_raw_call_in(*file);
-  if (!file->build_id().empty() && known_.size() < kMaxBuilds) {
-    known_.emplace(file->build_id(), found);
+  if (!build.empty() && with_.size() + without_.size() < kMaxBuilds) {
+    (found ? with_ : without_).push_back(build);
   }
   return found;
 }

@@ -9,9 +9,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace lamprey::symbols {
 
@@ -33,7 +33,8 @@ class DirectSyscallSearch {
 
  private:
   static constexpr std::size_t kMaxBuilds = 512;
-  std::map<std::string, bool> known_;  // by build id
+  std::vector<std::string> with_;  // build ids
+  std::vector<std::string> without_;
 };
 
 }  // namespace lamprey::symbols

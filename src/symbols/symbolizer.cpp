@@ -63,18 +63,20 @@ Symbolizer::Symbolizer(Surroundings surroundings)
 Symbolizer::~Symbolizer() = default;
 
 PerfMap* Symbolizer::perf_map(std::int32_t pid) {
-  const auto found = perf_maps_.find(pid);
-  if (found != perf_maps_.end()) {
-    return found->second.get();
+  for (const ProcessMap& known : perf_maps_) {
+    if (known.pid == pid) {
+      return known.map.get();
+    }
   }
   if (pid <= 0) {
     return nullptr;
   }
   if (perf_maps_.size() >= kMaxPerfMaps) {
-    perf_maps_.erase(perf_maps_.begin());
+    perf_maps_.pop_front();
   }
   auto map = std::make_unique<PerfMap>(fmt::format("{}/perf-{}.map", surroundings_.maps, pid));
-  return perf_maps_.emplace(pid, std::move(map)).first->second.get();
+  perf_maps_.push_back({pid, std::move(map)});
+  return perf_maps_.back().map.get();
 }
 
 std::uint32_t Symbolizer::number_of(const Place& place) {

@@ -96,7 +96,11 @@ class Symbolizer {
   std::vector<std::string> modules_;  // build ids or paths, by number
   std::map<Key, Answer> answers_;
   std::uint64_t uses_ = 0;
-  std::map<std::int32_t, std::unique_ptr<PerfMap>> perf_maps_;
+  struct ProcessMap {
+    std::int32_t pid;
+    std::unique_ptr<PerfMap> map;
+  };
+  std::list<ProcessMap> perf_maps_;  // the oldest first
 };
 
 }  // namespace lamprey::symbols

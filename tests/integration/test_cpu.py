@@ -5,6 +5,7 @@ import re
 import sys
 
 import pytest
+from custom_runtime import custom_runtime
 from patience import a_few_tries
 from test_time import java  # noqa: F401: a fixture
 
@@ -48,6 +49,29 @@ def test_one_function_that_took_the_cpu_is_told_and_a_quiet_one_is_not(local_lam
     assert "Here: parse_orders (" in told["text"]
     [quiet] = run(local_lambda, {"cpu_ms": 5, "sleep_ms": 200}, LAMPREY_CPU="on").invokes
     assert "cpu.hot" not in codes(quiet)
+
+
+@a_few_tries
+def test_waiting_without_sleep_is_told_and_a_wait_that_sleeps_is_not(local_lambda):
+    [busy] = run(local_lambda, {"await_s": 0.5, "sleeps": False}, memory=1769, LAMPREY_CPU="on").invokes
+    [told] = [f for f in busy["findings"] if f["code"] == "cpu.native_wait"]
+    assert "waiting without sleep" in told["text"] and "await_report (" in told["text"]
+    assert "cpu.hot" not in codes(busy), "it would be the same once more"
+    [sleeps] = run(local_lambda, {"await_s": 0.5, "sleeps": True}, memory=1769, LAMPREY_CPU="on").invokes
+    [computes] = run(local_lambda, {"cpu_ms": 400}, memory=1769, LAMPREY_CPU="on").invokes
+    assert "cpu.native_wait" not in codes(sleeps) + codes(computes)
+
+
+@pytest.mark.parametrize("flag", ["-DSPINS", "-DSLEEPS"])
+@a_few_tries
+def test_a_spin_lock_is_told_and_a_mutex_is_not(local_lambda, flag):
+    program = custom_runtime("spins", flag, name=f"spins{flag}")
+    [record] = run(local_lambda, {}, command=[program], memory=1769, LAMPREY_CPU="on", LAMPREY_DETAIL="full").invokes
+    told = [f for f in record.get("findings", []) if f["code"] == "cpu.native_wait"]
+    assert bool(told) == (flag == "-DSPINS"), record
+    if told:
+        assert "pthread_spin_lock" in record["cpu"]["sites"][0]["stack"]
+        assert "handle_event" in told[0]["text"]
 
 
 @pytest.mark.parametrize("setting", ["off", "on"])

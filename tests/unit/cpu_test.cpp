@@ -106,6 +106,19 @@ TEST_F(CpuTest, OfMachineCodeTheInnermostFunctionStaysBesideTheLanguages) {
   EXPECT_EQ(profile().sites[1].depth, 2U) << "without a language all of it stays";
 }
 
+TEST_F(CpuTest, WhereAThreadWaitsWithoutSleepIsMarked) {
+  preload::cpu::sites::mark_awake(nullptr);
+  preload::cpu::sites::mark_awake(reinterpret_cast<const void*>(0x5200));
+  sample(words({0x5234, function_frame(1, 3)}));
+  sample(words({0x5334, 0x5234}));
+  recording::Reader file = reader();
+  const auto figures = report::CpuLedger::whole(file);
+  ASSERT_TRUE(figures);
+  ASSERT_EQ(figures->sites.size(), 2U);
+  EXPECT_TRUE(figures->sites[0].awake);
+  EXPECT_FALSE(figures->sites[1].awake) << "it is not the innermost";
+}
+
 TEST_F(CpuTest, WhatFindsNoRoomIsCountedForItsFunctionAndThenAsUnplaced) {
   constexpr std::uint32_t kStacks = recording::kCpuSites - recording::kCpuSitesAlone;
   for (std::uint32_t i = 0; i < 2 * kStacks; ++i) {
@@ -252,6 +265,17 @@ TEST(CpuFindingsTest, ACollectorIsToldFromAQuarterOn) {
   EXPECT_THAT(
       codes_of(invocation({collector, site(170, {"f"}), site(170, {"g"}), site(170, {"h"})})),
       ::testing::IsEmpty());
+}
+
+TEST(CpuFindingsTest, WaitingWithoutSleepIsToldFromAQuarterOnAndOnce) {
+  report::CpuSite waits = site(150, {"take"});
+  waits.awake = true;
+  EXPECT_THAT(codes_of(invocation({waits, site(150, {"f"}), site(150, {"g"}), site(140, {"h"})})),
+              ::testing::ElementsAre("cpu.native_wait"));
+  EXPECT_THAT(codes_of(invocation({waits, site(170, {"f"}), site(170, {"g"}), site(170, {"h"})})),
+              ::testing::IsEmpty());
+  EXPECT_THAT(codes_of(invocation({waits})), ::testing::ElementsAre("cpu.native_wait"))
+      << "not its function as well";
 }
 
 TEST(CpuNamesTest, LinesOfOneFunctionAreAddedUp) {

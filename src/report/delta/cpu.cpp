@@ -46,6 +46,7 @@ std::optional<CpuFigures> CpuLedger::between(recording::Reader& reader, KnownMod
     if (const auto stack = reader.cpu_stack(now->sites[each.entry])) {
       CpuSite site;
       site.cpu_ns = each.intervals * now->interval_ns;
+      site.awake = (now->sites[each.entry].flags & recording::kCpuAwake) != 0;
       site.stack = map.frames_of(*stack);
       figures.sites.push_back(std::move(site));
     }

@@ -1,5 +1,6 @@
 // Findings about where CPU time was spent, from samples: one function of the program's own that
-// took most of it, and a collector that ran instead of the program.
+// took most of it, a collector that ran instead of the program, and threads that waited without
+// sleeping.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@ constexpr std::uint64_t kMs = 1'000'000;
 constexpr std::uint64_t kLeastNs = 100 * kMs;
 constexpr std::uint64_t kHotPercent = 50;
 constexpr std::uint64_t kCollectorPercent = 25;
+constexpr std::uint64_t kAwakePercent = 25;
 // What ten samples cannot say, nobody should be told.
 constexpr std::uint64_t kLeastSamples = 10;
 
@@ -55,6 +57,17 @@ Hot hottest(const CpuFigures& cpu) {
   return hottest;
 }
 
+// What went into waiting without sleeping, and the site that took most of it.
+Hot awake(const CpuFigures& cpu) {
+  Hot all;
+  for (const CpuSite& site : cpu.sites) {
+    if (site.awake) {
+      all = {all.site != nullptr ? all.site : &site, all.ns + site.cpu_ns};
+    }
+  }
+  return all;
+}
+
 std::uint64_t collector_ns(const CpuFigures& cpu) {
   std::uint64_t ns = 0;
   for (const CpuSite& site : cpu.sites) {
@@ -92,8 +105,19 @@ void add_cpu_findings(Report& report) {
   const bool told = std::any_of(report.findings.begin(), report.findings.end(), [](const auto& f) {
     return f.code == "timeout.cpu" && !f.site.empty();
   });
+  const Hot idle = awake(cpu);
+  const bool waits = is_large(idle.ns, cpu, kAwakePercent);
+  if (waits) {
+    report.findings.push_back(
+        found("cpu.native_wait",
+              share(idle.ns, cpu) + " went into waiting without sleep (sched_yield, spin locks).",
+              "Let it sleep until it is woken: on a lock, a condition or a blocking queue.",
+              idle.ns, cpu));
+    report.findings.back().site = idle.site->stack;
+  }
   const Hot hot = hottest(cpu);
-  if (!told && hot.site != nullptr && is_large(hot.ns, cpu, kHotPercent)) {
+  if (!told && !(waits && hot.site == idle.site) && hot.site != nullptr &&
+      is_large(hot.ns, cpu, kHotPercent)) {
     report.findings.push_back(found(
         "cpu.hot", share(hot.ns, cpu) + " went into one function and what it called.",
         "Make it do less, or give the function more memory: CPU grows with it.", hot.ns, cpu));

@@ -10,7 +10,6 @@
 #include <bitset>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -223,7 +222,14 @@ class Ledger {
   std::vector<std::uint64_t> errors_before_;  // counts of Header::call_errors when last read
   std::vector<std::string> direct_syscalls_;  // what coverage says about them
   std::vector<std::string> not_searched_;  // for them: mapped when last looked, without time left
-  std::map<std::int32_t, std::uint64_t> run_delay_;  // by thread, when last read; few
+  // Of threads that handled invocations, when last read; the oldest gives way.
+  struct RunDelay {
+    std::int32_t tid;
+    std::uint64_t ns;
+  };
+  std::array<RunDelay, 64> run_delay_{};
+  std::size_t run_delays_known_ = 0;
+  RunDelay* run_delay_of(std::int32_t tid);
 };
 
 }  // namespace lamprey::report

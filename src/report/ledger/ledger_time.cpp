@@ -16,22 +16,28 @@ namespace lamprey::report {
 
 using recording::Invocation;
 
+Ledger::RunDelay* Ledger::run_delay_of(std::int32_t tid) {
+  for (RunDelay& known : run_delay_) {
+    if (known.tid == tid) {
+      return &known;
+    }
+  }
+  return nullptr;
+}
+
 // How much the thread's figure in /proc has grown since it was last read: at the end of init or of
 // the invocation before. Nothing the first time.
 std::optional<std::uint64_t> Ledger::runnable_since(std::int32_t tid) {
-  constexpr std::size_t kMaxThreads = 64;
   const auto now = run_delays_.of(tid);
   if (!now) {
     return std::nullopt;
   }
-  if (run_delay_.size() >= kMaxThreads) {
-    run_delay_.clear();
-  }
-  const auto [found, is_new] = run_delay_.try_emplace(tid, *now);
-  if (is_new) {
+  RunDelay* known = run_delay_of(tid);
+  if (known == nullptr) {
+    run_delay_[run_delays_known_++ % run_delay_.size()] = {tid, *now};
     return std::nullopt;
   }
-  const std::uint64_t before = std::exchange(found->second, *now);
+  const std::uint64_t before = std::exchange(known->ns, *now);
   return *now >= before ? std::optional(*now - before) : std::nullopt;
 }
 
@@ -166,9 +172,9 @@ void Ledger::fill_open_wall(Report& report, const Invocation& entry, std::int32_
   std::optional<std::uint64_t> runnable;
   if (const ThreadLook* look = look_at(end.closeup, account.tid)) {
     moment->cpu_ns = look->cpu_ns;
-    const auto before = run_delay_.find(account.tid);  // at the end before
-    if (before != run_delay_.end() && look->run_delay_ns >= before->second) {
-      runnable = look->run_delay_ns - before->second;
+    const RunDelay* before = run_delay_of(account.tid);  // at the end before
+    if (before != nullptr && look->run_delay_ns >= before->ns) {
+      runnable = look->run_delay_ns - before->ns;
     }
   }
   report.wall = wall_of(account, *moment, *report.duration_ns, runnable, reader_.clock());

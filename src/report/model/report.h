@@ -89,6 +89,7 @@ struct MemoryFigures {
 // Where CPU time was spent: what samples stand for, by stack.
 struct CpuSite {
   std::uint64_t cpu_ns = 0;
+  bool awake = false;  // spent in waiting without sleeping
   Stack stack;
   std::string stack_text;
 };
