@@ -9,6 +9,8 @@
 #include "preload/cpu/cpu_sites.h"
 #include "preload/libc/real.h"
 #include "preload/process/thread.h"
+#include "preload/stack/dotnet.h"
+#include "preload/stack/modules.h"
 #include "preload/stack/stacks.h"
 
 namespace lamprey::preload::cpu {
@@ -227,6 +229,10 @@ void attach(std::uint32_t hz, bool go_program) {
     say(CpuState::kGoProgram);
     return;
   }
+  if (stack::dotnet::is_here()) {
+    say(CpuState::kDotNet);
+    return;
+  }
   if (!is_free() || !install()) {
     say(CpuState::kSignalInUse);
     return;
@@ -235,6 +241,23 @@ void attach(std::uint32_t hz, bool go_program) {
   // Not 0, and not what somebody else would send by chance.
   store(g_writer.header().ask, g_writer.header().attach_begin.ticks | 1U);
   begin(hz);
+}
+
+void fault_handler_came(std::uintptr_t handler) {
+  if (!load(g_installed)) {
+    return;
+  }
+  stack::unwind::Tables tables;
+  stack::modules::find_tables(handler, tables);  // a runtime that was just loaded is met by this
+  if (!stack::dotnet::is_here()) {
+    return;
+  }
+  give_way();
+  struct sigaction none = {};
+  g_real.sigaction(kSignal, &none, nullptr);
+  if (recording_here()) {
+    say(CpuState::kDotNet);
+  }
 }
 
 void attach_child(std::uint32_t hz) {

@@ -303,6 +303,10 @@ int answer_sigaction(int number, const struct sigaction* action, struct sigactio
   if (brings_ours_back) {
     ours = our_action();
   }
+  if (number == SIGSEGV && action != nullptr && action->sa_handler != SIG_DFL &&
+      action->sa_handler != SIG_IGN) {
+    cpu::fault_handler_came(reinterpret_cast<std::uintptr_t>(action->sa_handler));
+  }
   const struct sigaction* to_set = brings_ours_back ? &ours : leaves_ours ? nullptr : action;
   const int result = g_real.sigaction(number, to_set, old);
   if (result == 0 && old != nullptr && (hands_over || is_our_handler(*old))) {

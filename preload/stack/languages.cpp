@@ -3,6 +3,7 @@
 
 #include "preload/process/compatibility.h"
 #include "preload/process/thread.h"
+#include "preload/stack/dotnet.h"
 #include "preload/stack/hotspot/hotspot.h"
 #include "preload/stack/modules.h"
 #include "preload/stack/reading/entry_frames.h"
@@ -111,6 +112,7 @@ void module_came(const LoadedObject& object) {
   const bool listed = !g_off && stays_off(object);
   const bool wanted = !g_off && !listed;
   entry_frames::module_came(object);
+  dotnet::module_came(object);
   python::module_came(object, wanted);
   v8::module_came(object, wanted);
   ruby::module_came(object, wanted);

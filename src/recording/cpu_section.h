@@ -32,6 +32,7 @@ enum class CpuState : std::uint32_t {
   kGoProgram = 2,    // its runtime uses the signal
   kSignalInUse = 3,  // the program has a use for the signal: no more samples since then
   kRefused = 4,      // the kernel gives no timer on a thread's CPU clock
+  kDotNet = 5,       // its runtime cannot be interrupted by a handler on the alternate stack
 };
 
 // Of CpuSite::flags: its innermost function is one in which a thread waits without sleeping.

@@ -4,6 +4,7 @@ killed, with it and without."""
 import re
 import sys
 
+import client_commands
 import pytest
 from custom_runtime import custom_runtime
 from patience import a_few_tries
@@ -83,6 +84,17 @@ def test_a_busy_java_handler_that_was_killed_is_named(local_lambda, java, settin
     assert re.search(r" on CPU in TimedClient\.burn \(TimedClient\.java:\d+\)", record["headline"]), record["headline"]
     [told] = [f for f in record["findings"] if f["code"] == "timeout.cpu"]
     assert "Here: TimedClient.burn (" in told["text"] and "TimedClient.handle (" in told["text"]
+
+
+@a_few_tries
+def test_dotnet_is_not_interrupted(local_lambda, root):
+    command = client_commands.dotnet(root)
+    options = {"memory": command.memory, "LAMPREY_CPU": "on", **command.env}
+    event = {"way": "busy", "port": 0}
+    [record] = run(local_lambda, event, command=command.words, timeout=1, **options).invokes
+    assert record["status"] == "timeout" and "main thread" in record["headline"], record["headline"]
+    assert any(".NET cannot be interrupted" in text for text in record["coverage"]["unseen"])
+    assert "sites" not in record.get("cpu", {})
 
 
 def test_a_thread_that_waits_is_not_asked(local_lambda):

@@ -135,6 +135,7 @@ void Ledger::add_cpu(Report& report, std::optional<CpuFigures> figures) {
     return;
   }
   const char* why = samples->state == CpuState::kGoProgram     ? "Go's runtime uses their signal"
+                    : samples->state == CpuState::kDotNet      ? ".NET cannot be interrupted for it"
                     : samples->state == CpuState::kSignalInUse ? "the program uses SIGURG itself"
                     : samples->state == CpuState::kRefused ? "the kernel gives no timer for them"
                                                            : nullptr;
