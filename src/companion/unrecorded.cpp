@@ -74,11 +74,11 @@ std::optional<Report> Unrecorded::take(const ProcessFigures& now) {
   report.process = report::since(open.before, now);
   report.memory_limit_mb = memory_limit_mb_;
   report.coverage.mode = "process";
-  report.coverage.unseen.emplace_back(
+  report.coverage.add_unseen(
       "duration, calls and memory blocks: the runtime cannot be recorded, its processes are looked "
       "at when an event comes");
   if (!now.threads) {
-    report.coverage.unseen.emplace_back("what it used: its processes had ended, or are hidden");
+    report.coverage.add_unseen("what it used: its processes had ended, or are hidden");
   }
   return report;
 }

@@ -18,6 +18,9 @@ def sampled(library, *words, hz="1000"):
     return execute([program("cpu_signals"), *words], preload=library, env={"LAMPREY_CPU": hz})
 
 
+# A busy machine gives a thread slices that end before a tick: then its last ones are missing.
+TRIES = 4
+
 WAYS = ["hidden", "own", "own-signal", "alone", "ignored", "profiled", "small", "fork", "sent"]
 
 
@@ -65,11 +68,15 @@ def record(words, hz, tmp_path):
 
 @pytest.mark.parametrize(("threads", "ms", "hz"), [(1, 1500, 97), (4, 400, 250), (16, 100, 1000)])
 def test_samples_stand_for_the_cpu_time_that_was_used(tmp_path, threads, ms, hz):
-    result, printed = record([program("cpu_signals"), "spin", str(threads), str(ms)], hz, tmp_path)
-    used = int(printed)
     # The last interval of a thread is never full, and timers are looked at in ticks of 4 or 10 ms.
     missing = threads * max(1000 / hz, 4)
-    assert used * 0.97 - missing <= result["cpu"]["total_ms"] <= used * 1.03 + 1000 / hz
+    for _ in range(TRIES):
+        result, printed = record([program("cpu_signals"), "spin", str(threads), str(ms)], hz, tmp_path)
+        used = int(printed)
+        assert result["cpu"]["total_ms"] <= used * 1.03 + 1000 / hz
+        if used * 0.97 - missing <= result["cpu"]["total_ms"]:
+            break
+    assert used * 0.97 - missing <= result["cpu"]["total_ms"]
     assert result["cpu"].get("unplaced_ms", 0) <= used * 0.03
     assert result["cpu"]["hz"] == hz
     assert "spin_for (" in result["cpu"]["sites"][0]["stack"]

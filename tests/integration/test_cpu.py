@@ -75,6 +75,24 @@ def test_a_spin_lock_is_told_and_a_mutex_is_not(local_lambda, flag):
         assert "handle_event" in told[0]["text"]
 
 
+@pytest.mark.parametrize("memory", [256, 1769])
+@a_few_tries
+def test_samples_add_up_to_the_cpu_time_with_a_quota_and_without(local_lambda, memory):
+    """256 MB get 2.9 of each 20 ms: where the clock ticks outside of these, timers are not looked at, and the record
+    says what is missing."""
+    event = {"cpu_ms": 600}
+    log = local_lambda.run(*PYTHON, event=event, timeout=20, memory=memory, cpu=None, env={"LAMPREY_CPU": "on"})
+    [record] = log.invokes
+    used = record["wall"]["cpu_ms"]
+    assert ("stolen_ms" in record["wall"] and record["wall"]["stolen_ms"] > 500) == (memory == 256), record["wall"]
+    interval = 1000 / record["cpu"]["hz"]
+    found = re.search(r"CPU time by function: ([0-9.]+) ms of [0-9.]+ ms were not", str(record["coverage"].get("unseen")))
+    assert found is None or memory == 256
+    missing = float(found[1]) if found else 0
+    assert 0.97 * used - interval <= record["cpu"]["total_ms"] + missing <= 1.03 * used + interval
+    assert record["cpu"].get("unplaced_ms", 0) <= 0.03 * used
+
+
 @pytest.mark.parametrize("setting", ["off", "on"])
 @a_few_tries
 def test_a_busy_java_handler_that_was_killed_is_named(local_lambda, java, setting):

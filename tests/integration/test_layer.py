@@ -193,15 +193,17 @@ def test_the_library_loads_into_a_program_here(layer, private_tmp, workspace):
 
 @here_only
 def test_the_companion_stays_small_in_memory(layer, local_lambda, workspace):
-    """With 200 sites, 50 hosts and full lines, which is about as much as it ever holds."""
+    """With 200 sites, 50 hosts and full lines, which is about as much as it ever holds. It keeps what it has learned of
+    the last hundred invocations, and each hundredth line has the profile of all sites: from then on it stays as it is.
+    """
     shutil.copytree(layer.path, workspace / "opt")
     log = local_lambda.run(
         custom_runtime("wide"), layer=workspace / "opt", env={"LAMPREY_DETAIL": "full"},
-        memory=512, invocations=150,
+        memory=512, invocations=230,
     )  # fmt: skip
     sizes = [r["self"]["companion_rss_bytes"] for r in log.invokes]
-    assert len(sizes) == 150 and max(sizes) <= COMPANION_RSS_BYTES, max(sizes)
-    assert max(sizes) <= sizes[75] + COMPANION_DRIFT_BYTES, sizes[::15]
+    assert len(sizes) == 230 and max(sizes) <= COMPANION_RSS_BYTES, max(sizes)
+    assert max(sizes) <= sizes[110] + COMPANION_DRIFT_BYTES, sizes[::15]
 
 
 def test_building_elsewhere_gives_the_same_bytes(zips, root, workspace):

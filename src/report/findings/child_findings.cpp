@@ -53,7 +53,7 @@ void add_killed(Report& report, const ChildFigures& child) {
       finding.text +=
           fmt::format("; all processes together were seen to hold {} of {} MB",
                       human_bytes(static_cast<std::int64_t>(peak)), *report.memory_limit_mb);
-      finding.evidence.emplace_back("all_peak_rss_bytes", static_cast<std::int64_t>(peak));
+      finding.add_evidence("all_peak_rss_bytes", static_cast<std::int64_t>(peak));
     }
   }
   finding.text += ".";
@@ -61,9 +61,9 @@ void add_killed(Report& report, const ChildFigures& child) {
                             "the child hold less at once."
                           : "Look at the child's own output for why. SIGKILL comes from another "
                             "process, or from the kernel for want of memory.";
-  finding.evidence.emplace_back("pid", child.pid);
+  finding.add_evidence("pid", child.pid);
   if (const auto bytes = own_memory(report, child)) {
-    finding.evidence.emplace_back("max_rss_bytes", static_cast<std::int64_t>(*bytes));
+    finding.add_evidence("max_rss_bytes", static_cast<std::int64_t>(*bytes));
   }
   report.findings.push_back(std::move(finding));
 }

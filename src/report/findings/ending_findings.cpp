@@ -158,7 +158,7 @@ Finding* add_last_call_finding(Report& report, const Blocked& front) {
   if (other) {
     finding.text += fmt::format(" Thread {} {}, and the handler waits for that thread.", front.tid,
                                 front.on_cpu ? "computes" : "waits for it");
-    finding.evidence.emplace_back("confidence_percent", front.sure_percent);
+    finding.add_evidence("confidence_percent", front.sure_percent);
   }
   return &finding;
 }
@@ -231,13 +231,13 @@ void add_timeout_finding(Report& report) {
     return;
   }
   if (account.ns != 0) {
-    finding->evidence.emplace_back(last ? "for_ms" : "ms",
-                                   static_cast<std::int64_t>(account.ns / 1'000'000));
+    finding->add_evidence(last ? "for_ms" : "ms",
+                          static_cast<std::int64_t>(account.ns / 1'000'000));
   }
   if (account.host != nullptr) {
-    finding->evidence.emplace_back("calls", static_cast<std::int64_t>(account.host->answers));
-    finding->evidence.emplace_back("longest_ms",
-                                   static_cast<std::int64_t>(account.host->longest_ns / 1'000'000));
+    finding->add_evidence("calls", static_cast<std::int64_t>(account.host->answers));
+    finding->add_evidence("longest_ms",
+                          static_cast<std::int64_t>(account.host->longest_ns / 1'000'000));
   }
 }
 
@@ -260,8 +260,7 @@ void add_heap_finding(Report& report) {
        "Set --max-old-space-size in NODE_OPTIONS to about three quarters of the function's memory, "
        "or give the function more memory; then look at what is kept (memory.sites)."});
   if (report.memory_limit_mb) {
-    finding.evidence.emplace_back("limit_bytes", static_cast<std::int64_t>(*report.memory_limit_mb)
-                                                     << 20);
+    finding.add_evidence("limit_bytes", static_cast<std::int64_t>(*report.memory_limit_mb) << 20);
   }
   finding.site = own_stack(report);
 }
@@ -350,9 +349,9 @@ void add_answer_finding(Report& report) {
        fmt::format("The answer{} was refused with 413: Lambda takes {}.",
                    bytes != 0 ? " of " + human_bytes(bytes) : std::string(), human_bytes(kLargest)),
        "Put large results into S3 and return where they are, page them, or stream the response."});
-  finding.evidence.emplace_back("limit_bytes", kLargest);
+  finding.add_evidence("limit_bytes", kLargest);
   if (bytes != 0) {
-    finding.evidence.emplace_back("response_bytes", bytes);
+    finding.add_evidence("response_bytes", bytes);
   }
 }
 

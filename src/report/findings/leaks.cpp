@@ -296,9 +296,9 @@ void LeakWatch::tell(Report& report, const Growth& growth, bool resident_only) {
       {"confidence_percent", growth.confidence_percent},
       {"invocations",
        span_of(invocations_, std::max(live_.levels.size(), resident_.levels.size())) + 1}};
-  finding.evidence.emplace_back("since_invocation", static_cast<std::int64_t>(since));
+  finding.add_evidence("since_invocation", static_cast<std::int64_t>(since));
   if (left) {
-    finding.evidence.emplace_back("invocations_left", *left);
+    finding.add_evidence("invocations_left", *left);
   }
   tell_where(finding, growth, resident_only);
   report.findings.push_back(std::move(finding));
@@ -342,8 +342,8 @@ void LeakWatch::tell_where(Finding& finding, const Growth& growth, bool resident
     finding.advice = kHeapAdvice;
   }
   const auto& own = site->watched.growth;
-  finding.evidence.emplace_back("site_bytes_per_invocation",
-                                resident_only || !own ? rise(*site) : own->bytes_per_invocation);
+  finding.add_evidence("site_bytes_per_invocation",
+                       resident_only || !own ? rise(*site) : own->bytes_per_invocation);
 }
 
 }  // namespace lamprey::report

@@ -47,14 +47,14 @@ void add_descriptors(Report& report) {
     finding.text +=
         fmt::format("{}{} call{} failed for want of one (EMFILE)", finding.text.empty() ? "" : "; ",
                     human_count(limits.descriptors), limits.descriptors == 1 ? "" : "s");
-    finding.evidence.emplace_back("refused", signed_of(limits.descriptors));
+    finding.add_evidence("refused", signed_of(limits.descriptors));
   }
   finding.text += ".";
   finding.advice =
       "Make clients once, outside of the handler, and let them share a pool of connections; close "
       "what is opened. Lambda allows 1,024 descriptors.";
-  finding.evidence.emplace_back("fd_use", signed_of(used));
-  finding.evidence.emplace_back("fd_max", signed_of(most));
+  finding.add_evidence("fd_use", signed_of(used));
+  finding.add_evidence("fd_max", signed_of(most));
   report.findings.push_back(std::move(finding));
 }
 
@@ -76,9 +76,9 @@ void add_threads(Report& report) {
       "Keep a pool instead of a thread for each piece of work, and wait for children. Lambda "
       "allows "
       "1,024 threads and processes together.";
-  finding.evidence.emplace_back("refused", signed_of(report.limits.threads));
+  finding.add_evidence("refused", signed_of(report.limits.threads));
   if (report.process.threads) {
-    finding.evidence.emplace_back("threads", signed_of(*report.process.threads));
+    finding.add_evidence("threads", signed_of(*report.process.threads));
   }
   report.findings.push_back(std::move(finding));
 }
@@ -126,9 +126,9 @@ void add_space(Report& report) {
   finding.advice =
       "Remove what an invocation leaves in /tmp: it stays as long as the environment. Or give the "
       "function more ephemeral storage (up to 10,240 MB).";
-  finding.evidence.emplace_back("refused", signed_of(report.limits.space));
-  finding.evidence.emplace_back("tmp_used_bytes", signed_of(used));
-  finding.evidence.emplace_back("tmp_max_bytes", signed_of(most));
+  finding.add_evidence("refused", signed_of(report.limits.space));
+  finding.add_evidence("tmp_used_bytes", signed_of(used));
+  finding.add_evidence("tmp_max_bytes", signed_of(most));
   report.findings.push_back(std::move(finding));
 }
 

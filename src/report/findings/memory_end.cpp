@@ -115,16 +115,15 @@ Finding memory_finding(const MemoryEvidence& evidence, const MemoryVerdict& verd
       fmt::format("Killed for want of memory: {}{}.", verdict.because, what_was_held(evidence));
   finding.advice =
       "Give the function more memory, or hold less at once: memory.sites says who held it.";
-  finding.evidence.emplace_back("confidence_percent", verdict.confidence_percent);
+  finding.add_evidence("confidence_percent", verdict.confidence_percent);
   if (evidence.live_bytes) {
-    finding.evidence.emplace_back("live_bytes", *evidence.live_bytes);
+    finding.add_evidence("live_bytes", *evidence.live_bytes);
   }
   if (evidence.limit_bytes) {
-    finding.evidence.emplace_back("limit_bytes", static_cast<std::int64_t>(*evidence.limit_bytes));
+    finding.add_evidence("limit_bytes", static_cast<std::int64_t>(*evidence.limit_bytes));
   }
   if (evidence.highest_rss_bytes) {
-    finding.evidence.emplace_back("rss_bytes",
-                                  static_cast<std::int64_t>(*evidence.highest_rss_bytes));
+    finding.add_evidence("rss_bytes", static_cast<std::int64_t>(*evidence.highest_rss_bytes));
   }
   return finding;
 }

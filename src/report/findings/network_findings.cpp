@@ -112,7 +112,7 @@ void tell_failure(Report& report, const HostFigures& host, const Kind& kind) {
   finding.advice = kind.advice;
   finding.evidence = {{kind.evidence, count(times)}, {"connects", count(host.connects)}};
   if (asleep != 0) {
-    finding.evidence.emplace_back("asleep_ms", in_ms(asleep));
+    finding.add_evidence("asleep_ms", in_ms(asleep));
   }
   report.findings.push_back(std::move(finding));
 }

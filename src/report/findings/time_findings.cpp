@@ -43,7 +43,7 @@ struct Figure {
   Finding finding{code, severity, std::move(text), advice, {}};
   for (const Figure& figure : {first, second, third}) {
     if (figure.name != nullptr) {
-      finding.evidence.emplace_back(figure.name, figure.value);
+      finding.add_evidence(figure.name, figure.value);
     }
   }
   report.findings.push_back(std::move(finding));

@@ -119,14 +119,14 @@ Report Ledger::begin(Type type) {
     report.coverage.sampled_bytes = std::max(h.sample_bytes, h.sample_now);
   }
   if ((h.flags & recording::kFlagStacks) == 0) {
-    report.coverage.unseen.emplace_back(
+    report.coverage.add_unseen(
         "stacks: the walk at attach did not reach its own caller, none are taken");
   }
   report.self.attach_ns = span(h.attach_begin, h.attach_end);
   report.self.recording_bytes = h.file_bytes;
   report.coverage.targets_refused = h.targets_refused;
   if ((h.flags & recording::kFlagIoUring) != 0) {
-    report.coverage.unseen.emplace_back("io_uring: operations that went through it");
+    report.coverage.add_unseen("io_uring: operations that went through it");
   }
   if (reader_.dropped_count() != 0) {
     for (const std::string& text : reader_.dropped()) {
@@ -167,6 +167,7 @@ void Ledger::add_sites(Report& report, std::vector<MemorySite> sites) const {
 
 void Ledger::finish(Report& report, const Sink& sink) {
   report.self.dropped = reader_.dropped_count();
+  add_unsampled(report);
   add_findings(report);
   if (report.type == Type::kInvoke) {
     finding_dedup_.mark(report);
@@ -220,7 +221,7 @@ bool Ledger::report_init(const Sink& sink) {
     base_ = std::move(totals);
     base_sequence_ = 0;
   } else {
-    report.coverage.unseen.emplace_back("totals of init: overwritten before they were read");
+    report.coverage.add_unseen("totals of init: overwritten before they were read");
   }
   add_direct_syscalls(report);
   finish(report, sink);
@@ -337,7 +338,7 @@ std::size_t Ledger::report_ended(const Sink& sink) {
       add_sampled(report, std::move(sites));
     } else if (!is_in_batches() && header().stacks_used != 0 &&
                !recording::is_concurrent(header())) {
-      report.coverage.unseen.emplace_back(
+      report.coverage.add_unseen(
           "memory by site, CPU time by function: others ended before this was read");
     }
     fill_wall(report, entry);

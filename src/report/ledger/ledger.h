@@ -137,6 +137,7 @@ class Ledger {
   void add_direct_syscalls(Report& report);
   void add_unnamed_functions(Report& report);
   void add_cpu(Report& report, std::optional<CpuFigures> figures);
+  static void add_unsampled(Report& report);
   void add_unseen_memory(Report& report, const recording::Totals& after);
   void add_errors(Report& report);
   void add_limits(Report& report);

@@ -20,7 +20,7 @@ void Ledger::add_sampled(Report& report, std::vector<MemorySite> sites) {
   add_cpu(report, cpu_.take(reader_));
   const bool any = report.cpu || (report.memory && !report.memory->sites.empty());
   if (present_ == Present::kNewest && any) {
-    report.coverage.unseen.emplace_back(
+    report.coverage.add_unseen(
         "memory by site, CPU time by function: those of the invocations before are in it, since "
         "the line that last had them");
   }

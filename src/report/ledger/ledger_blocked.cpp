@@ -231,7 +231,7 @@ void Ledger::add_blocked(Report& report, std::int32_t handler, std::uint64_t beg
     known = known || blocked.handler;
   }
   if (!known && end.status == Status::kTimeout) {  // the machine gave the companion no time
-    report.coverage.unseen.emplace_back("threads that compute: nobody looked before the end");
+    report.coverage.add_unseen("threads that compute: nobody looked before the end");
   }
   const std::uint64_t window = end.found_later ? 0 : add_worked(report, began, until);
   put_culprit_first(report.blocked, until - std::min(until, began), window);

@@ -12,6 +12,7 @@
 
 #include "report/ledger/ledger.h"
 #include "report/procfs/procfs_file.h"
+#include "report/text/human.h"
 #include "symbols/direct_syscalls.h"
 
 namespace lamprey::report {
@@ -84,7 +85,7 @@ void Ledger::add_unseen_memory(Report& report, const recording::Totals& after) {
   // An allocator linked into the program takes its calls before they reach us.
   if ((flags & recording::kFlagForeignAllocator) != 0 && after.memory.allocations == 0) {
     report.memory.reset();
-    unseen.emplace_back("memory: the program has an allocator of its own");
+    report.coverage.add_unseen("memory: the program has an allocator of its own");
     return;
   }
   const std::string allocator = file_name(reader_.module_path(header().allocator));
@@ -123,6 +124,18 @@ void Ledger::add_unnamed_functions(Report& report) {
       report.coverage.unseen.push_back(
           fmt::format("names of {} functions: {}", kLanguages.at(i), why));
     }
+  }
+}
+
+// A thread that runs for less than a tick of the kernel's clock at a time, as under a quota, may
+// end before its timer was looked at.
+void Ledger::add_unsampled(Report& report) {
+  constexpr std::uint64_t kLeastNs = 50'000'000;
+  const std::uint64_t used = report.wall ? report.wall->cpu_ns.value_or(0) : 0;
+  if (report.cpu && used > kLeastNs && report.cpu->total_ns < used / 10 * 9) {
+    report.coverage.unseen.push_back(fmt::format("CPU time by function: {} of {} were not sampled",
+                                                 human_duration(used - report.cpu->total_ns),
+                                                 human_duration(used)));
   }
 }
 

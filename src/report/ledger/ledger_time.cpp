@@ -62,7 +62,7 @@ void Ledger::fill_init(Report& report) {
 
 void Ledger::fill_wall(Report& report, const Invocation& entry) {
   if ((entry.flags & recording::kInvocationHandedOn) != 0) {
-    report.coverage.unseen.emplace_back(
+    report.coverage.add_unseen(
         "wall: another thread than the one that received the request handled it, beside others");
     return;
   }

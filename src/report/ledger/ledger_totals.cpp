@@ -40,11 +40,11 @@ void Ledger::fill_totals(Report& report, const Invocation& entry) {
   auto after = reader_.boundary(sequence);
   if (!after && sequence == header().started) {
     after = reader_.live(recording::monotonic_ns());
-    report.coverage.unseen.emplace_back(
+    report.coverage.add_unseen(
         "totals at the end of this invocation were not written: taken from the running counters");
   }
   if (!after) {
-    report.coverage.unseen.emplace_back("memory and calls: totals were overwritten or not written");
+    report.coverage.add_unseen("memory and calls: totals were overwritten or not written");
     return;
   }
   if (others != 0) {

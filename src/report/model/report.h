@@ -43,6 +43,8 @@ struct Finding {
   std::string_view site_note{};  // what is said of the site behind its names
   bool told = false;             // a line not long ago had it in full (finding_dedup.h)
   std::uint64_t count = 0;       // of a summary: how many invocations had it
+
+  void add_evidence(std::string_view name, std::int64_t value);
 };
 
 // What one call site (a whole stack) allocated. Sampled: estimates, each unbiased by itself.
@@ -256,6 +258,8 @@ struct Coverage {
   std::uint64_t samples_unplaced = 0;          // sampled blocks whose free was not followed
   std::uint64_t mappings_unfollowed = 0;       // sampled mappings whose end was not
   std::optional<std::uint64_t> sampled_bytes;  // mean distance of two sampled allocations
+
+  void add_unseen(const char* text);
 };
 
 // What Lambda itself said about an earlier invocation: its report comes only after ours.
