@@ -82,6 +82,8 @@ def test_samples_add_up_to_the_cpu_time_with_a_quota_and_without(local_lambda, m
     says what is missing."""
     event = {"cpu_ms": 600}
     log = local_lambda.run(*PYTHON, event=event, timeout=20, memory=memory, cpu=None, env={"LAMPREY_CPU": "on"})
+    if "no control group for the CPU" in log.stderr:
+        pytest.skip("no control group for the CPU can be made here")
     [record] = log.invokes
     used = record["wall"]["cpu_ms"]
     assert ("stolen_ms" in record["wall"] and record["wall"]["stolen_ms"] > 500) == (memory == 256), record["wall"]
@@ -89,7 +91,8 @@ def test_samples_add_up_to_the_cpu_time_with_a_quota_and_without(local_lambda, m
     found = re.search(r"CPU time by function: ([0-9.]+) ms of [0-9.]+ ms were not", str(record["coverage"].get("unseen")))
     assert found is None or memory == 256
     missing = float(found[1]) if found else 0
-    assert 0.97 * used - interval <= record["cpu"]["total_ms"] + missing <= 1.03 * used + interval
+    least = 0.97 if memory == 1769 else 0.9  # what is missing is told from a tenth on
+    assert least * used - interval <= record["cpu"]["total_ms"] + missing <= 1.03 * used + interval
     assert record["cpu"].get("unplaced_ms", 0) <= 0.03 * used
 
 
