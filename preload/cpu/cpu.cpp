@@ -189,9 +189,6 @@ void begin(std::uint32_t hz) {
   }
   profile->hz = hz;
   profile->interval_ns = kNsASecond / hz;
-  // Not pthread_mutex_trylock: our own hooks call it for each lock that is free.
-  sites::mark_awake(find_one("sched_yield"));
-  sites::mark_awake(find_one("pthread_spin_lock"));
   store(g_interval_ns, profile->interval_ns);
   watch_threads({thread_came, thread_goes});
   const recording::ThreadSlot* slot = current_slot();  // it has one where there is room
@@ -240,6 +237,12 @@ void attach(std::uint32_t hz, bool go_program) {
   g_installed = true;
   // Not 0, and not what somebody else would send by chance.
   store(g_writer.header().ask, g_writer.header().attach_begin.ticks | 1U);
+  if (hz != 0) {
+    // Here and not in begin(): a forked child may have the loader's lock for ever. Not
+    // pthread_mutex_trylock: our own hooks call it for each lock that is free.
+    sites::mark_awake(find_one("sched_yield"));
+    sites::mark_awake(find_one("pthread_spin_lock"));
+  }
   begin(hz);
 }
 
