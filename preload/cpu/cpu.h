@@ -12,9 +12,8 @@
 //
 // Not in .NET. Its handler of faults goes back from the alternate stack to the thread's own, and
 // leaves there what it still needs (SwitchStackAndExecuteHandler in coreclr/pal/src/exception/
-// signal.cpp). The kernel takes that stack for free and puts our frame over it. On the thread's own
-// stack a handler of ours comes in the middle of what else happens on the 16 KB of the other:
-// 4 of 12 runs of tests/hazard/dotnet died even so.
+// signal.cpp). The kernel takes that stack for free and puts our frame over it. A handler of ours
+// without SA_ONSTACK was no cure: 4 of 18 runs of tests/hazard/dotnet died even so.
 //
 // The program cannot tell: hooks/deadly_signals.cpp hides the handler, hooks/sample_signals.cpp the
 // signal. As soon as the program itself has a use for SIGURG, it gets it and samples end.

@@ -78,9 +78,9 @@ inline recording::ThreadSlot* current_slot() {
 
 // current_slot() for a free. A thread that did nothing else so far may be one that ends: with its
 // last destructor behind it, it frees what belonged to others' stacks when glibc's cache of them is
-// full
-// (__nptl_free_stacks, nptl/nptl-stack.c), and could not give its slot back any more. So the first
-// frees are counted in the shared slot, with atomics; who goes on freeing is at work and gets one.
+// full (__nptl_free_stacks, nptl/nptl-stack.c), and could not give its slot back any more. So the
+// first frees are counted in the shared slot, with atomics; who goes on freeing is at work and gets
+// one.
 inline constexpr std::uint16_t kFreesWithoutSlot = 64;
 inline recording::ThreadSlot* current_slot_to_free() {
   if (t_thread.state == ThreadState::kUnknown && t_thread.early_frees < kFreesWithoutSlot) {
