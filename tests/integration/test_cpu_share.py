@@ -140,4 +140,5 @@ def test_cpu_that_was_held_back_is_said_and_the_advice_is_right(computes):
 
 def test_a_function_that_waits_was_not_held_back(computes):
     record = computes(128, 0.2, sleep_s=0.4)[-1]
-    assert throttled(record) == [] and record["wall"]["stolen_ms"] <= 60
+    stolen_ms = record["wall"].get("stolen_ms", 0)  # a short line leaves it out where it is 0
+    assert throttled(record) == [] and stolen_ms <= 60
