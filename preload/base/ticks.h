@@ -49,7 +49,11 @@ inline std::uint64_t ticks() {
 #endif
 }
 
-inline recording::ClockPair clock_pair() { return {ticks(), read_clock(CLOCK_MONOTONIC)}; }
+inline recording::ClockPair clock_pair() {
+  constexpr std::uint64_t kUndisturbedNs = 2000;
+  return recording::closest_pair([] { return ticks(); }, [] { return read_clock(CLOCK_MONOTONIC); },
+                                 ticks_for(kUndisturbedNs));
+}
 
 }  // namespace base
 }  // namespace lamprey::preload

@@ -44,6 +44,32 @@ class ReaderTest : public ::testing::Test {
   TemporaryDirectory directory_;
 };
 
+// Two clocks of one speed, 1000 apart; before each reading time passes.
+struct TwoClocks {
+  std::vector<std::uint64_t> pauses;
+  std::uint64_t now = 5000;
+  std::size_t at = 0;
+  std::uint64_t read() { return now += at < pauses.size() ? pauses[at++] : 10; }
+  ClockPair pair() {
+    return closest_pair([this] { return read(); }, [this] { return read() + 1000; }, 100);
+  }
+};
+
+TEST(ClockPairTest, WhoLosesTheCpuBetweenTheReadingsTriesAgain) {
+  EXPECT_EQ(TwoClocks{}.pair().mono_ns - TwoClocks{}.pair().ticks, 1000U);
+  TwoClocks paused{{10, 9000, 10}};
+  const ClockPair pair = paused.pair();
+  EXPECT_EQ(pair.mono_ns - pair.ticks, 1000U);
+  EXPECT_EQ(paused.at, 3U);
+}
+
+TEST(ClockPairTest, OfReadingsThatAreAllApartTheClosestCount) {
+  TwoClocks slow{{10, 900, 900, 10, 300, 300, 10, 500, 500, 10, 700, 700, 10, 1, 1}};
+  const ClockPair pair = slow.pair();
+  EXPECT_EQ(pair.mono_ns - pair.ticks, 1000U);
+  EXPECT_EQ(slow.at, 12U);
+}
+
 TEST_F(ReaderTest, ReadsWhatTheWriterWrote) {
   RecordingBuilder builder(path());
   builder.end_init();
@@ -183,7 +209,7 @@ TEST_F(ReaderTest, RefusesWhatIsNotARecordingOfOurs) {
   builder.header().version = kVersion + 1;
   const Failure failure = fails(path());
   EXPECT_EQ(failure.error, OpenError::kVersion);
-  EXPECT_EQ(failure.text, "recording " + path() + " has version 14, this program reads 13");
+  EXPECT_EQ(failure.text, "recording " + path() + " has version 15, this program reads 14");
 }
 
 TEST_F(ReaderTest, RefusesAnotherUsersFile) {
