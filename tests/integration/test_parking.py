@@ -6,6 +6,7 @@ import re
 
 import pytest
 from custom_runtime import custom_runtime
+from patience import tried
 
 DONE = {  # what is waited for 0.2 s: the part of `wall`
     "timer": "sleep_ms",
@@ -21,16 +22,23 @@ def parks():
 
 def test_a_parked_handlers_time_is_what_its_waker_waited_for(local_lambda, parks):
     ways = [*DONE] * 4
-    with local_lambda.serve(parks, timeout=10) as serving:
-        assert not serving.invoke({"way": "fine"})[1]
-        for way in ways:
-            assert not serving.invoke({"way": way})[1]
-        log = serving.stop()
-    for way, record in zip(ways, log.invokes[1:], strict=True):
-        wall = record["wall"]
-        assert wall[DONE[way]] == pytest.approx(200, abs=40), (way, wall)
-        assert wall["total_ms"] < 300, (way, wall)
-        assert "locks.contended" not in str(record.get("findings")), (way, record["headline"])
+
+    def run():
+        with local_lambda.serve(parks, timeout=10) as serving:
+            assert not serving.invoke({"way": "fine"})[1]
+            for way in ways:
+                assert not serving.invoke({"way": way})[1]
+            log = serving.stop()
+        for way, record in zip(ways, log.invokes[1:], strict=True):
+            assert record["wall"][DONE[way]] >= 160, (way, record["wall"])
+            assert "locks.contended" not in str(record.get("findings")), (way, record["headline"])
+        return [(way, record["wall"]) for way, record in zip(ways, log.invokes[1:], strict=True)]
+
+    # Where others have the CPU, the thread that was due comes late.
+    def on_time(walls):
+        return all(wall[DONE[way]] <= 240 and wall["total_ms"] < 300 for way, wall in walls)
+
+    tried(run, on_time)
 
 
 def test_a_thread_that_only_computes_hands_nothing_on(local_lambda, parks):
