@@ -156,7 +156,7 @@ void take_stack(Death& record, const void* context) {
 
 void note_first_fault(Death& record) {
   stack::HandledFault fault;
-  if (!stack::find_handled_fault(fault)) {
+  if (!stack::find_handled_fault(fault, record.signal)) {
     return;
   }
   record.address = fault.address;

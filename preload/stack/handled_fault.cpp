@@ -42,7 +42,103 @@ bool is_fault(int number) {
          number == SIGTRAP;
 }
 
-bool read_frame(std::uintptr_t trampoline_sp, std::uintptr_t interrupted_pc, HandledFault& fault) {
+bool is_behind_system_call(std::uintptr_t pc) {
+#if defined(__x86_64__)
+  constexpr std::uint8_t kCall[] = {0x0F, 0x05};
+#else
+  constexpr std::uint8_t kCall[] = {0x01, 0, 0, 0xD4};
+#endif
+  const std::uintptr_t at = pc - sizeof(kCall);
+  return page_probe::readable(at, sizeof(kCall)) &&
+         __builtin_memcmp(reinterpret_cast<const void*>(at), kCall, sizeof(kCall)) == 0;
+}
+
+// What the processor said, as the kernel keeps it beside the registers.
+struct Trap {
+  int signal;  // that follows from it; 0: none
+  int code;
+  std::uintptr_t address;
+};
+
+#if defined(__x86_64__)
+Trap trap_of(const ucontext_t& context, const InterruptedRegisters& at, int killed_by) {
+  constexpr long long kPageFault = 14;
+  const auto& registers = context.uc_mcontext.gregs;
+  const long long number = registers[REG_TRAPNO];
+  if (number == kPageFault && (killed_by == SIGSEGV || killed_by == SIGBUS)) {
+    const bool is_mapped = (registers[REG_ERR] & 1) != 0;
+    const int code = is_mapped ? SEGV_ACCERR : SEGV_MAPERR;
+    return {killed_by, killed_by == SIGBUS ? static_cast<int>(BUS_ADRERR) : code,
+            static_cast<std::uintptr_t>(registers[REG_CR2])};
+  }
+  switch (number) {
+    case 0:  // division; it leaves no other trace, so the instruction's address is told
+      return {SIGFPE, FPE_INTDIV, at.pc};
+    case 6:
+      return {SIGILL, ILL_ILLOPN, at.pc};
+    case 13:
+      return {SIGSEGV, SI_KERNEL, 0};
+    default:
+      return {};
+  }
+}
+#else
+// The record of the exception syndrome among those behind the registers
+// (arch/arm64/include/uapi/asm/sigcontext.h); 0: none, the kernel writes it for faults only.
+std::uint64_t syndrome_of(const ucontext_t& context) {
+  constexpr std::uint32_t kSyndrome = 0x45535201;
+  const auto* records = reinterpret_cast<const std::uint8_t*>(&context.uc_mcontext.__reserved);
+  constexpr std::size_t kBytes = sizeof(context.uc_mcontext.__reserved);
+  for (std::size_t at = 0; at + 16 <= kBytes;) {
+    std::uint32_t magic = 0;
+    std::uint32_t size = 0;
+    __builtin_memcpy(&magic, records + at, sizeof(magic));
+    __builtin_memcpy(&size, records + at + 4, sizeof(size));
+    if (magic == kSyndrome) {
+      std::uint64_t syndrome = 0;
+      __builtin_memcpy(&syndrome, records + at + 8, sizeof(syndrome));
+      return syndrome;
+    }
+    if (magic == 0 || size < 16 || size % 16 != 0) {
+      break;
+    }
+    at += size;
+  }
+  return 0;
+}
+
+Trap trap_of(const ucontext_t& context, const InterruptedRegisters& at, int killed_by) {
+  const std::uint64_t syndrome = syndrome_of(context);
+  if (syndrome == 0) {
+    return {};
+  }
+  constexpr std::uint64_t kInstructionAbort = 0x20;
+  constexpr std::uint64_t kDataAbort = 0x24;
+  constexpr std::uint64_t kPermission = 3;
+  const std::uint64_t what = (syndrome >> 26U) & 0x3FU;
+  const bool is_abort = what == kInstructionAbort || what == kDataAbort;
+  if (is_abort && (killed_by == SIGSEGV || killed_by == SIGBUS)) {
+    const bool is_mapped = ((syndrome >> 2U) & 0xFU) == kPermission;
+    const int code = is_mapped ? SEGV_ACCERR : SEGV_MAPERR;
+    return {killed_by, killed_by == SIGBUS ? static_cast<int>(BUS_ADRERR) : code,
+            static_cast<std::uintptr_t>(context.uc_mcontext.fault_address)};
+  }
+  return what == 0 ? Trap{SIGILL, ILL_ILLOPC, at.pc} : Trap{};
+}
+#endif
+
+bool read_trap(const ucontext_t& context, const InterruptedRegisters& at, int killed_by,
+               HandledFault& fault) {
+  const Trap trap = trap_of(context, at, killed_by);
+  if (trap.signal == 0 || trap.signal != killed_by || is_behind_system_call(at.pc)) {
+    return false;
+  }
+  fault = {trap.signal, trap.code, trap.address, at.pc, at.sp};
+  return true;
+}
+
+bool read_frame(std::uintptr_t trampoline_sp, std::uintptr_t interrupted_pc, int killed_by,
+                HandledFault& fault) {
   const std::uintptr_t context = trampoline_sp + kContextAt;
   const std::uintptr_t info_at = trampoline_sp + kInfoAt;
   constexpr std::size_t kRegistersEnd = offsetof(ucontext_t, uc_mcontext) + sizeof(mcontext_t);
@@ -52,8 +148,11 @@ bool read_frame(std::uintptr_t trampoline_sp, std::uintptr_t interrupted_pc, Han
   }
   const InterruptedRegisters at = interrupted_registers(reinterpret_cast<const void*>(context));
   const auto* info = reinterpret_cast<const siginfo_t*>(info_at);
-  if (at.pc != interrupted_pc || !is_fault(info->si_signo) || info->si_code <= 0) {
+  if (at.pc != interrupted_pc) {
     return false;
+  }
+  if (!is_fault(info->si_signo) || info->si_code <= 0) {
+    return read_trap(*reinterpret_cast<const ucontext_t*>(context), at, killed_by, fault);
   }
   fault = {info->si_signo, info->si_code, reinterpret_cast<std::uintptr_t>(info->si_addr), at.pc,
            at.sp};
@@ -63,7 +162,7 @@ bool read_frame(std::uintptr_t trampoline_sp, std::uintptr_t interrupted_pc, Han
 NativeFrames g_frames;  // too large for a handler's stack
 bool g_taken = false;
 
-bool find_in_frames(HandledFault& fault) {
+bool find_in_frames(HandledFault& fault, int killed_by) {
   const modules::Range own = modules::own();
   unwind::Trace nobody_looks;
   nobody_looks.base = UINTPTR_MAX;
@@ -72,8 +171,8 @@ bool find_in_frames(HandledFault& fault) {
     // The return address that stands for an interrupted instruction is that instruction's.
     const std::uintptr_t pc = g_frames.frames[i].pc;
     const NativeFrame& inner = g_frames.frames[i - 1];
-    if (is_trampoline(inner.pc) &&
-        (read_frame(inner.sp, pc, fault) || read_frame(inner.sp, pc - 1, fault))) {
+    if (is_trampoline(inner.pc) && (read_frame(inner.sp, pc, killed_by, fault) ||
+                                    read_frame(inner.sp, pc - 1, killed_by, fault))) {
       return true;
     }
   }
@@ -82,11 +181,11 @@ bool find_in_frames(HandledFault& fault) {
 
 }  // namespace
 
-bool find_handled_fault(HandledFault& fault) {
+bool find_handled_fault(HandledFault& fault, int killed_by) {
   if (__atomic_test_and_set(&g_taken, __ATOMIC_ACQUIRE)) {
     return false;
   }
-  const bool found = find_in_frames(fault);
+  const bool found = find_in_frames(fault, killed_by);
   __atomic_clear(&g_taken, __ATOMIC_RELEASE);
   return found;
 }

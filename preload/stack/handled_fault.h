@@ -6,7 +6,10 @@
 // (the kernel's struct rt_sigframe). They are believed only if the trampoline's instructions are
 // there, and if the interrupted address is the one that the walk came to.
 //
-// The kernel writes siginfo_t for handlers with SA_SIGINFO only; of others the fault is not found.
+// The kernel writes siginfo_t for handlers with SA_SIGINFO only. Of others (CPython's faulthandler)
+// what the processor said is in ucontext_t; it is believed where it fits the signal that then ends
+// the process, and where no system call was interrupted: of a signal that somebody sent, what
+// stands there is left from before.
 //
 // For one thread at a time. No lock, allocation, libc; any handler. What the walk meets
 // may be ruined: a caller must outlive a fault (deadly_signals.cpp does).
@@ -24,7 +27,7 @@ struct HandledFault {
   std::uintptr_t sp;
 };
 
-// False: none, or another thread asks.
-bool find_handled_fault(HandledFault& fault);
+// `killed_by`: the signal that ends the process. False: none, or another thread asks.
+bool find_handled_fault(HandledFault& fault, int killed_by);
 
 }  // namespace lamprey::preload::stack

@@ -95,9 +95,22 @@ static void with_own_handler(const char* how) {
   action.sa_handler = strcmp(how, "default-again") == 0       ? only_default
                       : strstr(how, "handler-aborts") != NULL ? say_and_abort
                                                               : say_and_default;
-  // The kernel writes down what happened for those that ask for it, as runtimes' handlers do.
-  action.sa_flags = SA_NODEFER | SA_SIGINFO;
+  // The kernel writes down what happened for those that ask for it, as runtimes' handlers do;
+  // CPython's faulthandler does not.
+  action.sa_flags = SA_NODEFER | (strstr(how, "plain") != NULL ? 0 : SA_SIGINFO);
+  if (strcmp(how, "sent-plain-handler") == 0) {
+    signal(SIGSEGV, jump_out);
+    if (setjmp(g_back) == 0) {
+      *g_bad = 1;  // of a fault that was survived, the kernel's notes stay
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+  }
   sigaction(SIGSEGV, &action, NULL);
+  if (strcmp(how, "sent-plain-handler") == 0) {
+    kill(getpid(), SIGSEGV);
+  }
   if (strcmp(how, "sent-handler-aborts") == 0) {
     kill(getpid(), SIGSEGV);  // no fault: a process sent it
   }

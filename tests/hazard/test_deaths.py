@@ -117,6 +117,8 @@ def test_a_handler_that_lets_the_fault_happen_again_hides_nothing(library, way):
         ("handler-aborts", ABORT, signal.SIGABRT),
         ("thread-handler-aborts", ABORT, signal.SIGABRT),
         ("own-handler", SENT, signal.SIGSEGV),
+        ("plain-handler", SENT, signal.SIGSEGV),  # as CPython's faulthandler: without SA_SIGINFO
+        ("thread-plain-handler", SENT, signal.SIGSEGV),
     ],
 )
 def test_a_handler_that_ends_the_process_leaves_the_fault_told(library, way, kind, number):
@@ -127,7 +129,7 @@ def test_a_handler_that_ends_the_process_leaves_the_fault_told(library, way, kin
     assert account["module"].endswith("/deaths") and account["offset"] > 0
 
 
-@pytest.mark.parametrize("way", ["abort", "raise", "assert", "sent-handler-aborts"])
+@pytest.mark.parametrize("way", ["abort", "raise", "assert", "sent-handler-aborts", "sent-plain-handler"])
 def test_without_a_fault_none_is_told(library, way):
     account = only_account(die(library, program("deaths"), way))
     assert (account["first_signal"], account["first_code"]) == (0, 0)
@@ -223,6 +225,8 @@ def test_python(release_library, way, faulthandler):
     account = only_account(run)
     assert account["signal"] == max(0, -run.status)
     assert account["exit_code"] == max(0, run.status)
+    fault = (signal.SIGSEGV, 1) if faulthandler and way == "null" else (0, 0)
+    assert (account["first_signal"], account["first_code"]) == fault
 
 
 NODE_DEATHS = {

@@ -44,6 +44,7 @@ UNRESOLVED = [
 # Language, way; status, signal, part of the reason, finding.
 DEATHS = [
     ("python", "null", "crash", "SIGSEGV", "address not mapped", None),
+    ("python", "null-handled", "crash", "SIGSEGV", "address not mapped", None),  # by faulthandler
     ("python", "abort", "crash", "SIGABRT", "abort()", None),
     ("python", "double-free", "crash", "SIGABRT", "double free detected", "crash.heap"),
     ("python", "bus", "crash", "SIGBUS", "beyond the end of a mapped file", None),

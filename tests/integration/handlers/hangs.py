@@ -1,6 +1,7 @@
 """A function that never answers, or dies, in the way that its event asks for."""
 
 import ctypes
+import faulthandler
 import ctypes.util
 import mmap
 import os
@@ -113,6 +114,7 @@ WAYS = {
     "busy": busy,
     "sleep": sleep,
     "null": lambda: ctypes.string_at(0),
+    "null-handled": lambda: (faulthandler.enable(), ctypes.string_at(0)),
     "abort": os.abort,
     "double-free": double_free,
     "bus": truncated,
