@@ -29,6 +29,7 @@
 #include "preload/base/page_probe.h"
 #include "preload/base/raw_syscall.h"
 #include "preload/hooks/first_use.h"
+#include "preload/hooks/imports.h"
 #include "preload/io/descriptors.h"
 #include "preload/io/files.h"
 #include "preload/io/hosts.h"
@@ -143,6 +144,7 @@ struct OpensPath : NoFdOp {
   CallClass account(CallClass by_name, const Spent& spent, int result) const {
     io::opened(result, at, path, spent);
     note_first_use(spent.awaited);
+    imports::note(path, spent);
     return by_name;
   }
 };

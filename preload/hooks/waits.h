@@ -303,6 +303,7 @@ struct OpensStream : NoFdOp {
   CallClass account(CallClass by_name, const Spent& spent, void* result) const {
     io::opened(result != nullptr ? stream_descriptor(result) : -1, io::kHere, path, spent);
     note_first_use(spent.awaited);
+    imports::note(path, spent);
     return by_name;
   }
 };

@@ -22,14 +22,10 @@ using recording::Writer;
 // torn for a moment.
 char g_directory[paths::kBytes];
 
-// Without a slash at its end; empty: unknown.
-char g_task_root[paths::kBytes];
-
 // The moment at which the function's own code began to be read.
 void note_task(const paths::Path& path, std::uint64_t now) {
   recording::Header& header = g_writer.header();
-  if (recording::load(header.task_opened) == 0 && g_task_root[0] != '\0' &&
-      starts_with(path.text, g_task_root) && path.text[length_of(g_task_root)] == '/') {
+  if (recording::load(header.task_opened) == 0 && paths::is_below_root(path.text)) {
     recording::store(header.task_opened, now);
   }
 }
@@ -193,8 +189,8 @@ void probed(int at, const char* path, const Spent& spent) {
 
 void task_root_is(const char* path) {
   paths::Path named;
-  if (paths::make(named, nullptr, path) && named.bytes > 1) {
-    copy_text(g_task_root, named.text);
+  if (paths::make(named, nullptr, path)) {
+    paths::root_is(named);
   }
 }
 

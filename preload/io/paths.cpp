@@ -8,6 +8,10 @@ namespace {
 
 constexpr std::size_t kNamesOfTop = 3;
 
+// Without a slash at its end; empty: unknown.
+char g_root[kBytes];
+std::size_t g_root_bytes;
+
 bool is_package_root(const char* name, std::size_t bytes) {
   static constexpr const char* kRoots[] = {"node_modules", "site-packages", "dist-packages"};
   for (const char* root : kRoots) {
@@ -52,7 +56,7 @@ std::size_t top_directory(const Path& path) {
   }
   const std::size_t most = last > 1 ? last - 1 : 1;  // "/" itself for what lies in it
   std::size_t names = 0;
-  std::size_t wanted = kNamesOfTop;
+  std::size_t wanted = 0;
   bool in_packages = false;
   for (std::size_t at = 1; at < most;) {
     std::size_t end = at;
@@ -75,8 +79,10 @@ std::size_t top_directory(const Path& path) {
   if (in_packages) {
     return most;
   }
-  std::size_t end = 0;
-  for (names = 0; end < most && names < kNamesOfTop; ++names) {
+  const bool below_root = is_below_root(path.text);
+  std::size_t end = below_root ? g_root_bytes : 0;
+  wanted = below_root ? 1 : kNamesOfTop;
+  for (names = 0; end < most && names < wanted; ++names) {
     ++end;
     while (end < most && path.text[end] != '/') {
       ++end;
@@ -118,6 +124,12 @@ bool make(Path& into, const char* base, const char* path) {
   into.hash = hash_of(into.text, into.bytes);
   into.directory_hash = hash_of(into.text, into.directory_bytes);
   return true;
+}
+
+void root_is(const Path& root) { g_root_bytes = root.bytes > 1 ? copy_text(g_root, root.text) : 0; }
+
+bool is_below_root(const char* text) {
+  return g_root_bytes != 0 && starts_with(text, g_root) && text[g_root_bytes] == '/';
 }
 
 }  // namespace lamprey::preload::io::paths

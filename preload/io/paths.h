@@ -22,9 +22,14 @@ struct Path {
 // `path` gives one. `path` must be readable. False when there is nothing to name.
 //
 // The top directory is the package below the first node_modules, site-packages or dist-packages
-// (/var/task/node_modules/aws-sdk), else the first three names (/opt/python/lib), never the last
-// name itself.
+// (/var/task/node_modules/aws-sdk), else the first name below the root (/var/task/orders), else the
+// first three names (/opt/python/lib), never the last name itself.
 bool make(Path& into, const char* base, const char* path);
+
+// Where the function's own code is, absolute; at attach, before any other path is made.
+void root_is(const Path& root);
+// `text` names something below the root; false where that is not known.
+bool is_below_root(const char* text);
 
 // Never 0.
 std::uint64_t hash_of(const char* text, std::size_t bytes);

@@ -9,11 +9,13 @@
 namespace lamprey::cloudwatch {
 namespace {
 
+using recording::WaitPhase;
 using report::Blocked;
 
 constexpr const char* kSpentOn[] = {"file", "network", "wait",  "sleep",
                                     "dns",  "lock",    "child", "other"};
 static_assert(std::size(kSpentOn) == recording::kCallClasses);
+constexpr const char* kPhases[] = {"", "connect", "tls", "import", "import"};
 constexpr std::size_t kMaxShort = 10;  // of a short line
 constexpr std::size_t kMaxStackShort = 120;
 
@@ -21,10 +23,14 @@ std::string entry_of(const Blocked& wait, Form form) {
   Object entry;
   add_ms(entry, "at_ms", wait.at_ns);
   put_ms(entry, "for_ms", wait.for_ns);
-  entry.add("call", recording::kCallTable[static_cast<std::size_t>(wait.call)].name);
-  entry.add("spent_on", kSpentOn[static_cast<std::size_t>(wait.spent_on)]);
-  if (wait.phase != recording::WaitPhase::kNone) {
-    entry.add("phase", wait.phase == recording::WaitPhase::kConnect ? "connect" : "tls");
+  if (recording::is_import(wait.phase)) {
+    entry.add("call", wait.phase == WaitPhase::kImport ? "import" : "after import");
+  } else {
+    entry.add("call", recording::kCallTable[static_cast<std::size_t>(wait.call)].name);
+    entry.add("spent_on", kSpentOn[static_cast<std::size_t>(wait.spent_on)]);
+  }
+  if (wait.phase != WaitPhase::kNone) {
+    entry.add("phase", kPhases[static_cast<std::size_t>(wait.phase)]);
   }
   put_text(entry, "target", wait.target);
   entry.add("thread", wait.handler ? std::string("main") : fmt::format("{}", wait.tid));

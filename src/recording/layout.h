@@ -58,7 +58,7 @@
 namespace lamprey::recording {
 
 inline constexpr std::uint64_t kMagic = 0x0A594552504D414CULL;  // "LAMPREY\n"
-inline constexpr std::uint32_t kVersion = 13;
+inline constexpr std::uint32_t kVersion = 14;
 inline constexpr std::size_t kPageBytes = 4096;
 
 inline constexpr std::uint32_t kInvocations = 128;
@@ -222,6 +222,7 @@ struct Header {
   std::uint64_t ended;              // invocations ended so far
   ClockPair init_end;               // first GET .../invocation/next; 0 until then
   std::uint64_t task_opened;        // ticks: first file below LAMBDA_TASK_ROOT opened; 0 none
+  Import importing;                 // the package whose code init reads, or read last
   ClockPair restored;               // GET .../restore/next answered (SnapStart); 0 if never
   std::uint64_t activity;           // whether anything runs; see is_idle()
   std::uint64_t idle_since;         // ticks: since when nothing runs; void while something does

@@ -19,7 +19,7 @@ std::vector<Wait> Reader::timeline(std::uint64_t sequence) {
   std::size_t kept = 0;
   for (const Wait& wait : waits) {
     const bool makes_sense = wait.call < kCallCount && wait.target <= kTargets &&
-                             wait.phase <= WaitPhase::kHandshake &&
+                             wait.phase <= WaitPhase::kAfterImport &&
                              static_cast<std::uint32_t>(wait.spent_on) < kCallClasses;
     if (wait.ticks != 0 && makes_sense) {
       waits[kept++] = wait;

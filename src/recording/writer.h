@@ -190,6 +190,9 @@ class Writer {
   // -- waits ------------------------------------------------------------------------------------
   // One that took kLeastWaitNs or more. Lock-free; any thread, any signal handler.
   void add_wait(const Wait& wait);
+  // A file of `import.package` was opened during init: what belongs to another package ends with
+  // it. Parts shorter than `least` ticks are not kept. One caller at a time.
+  void note_import(const Import& import, std::uint64_t least);
 
   // -- marks ------------------------------------------------------------------------------------
   // False when another thread has marked it already, or is about to.

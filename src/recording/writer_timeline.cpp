@@ -49,6 +49,27 @@ void Writer::add_wait(const Wait& wait) {
   recording::publish(place->ticks, wait.ticks);
 }
 
+void Writer::note_import(const Import& import, std::uint64_t least) {
+  Import& now = header().importing;
+  if (load(now.package) == import.package) {
+    store(now.newest, import.newest);
+    return;
+  }
+  Wait parts[2];
+  const std::uint32_t count = import_parts(now, import.began, parts);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (parts[i].ticks >= least) {
+      add_wait(parts[i]);
+    }
+  }
+  take_back(now.package, 0U);
+  store(now.began, import.began);
+  store(now.newest, import.newest);
+  store(now.tid, import.tid);
+  store(now.stack, import.stack);
+  recording::publish(now.package, import.package);
+}
+
 void Writer::restart_timeline(std::uint64_t sequence) {
   store(header().waits_taken[sequence % kWaitBanks], 0U);
 }

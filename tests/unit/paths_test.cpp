@@ -65,6 +65,28 @@ TEST(PathsTest, TopDirectories) {
   EXPECT_EQ(top("/"), "/");
 }
 
+TEST(PathsTest, BelowTheRootItIsTheFirstName) {
+  const auto set_root = [](const char* text) {
+    Path root;
+    ASSERT_TRUE(make(root, nullptr, text));
+    root_is(root);
+  };
+  EXPECT_FALSE(is_below_root("/home/me/orders/src/app.py"));
+  set_root("/home/me/orders/src/");
+  EXPECT_TRUE(is_below_root("/home/me/orders/src/app.py"));
+  EXPECT_FALSE(is_below_root("/home/me/orders/src"));
+  EXPECT_FALSE(is_below_root("/home/me/orders/src2/app.py"));
+  EXPECT_EQ(top("/home/me/orders/src/app.py"), "/home/me/orders/src");
+  EXPECT_EQ(top("/home/me/orders/src/billing/deep/a.py"), "/home/me/orders/src/billing");
+  EXPECT_EQ(top("/home/me/orders/src/node_modules/x/y/z.js"), "/home/me/orders/src/node_modules/x");
+  EXPECT_EQ(top("/home/me/orders/src2/a.py"), "/home/me/orders");
+  set_root("/var/task");
+  EXPECT_EQ(top("/var/task/billing/deep/a.py"), "/var/task/billing");
+  set_root("/");
+  EXPECT_FALSE(is_below_root("/app.py"));
+  EXPECT_EQ(top("/home/me/orders/src/app.py"), "/home/me/orders");
+}
+
 TEST(PathsTest, HashesTellApart) {
   EXPECT_EQ(hash_of("/a/b", 4), hash_of("/a/b", 4));
   EXPECT_NE(hash_of("/a/b", 4), hash_of("/a/c", 4));

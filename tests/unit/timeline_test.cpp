@@ -112,6 +112,93 @@ TEST_F(TimelineTest, NothingIsKeptWhereInvocationsRunSideBySide) {
   EXPECT_EQ(memory_.header().waits_taken[1], 0U);
 }
 
+// A file of `package` that was opened from `began` to `opened`.
+recording::Import file_of(std::uint32_t package, std::uint64_t began, std::uint64_t opened) {
+  return {began, opened, package, 4711, 9};
+}
+
+TEST_F(TimelineTest, APackageIsImportedUntilAFileOfAnotherIsOpened) {
+  writer_.note_import(file_of(60, 1000, 1010), 1);
+  writer_.note_import(file_of(60, 1500, 1520), 1);
+  writer_.note_import(file_of(61, 1900, 1910), 1);
+  const Wait& kept = timeline().banks[0][0];
+  EXPECT_EQ(kept.phase, WaitPhase::kImport);
+  EXPECT_EQ(kept.ended, 1900U);
+  EXPECT_EQ(kept.ticks, 900U);
+  EXPECT_EQ(kept.target, 60U);
+  EXPECT_EQ(kept.stack, 9U);
+  EXPECT_EQ(memory_.header().waits_taken[0], 1U);
+  EXPECT_EQ(memory_.header().importing.package, 61U);
+}
+
+TEST_F(TimelineTest, WhatRanLongAfterTheLastFileIsToldByItself) {
+  writer_.note_import(file_of(60, 1000, 1100), 1);
+  writer_.note_import(file_of(61, 1201, 1210), 1);
+  const auto& bank = timeline().banks[0];
+  EXPECT_EQ(bank[0].phase, WaitPhase::kImport);
+  EXPECT_EQ(bank[0].ended, 1100U);
+  EXPECT_EQ(bank[0].ticks, 100U);
+  EXPECT_EQ(bank[1].phase, WaitPhase::kAfterImport);
+  EXPECT_EQ(bank[1].ended, 1201U);
+  EXPECT_EQ(bank[1].ticks, 101U);
+  EXPECT_EQ(bank[1].target, 60U);
+}
+
+TEST_F(TimelineTest, ShortImportsTakeNoPlace) {
+  writer_.note_import(file_of(60, 1000, 1010), 500);
+  writer_.note_import(file_of(61, 1100, 1110), 500);
+  writer_.note_import(file_of(60, 1200, 1210), 500);
+  EXPECT_EQ(memory_.header().waits_taken[0], 0U);
+}
+
+TEST(ImportPartsTest, WhatMakesNoSenseHasNone) {
+  Wait parts[2];
+  EXPECT_EQ(import_parts({}, 100, parts), 0U);
+  EXPECT_EQ(import_parts(file_of(60, 50, 40), 100, parts), 0U);
+  EXPECT_EQ(import_parts(file_of(60, 50, 100), 100, parts), 0U);
+  EXPECT_EQ(import_parts(file_of(60, 50, 60), 100, parts), 2U);
+}
+
+class InitTimelineTest : public ::testing::Test {
+ protected:
+  static constexpr std::uint64_t kMs = 1'000'000;
+  std::uint64_t at(std::uint64_t ms) const { return from_ + (ms * kMs); }
+  void open(std::uint32_t package, std::uint64_t began, std::uint64_t opened) {
+    builder_.writer().note_import({at(began), at(opened), package, builder_.header().pid, 0},
+                                  kMs / 2);
+  }
+  report::Report told(std::uint64_t init_ms) {
+    builder_.writer().mark_init_end({at(init_ms), at(init_ms)});
+    recording::Failure failure;
+    auto reader = recording::Reader::open(builder_.path(), failure);
+    report::Ledger ledger(std::move(*reader));
+    report::Report told;
+    ledger.report_init([&told](report::Report& report) { told = report; });
+    return told;
+  }
+  testing::TemporaryDirectory folder_;
+  testing::RecordingBuilder builder_{folder_.path() + "/1.rec"};
+  std::uint64_t from_ = builder_.header().attach_begin.ticks;
+};
+
+TEST_F(InitTimelineTest, ThePackagesOfInitAreInItsLine) {
+  open(60, 10, 11);
+  open(60, 20, 21);
+  open(61, 30, 31);
+  const report::Report report = told(100);
+  ASSERT_THAT(report.timeline, SizeIs(3));
+  EXPECT_EQ(report.timeline[0].phase, WaitPhase::kImport);
+  EXPECT_EQ(report.timeline[0].at_ns, 10 * kMs);
+  EXPECT_EQ(report.timeline[0].for_ns, 20 * kMs);
+  EXPECT_EQ(report.timeline[0].target_plus_one, 60U);
+  EXPECT_TRUE(report.timeline[0].handler);
+  EXPECT_EQ(report.timeline[1].for_ns, 1 * kMs);
+  EXPECT_EQ(report.timeline[2].phase, WaitPhase::kAfterImport);
+  EXPECT_EQ(report.timeline[2].at_ns, 31 * kMs);
+  EXPECT_EQ(report.timeline[2].for_ns, 69 * kMs);
+  EXPECT_FALSE(report.timeline[2].open);
+}
+
 class TimelineReportTest : public ::testing::Test {
  protected:
   static constexpr std::uint64_t kMs = 1'000'000;

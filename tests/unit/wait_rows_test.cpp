@@ -55,6 +55,21 @@ TEST(WaitRowsTest, AtMostSixThatFit) {
   EXPECT_THAT(wait_rows(Read(record), {}), Not(HasSubstr("thread main")));
 }
 
+TEST(WaitRowsTest, AGoodInitShowsWhatTookLongToImport) {
+  Json import = wait(10, 60, "main", "file");
+  import["phase"] = "import";
+  import["call"] = "import";
+  import["target"] = "/var/task/orders";
+  Json record = {{"type", "init"},
+                 {"status", "ok"},
+                 {"init", {{"total_ms", 100.0}}},
+                 {"timeline", {import, wait(11, 5, "main", "file")}}};
+  EXPECT_THAT(record_view(Read(record), {}), HasSubstr("  waits and imports in 100 ms:\n"));
+  EXPECT_THAT(record_view(Read(record), {}), HasSubstr("60.0 ms import /var/task/orders in load"));
+  record["timeline"][0]["for_ms"] = 49.0;
+  EXPECT_THAT(record_view(Read(record), {}), Not(HasSubstr("imports")));
+}
+
 TEST(WaitRowsTest, OnlyWhereThereIsTrouble) {
   Json record = slow();
   EXPECT_THAT(record_view(Read(record), {}), HasSubstr("waits in"));

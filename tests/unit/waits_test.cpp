@@ -47,6 +47,22 @@ TEST(WaitsTest, APhaseSaysMoreThanTheCall) {
   EXPECT_EQ(waits[1].call, "connect");
 }
 
+// It lies over the waits of its time, and over what ran beside them.
+TEST(WaitsTest, AnImportIsNoWaitAndOnNoPath) {
+  Json import = wait(0, 50, "main", "file");
+  import.erase("spent_on");
+  import["phase"] = "import";
+  import["call"] = "after import";
+  const Json timeline{import, wait(1, 2, "main", "network"), wait(10, 5, "main", "lock")};
+  const auto waits = waits_of(Read(Json{{"timeline", timeline}}));
+  EXPECT_TRUE(waits[0].is_import());
+  EXPECT_EQ(waits[0].call, "after import");
+  EXPECT_FALSE(waits[1].is_import());
+  EXPECT_THAT(paths(timeline), ElementsAre(OnPath::kNo, OnPath::kYes, OnPath::kYes));
+  import["thread"] = "4711";
+  EXPECT_THAT(paths({import, wait(10, 5, "main", "lock")}), ElementsAre(OnPath::kNo, OnPath::kYes));
+}
+
 TEST(WaitsTest, OddEntriesAreLeftOut) {
   const Json timeline{1,
                       "x",

@@ -81,6 +81,7 @@ std::vector<Wait> add_timeline(Trace& trace, const Value& record) {
     span.spent_on = wait.spent_on;
     span.open = wait.open;
     span.of_handler = wait.thread.empty() || wait.thread == handler;
+    span.kind = wait.is_import() ? Span::Kind::kPhase : span.kind;
     span.in_init = trace.span.kind == Span::Kind::kInit;
     span.begin_ns = trace.span.begin_ns + wait.at_ns;
     span.end_ns = span.begin_ns + wait.for_ns;

@@ -26,7 +26,8 @@ struct Span {
   std::uint64_t begin_ns = 0;  // UNIX time
   std::uint64_t end_ns = 0;
   std::string thread;
-  // Of waits. What a wait was spent on is empty where the record does not say: of `blocked`.
+  // Of waits, and of the imports among the phases. What a wait was spent on is empty where the
+  // record does not say: of `blocked`.
   std::string call;
   std::string spent_on;
   std::string target;

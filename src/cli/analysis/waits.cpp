@@ -29,7 +29,8 @@ std::ptrdiff_t cause_of(const Wait& waiting, const std::vector<Wait>& waits,
   std::ptrdiff_t last = -1;
   for (std::size_t i = 0; i < waits.size(); ++i) {
     const Wait& other = waits[i];
-    if (other.thread == handler || is_idle(other) || !overlap(waiting, other)) {
+    if (other.thread == handler || other.is_import() || is_idle(other) ||
+        !overlap(waiting, other)) {
       continue;
     }
     const bool in_time =
@@ -61,7 +62,7 @@ std::vector<Wait> waits_of(const Value& record) {
     wait.at_ns = std::min(*at, kLongest);
     wait.for_ns = std::min(*length, kLongest);
     wait.call = call_of(entry);
-    wait.spent_on = text(entry, "spent_on");
+    wait.spent_on = text(entry, "phase") == kImports ? kImports : text(entry, "spent_on");
     wait.target = text(entry, "target");
     wait.thread = text(entry, "thread");
     wait.stack = text(entry, "stack");
@@ -90,7 +91,7 @@ void mark_path(std::vector<Wait>& waits) {
     return;
   }
   for (Wait& wait : waits) {
-    if (wait.thread != handler) {
+    if (wait.thread != handler || wait.is_import()) {
       continue;
     }
     wait.path = OnPath::kYes;
@@ -101,7 +102,7 @@ void mark_path(std::vector<Wait>& waits) {
     // All that this thread waited for meanwhile, up to what ended last.
     const std::string thread = waits[static_cast<std::size_t>(cause)].thread;
     for (Wait& other : waits) {
-      if (other.thread == thread && overlap(wait, other) && !is_idle(other) &&
+      if (other.thread == thread && overlap(wait, other) && !is_idle(other) && !other.is_import() &&
           other.end_ns() <= waits[static_cast<std::size_t>(cause)].end_ns()) {
         other.path = OnPath::kProbably;
       }

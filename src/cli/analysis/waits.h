@@ -11,6 +11,10 @@
 
 namespace lamprey::cli {
 
+// What `Wait::spent_on` is of a part of init in which a package was imported: no wait, and the
+// waits of that time stand beside it.
+inline constexpr const char* kImports = "import";
+
 // Whether an invocation would have been shorter without a wait.
 enum class OnPath : std::uint8_t {
   kNo,
@@ -22,7 +26,8 @@ struct Wait {
   std::uint64_t at_ns = 0;  // since the start of what the record is about
   std::uint64_t for_ns = 0;
   std::string call;
-  std::string spent_on;  // a part of the wall: network dns file lock sleep child wait other
+  std::string
+      spent_on;  // a part of the wall: network dns file lock sleep child wait other; kImports
   std::string target;
   std::string thread;
   std::string stack;  // innermost first
@@ -30,6 +35,7 @@ struct Wait {
   OnPath path = OnPath::kNo;
 
   std::uint64_t end_ns() const { return at_ns + for_ns; }
+  bool is_import() const { return spent_on == kImports; }
 };
 
 // A line of ours has at most 48; of one that somebody else wrote no more than this many are read.

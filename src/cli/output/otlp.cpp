@@ -180,6 +180,10 @@ Json child_json(const Trace& trace, const Span& span, const std::string& id,
   Json json = span_json(trace, span, id, parent);
   Json attributes = Json::array();
   put_text(attributes, "thread.name", span.thread);
+  if (span.kind == Span::Kind::kPhase && !span.target.empty()) {
+    put_text(attributes, "lamprey.target", span.target);
+    put_place(attributes, span.stack);
+  }
   if (span.kind == Span::Kind::kWait) {
     put_text(attributes, "lamprey.call", span.call);
     put_text(attributes, "lamprey.spent_on", span.spent_on);

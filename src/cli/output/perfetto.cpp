@@ -11,6 +11,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMaxTracks = 1000;
+constexpr const char* kImportTrack = "imports";
 
 // Microseconds, as the format wants them; the digits behind the point are ns.
 double us(std::uint64_t ns) { return static_cast<double>(ns) / 1000; }
@@ -111,13 +112,15 @@ std::uint64_t PerfettoFile::thread_track(Function& function, std::uint64_t envir
 
 void PerfettoFile::put_child(Function& function, const Trace& trace, Span child,
                              std::uint64_t environment) {
-  const bool own_track = child.kind == Span::Kind::kWait && !child.of_handler;
+  const bool is_import = child.kind == Span::Kind::kPhase && !child.target.empty();
+  const bool own_track = is_import || (child.kind == Span::Kind::kWait && !child.of_handler);
   // Slices of one track are nested: none may outlast the one that it stands in.
   if (!own_track && child.begin_ns < trace.span.end_ns) {
     child.end_ns = std::min(child.end_ns, trace.span.end_ns);
   }
   const std::uint64_t track =
-      own_track ? thread_track(function, environment, child.thread) : environment;
+      own_track ? thread_track(function, environment, is_import ? kImportTrack : child.thread)
+                : environment;
   put(text_of(slice(child, function.number, track)));
 }
 

@@ -257,7 +257,8 @@ std::string record_view(const Value& record, const Style& style) {
     out += finding_lines(finding, style);
   }
   const bool trouble = !findings.empty() || !is(record, "status", "ok");
-  return out + thread_lines(record, style) + (trouble ? wait_rows(record, style) : "");
+  const bool shown = trouble || has_long_import(record);
+  return out + thread_lines(record, style) + (shown ? wait_rows(record, style) : "");
 }
 
 }  // namespace lamprey::cli

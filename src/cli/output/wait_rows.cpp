@@ -45,7 +45,7 @@ std::uint64_t whole_of(const Value& record, const std::vector<Wait>& waits) {
 const char* colour_of(const std::string& spent_on) {
   constexpr std::pair<const char*, const char*> kColours[] = {
       {"network", "34"}, {"dns", "36"},   {"file", "35"}, {"lock", "31"},
-      {"sleep", "90"},   {"child", "95"}, {"wait", "33"}};
+      {"sleep", "90"},   {"child", "95"}, {"wait", "33"}, {kImports, "32"}};
   for (const auto& [part, colour] : kColours) {
     if (spent_on == part) {
       return colour;
@@ -84,6 +84,13 @@ std::string words_of(const Wait& wait, const std::string& handler) {
 
 }  // namespace
 
+bool has_long_import(const Value& record) {
+  const std::vector<Wait> all = waits_of(record);
+  return std::any_of(all.begin(), all.end(), [](const Wait& wait) {
+    return wait.is_import() && wait.for_ns >= 50 * kNsAMs;
+  });
+}
+
 std::string wait_rows(const Value& record, const Style& style) {
   const std::vector<Wait> all = waits_of(record);
   const std::uint64_t whole = whole_of(record, all);
@@ -92,9 +99,12 @@ std::string wait_rows(const Value& record, const Style& style) {
   }
   const std::vector<Wait> rows = longest(all);
   const std::string handler = handler_of(all);
-  const std::string which = rows.size() < all.size()
-                                ? fmt::format("the {} longest of {} waits", rows.size(), all.size())
-                                : "waits";
+  const bool imports =
+      std::any_of(all.begin(), all.end(), [](const Wait& wait) { return wait.is_import(); });
+  const char* what = imports ? "waits and imports" : "waits";
+  const std::string which = rows.size() < all.size() ? fmt::format("the {} longest of {} {}",
+                                                                   rows.size(), all.size(), what)
+                                                     : what;
   std::string out = fmt::format("  {} in {}:\n", which, report::human_duration(whole));
   const std::size_t width = style.width == 0 ? kUsualWidth : style.width;
   for (const Wait& wait : rows) {

@@ -12,4 +12,7 @@ namespace lamprey::cli {
 // Empty where the record has no timeline.
 std::string wait_rows(const Value& record, const Style& style);
 
+// Whether a package took 50 ms of init or more: people ask for that where nothing else is wrong.
+bool has_long_import(const Value& record);
+
 }  // namespace lamprey::cli

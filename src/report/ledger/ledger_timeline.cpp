@@ -7,6 +7,7 @@
 #include "report/findings/finding_dedup.h"
 #include "report/ledger/ledger.h"
 #include "report/model/order.h"
+#include "report/text/frame_names.h"
 
 namespace lamprey::report {
 namespace {
@@ -22,8 +23,33 @@ bool may_be_idle(const Blocked& wait) {
 
 // Takes back the last of them where it is short, or nobody waited for it.
 void leave_out_unworthy(std::vector<Blocked>& waits) {
-  if (waits.back().for_ns < recording::kLeastWaitNs || may_be_idle(waits.back())) {
+  const std::uint64_t least = recording::is_import(waits.back().phase) ? recording::kLeastImportNs
+                                                                       : recording::kLeastWaitNs;
+  if (waits.back().for_ns < least || may_be_idle(waits.back())) {
     waits.pop_back();
+  }
+}
+
+// Where the handler waited, for a finding about such waits: the stack that most of `all_ns` was
+// waited on, if that is half of it at least.
+void add_place(Report& report, std::string_view code, CallClass spent_on, std::uint64_t all_ns) {
+  for (Finding& finding : report.findings) {
+    if (finding.code != code || !finding.site.empty()) {
+      continue;
+    }
+    std::uint64_t most = 0;
+    for (const Blocked& wait : report.timeline) {
+      std::uint64_t here = 0;
+      for (const Blocked& other : report.timeline) {
+        const bool same = other.handler && other.spent_on == spent_on &&
+                          other.stack_id == wait.stack_id && !recording::is_import(other.phase);
+        here += same ? other.for_ns.value_or(0) : 0;
+      }
+      if (here > most && here >= all_ns / 2 && is_of_program(wait.stack)) {
+        most = here;
+        finding.site = wait.stack;
+      }
+    }
   }
 }
 
@@ -39,7 +65,14 @@ void keep_longest(std::vector<Blocked>& waits) {
 
 void Ledger::add_timeline(Report& report, const TimelineSpan& span) {
   const recording::ClockScale clock = reader_.clock();
-  for (const recording::Wait& wait : reader_.timeline(span.sequence)) {
+  std::vector<recording::Wait> waits = reader_.timeline(span.sequence);
+  const std::size_t kept = waits.size();
+  if (span.sequence == 0) {  // what init was importing at its end
+    recording::Wait parts[2];
+    const std::uint32_t count = recording::import_parts(header().importing, span.until, parts);
+    waits.insert(waits.end(), parts, parts + count);
+  }
+  for (const recording::Wait& wait : waits) {
     if (wait.ended <= span.from || wait.ended > span.until || wait.ticks > wait.ended) {
       continue;
     }
@@ -54,6 +87,7 @@ void Ledger::add_timeline(Report& report, const TimelineSpan& span) {
     shown.handler = wait.tid == span.handler;
     shown.target_plus_one = wait.target;
     shown.stack_id = wait.stack;
+    shown.open = !init_ended() && waits.size() > kept && &wait == &waits.back();
     leave_out_unworthy(report.timeline);
   }
   const std::uint64_t whole = clock.duration_ns(span.until - std::min(span.until, span.from));
@@ -94,10 +128,11 @@ void Ledger::note_slowest(Report& report) {
 void Ledger::finish_timeline(Report& report) {
   const TimelineSpan span = std::exchange(timeline_of_, {});
   const bool is_known = !report.timeline.empty() || span.until == 0;
-  if (!is_known && (is_worth_all(report) || is_about_time(report))) {
+  const bool shown = everything_ || is_worth_all(report) || is_about_time(report);
+  if (!is_known && shown) {
     add_timeline(report, span);
   }
-  if (report.timeline.empty() || (!is_worth_all(report) && !is_about_time(report))) {
+  if (report.timeline.empty() || !shown) {
     report.timeline.clear();
     return;
   }
@@ -115,6 +150,11 @@ void Ledger::finish_timeline(Report& report) {
     if (const auto captured = reader_.stack(wait.stack_id)) {
       wait.stack = modules.frames_of(*captured);
     }
+  }
+  if (report.wall) {
+    add_place(report, "locks.contended", CallClass::kLock, report.wall->lock_ns);
+    add_place(report, "time.sleeping", CallClass::kSleep, report.wall->sleep_ns);
+    add_place(report, "children.slow", CallClass::kChild, report.wall->child_ns);
   }
 }
 

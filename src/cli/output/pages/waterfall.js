@@ -1,11 +1,11 @@
 // When an invocation waited for what: a lane for each thread, zoomed by wheel, keys and buttons.
-const KINDS = { network: "network", dns: "DNS", file: "files", lock: "locks", sleep: "sleep", child: "children", wait: "threads, events", other: "other" };
+const KINDS = { network: "network", dns: "DNS", file: "files", lock: "locks", sleep: "sleep", child: "children", import: "imports", wait: "threads, events", other: "other" };
 const ON_PATH = 1, PROBABLY = 2;
 const kindOf = word => (Object.hasOwn(KINDS, word) ? word : "other");
 
 // The waits of an invocation, as the data has them, by name.
 const waitsOf = invocation => invocation.waits.map(([at, took, call, spentOn, target, thread, stack, open, path]) => ({
-  at, took, end: at + took, call: words(call), kind: kindOf(words(spentOn)), target: words(target), thread: words(thread), stack: words(stack), open: open === 1, path }));
+  at, took, end: at + took, call: words(call), kind: kindOf(words(spentOn)), target: words(target), thread: words(thread), stack: words(stack), open: open === 1, path, lane: words(spentOn) === "import" ? "imports" : words(thread) }));
 const frames = stack => make("span", "stack", stack.split("; ").join("\n"));
 
 class Waterfall {
@@ -17,7 +17,7 @@ class Waterfall {
     this.view = [0, this.whole];
     this.chosen = 0;
     this.ticks = make("div", "ticks");
-    this.lanes = [...new Set(this.waits.map(wait => wait.thread))].sort((a, b) => (b === this.handler) - (a === this.handler)).map(thread => this.lane(thread));
+    this.lanes = [...new Set(this.waits.map(wait => wait.lane))].sort((a, b) => (b === this.handler) - (a === this.handler)).map(thread => this.lane(thread));
     this.box = make("div", "waterfall", this.tools(), make("div", "axis", make("span", "name"), this.ticks), ...this.lanes.map(lane => lane.row), this.legend());
     this.box.tabIndex = -1;
     this.box.setAttribute("role", "group");
@@ -34,7 +34,7 @@ class Waterfall {
     const name = make("div", "name" + (handles ? " handler" : ""), thread || "(thread not named)"), track = make("div", "track" + (handles ? " handler" : ""));
     name.title = handles ? `${thread}: handles the request` : thread;
     this.drags(track);
-    return { thread, handles, track, row: make("div", "lane", name, track), waits: this.waits.filter(wait => wait.thread === thread) };
+    return { thread, handles, track, row: make("div", "lane", name, track), waits: this.waits.filter(wait => wait.lane === thread) };
   }
 
   tools() {
@@ -102,7 +102,7 @@ class Waterfall {
 
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const lane = wait => this.lanes.findIndex(one => one.thread === wait.thread), now = this.waits[this.chosen];
+    const lane = wait => this.lanes.findIndex(one => one.thread === wait.lane), now = this.waits[this.chosen];
     const near = step => {
       const other = this.lanes[lane(now) + step]?.waits ?? [];
       return other.reduce((best, wait) => (best && Math.abs(best.at - now.at) <= Math.abs(wait.at - now.at) ? best : wait), null);
@@ -129,7 +129,7 @@ class Waterfall {
   sayWait(wait, x, y) {
     showTip(x, y, wait.target ? `${wait.call} ${wait.target}` : wait.call || "(call not named)",
       `began at ${time(wait.at)}, ${wait.open ? "had not ended after" : "took"} ${time(wait.took)}: ${share(wait.took, this.whole)} of ${time(this.whole)}`,
-      `spent on ${KINDS[wait.kind]}; thread ${wait.thread || "not named"}` + (wait.path === ON_PATH ? "; on the critical path" : wait.path === PROBABLY ? "; probably on the critical path" : ""),
+      `${wait.kind === "import" ? "code that init reads or runs" : `spent on ${KINDS[wait.kind]}`}; thread ${wait.thread || "not named"}` + (wait.path === ON_PATH ? "; on the critical path" : wait.path === PROBABLY ? "; probably on the critical path" : ""),
       wait.stack ? frames(wait.stack.split("; ").slice(0, 8).join("; ")) : "no frame of the program's own is known");
   }
   bar(wait, put) {
