@@ -55,6 +55,18 @@ def test_a_child_that_was_killed(local_lambda):
 def test_a_slow_child_is_named(local_lambda):
     text = finding(one(local_lambda, "child_is_slow"), "children.slow")["text"]
     assert "sleep (pid " in text and "1 argument) ended with exit code 0 after" in text
+    assert " Here: _child_is_slow (" in text
+
+
+@pytest.mark.parametrize(
+    ("way", "code", "function"), [("contends", "locks.contended", "_charge"), ("sleeps", "time.sleeping", "_sleeps")]
+)
+def test_where_it_waited_is_named(local_lambda, way, code, function):
+    record = one(local_lambda, way)
+    text = finding(record, code)["text"]
+    assert f" Here: {function} (" in text and "limits.py:" in text, text
+    # A line with such a finding says when, too.
+    assert any(entry.get("stack", "").startswith(function) for entry in record["timeline"]), record["timeline"]
 
 
 def test_a_child_that_hangs(local_lambda):

@@ -459,6 +459,18 @@ TEST(WorkersTest, AWaitForWorkersIsWhatTheBusiestDid) {
   slow.network_ns = 9000 * kMs;  // a figure that cannot be: the whole stays the whole
   charge_to_workers(wall, {slow});
   EXPECT_EQ(wall.network_ns + wall.dns_ns + wall.lock_ns, 800 * kMs);
+  wall = {};
+  wall.lock_ns = 100 * kMs;
+  WorkerTime talks;
+  talks.network_ns = 12 * kMs;
+  WorkerTime reads;
+  reads.file_ns = 17 * kMs;  // HotSpot reads its control group's figures
+  charge_to_workers(wall, {talks, reads});
+  EXPECT_EQ(wall.network_ns, 12 * kMs);
+  EXPECT_EQ(wall.file_ns, 0U);
+  reads.file_ns = 60 * kMs;
+  charge_to_workers(wall, {talks, reads});
+  EXPECT_EQ(wall.file_ns, 60 * kMs);
   wall.lock_ns = 100 * kMs;
   charge_to_workers(wall, {WorkerTime{}});
   charge_to_workers(wall, {});
@@ -479,7 +491,8 @@ TEST(WorkersTest, AWaitForThreadsThatComputeIsCpu) {
                                           look(3, "C2 CompilerThre", 990)};
   const ComputingThread busiest = busiest_between(first, second, 1);
   EXPECT_EQ(busiest.name, "GC Thread#0");
-  EXPECT_EQ(busiest.ns, 400 * kMs);
+  EXPECT_EQ(busiest.cpu_ns, 400 * kMs);
+  EXPECT_EQ(busiest.delay_ns, 0U);
   EXPECT_TRUE(busiest.collects);
   WallFigures wall;
   wall.cpu_ns = 5 * kMs;
@@ -487,6 +500,12 @@ TEST(WorkersTest, AWaitForThreadsThatComputeIsCpu) {
   EXPECT_EQ(charge_to_computing(wall, busiest), 400 * kMs);
   EXPECT_EQ(wall.cpu_ns, 405 * kMs);
   EXPECT_EQ(wall.lock_ns, 100 * kMs);
+  wall = {};
+  wall.lock_ns = 500 * kMs;
+  EXPECT_EQ(charge_to_computing(wall, {"worker", 100 * kMs, 250 * kMs, false}), 350 * kMs);
+  EXPECT_EQ(wall.cpu_ns, 100 * kMs);
+  EXPECT_EQ(wall.runnable_ns, 250 * kMs);  // it wanted to, and had no CPU
+  EXPECT_EQ(wall.lock_ns, 150 * kMs);
   wall.lock_ns = 900 * kMs;  // less than half of the wait: it does not explain it
   EXPECT_EQ(charge_to_computing(wall, busiest), 0U);
 }

@@ -99,11 +99,23 @@ TEST(TimeFindingsTest, ImportsThatCost) {
 
 TEST(TimeFindingsTest, MissingFiles) {
   Report report;
-  report.targets.directories.push_back({"/opt/python", 600, 400, 10, 5 * kMs});
+  report.targets.directories.push_back({"/opt/python", 600, 400, 10, 60 * kMs});
   report.type = Type::kInvoke;
+  report.duration_ns = 500 * kMs;
   EXPECT_THAT(found_in(report), IsEmpty());
   report.targets.directories[0].not_found = 500;
   EXPECT_THAT(found_in(report), ElementsAre("files.not_found_storm"));
+  report.duration_ns = 700 * kMs;  // not worth its line
+  EXPECT_THAT(found_in(report), IsEmpty());
+  report.duration_ns.reset();  // the end of a process: the lines before it said so
+  EXPECT_THAT(found_in(report), IsEmpty());
+  report.duration_ns = 500 * kMs;
+  report.targets.directories[0].time_ns = 49 * kMs;
+  EXPECT_THAT(found_in(report), IsEmpty());
+  report.targets.directories[0].time_ns = 60 * kMs;
+  report.targets.directories[0].path = "/sys/fs/cgroup";  // HotSpot looks there for its limits
+  EXPECT_THAT(found_in(report), IsEmpty());
+  report.targets.directories[0].path = "/opt/python";
   report.targets.directories[0].probes = 4000;
   EXPECT_THAT(found_in(report), IsEmpty());
 }
@@ -158,6 +170,15 @@ TEST(TimeFindingsTest, CpuThatWasHeldBackSaysWhatTheNextSizesGive) {
             "The CPU was held back for 2.05 s of 2.40 s: 128 MB get 7 % of a vCPU, and it wanted "
             "150 ms. It would take about 1.23 s with 256 MB, 718 ms with 512 MB, 350 ms with 1,769 "
             "MB (a whole vCPU).");
+  report.findings.clear();
+  report.process.cpu_user_ns = 350 * kMs;  // other threads computed while it waited
+  report.process.cpu_system_ns = 50 * kMs;
+  add_time_findings(report);
+  EXPECT_EQ(report.findings.at(0).text,
+            "The CPU was held back for 2.05 s of 2.40 s: 128 MB get 7 % of a vCPU, and it wanted "
+            "400 ms. It would take about 2.40 s with 256 MB, 1.38 s with 512 MB, 400 ms with 1,769 "
+            "MB (a whole vCPU).");
+  report.process = {};
   report.findings.clear();
   report.status = Status::kTimeout;  // nobody knows what it would have wanted
   add_time_findings(report);
@@ -268,7 +289,7 @@ TEST(TimeFindingsTest, TextsCountAsPeopleDo) {
   host.errors = host.lookups = 1;
   host.lookup_ns = 50 * kMs;
   Report report = invocation(host);
-  report.targets.directories.push_back({"/opt/python", 1, 600, 500, 5 * kMs});
+  report.targets.directories.push_back({"/opt/python", 1, 600, 500, 50 * kMs});
   report.targets.directories.push_back({"/tmp/cache", 0, 400, 400, 1 * kMs});
   add_time_findings(report);
   EXPECT_TRUE(report.targets.hosts.front().in_findings);

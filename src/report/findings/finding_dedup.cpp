@@ -35,7 +35,8 @@ bool is_about_time(const Report& report) {
   bool about = report.slowest;
   for (const Finding& finding : report.findings) {
     about = about || finding.code.starts_with("network.") || finding.code.starts_with("time.") ||
-            finding.code.starts_with("timeout.");
+            finding.code.starts_with("timeout.") || finding.code == "locks.contended" ||
+            finding.code == "children.slow";
   }
   return about;
 }

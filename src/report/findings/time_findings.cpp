@@ -93,17 +93,23 @@ void add_file_findings(Report& report) {
   std::uint64_t touched = 0;
   std::uint64_t opened = 0;
   std::uint64_t missing = 0;
+  std::uint64_t time_ns = 0;
   const DirectoryFigures* emptiest = nullptr;
   for (const DirectoryFigures& directory : report.targets.directories) {
+    if (is_runtimes_own(report, directory.path)) {
+      continue;
+    }
     touched += directory.opens + directory.probes;
     opened += directory.opens;
+    time_ns += directory.time_ns;
     missing += directory.not_found;
     if (emptiest == nullptr || directory.not_found > emptiest->not_found) {
       emptiest = &directory;
     }
   }
   add_import_storm(report);
-  if (missing >= 500 && missing >= touched / 2) {
+  const auto span = report.duration_ns ? report.duration_ns : report.init_ns;
+  if (missing >= 500 && missing >= touched / 2 && span && is_large(time_ns, *span, 10, 50 * kMs)) {
     tell(report, "files.not_found_storm", Severity::kInfo,
          fmt::format("{} questions for files found nothing, most of them below {}; opened: {}.",
                      human_count(missing), emptiest->path, counted(opened, "file")),
@@ -148,19 +154,29 @@ bool is_told(const Report& report, std::string_view part) {
   return false;
 }
 
+// The CPU time of all threads, for they share what there is.
+std::uint64_t used_ns(const Report& report, const WallFigures& wall) {
+  return std::max(wall.cpu_ns.value_or(0), report.process.cpu_user_ns.value_or(0) +
+                                               report.process.cpu_system_ns.value_or(0));
+}
+
 // How long it would have taken with another size: what it waited for stays, what it computed takes
-// as much longer as less than one CPU is given.
-std::uint64_t expected_ns(const WallFigures& wall, std::uint64_t mb) {
+// as much longer as less than one CPU is given; and no less than all threads together need.
+std::uint64_t expected_ns(const Report& report, const WallFigures& wall, std::uint64_t mb) {
   const std::uint64_t cpu = wall.cpu_ns.value_or(0);
   const std::uint64_t waited = wall.total_ns - std::min(wall.total_ns, cpu + *wall.stolen_ns);
-  return waited + cpu * kMbOfOneCpu / std::min(mb, kMbOfOneCpu);
+  const auto stretched = [mb](std::uint64_t ns) {
+    return ns * kMbOfOneCpu / std::min(mb, kMbOfOneCpu);
+  };
+  return std::min(wall.total_ns,
+                  std::max(waited + stretched(cpu), stretched(used_ns(report, wall))));
 }
 
 // "128 MB get 7 % of a vCPU, and it wanted 149 ms. It would take about 1.03 s with 256 MB, ...";
 // what a killed one wanted nobody knows.
 std::string share_text(const Report& report, const WallFigures& wall, std::uint64_t mb) {
   std::string text = fmt::format("{} MB get {} % of a vCPU", mb, mb * 100 / kMbOfOneCpu);
-  const std::string cpu = human_duration(*wall.cpu_ns);
+  const std::string cpu = human_duration(used_ns(report, wall));
   if (report.status == Status::kTimeout) {
     return text + fmt::format(", so it had {} of CPU time.", cpu);
   }
@@ -168,7 +184,7 @@ std::string share_text(const Report& report, const WallFigures& wall, std::uint6
   const char* mark = " about";
   for (const std::uint64_t size : {mb * 2, mb * 4, kMbOfOneCpu}) {
     if (size <= kMbOfOneCpu) {
-      text += fmt::format("{} {} with {} MB", mark, human_duration(expected_ns(wall, size)),
+      text += fmt::format("{} {} with {} MB", mark, human_duration(expected_ns(report, wall, size)),
                           human_count(size));
       mark = ",";
     }
@@ -191,7 +207,7 @@ void add_cpu_throttled(Report& report, const WallFigures& wall) {
                   "and costs about the same."
                 : "Others had the CPU that it runs on: see whether that goes on.",
        {"ms", in_ms(stolen)}, {"total_ms", in_ms(wall.total_ns)},
-       {"cpu_ms", in_ms(wall.cpu_ns.value_or(0))});
+       {"cpu_ms", in_ms(used_ns(report, wall))});
 }
 
 void add_wall_findings(Report& report, const WallFigures& wall) {
@@ -217,8 +233,13 @@ void add_wall_findings(Report& report, const WallFigures& wall) {
       {"children.slow", Severity::kInfo, wall.child_ns, 50, 100 * kMs,
        "waiting for child processes",
        "Do the work in the process, or keep the child between invocations."}};
+  // Whoever waits for threads that compute waits for their work, not for their lock.
+  const std::uint64_t others_ns =
+      used_ns(report, wall) - std::min(used_ns(report, wall), wall.cpu_ns.value_or(0));
+  const bool others_compute = others_ns >= wall.lock_ns / 2;
   for (const Part& part : parts) {
-    if (is_told(report, part.code)) {
+    if (is_told(report, part.code) ||
+        (std::string_view(part.code) == "locks.contended" && others_compute)) {
       continue;
     }
     if (is_large(part.ns, wall.total_ns, part.percent, part.least_ns)) {

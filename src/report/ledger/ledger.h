@@ -123,6 +123,7 @@ class Ledger {
                       std::uint64_t until, const EndCause& end);
   std::optional<std::uint64_t> runnable_since(std::int32_t tid);
   void take_stolen(Report& report);
+  void take_held_from_others(WallFigures& wall);
   void complete_process(Report& report);
   bool needs_whole_process(const Report& report) const;
   bool is_alone(const std::vector<recording::Invocation>& ended);
@@ -188,6 +189,7 @@ class Ledger {
   ProcessView process_;
   RunDelays run_delays_;
   HeldBack held_back_;
+  std::uint64_t held_left_ns_ = 0;  // by the quota, and not found in the handler's own account
   std::unique_ptr<recording::Totals> base_;
   std::uint64_t base_sequence_ = kAttach;
   Reported reported_;

@@ -83,6 +83,16 @@ void Ledger::fill_wall(Report& report, const Invocation& entry) {
   }
 }
 
+namespace {
+
+// A wait for other threads is worth a look from here on.
+bool waits_for_others(const WallFigures& wall) {
+  constexpr std::uint64_t kLeastNs = 5'000'000;
+  return wall.lock_ns >= kLeastNs && wall.lock_ns >= wall.total_ns / 20;
+}
+
+}  // namespace
+
 // What a quota held back looks like waiting for a CPU, or, from Linux 6.18 on, like nothing at all:
 // the kernel takes such a thread off its queue. What the hypervisor held back looks like nothing,
 // too. Less than what is looked for stays where it was.
@@ -101,16 +111,34 @@ void Ledger::take_stolen(Report& report) {
     return ns;
   };
   const std::uint64_t runnable = wall.runnable_ns.value_or(0);
-  if (runnable + wall.unexplained_ns >= kLeastQuotaNs) {
+  held_left_ns_ = 0;
+  if (runnable + wall.unexplained_ns >= kLeastQuotaNs || waits_for_others(wall)) {
     std::uint64_t held = held_back_.by_quota_ns().value_or(0);
     held -= runnable == 0 ? 0 : take(*wall.runnable_ns, held);
-    wall.other_ns -= take(wall.unexplained_ns, held);
+    const std::uint64_t unexplained = take(wall.unexplained_ns, held);
+    wall.other_ns -= unexplained;
+    held_left_ns_ = held - unexplained;
   }
   if (wall.unexplained_ns >= kLeastHostNs) {
     wall.other_ns -= take(wall.unexplained_ns, held_back_.by_host_ns().value_or(0));
   }
   if (held_back_.is_told()) {
     wall.stolen_ns = stolen;
+  }
+}
+
+// A quota holds back all threads: also those that the handler waited for. After what they waited
+// for themselves was told apart.
+void Ledger::take_held_from_others(WallFigures& wall) {
+  std::uint64_t delayed = wall.runnable_ns.value_or(0);
+  for (std::uint64_t* from : {&delayed, &wall.lock_ns}) {
+    const std::uint64_t ns = std::min(*from, held_left_ns_);
+    *from -= ns;
+    held_left_ns_ -= ns;
+    wall.stolen_ns = wall.stolen_ns ? *wall.stolen_ns + ns : wall.stolen_ns;
+  }
+  if (wall.runnable_ns) {
+    wall.runnable_ns = delayed;
   }
 }
 
@@ -205,16 +233,6 @@ void Ledger::add_work_left(Report& report, const Invocation& entry,
   work_left_.look(report, entry, slots, asks);
 }
 
-namespace {
-
-// A wait for other threads is worth a look from here on.
-bool waits_for_others(const WallFigures& wall) {
-  constexpr std::uint64_t kLeastNs = 5'000'000;
-  return wall.lock_ns >= kLeastNs && wall.lock_ns >= wall.total_ns / 20;
-}
-
-}  // namespace
-
 void Ledger::charge_to_others(Report& report, const Invocation& entry,
                               const std::vector<recording::SlotLook>& slots) {
   if (!report.wall || recording::is_concurrent(header()) || !waits_for_others(*report.wall)) {
@@ -242,6 +260,7 @@ void Ledger::charge_to_others(Report& report, const Invocation& entry,
   }
   charge_to_workers(*report.wall, workers);
   charge_to_computing_thread(report, entry.started.mono_ns);
+  take_held_from_others(*report.wall);
 }
 
 // Only where most of a long invocation is not explained otherwise: it costs a look at every thread.

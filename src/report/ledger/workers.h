@@ -20,16 +20,20 @@ struct WorkerTime {
   std::uint64_t network_ns = 0;
   std::uint64_t dns_ns = 0;
   std::uint64_t file_ns = 0;
-  std::uint64_t all() const { return network_ns + dns_ns + file_ns; }
+  std::uint64_t remote_ns() const { return network_ns + dns_ns; }
 };
 
-// Moves the part of wall.lock_ns that the busiest worker explains.
+// Moves the part of wall.lock_ns that one worker explains: who talked to hosts for longest; who was
+// in files for longest only where that is more than twice as long, for runtimes read files for
+// themselves.
 void charge_to_workers(WallFigures& wall, const std::vector<WorkerTime>& workers);
 
 // The thread, besides `handler`, that ran or wanted to for longest between two looks.
 struct ComputingThread {
   std::string name;
-  std::uint64_t ns = 0;
+  std::uint64_t cpu_ns = 0;
+  std::uint64_t delay_ns = 0;  // ready to run, without a CPU
+  std::uint64_t all_ns() const { return cpu_ns + delay_ns; }
   bool collects = false;  // a garbage collector's
 };
 ComputingThread busiest_between(const std::vector<ThreadLook>& first,

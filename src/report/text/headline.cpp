@@ -102,6 +102,27 @@ bool failed_by_itself(const Report& report) {
          report.death.tid || !report.error_type.empty();
 }
 
+// The call that took most of the span; nullptr: none is worth telling. Threads that have nothing to
+// do wait for others, or for events; only of a whole run, and where they did not do so in several
+// threads at once, is that what took the time.
+const CallFigures* slowest_call(const Report& report) {
+  if (!report.calls) {
+    return nullptr;
+  }
+  const std::uint64_t span = report.duration_ns.value_or(report.init_ns.value_or(0));
+  for (const CallFigures& call : report.calls->by_time) {
+    const recording::CallClass spent_on =
+        recording::kCallTable[static_cast<std::size_t>(call.call)].call_class;
+    const bool idle = spent_on == recording::CallClass::kLock ||
+                      (spent_on == recording::CallClass::kWait &&
+                       (report.type != Type::kRun || call.total_ns > span));
+    if (!idle) {
+      return call.total_ns >= worth_telling_ns(report) ? &call : nullptr;
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 void add_headline(Report& report) {
@@ -126,15 +147,13 @@ void add_headline(Report& report) {
     if (report.status != Status::kTimeout) {
       text += "; " + blocked_text(report.blocked.front());
     }
-  } else if (parts.empty() && report.status != Status::kTimeout && report.calls &&
-             !report.calls->by_time.empty() &&
-             report.calls->by_time.front().total_ns >= worth_telling_ns(report)) {
-    const CallFigures& top = report.calls->by_time.front();
-    text +=
-        fmt::format("; most time in {}: {} in {}", name_of(top.call), human_duration(top.total_ns),
-                    top.calls == 0   ? std::string("a call that did not return")
-                    : top.calls == 1 ? std::string("1 call")
-                                     : fmt::format("{} calls", human_count(top.calls)));
+  } else if (const CallFigures* top = slowest_call(report);
+             top != nullptr && parts.empty() && report.status != Status::kTimeout) {
+    text += fmt::format("; most time in {}: {} in {}", name_of(top->call),
+                        human_duration(top->total_ns),
+                        top->calls == 0   ? std::string("a call that did not return")
+                        : top->calls == 1 ? std::string("1 call")
+                                          : fmt::format("{} calls", human_count(top->calls)));
   }
   for (const Finding& finding : report.findings) {
     if (finding.severity != Severity::kInfo) {

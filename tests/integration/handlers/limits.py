@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 _kept = []
 
@@ -75,6 +76,30 @@ def _child_hangs(event):
 def _child_eats(event):
     program = "b = []\nwhile True: b.append(b'x' * 1000000)"
     return subprocess.run([sys.executable, "-c", program]).returncode
+
+
+def _contends(event):
+    """For a lock that another thread holds while it sleeps."""
+    lock = threading.Lock()
+
+    def hold():
+        with lock:
+            time.sleep(0.2)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    time.sleep(0.02)
+    _charge(lock)
+    holder.join()
+
+
+def _charge(lock):
+    with lock:
+        pass
+
+
+def _sleeps(event):
+    time.sleep(0.2)
 
 
 def _children_pile_up(event):
