@@ -51,10 +51,19 @@ std::uint64_t hash_of(const Words& taken, std::uint32_t generation) {
   return hash ^ (hash >> 32U);
 }
 
+// How much of a section of `all` entries may be in use now. Init must not take all the room: that
+// of a large framework (Spring) has more stacks than there are entries, and invocations come after
+// it.
+std::uint32_t room_now(std::uint32_t all) {
+  const bool in_init =
+      g_writer.header().role == recording::Role::kRuntime && !g_writer.init_ended();
+  return in_init ? all / 4 * 3 : all;
+}
+
 // Room for the frames of a stack; kFrameWords when there is none.
 std::uint32_t place_for_frames(std::uint32_t depth) {
   std::uint32_t& used = g_writer.header().frame_words_used;
-  if (load(used) + depth > kFrameWords) {
+  if (load(used) + depth > room_now(kFrameWords)) {
     return kFrameWords;
   }
   const std::uint32_t first = __atomic_fetch_add(&used, depth, __ATOMIC_RELAXED);
@@ -64,7 +73,7 @@ std::uint32_t place_for_frames(std::uint32_t depth) {
 // A new entry, complete but for its depth; 0 when there is no room.
 std::uint32_t fill_next(const Words& taken, std::uint64_t hash, std::uint32_t generation) {
   recording::Header& header = g_writer.header();
-  if (load(header.stacks_used) >= kStacks) {
+  if (load(header.stacks_used) >= room_now(kStacks)) {
     return 0;
   }
   const std::uint32_t first = place_for_frames(taken.depth);
