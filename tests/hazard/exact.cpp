@@ -105,8 +105,27 @@ struct Announces {
   ~Announces() { std::printf("%s left\n", what); }
 };
 
+std::atomic<long> g_thread{0};
+
+// On a busy machine a new thread may need longer than any fixed time to come so far.
+void wait_until_blocked() {
+  constexpr int kLooks = 3;
+  for (int blocked = 0; blocked < kLooks; usleep(10'000)) {
+    char path[64];
+    std::snprintf(path, sizeof(path), "/proc/self/task/%ld/stat", g_thread.load());
+    char stat[512] = {};
+    if (FILE* const file = g_thread != 0 ? std::fopen(path, "re") : nullptr; file != nullptr) {
+      (void)!std::fread(stat, 1, sizeof(stat) - 1, file);
+      std::fclose(file);
+    }
+    const char* const state = std::strrchr(stat, ')');  // "4711 (exact) S 1 ..."
+    blocked = state != nullptr && state[2] == 'S' ? blocked + 1 : 0;
+  }
+}
+
 void* blocked_reader(void*) {
   const Announces outer{"outer"};
+  g_thread = syscall(SYS_gettid);
   char byte = 0;
   const Announces inner{"inner"};
   (void)!own<ssize_t(int, void*, std::size_t)>("read")(g_pipe[0], &byte, 1);
@@ -115,6 +134,7 @@ void* blocked_reader(void*) {
 
 void* blocked_poller(void*) {
   const Announces one{"poller"};
+  g_thread = syscall(SYS_gettid);
   pollfd wait = {g_pipe[0], POLLIN, 0};
   own<int(pollfd*, nfds_t, int)>("poll")(&wait, 1, -1);
   return nullptr;
@@ -125,6 +145,7 @@ void* blocked_asynchronously(void*) {
   // NOLINTNEXTLINE(concurrency-thread-canceltype-asynchronous): what is tried
   pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &before);
   const Announces one{"asynchronous"};
+  g_thread = syscall(SYS_gettid);
   timespec forever = {1000, 0};
   own<long(long, ...)>("syscall")(SYS_nanosleep, &forever, nullptr);
   return nullptr;
@@ -135,8 +156,9 @@ int cancelled() {
   for (void* (*body)(void*) : {blocked_reader, blocked_poller, blocked_asynchronously}) {
     pthread_t thread{};
     void* result = nullptr;
+    g_thread = 0;
     pthread_create(&thread, nullptr, body, nullptr);
-    usleep(30'000);
+    wait_until_blocked();
     pthread_cancel(thread);
     pthread_join(thread, &result);
     std::printf("%s\n", result == PTHREAD_CANCELED ? "cancelled" : "not cancelled");
