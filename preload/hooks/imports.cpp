@@ -46,10 +46,11 @@ bool contains(const char* text, const char* part) {
 }
 
 // The function's own code, a layer's, or a package. The runtime's own library is none of these:
-// what is read of it is read for whoever imports it. `path` is absolute.
+// what is read of it is read for whoever imports it. `path` is absolute; a directory where there is
+// no room for its files.
 bool is_of_function(const char* path) {
   static constexpr const char* kPackages[] = {"/node_modules/", "/site-packages", "/dist-packages"};
-  if (io::paths::is_below_root(path) || starts_with(path, "/opt/") ||
+  if (io::paths::is_below_root(path) || io::paths::is_root(path) || starts_with(path, "/opt/") ||
       starts_with(path, "/var/runtime/")) {
     return true;
   }

@@ -132,4 +132,6 @@ bool is_below_root(const char* text) {
   return g_root_bytes != 0 && starts_with(text, g_root) && text[g_root_bytes] == '/';
 }
 
+bool is_root(const char* text) { return g_root_bytes != 0 && equal(text, g_root); }
+
 }  // namespace lamprey::preload::io::paths

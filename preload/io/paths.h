@@ -28,8 +28,9 @@ bool make(Path& into, const char* base, const char* path);
 
 // Where the function's own code is, absolute; at attach, before any other path is made.
 void root_is(const Path& root);
-// `text` names something below the root; false where that is not known.
+// `text` names something below the root, or the root; false where that is not known.
 bool is_below_root(const char* text);
+bool is_root(const char* text);
 
 // Never 0.
 std::uint64_t hash_of(const char* text, std::size_t bytes);

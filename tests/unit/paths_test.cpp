@@ -75,6 +75,8 @@ TEST(PathsTest, BelowTheRootItIsTheFirstName) {
   set_root("/home/me/orders/src/");
   EXPECT_TRUE(is_below_root("/home/me/orders/src/app.py"));
   EXPECT_FALSE(is_below_root("/home/me/orders/src"));
+  EXPECT_TRUE(is_root("/home/me/orders/src"));
+  EXPECT_FALSE(is_root("/home/me/orders"));
   EXPECT_FALSE(is_below_root("/home/me/orders/src2/app.py"));
   EXPECT_EQ(top("/home/me/orders/src/app.py"), "/home/me/orders/src");
   EXPECT_EQ(top("/home/me/orders/src/billing/deep/a.py"), "/home/me/orders/src/billing");
