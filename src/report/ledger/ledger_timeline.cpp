@@ -53,10 +53,10 @@ void add_place(Report& report, std::string_view code, CallClass spent_on, std::u
   }
 }
 
-void keep_longest(std::vector<Blocked>& waits) {
-  if (waits.size() > kMaxTimeline) {
+void keep_longest(std::vector<Blocked>& waits, std::size_t most) {
+  if (waits.size() > most) {
     put_in_order(waits, [](const auto& a, const auto& b) { return a.for_ns > b.for_ns; });
-    waits.resize(kMaxTimeline);
+    waits.resize(most);
   }
   put_in_order(waits, [](const auto& a, const auto& b) { return a.at_ns < b.at_ns; });
 }
@@ -109,7 +109,7 @@ void Ledger::add_timeline(Report& report, const TimelineSpan& span) {
       leave_out_unworthy(report.timeline);
     }
   }
-  keep_longest(report.timeline);
+  keep_longest(report.timeline, kMaxTimeline);
 }
 
 // Slower than each of the hundred before; of the first ones nobody knows yet what is slow.
@@ -128,13 +128,17 @@ void Ledger::note_slowest(Report& report) {
 void Ledger::finish_timeline(Report& report) {
   const TimelineSpan span = std::exchange(timeline_of_, {});
   const bool is_known = !report.timeline.empty() || span.until == 0;
-  const bool shown = everything_ || is_worth_all(report) || is_about_time(report);
+  const bool worth_it = is_worth_all(report) || is_about_time(report);
+  const bool shown = everything_ || worth_it;
   if (!is_known && shown) {
     add_timeline(report, span);
   }
   if (report.timeline.empty() || !shown) {
     report.timeline.clear();
     return;
+  }
+  if (!worth_it) {  // the companion's memory must not grow with each busy invocation
+    keep_longest(report.timeline, kMaxTimelineOfAny);
   }
   const std::vector<recording::TargetName>& names = reader_.targets();
   const ModuleMap& modules = modules_.of(reader_);

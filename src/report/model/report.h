@@ -178,7 +178,9 @@ struct Blocked {
   std::uint32_t target_plus_one = 0;  // of the recording; 0: none
 };
 
-inline constexpr std::size_t kMaxTimeline = 48;  // waits that a line shows at most
+inline constexpr std::size_t kMaxTimeline = 48;       // waits that a line shows at most
+inline constexpr std::size_t kMaxTimelineOfAny = 16;  // of one that is full for no other reason
+                                                      // than LAMPREY_DETAIL
 
 // What `call` of the record says.
 const char* call_name(const Blocked& blocked);
