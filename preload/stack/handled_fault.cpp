@@ -61,6 +61,19 @@ struct Trap {
 };
 
 #if defined(__x86_64__)
+// DIV or IDIV. The number of a division's trap is 0, which is also there where no trap ever was.
+bool is_division(std::uintptr_t pc) {
+  constexpr std::size_t kMaxBytes = 4;  // prefixes, opcode, ModRM
+  if (!page_probe::readable(pc, kMaxBytes)) {
+    return false;
+  }
+  const auto* code = reinterpret_cast<const std::uint8_t*>(pc);
+  std::size_t at = code[0] == 0x66 ? 1 : 0;
+  at += (code[at] & 0xF0U) == 0x40 ? 1 : 0;  // REX
+  const unsigned operation = (code[at + 1] >> 3U) & 7U;
+  return (code[at] == 0xF6 || code[at] == 0xF7) && (operation == 6 || operation == 7);
+}
+
 Trap trap_of(const ucontext_t& context, const InterruptedRegisters& at, int killed_by) {
   constexpr long long kPageFault = 14;
   const auto& registers = context.uc_mcontext.gregs;
@@ -72,8 +85,8 @@ Trap trap_of(const ucontext_t& context, const InterruptedRegisters& at, int kill
             static_cast<std::uintptr_t>(registers[REG_CR2])};
   }
   switch (number) {
-    case 0:  // division; it leaves no other trace, so the instruction's address is told
-      return {SIGFPE, FPE_INTDIV, at.pc};
+    case 0:
+      return is_division(at.pc) ? Trap{SIGFPE, FPE_INTDIV, at.pc} : Trap{};
     case 6:
       return {SIGILL, ILL_ILLOPN, at.pc};
     case 13:
@@ -150,6 +163,9 @@ bool read_frame(std::uintptr_t trampoline_sp, std::uintptr_t interrupted_pc, int
   const auto* info = reinterpret_cast<const siginfo_t*>(info_at);
   if (at.pc != interrupted_pc) {
     return false;
+  }
+  if (info->si_signo == killed_by && info->si_code <= 0) {
+    return false;  // a process sent it
   }
   if (!is_fault(info->si_signo) || info->si_code <= 0) {
     return read_trap(*reinterpret_cast<const ucontext_t*>(context), at, killed_by, fault);

@@ -82,6 +82,22 @@ static void in_vfork_child(int abnormal) {
   printf("child %x\n", (unsigned)status);
 }
 
+static void divide(void) {
+  const int divisor = atoi("0"); /* a divisor that compilers and linters know would be refused */
+  g_zero = 7 / divisor;
+}
+
+// The kernel's notes of it stay.
+static void survive_fault(void) {
+  signal(SIGSEGV, jump_out);
+  if (setjmp(g_back) == 0) {
+    *g_bad = 1;
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 static void with_own_handler(const char* how) {
   if (strcmp(how, "survive-abort") == 0) {
     signal(SIGABRT, jump_out);
@@ -98,18 +114,23 @@ static void with_own_handler(const char* how) {
   // The kernel writes down what happened for those that ask for it, as runtimes' handlers do;
   // CPython's faulthandler does not.
   action.sa_flags = SA_NODEFER | (strstr(how, "plain") != NULL ? 0 : SA_SIGINFO);
-  if (strcmp(how, "sent-plain-handler") == 0) {
-    signal(SIGSEGV, jump_out);
-    if (setjmp(g_back) == 0) {
-      *g_bad = 1;  // of a fault that was survived, the kernel's notes stay
-    }
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+  const int sent = strcmp(how, "sent-plain-handler") == 0;
+  const int spins = strcmp(how, "own-handler-spins") == 0;
+  if (sent || spins) {
+    survive_fault();
   }
   sigaction(SIGSEGV, &action, NULL);
-  if (strcmp(how, "sent-plain-handler") == 0) {
+  if (strcmp(how, "plain-handler-divides") == 0) {
+    sigaction(SIGFPE, &action, NULL);
+    divide();
+  }
+  if (sent) {
     kill(getpid(), SIGSEGV);
+  }
+  if (spins) {
+    printf("ready\n");
+    for (volatile int forever = 1; forever;) {
+    }
   }
   if (strcmp(how, "sent-handler-aborts") == 0) {
     kill(getpid(), SIGSEGV);  // no fault: a process sent it
@@ -123,8 +144,7 @@ static void die(const char* how) {
   } else if (strcmp(how, "overflow") == 0) {
     g_sink = (char)deeper(0);
   } else if (strcmp(how, "divide") == 0) {
-    const int divisor = atoi("0"); /* a divisor that compilers and linters know would be refused */
-    g_zero = 7 / divisor;
+    divide();
   } else if (strcmp(how, "trap") == 0) {
     __builtin_trap();
   } else if (strcmp(how, "abort") == 0) {

@@ -2,6 +2,7 @@
 recording. Whoever handles signals, the program or its language's runtime, is left alone.
 """
 
+import platform
 import re
 import shutil
 import signal
@@ -129,6 +130,14 @@ def test_a_handler_that_ends_the_process_leaves_the_fault_told(library, way, kin
     assert account["module"].endswith("/deaths") and account["offset"] > 0
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="arm64 divides by zero without a trap")
+def test_a_division_is_told_through_a_handler_without_siginfo(library):
+    account = only_account(die(library, program("deaths"), "plain-handler-divides"))
+    assert (account["kind"], account["signal"]) == (SENT, signal.SIGFPE)
+    assert (account["first_signal"], account["first_code"]) == (signal.SIGFPE, 1)
+    assert account["module"].endswith("/deaths") and account["offset"] > 0
+
+
 @pytest.mark.parametrize("way", ["abort", "raise", "assert", "sent-handler-aborts", "sent-plain-handler"])
 def test_without_a_fault_none_is_told(library, way):
     account = only_account(die(library, program("deaths"), way))
@@ -155,6 +164,14 @@ def test_killed_by_another_process(library, number):
     account = only_account(run)
     assert (account["kind"], account["signal"], account["code"]) == (SIGNAL, number, 0)
     assert account["sender"] not in (0, run.pid)
+
+
+def test_a_signal_from_outside_is_no_fault_although_there_was_one_before(library):
+    process = start([program("deaths"), "own-handler-spins"], preload=library)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGSEGV)
+    account = only_account(finish(process))
+    assert (account["signal"], account["first_signal"], account["first_code"]) == (signal.SIGSEGV, 0, 0)
 
 
 def test_what_a_thread_without_an_alternate_stack_overflows_is_the_kernels(library):
