@@ -36,30 +36,13 @@ bool is_code(const char* path) {
   return equal(name, "package.json");
 }
 
-bool contains(const char* text, const char* part) {
-  for (; *text != '\0'; ++text) {
-    if (starts_with(text, part)) {
-      return true;
-    }
-  }
-  return false;
-}
-
 // The function's own code, a layer's, or a package. The runtime's own library is none of these:
 // what is read of it is read for whoever imports it. `path` is absolute; a directory where there is
 // no room for its files.
 bool is_of_function(const char* path) {
-  static constexpr const char* kPackages[] = {"/node_modules/", "/site-packages", "/dist-packages"};
-  if (io::paths::is_below_root(path) || io::paths::is_root(path) || starts_with(path, "/opt/") ||
-      starts_with(path, "/var/runtime/")) {
-    return true;
-  }
-  for (const char* part : kPackages) {
-    if (contains(path, part)) {
-      return true;
-    }
-  }
-  return false;
+  return io::paths::is_root(path) || io::paths::is_below_root(path) ||
+         io::paths::is_in_packages(path) || starts_with(path, "/opt/") ||
+         starts_with(path, "/var/runtime/");
 }
 
 // The entry of the directory that stands for the package; 0: there is none.

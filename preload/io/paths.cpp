@@ -132,6 +132,20 @@ bool is_below_root(const char* text) {
   return g_root_bytes != 0 && starts_with(text, g_root) && text[g_root_bytes] == '/';
 }
 
+bool is_in_packages(const char* text) {
+  while (*text != '\0') {
+    std::size_t n = 0;
+    while (text[n] != '\0' && text[n] != '/') {
+      ++n;
+    }
+    if (is_package_root(text, n)) {
+      return true;
+    }
+    text += text[n] == '/' ? n + 1 : n;
+  }
+  return false;
+}
+
 bool is_root(const char* text) { return g_root_bytes != 0 && equal(text, g_root); }
 
 }  // namespace lamprey::preload::io::paths

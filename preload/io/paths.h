@@ -31,6 +31,8 @@ void root_is(const Path& root);
 // `text` names something below the root, or the root; false where that is not known.
 bool is_below_root(const char* text);
 bool is_root(const char* text);
+// Whether one of its names is node_modules, site-packages or dist-packages.
+bool is_in_packages(const char* text);
 
 // Never 0.
 std::uint64_t hash_of(const char* text, std::size_t bytes);

@@ -89,6 +89,16 @@ TEST(PathsTest, BelowTheRootItIsTheFirstName) {
   EXPECT_EQ(top("/home/me/orders/src/app.py"), "/home/me/orders");
 }
 
+TEST(PathsTest, Packages) {
+  EXPECT_TRUE(is_in_packages("/opt/nodejs/node_modules/axios/index.js"));
+  EXPECT_TRUE(is_in_packages("/var/lang/lib/python3.12/site-packages"));
+  EXPECT_TRUE(is_in_packages("/usr/lib/python3/dist-packages/yaml"));
+  EXPECT_FALSE(is_in_packages("/srv/my-site-packages/yaml"));
+  EXPECT_FALSE(is_in_packages("/usr/lib/python3.11/json"));
+  EXPECT_FALSE(is_in_packages("/"));
+  EXPECT_FALSE(is_in_packages(""));
+}
+
 TEST(PathsTest, HashesTellApart) {
   EXPECT_EQ(hash_of("/a/b", 4), hash_of("/a/b", 4));
   EXPECT_NE(hash_of("/a/b", 4), hash_of("/a/c", 4));
