@@ -147,6 +147,7 @@ def test_init_is_told_by_packages(local_lambda, workspace, root, language):
         for before, after in zip(entries, entries[1:], strict=False):
             assert after["at_ms"] >= before["at_ms"] + before["for_ms"] - 0.01, entries
         assert all("spent_on" not in entry and "open" not in entry for entry in entries), entries
+        assert f" in the import of {workspace}/" in init["headline"], init["headline"]
         assert sum(entry["for_ms"] for entry in entries) <= init["init"]["import_ms"] + 1, init
         assert all(entry.get("stack", "").startswith(first) for entry in entries[1:]), entries
         (steps,) = [json.loads(line[6:]) for line in log.lines if line.startswith("steps ")]

@@ -23,7 +23,9 @@ using recording::WaitPhase;
 using ::testing::Each;
 using ::testing::Field;
 using ::testing::Ge;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 Wait wait_of(std::uint64_t ended, std::uint64_t ticks) {
@@ -163,6 +165,13 @@ class InitTimelineTest : public ::testing::Test {
  protected:
   static constexpr std::uint64_t kMs = 1'000'000;
   std::uint64_t at(std::uint64_t ms) const { return from_ + (ms * kMs); }
+  std::uint32_t package(const char* path) {
+    recording::Writer& writer = builder_.writer();
+    const std::uint32_t index = writer.take_target(recording::TargetKind::kDirectory, ++packages_);
+    std::snprintf(writer.target_at(index).name, sizeof(recording::Target::name), "%s", path);
+    writer.show_target(index);
+    return index + 1;
+  }
   void open(std::uint32_t package, std::uint64_t began, std::uint64_t opened) {
     builder_.writer().note_import({at(began), at(opened), package, builder_.header().pid, 0},
                                   kMs / 2);
@@ -179,6 +188,7 @@ class InitTimelineTest : public ::testing::Test {
   testing::TemporaryDirectory folder_;
   testing::RecordingBuilder builder_{folder_.path() + "/1.rec"};
   std::uint64_t from_ = builder_.header().attach_begin.ticks;
+  std::uint64_t packages_ = 0;
 };
 
 TEST_F(InitTimelineTest, ThePackagesOfInitAreInItsLine) {
@@ -197,6 +207,29 @@ TEST_F(InitTimelineTest, ThePackagesOfInitAreInItsLine) {
   EXPECT_EQ(report.timeline[2].at_ns, 31 * kMs);
   EXPECT_EQ(report.timeline[2].for_ns, 69 * kMs);
   EXPECT_FALSE(report.timeline[2].open);
+}
+
+TEST_F(InitTimelineTest, TheHeadlineNamesThePackageThatTookMost) {
+  const std::uint32_t pandas = package("/var/task/pandas");
+  const std::uint32_t orders = package("/var/task/orders");
+  open(pandas, 10, 11);
+  open(pandas, 30, 31);
+  open(orders, 50, 51);
+  open(pandas, 55, 56);
+  open(orders, 60, 61);
+  open(orders, 75, 76);
+  EXPECT_THAT(told(90).headline, HasSubstr("; 45.0 ms in the import of /var/task/pandas."));
+}
+
+TEST_F(InitTimelineTest, WhatMayHaveComeAfterAnImportIsToldSo) {
+  open(package("/var/task/orders"), 10, 11);
+  EXPECT_THAT(told(100).headline,
+              HasSubstr("; 90.0 ms in the import of /var/task/orders, or after it."));
+}
+
+TEST_F(InitTimelineTest, AShortImportIsNotInTheHeadline) {
+  open(package("/var/task/orders"), 85, 99);
+  EXPECT_THAT(told(100).headline, Not(HasSubstr("import")));
 }
 
 class TimelineReportTest : public ::testing::Test {
@@ -219,6 +252,14 @@ class TimelineReportTest : public ::testing::Test {
     builder_.start("request");
     began_ = builder_.entry(1).started.ticks;
   }
+  // One that is neither a cold start nor anything else that is worth a full line.
+  void start_fourth() {
+    for (int i = 0; i < 3; ++i) {
+      builder_.invoke("before");
+    }
+    builder_.start("request");
+    began_ = builder_.entry(4).started.ticks;
+  }
   // Ends it `ms` after its start, as if that had passed.
   report::Report end(std::uint64_t ms) {
     builder_.respond("request");
@@ -227,6 +268,7 @@ class TimelineReportTest : public ::testing::Test {
     recording::Failure failure;
     auto reader = recording::Reader::open(builder_.path(), failure);
     report::Ledger ledger(std::move(*reader));
+    ledger.look_at_everything(detail_full_);
     report::Report told;
     ledger.report_ended([&told](report::Report& report) { told = report; });
     dropped_ = ledger.reader().dropped_count();
@@ -236,6 +278,7 @@ class TimelineReportTest : public ::testing::Test {
   testing::TemporaryDirectory folder_;
   testing::RecordingBuilder builder_{folder_.path() + "/1.rec"};
   std::uint64_t began_ = 0;
+  bool detail_full_ = false;
   std::uint64_t dropped_ = 0;
 };
 
@@ -296,13 +339,22 @@ TEST_F(TimelineReportTest, WhatMakesNoSenseIsDroppedAndCounted) {
 }
 
 TEST_F(TimelineReportTest, AnOrdinaryShortLineHasNone) {
-  for (int i = 0; i < 3; ++i) {
-    builder_.invoke("before");
-  }
-  builder_.start("request");
-  began_ = builder_.entry(4).started.ticks;
+  start_fourth();
   builder_.writer().add_wait(wait(10, 20));
   EXPECT_THAT(end(100).timeline, IsEmpty());
+}
+
+TEST_F(TimelineReportTest, AnOrdinaryFullLineHasTheSixteenLongest) {
+  detail_full_ = true;
+  start_fourth();
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    builder_.writer().add_wait(wait(i * 3, i % 2 == 0 ? 2 : 1));
+  }
+  const report::Report report = end(100);
+  EXPECT_THAT(report.timeline, SizeIs(16));
+  EXPECT_EQ(std::count_if(report.timeline.begin(), report.timeline.end(),
+                          [](const report::Blocked& wait) { return wait.for_ns == 2 * kMs; }),
+            10);
 }
 
 }  // namespace

@@ -102,6 +102,30 @@ bool failed_by_itself(const Report& report) {
          report.death.tid || !report.error_type.empty();
 }
 
+// "; 412 ms in the import of /var/task/pandas": of the package that took most of init, where that
+// is a fifth or more.
+std::string longest_import(const Report& report) {
+  std::uint64_t most = report.init_ns.value_or(0) / 5;
+  std::string text;
+  for (const Blocked& entry : report.timeline) {
+    std::uint64_t in_ns = 0;
+    std::uint64_t after_ns = 0;
+    for (const Blocked& other : report.timeline) {
+      if (other.target_plus_one == entry.target_plus_one) {
+        const std::uint64_t ns = other.for_ns.value_or(0);
+        in_ns += other.phase == recording::WaitPhase::kImport ? ns : 0;
+        after_ns += other.phase == recording::WaitPhase::kAfterImport ? ns : 0;
+      }
+    }
+    if (in_ns + after_ns > most && !entry.target.empty()) {
+      most = in_ns + after_ns;
+      text = fmt::format("; {} in the import of {}{}", human_duration(most), entry.target,
+                         after_ns > in_ns ? ", or after it" : "");
+    }
+  }
+  return text;
+}
+
 // The call that took most of the span; nullptr: none is worth telling. Threads that have nothing to
 // do wait for others, or for events; only of a whole run, and where they did not do so in several
 // threads at once, is that what took the time.
@@ -147,6 +171,8 @@ void add_headline(Report& report) {
     if (report.status != Status::kTimeout) {
       text += "; " + blocked_text(report.blocked.front());
     }
+  } else if (const std::string import = longest_import(report); !import.empty()) {
+    text += import;
   } else if (const CallFigures* top = slowest_call(report);
              top != nullptr && parts.empty() && report.status != Status::kTimeout) {
     text += fmt::format("; most time in {}: {} in {}", name_of(top->call),
