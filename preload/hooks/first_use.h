@@ -1,4 +1,5 @@
-// Who first asked for a host, or first opened a file: the stack is kept with the target.
+// Who first asked for a host, or first opened a file: the stack is kept with the target. In Node,
+// which does both on a later turn of its loop or on other threads, also what the program did last.
 #pragma once
 
 #include "preload/process/thread.h"
@@ -16,6 +17,7 @@ inline void note_first_use(std::uint32_t target_plus_one, bool connect = false) 
   if (recording::load(target.from) == 0 || (connect && recording::load(target.totals.starts) == 1))
       [[unlikely]] {
     const std::uint32_t stack = stack::capture();
+    recording::store(target.after, recording::load(g_writer.header().last_program_stack));
     recording::store(target.from, stack != 0 ? stack : recording::kFromNobody);
   }
 }

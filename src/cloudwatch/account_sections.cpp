@@ -55,7 +55,7 @@ Entries host_entries(const Report& report, Form form) {
     entry.add("received_bytes", host.received_bytes);
     entry.add("reused", host.reused);
     entry.add("errors", host.errors);
-    put_text(entry, "from", host.from_text);
+    put_text(entry, "from", host.from.text);
     entries.push_back(entry.text());
   }
   return entries;
@@ -75,7 +75,7 @@ Entries file_entries(const Report& report, Form form) {
     entry.add("bytes", file.read_bytes + file.written_bytes);
     add_ms(entry, "time_ms", file.time_ns);
     entry.add("errors", file.errors);
-    put_text(entry, "from", file.from_text);
+    put_text(entry, "from", file.from.text);
     entries.push_back(entry.text());
   }
   return entries;

@@ -63,6 +63,7 @@ struct TargetName {
   bool runtime_api = false;
   std::uint64_t longest_ticks = 0;  // of hosts: Target::longest_ticks
   std::uint32_t from = 0;           // who first asked for it: Reader::stack takes it
+  std::uint32_t after = 0;          // in Node: what the program last did before that; likewise
   std::string name;                 // host name or path; "unix:PATH"; empty: a host without a name
   std::string address;              // "10.0.3.17:5432"; empty where there is none
 };

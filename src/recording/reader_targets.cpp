@@ -76,6 +76,7 @@ std::optional<TargetName> name_of(std::uint32_t index, const Target& found) {
     name.directory = found.directory - 1U;
   }
   name.from = found.from != kFromNobody ? found.from : 0;
+  name.after = found.after;
   name.runtime_api = (found.flags & kTargetRuntimeApi) != 0;
   name.name.assign(found.name, strnlen(found.name, sizeof(found.name)));
   if (name.kind == TargetKind::kHost) {

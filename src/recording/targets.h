@@ -185,9 +185,9 @@ struct Target {
     std::uint64_t longest_ticks;  // of hosts: the longest from question to last byte since START
   };
   std::uint8_t address[16];
-  char name[160];      // host name, or path; cut to fit
-  std::uint32_t from;  // where it was first asked for: index in Stack[] + 1; 0: not known yet
-  std::uint32_t reserved;
+  char name[160];       // host name, or path; cut to fit
+  std::uint32_t from;   // where it was first asked for: index in Stack[] + 1; 0: not known yet
+  std::uint32_t after;  // in Node: of the program's last stack before that; as in `from`
   TargetTotals totals;
   OwnedTotals owned;
 };

@@ -39,7 +39,8 @@ HostFigures host_figures(const TargetName& name, const TargetGrowth& grew,
                          const recording::ClockScale& clock) {
   HostFigures host;
   host.target_plus_one = name.index + 1;
-  host.from_id = name.from;
+  host.from.stack_id = name.from;
+  host.from.after_id = name.after;
   host.host = name.name.empty() ? name.address : name.name;
   host.peer = name.address;
   host.connects = grew(&TargetTotals::starts);
@@ -73,7 +74,10 @@ FileFigures file_figures(const TargetName& name, const TargetGrowth& grew,
                          const recording::ClockScale& clock) {
   FileFigures file;
   file.path = name.name;
-  file.from_id = name.kind == TargetKind::kFile ? name.from : 0;
+  if (name.kind == TargetKind::kFile) {
+    file.from.stack_id = name.from;
+    file.from.after_id = name.after;
+  }
   if (name.kind == TargetKind::kDirectory) {
     file.path += name.name == "/" ? "*" : "/*";
   }

@@ -166,18 +166,22 @@ void Ledger::finish_timeline(Report& report) {
 void Ledger::add_first_uses(Report& report) {
   constexpr std::size_t kMaxListed = 20;
   const ModuleMap& modules = modules_.of(reader_);
-  const auto describe = [this, &modules](Stack& from, std::uint32_t id) {
-    if (const auto captured = reader_.stack(id)) {
-      from = modules.frames_of(*captured);
+  const auto describe = [this, &modules](FirstUse& from) {
+    if (const auto captured = reader_.stack(from.stack_id)) {
+      from.stack = modules.frames_of(*captured);
+    }
+    if (const auto last = is_of_program(from.stack) ? std::nullopt : reader_.stack(from.after_id)) {
+      from.after = true;
+      from.stack = modules.frames_of(*last);
     }
   };
   std::size_t most = std::min(kMaxListed, report.targets.hosts.size());
   for (std::size_t i = 0; i < most; ++i) {
-    describe(report.targets.hosts[i].from, report.targets.hosts[i].from_id);
+    describe(report.targets.hosts[i].from);
   }
   most = std::min(kMaxListed, report.targets.files.size());
   for (std::size_t i = 0; i < most; ++i) {
-    describe(report.targets.files[i].from, report.targets.files[i].from_id);
+    describe(report.targets.files[i].from);
   }
 }
 

@@ -36,13 +36,20 @@ struct WallFigures {
   std::int32_t tid = 0;
 };
 
+// Who first asked for a host, or opened a file.
+struct FirstUse {
+  std::uint32_t stack_id = 0;  // 0: not known
+  std::uint32_t after_id = 0;  // in Node: of what the program did last before; 0: not known
+  Stack stack;                 // only where the line is full
+  bool after = false;          // the stack is that of `after_id`
+  std::string text;            // the program's own function
+};
+
 struct HostFigures {
   std::string host;                   // name, or the address when there is none
   std::uint32_t target_plus_one = 0;  // of the recording; 0: unknown
-  std::uint32_t from_id = 0;          // stack of whoever first asked for it; 0: none
-  Stack from;                         // only where the line is full
-  std::string from_text;              // the program's own function
-  std::string peer;                   // the address; empty when the host was only looked up
+  FirstUse from;
+  std::string peer;  // the address; empty when the host was only looked up
   std::uint64_t connects = 0;
   std::uint64_t connect_ns = 0;
   std::uint64_t tls_handshakes = 0;
@@ -62,10 +69,8 @@ struct HostFigures {
 };
 
 struct FileFigures {
-  std::string path;           // ends with "/*" when it stands for several below a directory
-  std::uint32_t from_id = 0;  // these as in HostFigures
-  Stack from;
-  std::string from_text;
+  std::string path;  // ends with "/*" when it stands for several below a directory
+  FirstUse from;
   std::uint64_t opens = 0;
   std::uint64_t reads = 0;
   std::uint64_t writes = 0;

@@ -303,6 +303,12 @@ void tell_where_it_ended(Report& report, symbols::Symbolizer& symbolizer) {
   }
 }
 
+void name_first_use(FirstUse& from, std::int32_t pid, symbols::Symbolizer& symbolizer) {
+  if (is_of_program(from.stack)) {
+    from.text = (from.after ? "after " : "") + innermost_text(from.stack, pid, symbolizer);
+  }
+}
+
 }  // namespace
 
 void want_names(const Stack& stack, std::int32_t pid, symbols::Symbolizer& symbolizer) {
@@ -355,10 +361,10 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
     want_names(wait.stack, report.pid, symbolizer);
   }
   for (const HostFigures& host : report.targets.hosts) {
-    want_names(host.from, report.pid, symbolizer);
+    want_names(host.from.stack, report.pid, symbolizer);
   }
   for (const FileFigures& file : report.targets.files) {
-    want_names(file.from, report.pid, symbolizer);
+    want_names(file.from.stack, report.pid, symbolizer);
   }
   static std::vector<CpuSite> nowhere;
   std::vector<CpuSite>& cpu_sites = report.cpu ? report.cpu->sites : nowhere;
@@ -400,14 +406,10 @@ void name_stacks(Report& report, symbols::Symbolizer& symbolizer, std::uint64_t 
         stack_text(blocked.stack, report.pid, symbolizer, kMaxEndStackText - sizeof("after "));
   }
   for (HostFigures& host : report.targets.hosts) {
-    if (is_of_program(host.from)) {
-      host.from_text = innermost_text(host.from, report.pid, symbolizer);
-    }
+    name_first_use(host.from, report.pid, symbolizer);
   }
   for (FileFigures& file : report.targets.files) {
-    if (is_of_program(file.from)) {
-      file.from_text = innermost_text(file.from, report.pid, symbolizer);
-    }
+    name_first_use(file.from, report.pid, symbolizer);
   }
   for (Blocked& wait : report.timeline) {
     if (is_of_program(wait.stack)) {  // else all is the runtime's
