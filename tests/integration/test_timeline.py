@@ -59,14 +59,17 @@ ASKERS = {  # of the host, of the pipe
 }
 
 
-def check_askers(runtime, record, pipe):
-    """The program's own functions that first asked for a host and a file."""
+def askers_are_right(runtime, record, pipe):
+    """The program's own functions that first asked for a host and a file; those that are named are the right ones."""
     host, opener, file = ASKERS[runtime]
     asked = [entry["from"] for entry in record["network"] if "from" in entry]
-    assert asked, record["network"]
     assert all(text.startswith(host) and file in text for text in asked), record["network"]
     (opened,) = [entry for entry in record["files"] if entry["path"] == str(pipe)]
-    assert opened["from"].startswith(opener) and file in opened["from"], opened
+    assert "from" not in opened or (opened["from"].startswith(opener) and file in opened["from"]), opened
+    # Node's pool is told of work only while one of its threads is idle, which they may be late for.
+    named = bool(asked) and "from" in opened
+    assert named or runtime == "node", record
+    return named
 
 
 def kinds_of(step):
@@ -138,9 +141,9 @@ def test_each_wait_is_where_the_function_says(local_lambda, workspace, root, cer
         assert len(steps) == len(log.invokes) == 8, log
         for record in log.invokes:
             in_order(record)
-        check_askers(runtime, log.invokes[0], pipe)
+        named = askers_are_right(runtime, log.invokes[0], pipe)
         # The first compiles, and computes between its waits.
         pairs = list(zip(log.invokes, steps, strict=True))[1:]
-        return [misses(record, steps, pipe) for record, steps in pairs]
+        return named, [misses(record, steps, pipe) for record, steps in pairs]
 
-    tried(run, lambda missed: [] in missed)
+    tried(run, lambda result: result[0] and [] in result[1])
