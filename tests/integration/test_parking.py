@@ -50,7 +50,9 @@ def test_a_thread_that_only_computes_hands_nothing_on(local_lambda, parks):
     for record in (log.invokes[2], log.invokes[4]):
         wall = record["wall"]
         assert wall["sleep_ms"] + wall["network_ms"] + wall["child_ms"] < 20, wall
-        assert wall["lock_ms"] + wall["cpu_ms"] > 150, wall
+        # On a busy machine the thread that computes waits for a CPU, too.
+        held = wall.get("runnable_ms", 0) + wall.get("stolen_ms", 0)
+        assert wall["lock_ms"] + wall["cpu_ms"] + held > 150, wall
 
 
 def hang(local_lambda, parks, way):
