@@ -227,6 +227,29 @@ TEST_F(InitTimelineTest, WhatMayHaveComeAfterAnImportIsToldSo) {
               HasSubstr("; 90.0 ms in the import of /var/task/orders, or after it."));
 }
 
+TEST_F(InitTimelineTest, TheFunctionItselfIsNoImport) {
+  builder_.header().task_opened = at(10);
+  const std::uint32_t root = package("/var/task");
+  open(root, 10, 10);
+  EXPECT_THAT(told(100).headline, Not(HasSubstr("import")));
+}
+
+TEST_F(InitTimelineTest, NorWhereItImportsOthers) {
+  builder_.header().task_opened = at(10);
+  const std::uint32_t root = package("/var/task");
+  open(root, 10, 11);
+  open(package("/var/task/orders"), 50, 51);
+  open(root, 54, 55);
+  EXPECT_THAT(told(100).headline, Not(HasSubstr("import")));
+}
+
+TEST_F(InitTimelineTest, AFirstPackageThatIsNotTheFunctionIsNamed) {
+  builder_.header().task_opened = at(10);
+  open(package("/var/task/orders"), 10, 30);
+  open(package("/opt/python/pandas"), 70, 71);
+  EXPECT_THAT(told(100).headline, HasSubstr("60.0 ms in the import of /var/task/orders"));
+}
+
 TEST_F(InitTimelineTest, AShortImportIsNotInTheHeadline) {
   open(package("/var/task/orders"), 85, 99);
   EXPECT_THAT(told(100).headline, Not(HasSubstr("import")));

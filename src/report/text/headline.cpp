@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "report/text/human.h"
 #include "report/text/out_of_time.h"
 
@@ -102,6 +104,24 @@ bool failed_by_itself(const Report& report) {
          report.death.tid || !report.error_type.empty();
 }
 
+// Whether the package is the function itself: the first one, that begins where its code does, and
+// holds a later one, or is the only one. (Its first file may be told by what ran after it alone.)
+bool is_function_itself(const Report& report, const std::string& package) {
+  bool any_other = false;
+  bool holds_other = false;
+  const Blocked* first = nullptr;
+  for (const Blocked& entry : report.timeline) {
+    if (recording::is_import(entry.phase)) {
+      first = first == nullptr ? &entry : first;
+      any_other = any_other || entry.target != package;
+      holds_other = holds_other || entry.target.starts_with(package + "/");
+    }
+  }
+  return first != nullptr && first->target == package && report.runtime_start_ns &&
+         first->at_ns <= *report.runtime_start_ns + recording::kLeastImportNs &&
+         (holds_other || !any_other);
+}
+
 // "; 412 ms in the import of /var/task/pandas": of the package that took most of init, where that
 // is a fifth or more.
 std::string longest_import(const Report& report) {
@@ -117,7 +137,8 @@ std::string longest_import(const Report& report) {
         after_ns += other.phase == recording::WaitPhase::kAfterImport ? ns : 0;
       }
     }
-    if (in_ns + after_ns > most && !entry.target.empty()) {
+    if (in_ns + after_ns > most && !entry.target.empty() &&
+        !is_function_itself(report, entry.target)) {
       most = in_ns + after_ns;
       text = fmt::format("; {} in the import of {}{}", human_duration(most), entry.target,
                          after_ns > in_ns ? ", or after it" : "");
