@@ -26,8 +26,8 @@ struct Wait {
   std::uint64_t at_ns = 0;  // since the start of what the record is about
   std::uint64_t for_ns = 0;
   std::string call;
-  std::string
-      spent_on;  // a part of the wall: network dns file lock sleep child wait other; kImports
+  // A part of the wall (network dns file lock sleep child wait other), or kImports.
+  std::string spent_on;
   std::string target;
   std::string thread;
   std::string stack;  // innermost first
