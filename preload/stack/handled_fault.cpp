@@ -60,6 +60,14 @@ struct Trap {
   std::uintptr_t address;
 };
 
+// An access to memory that was refused; the kernel makes one of two signals of it.
+Trap access_to(std::uintptr_t address, bool is_mapped, int killed_by) {
+  if (killed_by == SIGBUS) {
+    return {SIGBUS, BUS_ADRERR, address};
+  }
+  return {SIGSEGV, is_mapped ? SEGV_ACCERR : SEGV_MAPERR, address};
+}
+
 #if defined(__x86_64__)
 // DIV or IDIV. The number of a division's trap is 0, which is also there where no trap ever was.
 bool is_division(std::uintptr_t pc) {
@@ -78,11 +86,9 @@ Trap trap_of(const ucontext_t& context, const InterruptedRegisters& at, int kill
   constexpr long long kPageFault = 14;
   const auto& registers = context.uc_mcontext.gregs;
   const long long number = registers[REG_TRAPNO];
-  if (number == kPageFault && (killed_by == SIGSEGV || killed_by == SIGBUS)) {
-    const bool is_mapped = (registers[REG_ERR] & 1) != 0;
-    const int code = is_mapped ? SEGV_ACCERR : SEGV_MAPERR;
-    return {killed_by, killed_by == SIGBUS ? static_cast<int>(BUS_ADRERR) : code,
-            static_cast<std::uintptr_t>(registers[REG_CR2])};
+  if (number == kPageFault) {
+    return access_to(static_cast<std::uintptr_t>(registers[REG_CR2]), (registers[REG_ERR] & 1) != 0,
+                     killed_by);
   }
   switch (number) {
     case 0:
@@ -130,11 +136,9 @@ Trap trap_of(const ucontext_t& context, const InterruptedRegisters& at, int kill
   constexpr std::uint64_t kPermission = 3;
   const std::uint64_t what = (syndrome >> 26U) & 0x3FU;
   const bool is_abort = what == kInstructionAbort || what == kDataAbort;
-  if (is_abort && (killed_by == SIGSEGV || killed_by == SIGBUS)) {
-    const bool is_mapped = ((syndrome >> 2U) & 0xFU) == kPermission;
-    const int code = is_mapped ? SEGV_ACCERR : SEGV_MAPERR;
-    return {killed_by, killed_by == SIGBUS ? static_cast<int>(BUS_ADRERR) : code,
-            static_cast<std::uintptr_t>(context.uc_mcontext.fault_address)};
+  if (is_abort) {
+    return access_to(static_cast<std::uintptr_t>(context.uc_mcontext.fault_address),
+                     ((syndrome >> 2U) & 0xFU) == kPermission, killed_by);
   }
   return what == 0 ? Trap{SIGILL, ILL_ILLOPC, at.pc} : Trap{};
 }
