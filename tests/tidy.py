@@ -93,9 +93,18 @@ def in_groups(entries):
     return sorted(groups, key=len, reverse=True)
 
 
-def tidy(build, file, *options):
+def place_for(number, entry):
+    """A database with that one command: a file that several programs are made of has one for each, and
+    clang-tidy would look at it as often."""
+    place = TOGETHER / str(number)
+    place.mkdir()
+    (place / "compile_commands.json").write_text(json.dumps([entry]))
+    return place
+
+
+def tidy(place, file, *options):
     run = subprocess.run(
-        ["clang-tidy", "--quiet", *options, "-p", build, file],
+        ["clang-tidy", "--quiet", *options, "-p", place, file],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -106,27 +115,24 @@ def tidy(build, file, *options):
 
 
 def tidy_together(entries, number):
-    place = TOGETHER / str(number)
-    place.mkdir()
-    file = place / "together.cpp"
+    file = TOGETHER / f"{number}.cpp"
     file.write_text("".join(f'#include "{entry["file"]}"\n' for entry in entries))
     first = dict(entries[0])
     first["command"] = first["command"].replace(first["file"], str(file))
     first["file"] = str(file)
-    (place / "compile_commands.json").write_text(json.dumps([first]))
-    return tidy(place, file, *TOGETHER_OPTIONS)
+    return tidy(place_for(number, first), file, *TOGETHER_OPTIONS)
 
 
-def look_at(build, entries, number, stamps):
+def look_at(entries, number, stamps):
     """True if all are clean; says what is not."""
     if len(entries) > 1:
         clean, said = tidy_together(entries, number)
         if not clean and "clang-diagnostic-error" in said:
             half = len(entries) // 2
             parts = ((entries[:half], f"{number}a"), (entries[half:], f"{number}b"))
-            return all([look_at(build, part, name, stamps) for part, name in parts])
+            return all([look_at(part, name, stamps) for part, name in parts])
     else:
-        clean, said = tidy(build, entries[0]["file"])
+        clean, said = tidy(place_for(number, entries[0]), entries[0]["file"])
     if clean:
         for entry in entries:
             stamps[entry["file"]].touch()
@@ -141,7 +147,10 @@ def main(build):
     if not database.exists():
         print(f"tidy.py: {database} is missing; accepted is a configured build directory")
         return 2
-    entries = {e["file"]: e for e in json.loads(database.read_text()) if ours(e["file"])}
+    entries = {}
+    for entry in json.loads(database.read_text()):
+        if ours(entry["file"]):
+            entries.setdefault(entry["file"], entry)
     CACHE.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(TOGETHER, ignore_errors=True)
     TOGETHER.mkdir(parents=True)
@@ -151,7 +160,7 @@ def main(build):
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         clean = list(
             pool.map(
-                lambda numbered: look_at(build, numbered[1], numbered[0], stamps),
+                lambda numbered: look_at(numbered[1], numbered[0], stamps),
                 enumerate(in_groups(changed)),
             )
         )
