@@ -1,6 +1,7 @@
 """Waits, children and functions of several shapes: the program is not changed, and the rows are true."""
 
 import os
+import pathlib
 import signal
 
 from conftest import execute, finish, program, start
@@ -45,10 +46,11 @@ def test_a_cancelled_wait_unwinds(library, tmp_path):
 def test_a_killed_program_was_in_its_lock(library, tmp_path):
     process = start([program("waits"), "hangs", tmp_path], preload=library)
     assert process.stdout.readline() == "ready\n"
+    threads = pathlib.Path(f"/proc/{process.pid}/task")
     for _ in range(100):
-        with open(f"/proc/{process.pid}/wchan") as file:
-            if "futex" in file.read():
-                break
+        asleep = [thread.joinpath("stat").read_text().rpartition(") ")[2][0] == "S" for thread in threads.iterdir()]
+        if all(asleep) and "futex" in pathlib.Path(f"/proc/{process.pid}/wchan").read_text():
+            break
         execute(["sleep", "0.02"])
     os.kill(process.pid, signal.SIGKILL)
     run = finish(process)
