@@ -44,7 +44,7 @@ These functions could be hooked, and are left out on purpose:
 | --- | --- |
 | `pthread_create` | a wrapper would stay at the bottom of the new thread's stack; `threads_max` has the number of threads |
 | `dlopen`, `dlmopen` | the caller's identity decides which directories are searched; what it opens is the loader's |
-| `sem_post`, `pthread_mutex_unlock`, `pthread_tryjoin_np`, `pthread_spin_lock`, `inotify_add_watch`, `fanotify_mark` | they do not wait |
+| `pthread_mutex_unlock`, `pthread_tryjoin_np`, `pthread_spin_lock`, `inotify_add_watch`, `fanotify_mark` | they do not wait |
 | `sched_yield`, `prctl`, `sysinfo`, `getrusage`, `sched_getaffinity`, `mlock`, `mincore`, `memfd_create` | short, and not about files, hosts or waits |
 | `sync` | returns nothing, so errors cannot be counted |
 | `posix_fadvise`, `readahead` | advice; the reading is seen |
@@ -52,7 +52,7 @@ These functions could be hooked, and are left out on purpose:
 | `io_getevents` | belongs to libaio, which makes its own system calls |
 | `getpwuid`, `getservbyname`, `getaddrinfo_a`, `res_nsend`, `ftw`, `glob`, `scandirat`, `readdir_r`, `mknod`, `tmpfile` | rare; their callers' other calls are seen |
 
-`pthread_cond_signal` and `pthread_cond_broadcast` are hooked to know who ended a wait, `vfork` and `clone` to know whose
+`pthread_cond_signal`, `pthread_cond_broadcast`, `sem_post` and `sem_trywait` are hooked to know who ended a wait, `vfork` and `clone` to know whose
 descriptors are opened and closed. They are not counted.
 
 Where `strace -f -c` counts something else:

@@ -19,6 +19,7 @@
 #include "preload/base/tripwire.h"
 #include "preload/hooks/policies.h"
 #include "preload/hooks/timeline.h"
+#include "preload/hooks/wakers.h"
 #include "preload/io/awaited.h"
 #include "preload/libc/real.h"
 #include "preload/process/thread.h"
@@ -115,6 +116,7 @@ template <class Policy, class R>
                  io::awaited_on(policy.descriptor())};
   const CallClass spent_on = account_call(slot, outer, call, policy, result, spent);
   if (outer == 0 && slot != nullptr) {
+    wakers::note_wait(*slot, spent_on, spent);
     timeline::note(*slot, call, spent_on, spent);
   }
 }
@@ -145,6 +147,7 @@ template <class Policy, class R>
   if (spent.ticks >= recording::kLongCallTicks && entry.outer.call == 0 && entry.slot != nullptr)
       [[unlikely]] {
     spent.awaited = spent.awaited != 0 ? spent.awaited : io::awaited_on(policy.descriptor());
+    wakers::note_wait(*entry.slot, spent_on, spent);
     timeline::note(*entry.slot, call, spent_on, spent);
   }
 }

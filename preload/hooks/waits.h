@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 
 #include "preload/hooks/intercept.h"
-#include "preload/hooks/reaped.h"
+#include "preload/hooks/wakers.h"
 #include "preload/process/children.h"
 #include "preload/process/launched.h"
 
@@ -166,15 +166,32 @@ struct WaitsForCondition : Locks {
     if (result == ETIMEDOUT && spent.ticks >= ticks_for(kLongNs)) {
       return CallClass::kSleep;
     }
-    return result == 0 && reaped::was_for_child(lock, spent) ? CallClass::kChild : by_name;
+    return result == 0 && spent.ticks >= recording::kLongCallTicks
+               ? wakers::class_of_condition(lock, spent, by_name)
+               : by_name;
   }
 };
 
+// A semaphore that is a lock has its holder as descriptor, as a mutex has.
 struct Semaphore : NoFdOp {
   const void* semaphore;
   explicit Semaphore(const void* which) : NoFdOp(-1), semaphore(which) {}
+  int descriptor() const { return wakers::holder_of(semaphore); }
   std::uint64_t subject() const { return reinterpret_cast<std::uintptr_t>(semaphore); }
   static bool failed(int result) { return result != 0 && errno != ETIMEDOUT; }
+  CallClass account(CallClass by_name, const Spent& spent, int result) const {
+    if (t_thread.slot != nullptr) {  // no descriptor for kSame
+      recording::store(t_thread.slot->in_flight.descriptor, -1);
+    }
+    if (result != 0) {
+      return by_name;
+    }
+    const CallClass spent_on = spent.ticks >= recording::kLongCallTicks
+                                   ? wakers::class_of_semaphore(semaphore, spent, by_name)
+                                   : by_name;
+    wakers::took(semaphore);
+    return spent_on;
+  }
 };
 
 struct Barrier : Locks {
@@ -188,11 +205,6 @@ struct WaitsForChild : NoFdOp {
   long pid;
   explicit WaitsForChild(long which) : NoFdOp(-1), pid(which) {}
   std::uint64_t subject() const { return static_cast<std::uint64_t>(pid); }
-  static void note(const Spent& spent) {
-    if (!spent.failed && spent.ticks > recording::kLongCallTicks) {
-      reaped::note(spent);
-    }
-  }
 };
 
 // wait, waitpid, wait3, wait4: the result is the pid of the child that ended, or was stopped.
@@ -202,8 +214,7 @@ struct WaitsForPid : WaitsForChild {
   WaitsForPid(long which, const int* how, const void* used)
       : WaitsForChild(which), status(how), usage(used) {}
   template <class R>
-  CallClass account(CallClass by_name, const Spent& spent, R result) const {
-    note(spent);
+  CallClass account(CallClass by_name, const Spent&, R result) const {
     if (result > 0 && (status == nullptr || WIFEXITED(*status) || WIFSIGNALED(*status))) {
       children::ended(static_cast<std::int32_t>(result), status, static_cast<const rusage*>(usage));
     }
@@ -218,7 +229,6 @@ struct WaitsForId : WaitsForChild {  // waitid
       : WaitsForChild(which), info(static_cast<const siginfo_t*>(into)), options(how) {}
   template <class R>
   CallClass account(CallClass by_name, const Spent& spent, R) const {
-    note(spent);
     if (spent.failed || info == nullptr || (options & WNOWAIT) != 0 || info->si_pid <= 0) {
       return by_name;
     }

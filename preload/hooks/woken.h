@@ -2,8 +2,8 @@
 // Rust's tokio that parks is no wait for a lock. The thread that wakes it has slept, or has waited
 // for a host; the wait is charged as that. Where it has only computed, it stays a wait for a lock.
 //
-// Only for futex by syscall(2): what libc's locks do inside is not seen here (reaped.h has the
-// conditions that are signalled after a wait for a child). No lock; signal-safe.
+// Only for futex by syscall(2): libc's conditions and semaphores are wakers.h's. No lock;
+// signal-safe.
 #pragma once
 
 #include <cstdint>

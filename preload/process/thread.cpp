@@ -74,6 +74,10 @@ recording::ThreadSlot* register_thread() {
     // thread's own block: no allocation and no lock (nptl/pthread_setspecific.c).
     g_real.pthread_setspecific(g_exit_key, reinterpret_cast<const void*>(std::uintptr_t{1}));
   }
+  if (slot != nullptr) {
+    recording::store(slot->thread_pointer,
+                     reinterpret_cast<std::uintptr_t>(__builtin_thread_pointer()));
+  }
   t_thread.slot = slot;
   t_thread.state = slot != nullptr ? ThreadState::kOwn : ThreadState::kShared;
   if (slot != nullptr && g_watch.came != nullptr) {

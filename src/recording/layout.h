@@ -58,13 +58,13 @@
 namespace lamprey::recording {
 
 inline constexpr std::uint64_t kMagic = 0x0A594552504D414CULL;  // "LAMPREY\n"
-inline constexpr std::uint32_t kVersion = 14;
+inline constexpr std::uint32_t kVersion = 15;
 inline constexpr std::size_t kPageBytes = 4096;
 
 inline constexpr std::uint32_t kInvocations = 128;
 inline constexpr std::uint32_t kBoundaries = 4;
 inline constexpr std::uint32_t kThreadSlots = 256;
-inline constexpr std::uint32_t kCallRows = 1500;
+inline constexpr std::uint32_t kCallRows = 1480;  // with all else in less than 3 MB
 
 inline constexpr const char* kDirectory = "/tmp/lamprey";
 inline constexpr const char* kSuffix = ".rec";
@@ -392,6 +392,13 @@ inline constexpr std::uint32_t kOutsideClasses = 4;
 inline constexpr CallClass kWork[kWorkClasses] = {
     CallClass::kFile, CallClass::kNetwork, CallClass::kDns, CallClass::kChild, CallClass::kSleep};
 
+// A thread that has ended long waits of another on libc's conditions and semaphores.
+struct Waker {
+  std::int32_t tid;
+  std::uint32_t times;  // 0: nobody
+};
+inline constexpr std::uint32_t kWakers = 4;
+
 enum class SlotState : std::uint32_t { kFree = 0, kInUse = 1 };
 
 struct alignas(64) ThreadSlot {
@@ -414,6 +421,9 @@ struct alignas(64) ThreadSlot {
   // Of class_ticks: waits that another thread ended, and that count as what that one had waited
   // for. Who looks for those who waited themselves takes these away.
   std::uint64_t handed_on_ticks[kOutsideClasses];
+  // The architecture's: pthread_self() is that, or (arm64) lies at most a control block below it.
+  std::uint64_t thread_pointer;
+  Waker wakers[kWakers];  // who ended long waits of this thread, the most frequent among them
 };
 
 inline constexpr std::uint16_t kNoRow = 0xFFFF;

@@ -78,10 +78,13 @@ struct OpenCall {
   std::uint64_t started = 0;     // ticks
   std::uint32_t stack = 0;       // Reader::stack takes it; 0: none
   std::string target;            // what it waits for, in words; empty: unknown
-  std::int32_t descriptor = -1;  // first argument where it is one; of a mutex: who holds it
+  std::int32_t descriptor = -1;  // first argument where it is one
   std::uint32_t slot = 0;
   bool of_own_threads = false;              // on a pipe whose other end is this process's, too
   std::optional<std::uint64_t> timer_ms{};  // of a wait on an epoll: when it ends by itself
+  std::int32_t holder = 0;                  // who ends it: holds the mutex, is joined; 0: unknown
+  std::uint64_t joins = 0;                  // pthread_self() of the thread that is joined; 0: none
+  std::array<Waker, kWakers> wakers{};      // who ended the thread's waits for others before
 };
 
 // A connection, or one that is being made, as the library last saw it. Times in ticks.
@@ -346,6 +349,8 @@ class Reader {
   std::shared_ptr<const SourceFunction> function(std::uint32_t number);
   std::string function_text(std::uint32_t offset, std::uint32_t bytes);
   void add_slots(Totals& totals, std::vector<OpenCall>& open_calls);
+  void add_open_call(const ThreadSlot& slot, std::uint32_t index,
+                     std::vector<OpenCall>& open_calls);
   std::string target_of(const ThreadSlot& slot, Call call);
   std::optional<TargetName> target(std::uint32_t index);
   bool is_for_own_threads(Call call, std::int32_t descriptor) const;

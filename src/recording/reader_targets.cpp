@@ -22,7 +22,9 @@ std::string address_text(const Target& target) {
   return ip6 ? fmt::format("[{}]:{}", text, target.port) : fmt::format("{}:{}", text, target.port);
 }
 
-bool is_mutex(Call call) { return call == Call::k_pthread_mutex_lock; }
+bool has_holder(Call call) {
+  return call == Call::k_pthread_mutex_lock || call == Call::k_sem_wait;
+}
 
 // "mutex 0x7f01… held by thread 4713", "pid 4714"
 std::string subject_text(const ThreadSlot& slot, Call call) {
@@ -46,8 +48,8 @@ std::string subject_text(const ThreadSlot& slot, Call call) {
       return {};
   }
   const std::int32_t owner = slot.in_flight.descriptor;
-  return is_mutex(call) && owner > 0 ? fmt::format("0x{:x}, held by thread {}", subject, owner)
-                                     : fmt::format("0x{:x}", subject);
+  return has_holder(call) && owner > 0 ? fmt::format("0x{:x}, held by thread {}", subject, owner)
+                                       : fmt::format("0x{:x}", subject);
 }
 
 std::uint64_t offset_of(const Section& section, std::uint64_t index) {

@@ -169,11 +169,28 @@ std::optional<std::uint64_t> timer_of(const InFlight& flight, Call call) {
   return epoll && flight.subject != 0 ? std::optional(flight.subject - 1) : std::nullopt;
 }
 
+struct SlotThread {
+  std::int32_t tid;
+  std::uint64_t pointer;  // ThreadSlot::thread_pointer
+};
+
+// Whose pthread_self() that is; 0: of none that is known.
+std::int32_t thread_of(std::uint64_t handle, const std::vector<SlotThread>& threads) {
+  constexpr std::uint64_t kLargestControlBlock = 4096;
+  for (const SlotThread& thread : threads) {
+    if (thread.pointer != 0 && thread.pointer - handle <= kLargestControlBlock) {
+      return thread.tid;
+    }
+  }
+  return 0;
+}
+
 }  // namespace
 
 void Reader::add_slots(Totals& totals, std::vector<OpenCall>& open_calls) {
   std::int64_t peak = header_->live_published;
   const std::uint32_t used = slots_used();
+  std::vector<SlotThread> threads;
   for (std::uint32_t index = 0; index < used; ++index) {
     ThreadSlot slot{};
     if (!read_at(header_->slots.offset + (index * sizeof(ThreadSlot)), &slot, sizeof(slot))) {
@@ -183,22 +200,45 @@ void Reader::add_slots(Totals& totals, std::vector<OpenCall>& open_calls) {
     add(totals.memory, slot.memory);
     peak = std::max(peak,
                     wrapping_add(header_->live_published, wrapping_sub(slot.peak, slot.published)));
-    const std::uint32_t call = slot.in_flight.call;
     // Slot 0 is shared by several threads: an entry there says nothing about one of them.
-    if (slot.state != SlotState::kInUse || call == 0 || index == 0) {
-      continue;
+    if (slot.state == SlotState::kInUse && index != 0) {
+      threads.push_back({slot.tid, slot.thread_pointer});
+      add_open_call(slot, index, open_calls);
     }
-    if (call > kCallCount) {
-      drop(fmt::format("slot {}: call {} does not exist", index, call));
-      continue;
+  }
+  for (OpenCall& call : open_calls) {
+    if (call.joins != 0) {
+      call.holder = thread_of(call.joins, threads);
     }
-    const auto known = static_cast<Call>(call - 1);
-    open_calls.push_back({slot.tid, known, slot.in_flight.started, slot.in_flight.stack,
-                          target_of(slot, known), slot.in_flight.descriptor, index,
-                          is_for_own_threads(known, slot.in_flight.descriptor),
-                          timer_of(slot.in_flight, known)});
   }
   totals.peak_live_bytes = std::max({header_->peak_live, peak, totals.memory.live_bytes});
+}
+
+void Reader::add_open_call(const ThreadSlot& slot, std::uint32_t index,
+                           std::vector<OpenCall>& open_calls) {
+  const InFlight& flight = slot.in_flight;
+  if (flight.call == 0) {
+    return;
+  }
+  if (flight.call > kCallCount) {
+    drop(fmt::format("slot {}: call {} does not exist", index, flight.call));
+    return;
+  }
+  const auto known = static_cast<Call>(flight.call - 1);
+  OpenCall call = {slot.tid,
+                   known,
+                   flight.started,
+                   flight.stack,
+                   target_of(slot, known),
+                   flight.descriptor,
+                   index,
+                   is_for_own_threads(known, flight.descriptor),
+                   timer_of(flight, known)};
+  const bool has_holder = known == Call::k_pthread_mutex_lock || known == Call::k_sem_wait;
+  call.holder = has_holder && flight.descriptor > 0 ? flight.descriptor : 0;
+  call.joins = known == Call::k_pthread_join ? flight.subject : 0;
+  std::copy(std::begin(slot.wakers), std::end(slot.wakers), call.wakers.begin());
+  open_calls.push_back(std::move(call));
 }
 
 void Reader::add_rows(Totals& totals) {

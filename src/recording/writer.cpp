@@ -70,6 +70,9 @@ ThreadSlot* Writer::claim_slot(std::int32_t tid) {
     clear(slot.class_ticks);
     clear(slot.woke_ticks);
     clear(slot.handed_on_ticks);
+    for (Waker& waker : slot.wakers) {
+      store(waker.times, 0U);
+    }
     return true;
   };
   const std::uint32_t used = slots_used();

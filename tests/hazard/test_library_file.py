@@ -120,7 +120,7 @@ TAKEN_BACK = {
     "src/recording/writer_kernel.cpp": {"write_kernel_boundary": "str"},
     "preload/io/names.cpp": {"add": "cas", "end_answer": "cas"},
     "preload/io/descriptors.cpp": {"give_meaning": "str"},
-    "preload/hooks/reaped.cpp": {"signals_slow": "str"},
+    "preload/hooks/wakers.cpp": {"about_to_end": "str"},
 }  # fmt: skip
 
 

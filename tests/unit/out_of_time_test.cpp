@@ -325,6 +325,86 @@ TEST(CulpritTest, AMutexNamesItsHolder) {
   EXPECT_EQ(blocked[0].sure_percent, 99);
 }
 
+TEST(CulpritTest, AMutexWhoseHolderSleepsIsTheMutex) {
+  Report report = timed_out();
+  report.wall->lock_ns = 2940 * kMs;
+  Blocked waits = handler(Call::k_pthread_mutex_lock, 2900 * kMs);
+  waits.holder = 3;
+  report.blocked = {waits, worker(3, Call::k_clock_nanosleep, 9000 * kMs)};
+  put_culprit_first(report.blocked, kSpan, 0);
+  EXPECT_EQ(report.blocked[0].tid, 1);
+  std::string text;
+  EXPECT_THAT(ends(report, &text), ElementsAre("timeout.lock"));
+  EXPECT_THAT(text, HasSubstr("for 2.90 s. Thread 3 holds the lock, in clock_nanosleep."));
+}
+
+TEST(CulpritTest, WhoIsJoinedAndSleepsIsIt) {
+  Report report = timed_out();
+  report.wall->lock_ns = 2940 * kMs;
+  Blocked waits = handler(Call::k_pthread_join, 2900 * kMs);
+  waits.holder = 3;
+  report.blocked = {waits, worker(3, Call::k_clock_nanosleep, 2950 * kMs)};
+  put_culprit_first(report.blocked, kSpan, 0);
+  EXPECT_EQ(report.blocked[0].tid, 3);
+  charge_to_culprit(*report.wall, report.blocked);
+  EXPECT_EQ(report.wall->sleep_ns, 2940 * kMs);
+  EXPECT_THAT(ends(report), ElementsAre("timeout.sleep"));
+  // Neighbour: it sleeps for a moment only, now and then.
+  EXPECT_THAT(order({waits, worker(3, Call::k_clock_nanosleep, 20 * kMs)}), ElementsAre(1, 3));
+}
+
+TEST(CulpritTest, FromThreadToThread) {  // who is joined waits for a mutex, whose holder for a host
+  Blocked joins = handler(Call::k_pthread_join, 2900 * kMs);
+  joins.holder = 2;
+  Blocked joined = worker(2, Call::k_pthread_mutex_lock, 2850 * kMs);
+  joined.holder = 3;
+  const Blocked hangs = worker(3, Call::k_recv, 2870 * kMs, Awaited::kAnswer);
+  const Blocked other = worker(4, Call::k_recv, 2890 * kMs, Awaited::kAnswer);
+  std::vector<Blocked> blocked = {joins, joined, other, hangs};
+  put_culprit_first(blocked, kSpan, 0);
+  EXPECT_EQ(blocked[0].tid, 3);
+  EXPECT_EQ(blocked[0].sure_percent, 99);
+  EXPECT_TRUE(blocked[1].held_up);
+}
+
+TEST(CulpritTest, ADeadlockHasAnEnd) {
+  Blocked waits = handler(Call::k_pthread_mutex_lock, 2900 * kMs);
+  waits.holder = 2;
+  Blocked two = worker(2, Call::k_pthread_mutex_lock, 2880 * kMs);
+  two.holder = 3;
+  Blocked three = worker(3, Call::k_pthread_mutex_lock, 2890 * kMs);
+  three.holder = 2;
+  Report report = timed_out();
+  report.wall->lock_ns = 2900 * kMs;
+  report.blocked = {waits, two, three};
+  put_culprit_first(report.blocked, kSpan, 0);
+  charge_to_culprit(*report.wall, report.blocked);
+  EXPECT_THAT(ends(report), ElementsAre("timeout.lock"));
+}
+
+TEST(CulpritTest, WhoEndedItsWaitsBeforeComesFirst) {
+  Blocked waits = handler(Call::k_sem_wait, 2900 * kMs);
+  waits.woken_by = {3, 5};
+  const Blocked other = worker(2, Call::k_recv, 2890 * kMs, Awaited::kAnswer);
+  std::vector<Blocked> blocked = {waits, other,
+                                  worker(3, Call::k_recv, 2850 * kMs, Awaited::kAnswer)};
+  put_culprit_first(blocked, kSpan, 0);
+  EXPECT_EQ(blocked[0].tid, 3);
+  EXPECT_EQ(blocked[0].sure_percent, 95);
+}
+
+TEST(CulpritTest, WhoEndedItsWaitsBeforeAndSleepsIsIt) {
+  Blocked waits = handler(Call::k_sem_wait, 2900 * kMs);
+  const Blocked sleeps = worker(3, Call::k_clock_nanosleep, 2850 * kMs);
+  EXPECT_THAT(order({waits, sleeps}), ElementsAre(1, 3));  // nothing ties the two
+  waits.woken_by = {3};
+  std::vector<Blocked> blocked = {waits, sleeps};
+  put_culprit_first(blocked, kSpan, 0);
+  EXPECT_EQ(blocked[0].tid, 3);
+  EXPECT_EQ(blocked[0].sure_percent, 80);
+  EXPECT_THAT(order({waits, worker(3, Call::k_clock_nanosleep, 9000 * kMs)}), ElementsAre(1, 3));
+}
+
 TEST(CulpritTest, OfSeveralItIsLessSure) {
   std::vector<Blocked> blocked = {handler(Call::k_sem_wait, 2900 * kMs),
                                   worker(2, Call::k_recv, 2800 * kMs, Awaited::kAnswer),

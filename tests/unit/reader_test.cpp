@@ -209,7 +209,7 @@ TEST_F(ReaderTest, RefusesWhatIsNotARecordingOfOurs) {
   builder.header().version = kVersion + 1;
   const Failure failure = fails(path());
   EXPECT_EQ(failure.error, OpenError::kVersion);
-  EXPECT_EQ(failure.text, "recording " + path() + " has version 15, this program reads 14");
+  EXPECT_EQ(failure.text, "recording " + path() + " has version 16, this program reads 15");
 }
 
 TEST_F(ReaderTest, RefusesAnotherUsersFile) {

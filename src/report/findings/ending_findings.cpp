@@ -140,9 +140,26 @@ Said cpu_finding(const std::string& text) {
               "should have been done long before, look for a loop that does not end."};
 }
 
+// " Thread 3 holds the lock, in clock_nanosleep: refill (/var/task/app.py:8)."
+std::string holder_text(const Report& report, const Blocked& front) {
+  const auto holder = std::find_if(
+      report.blocked.begin(), report.blocked.end(),
+      [&front](const Blocked& each) { return front.holder != 0 && each.tid == front.holder; });
+  if (holder == report.blocked.end() || !is_lock(call_name(front))) {
+    return "";
+  }
+  const auto own = std::find_if(holder->stack.begin(), holder->stack.end(), [](const Frame& frame) {
+    return frame.function && origin_of(frame) == Origin::kOwn;
+  });
+  return fmt::format(" Thread {} holds the lock, {}{}.", holder->tid,
+                     holder->on_cpu ? "on CPU" : fmt::format("in {}", call_name(*holder)),
+                     own == holder->stack.end() ? "" : fmt::format(": {}", function_text(*own)));
+}
+
 // What the first of the threads was in, and whether the handler waited for it.
 Finding* add_last_call_finding(Report& report, const Blocked& front) {
   const bool other = front.sure_percent != 0;
+  const CallClass kind = recording::kCallTable[static_cast<std::size_t>(front.call)].call_class;
   auto said = front.on_cpu ? std::optional(cpu_finding(fmt::format(
                                  "{} was still computing when its time was over.",
                                  other ? fmt::format("Thread {}", front.tid) : "The handler")))
@@ -155,11 +172,16 @@ Finding* add_last_call_finding(Report& report, const Blocked& front) {
     finding.site = front.stack;
     finding.after = front.after;
   }
-  if (other) {
+  if (other && !front.on_cpu && (kind == CallClass::kSleep || kind == CallClass::kLock)) {
+    finding.text += fmt::format(" That is thread {}, and the handler waits for it.", front.tid);
+  } else if (other) {
     finding.text += fmt::format(" Thread {} {}, and the handler waits for that thread.", front.tid,
                                 front.on_cpu ? "computes" : "waits for it");
+  }
+  if (other) {
     finding.add_evidence("confidence_percent", front.sure_percent);
   }
+  finding.text += holder_text(report, front);
   return &finding;
 }
 

@@ -1,9 +1,11 @@
 // Which thread explains an end; see the header.
 //
-// Nothing says which thread will end a wait for a condition or a semaphore. So a thread is blamed
-// only for what it has done about as long as the handler has waited, within the invocation: waiting
-// for a host, a name, a child or a file, or computing. Who waits for work in its pool (on a lock, a
-// condition, an idle loop, or since before the invocation) never is. Only a mutex names its holder.
+// A mutex says who holds it, and a join whose end it waits for. Nothing says which thread will end
+// a wait for a condition or a semaphore, but who ended such waits before is known. So another
+// thread is blamed only for what it has done about as long as the handler has waited, within the
+// invocation: waiting for a host, a name, a child or a file, or computing; and who ended waits of
+// the handler before for sleeping, too. Who waits for work in its pool (on a lock, a condition, an
+// idle loop, or since before the invocation) never is.
 #include "report/ledger/culprit.h"
 
 #include <algorithm>
@@ -17,8 +19,11 @@ using recording::Call;
 using recording::CallClass;
 
 constexpr std::uint64_t kTolerance = 1'000'000;
+// How sure it is, by what ties the thread to the one that waits for it.
 constexpr std::uint8_t kSureOfHolder = 99;
+constexpr std::uint8_t kSureOfWaker = 95;
 constexpr std::uint8_t kSureOfOne = 90;
+constexpr std::uint8_t kSureOfSleeper = 80;
 constexpr std::uint8_t kSureOfSeveral = 60;
 
 CallClass class_of(const Blocked& blocked) {
@@ -106,40 +111,104 @@ int distance(const Blocked& blocked, std::uint64_t span_ns) {
   return is_loop(blocked) ? 3 : 2;
 }
 
+// What ties a thread to the one that waits, the stronger the later.
+enum class Tie : std::uint8_t {
+  kNone,
+  kItsTimer,
+  kSleeps,  // and has ended waits of that one before
+  kWorks,
+  kWorksAndWoke,  // both
+  kHolds,         // the mutex, or is joined
+};
+
+bool has_woken(const Blocked& waiting, const Blocked& other) {
+  return std::find(waiting.woken_by.begin(), waiting.woken_by.end(), other.tid) !=
+         waiting.woken_by.end();
+}
+
+bool is_join(const Blocked& blocked) {
+  return !blocked.on_cpu && blocked.call == Call::k_pthread_join;
+}
+
+// In one call for about as long: a lock may have another holder since.
+bool as_long(const Blocked& blocked, const Blocked& waiting) {
+  return !blocked.on_cpu && blocked.for_ns && time_of(blocked) >= waiting.for_ns.value_or(0) / 2;
+}
+
+Tie tie_of(const Blocked& other, const Blocked& waiting, std::uint64_t span_ns,
+           std::uint64_t window_ns) {
+  const bool works = may_be_waited_for(other, waiting, span_ns, window_ns);
+  if (waiting.holder != 0) {
+    const bool holds = works || (as_long(other, waiting) && (is_join(waiting) || leads_on(other)));
+    return holds && other.tid == waiting.holder ? Tie::kHolds : Tie::kNone;
+  }
+  const bool woke = has_woken(waiting, other);
+  if (works) {
+    return woke ? Tie::kWorksAndWoke : Tie::kWorks;
+  }
+  if (woke && class_of(other) == CallClass::kSleep && !began_before(other, span_ns) &&
+      as_long(other, waiting)) {
+    return Tie::kSleeps;
+  }
+  return may_be_its_timer(other, waiting, span_ns) ? Tie::kItsTimer : Tie::kNone;
+}
+
+std::uint8_t sure_of(Tie tie, std::size_t candidates) {
+  return tie == Tie::kHolds          ? kSureOfHolder
+         : candidates > 1            ? kSureOfSeveral
+         : tie == Tie::kWorksAndWoke ? kSureOfWaker
+         : tie == Tie::kSleeps       ? kSureOfSleeper
+                                     : kSureOfOne;
+}
+
 struct Followed {
   std::size_t index = 0;
   std::uint8_t sure_percent = 0;  // 0: nobody was found
 };
 
-// Who works comes before a loop's timer; of equals who has done so for longest.
-Followed follow(const std::vector<Blocked>& blocked, const Blocked& handler, std::uint64_t span_ns,
+// The strongest tie counts; of equals who has done so for longest.
+Followed follow(const std::vector<Blocked>& blocked, const Blocked& waiting, std::uint64_t span_ns,
                 std::uint64_t window_ns) {
   Followed found;
   std::size_t candidates = 0;
-  bool works = false;
+  Tie strongest = Tie::kNone;
   for (std::size_t i = 0; i < blocked.size(); ++i) {
     const Blocked& other = blocked[i];
-    if (other.handler || (handler.holder != 0 && other.tid != handler.holder)) {
+    const Tie tie = other.handler || &other == &waiting
+                        ? Tie::kNone
+                        : tie_of(other, waiting, span_ns, window_ns);
+    if (tie == Tie::kNone || tie < strongest) {
       continue;
     }
-    const bool worker = may_be_waited_for(other, handler, span_ns, window_ns);
-    if (worker && !works) {
-      candidates = 0;
-      works = true;
-    }
-    if (!worker && (works || !may_be_its_timer(other, handler, span_ns))) {
-      continue;
-    }
-    if (candidates++ == 0 || time_of(other) > time_of(blocked[found.index])) {
+    candidates = tie == strongest ? candidates + 1 : 1;
+    if (candidates == 1 || time_of(other) > time_of(blocked[found.index])) {
       found.index = i;
     }
+    strongest = tie;
   }
-  if (candidates != 0) {
-    found.sure_percent = handler.holder != 0 ? kSureOfHolder
-                         : candidates == 1   ? kSureOfOne
-                                             : kSureOfSeveral;
-  }
+  found.sure_percent = strongest == Tie::kNone ? std::uint8_t{0} : sure_of(strongest, candidates);
   return found;
+}
+
+// From thread to thread, until one does not wait for another; as sure as the weakest tie. Locks
+// that lead to no such thread are the explanation themselves.
+Followed follow_all(const std::vector<Blocked>& blocked, const Blocked& handler,
+                    std::uint64_t span_ns, std::uint64_t window_ns) {
+  Followed last;
+  std::uint8_t sure_percent = kSureOfHolder;
+  const Blocked* waiting = &handler;
+  for (std::size_t steps = 0; steps < blocked.size() && leads_on(*waiting); ++steps) {
+    const Followed next = follow(blocked, *waiting, span_ns, window_ns);
+    if (next.sure_percent == 0) {
+      break;
+    }
+    sure_percent = std::min(sure_percent, next.sure_percent);
+    if (is_join(*waiting) || waiting->holder == 0 || !leads_on(blocked[next.index])) {
+      last = {next.index, sure_percent};
+    }
+    waiting = &blocked[next.index];
+  }
+  return last;
 }
 
 }  // namespace
@@ -149,7 +218,7 @@ void put_culprit_first(std::vector<Blocked>& blocked, std::uint64_t span_ns,
   const auto handler = std::find_if(blocked.begin(), blocked.end(),
                                     [](const Blocked& each) { return each.handler; });
   if (handler != blocked.end() && leads_on(*handler)) {
-    const Followed found = follow(blocked, *handler, span_ns, window_ns);
+    const Followed found = follow_all(blocked, *handler, span_ns, window_ns);
     handler->held_up = found.sure_percent != 0;
     blocked[found.index].sure_percent = found.sure_percent;
   }
@@ -179,10 +248,12 @@ void charge_to_culprit(WallFigures& wall, const std::vector<Blocked>& blocked) {
   from -= moved;
   const CallClass kind =
       culprit.awaited == Awaited::kUnknown ? class_of(culprit) : CallClass::kNetwork;
-  if (is_timer(culprit)) {
-    wall.sleep_ns += moved;
-  } else if (culprit.on_cpu) {
+  if (culprit.on_cpu) {
     wall.cpu_ns = wall.cpu_ns.value_or(0) + moved;
+  } else if (is_timer(culprit) || kind == CallClass::kSleep) {
+    wall.sleep_ns += moved;
+  } else if (kind == CallClass::kLock) {
+    wall.lock_ns += moved;
   } else if (kind == CallClass::kDns) {
     wall.dns_ns += moved;
   } else if (kind == CallClass::kChild) {

@@ -158,9 +158,13 @@ void Ledger::add_calls_in_flight(Report& report, std::uint64_t began, std::uint6
       blocked.for_ns = clock.duration_ns(now - call.started);
     }
     blocked.target = call.target;
-    if (call.call == Call::k_pthread_mutex_lock) {
-      blocked.holder = call.descriptor;
-    } else {
+    blocked.holder = call.holder;
+    for (const recording::Waker& waker : call.wakers) {
+      if (waker.times != 0) {
+        blocked.woken_by.push_back(waker.tid);
+      }
+    }
+    if (call.call != Call::k_pthread_mutex_lock && call.call != Call::k_sem_wait) {
       add_awaited(blocked, call, known, began, until, end);
     }
     report.blocked.push_back(std::move(blocked));

@@ -21,11 +21,58 @@ bool may_be_idle(const Blocked& wait) {
           wait.spent_on == CallClass::kWait || wait.spent_on == CallClass::kOther);
 }
 
+bool is_for_thread(const Blocked& wait) {
+  const auto call = static_cast<std::size_t>(wait.call);
+  return recording::kCallTable[call].call_class == CallClass::kLock;
+}
+
+// How long both lasted.
+std::uint64_t both_ns(const Blocked& a, const Blocked& b) {
+  const std::uint64_t begin = std::max(a.at_ns, b.at_ns);
+  const std::uint64_t end =
+      std::min(a.at_ns + a.for_ns.value_or(0), b.at_ns + b.for_ns.value_or(0));
+  return end > begin ? end - begin : 0;
+}
+
+bool is_own_sleep(const Blocked& wait) {
+  return !wait.handler && wait.spent_on == CallClass::kSleep && !is_for_thread(wait);
+}
+
+// Who slept for most of `wait`, which was for that thread; null: not known.
+const Blocked* sleeper_in(const std::vector<Blocked>& waits, const Blocked& wait) {
+  const Blocked* found = nullptr;
+  std::uint64_t most = wait.for_ns.value_or(0) / 2;
+  for (const Blocked& other : waits) {
+    if (is_own_sleep(other) && both_ns(other, wait) >= most) {
+      most = both_ns(other, wait);
+      found = &other;
+    }
+  }
+  return found;
+}
+
+// Other threads sleep as they please; but not those that the handler waited for meanwhile.
+void add_sleepers(std::vector<Blocked>& timeline, const std::vector<Blocked>& sleepers) {
+  const std::size_t count = timeline.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const Blocked wait = timeline[i];
+    const bool handed_on =
+        wait.handler && wait.spent_on == CallClass::kSleep && is_for_thread(wait);
+    const Blocked* sleeper = handed_on ? sleeper_in(sleepers, wait) : nullptr;
+    if (sleeper != nullptr && sleeper_in(timeline, wait) == nullptr) {
+      timeline.push_back(*sleeper);
+    }
+  }
+}
+
 // Takes back the last of them where it is short, or nobody waited for it.
-void leave_out_unworthy(std::vector<Blocked>& waits) {
+void leave_out_unworthy(std::vector<Blocked>& waits, std::vector<Blocked>& sleepers) {
   const std::uint64_t least = recording::is_import(waits.back().phase) ? recording::kLeastImportNs
                                                                        : recording::kLeastWaitNs;
   if (waits.back().for_ns < least || may_be_idle(waits.back())) {
+    if (is_own_sleep(waits.back())) {
+      sleepers.push_back(std::move(waits.back()));
+    }
     waits.pop_back();
   }
 }
@@ -38,6 +85,7 @@ void add_place(Report& report, std::string_view code, CallClass spent_on, std::u
       continue;
     }
     std::uint64_t most = 0;
+    const Blocked* longest = nullptr;
     for (const Blocked& wait : report.timeline) {
       std::uint64_t here = 0;
       for (const Blocked& other : report.timeline) {
@@ -47,7 +95,15 @@ void add_place(Report& report, std::string_view code, CallClass spent_on, std::u
       }
       if (here > most && here >= all_ns / 2 && is_of_program(wait.stack)) {
         most = here;
+        longest = &wait;
         finding.site = wait.stack;
+      }
+    }
+    if (longest != nullptr && spent_on == CallClass::kSleep && is_for_thread(*longest)) {
+      finding.text += " Another thread slept, and the handler waited for it.";
+      const Blocked* sleeper = sleeper_in(report.timeline, *longest);
+      if (sleeper != nullptr && is_of_program(sleeper->stack)) {
+        finding.site = sleeper->stack;
       }
     }
   }
@@ -72,6 +128,7 @@ void Ledger::add_timeline(Report& report, const TimelineSpan& span) {
     const std::uint32_t count = recording::import_parts(header().importing, span.until, parts);
     waits.insert(waits.end(), parts, parts + count);
   }
+  std::vector<Blocked> sleepers;
   for (const recording::Wait& wait : waits) {
     if (wait.ended <= span.from || wait.ended > span.until || wait.ticks > wait.ended) {
       continue;
@@ -88,7 +145,7 @@ void Ledger::add_timeline(Report& report, const TimelineSpan& span) {
     shown.target_plus_one = wait.target;
     shown.stack_id = wait.stack;
     shown.open = !init_ended() && waits.size() > kept && &wait == &waits.back();
-    leave_out_unworthy(report.timeline);
+    leave_out_unworthy(report.timeline, sleepers);
   }
   const std::uint64_t whole = clock.duration_ns(span.until - std::min(span.until, span.from));
   for (const Blocked& blocked : report.blocked) {  // what has not ended
@@ -106,9 +163,10 @@ void Ledger::add_timeline(Report& report, const TimelineSpan& span) {
       shown.handler = blocked.handler;
       shown.target = blocked.target;
       shown.stack_id = blocked.stack_id;
-      leave_out_unworthy(report.timeline);
+      leave_out_unworthy(report.timeline, sleepers);
     }
   }
+  add_sleepers(report.timeline, sleepers);
   keep_longest(report.timeline, kMaxTimeline);
 }
 

@@ -15,7 +15,7 @@
 namespace lamprey::report {
 
 // How much of each class one worker has done, in ns. (A wait for a child that one thread does for
-// another is handed on by the library: preload/hooks/reaped.h.)
+// another is handed on by the library: preload/hooks/wakers.h.)
 struct WorkerTime {
   std::uint64_t network_ns = 0;
   std::uint64_t dns_ns = 0;

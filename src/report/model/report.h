@@ -165,10 +165,11 @@ struct Blocked {
   // Of a loop that waits for nobody else that is known: after how long a timer wakes it at the
   // latest.
   std::optional<std::uint64_t> timer_ns;
-  std::int32_t holder = 0;     // thread that holds the mutex; 0: unknown
-  std::uint32_t stack_id = 0;  // of the recording; 0: none
-  Stack stack;                 // where the call was entered
-  bool after = false;          // of an event loop: what the program did last before it waited
+  std::int32_t holder = 0;               // thread that holds the mutex, or is joined; 0: unknown
+  std::vector<std::int32_t> woken_by{};  // threads that ended long waits of this one before
+  std::uint32_t stack_id = 0;            // of the recording; 0: none
+  Stack stack;                           // where the call was entered
+  bool after = false;  // of an event loop: what the program did last before it waited
   std::string stack_text;
   // Of the timeline only.
   std::uint64_t at_ns = 0;  // since the span's start
