@@ -1,10 +1,15 @@
 """clang-tidy over everything that a build directory compiles, on all processors.
 
-Usage: tidy.py BUILD_DIRECTORY
+Usage: tidy.py [--paths] BUILD_DIRECTORY
 
-Most of the time goes into the headers of libraries, the same for every file. So files of src/, and the unit
-tests, are looked at together, as one generated file that includes them, where they can be (src/together.py);
-if they do not compile together, each half is tried.
+Much of the time goes into the headers of libraries, the same for every file. So files are looked at together
+where they can be (src/together.py), as one generated file; if they do not compile together, each half is
+tried. There are two ways to make that file:
+
+  * It has their text. This is how preload/ is looked at, and with --paths everything.
+  * It includes them. Then clang's static analyzer looks into none of their functions, for it follows paths
+    only in the main file. This is how src/ and the unit tests are looked at without --paths: their analysis
+    takes three times as long as all the rest, and is for `tests/run long`.
 
 A file that was clean and has not changed since, nor any header it includes, is not looked at
 again: build/tidy-cache holds an empty file for each clean state seen. Which checks are on stands in
@@ -16,6 +21,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -29,10 +35,13 @@ TOGETHER = ROOT / "build" / "tidy-together"
 FOLDERS = ("src", "preload", "tests")
 LARGEST_GROUP = 24
 # The included files are no headers, but only here are they included.
-TOGETHER_OPTIONS = (
+INCLUDED_OPTIONS = (
     "--header-filter=(src|preload|tests)/.*\\.(h|cpp)$",
     "--checks=-bugprone-suspicious-include",
 )
+# Hooks end in `using namespace` for all that is theirs; programs of tests have a main() each.
+ALONE = ("preload/hooks", "tests/bench", "tests/fuzz", "tests/hazard", "tests/integration")
+
 
 def ours(path):
     path = pathlib.Path(path)
@@ -56,11 +65,11 @@ def headers_by_object(build):
 class Fingerprints:
     """Names the state of a source file, its headers and the checks with one hash."""
 
-    def __init__(self, build):
+    def __init__(self, build, paths):
         version = subprocess.run(
             ["clang-tidy", "--version"], capture_output=True, check=True
         ).stdout
-        self.common = version + (ROOT / ".clang-tidy").read_bytes()
+        self.common = version + (ROOT / ".clang-tidy").read_bytes() + (b"paths" if paths else b"")
         self.headers = headers_by_object(build)
         self.all_headers = [
             h for f in FOLDERS for p in ("*.h", "*.def") for h in (ROOT / f).rglob(p)
@@ -80,10 +89,13 @@ def flags(entry):
     return entry["command"].split(" -o ")[0]
 
 
+def is_below(folder, file):
+    return pathlib.Path(file).is_relative_to(ROOT / folder)
+
+
 def kind(entry):
     """Only files of one kind can be looked at together."""
-    folder = pathlib.Path(entry["file"]).parent
-    alone = not folder.is_relative_to(ROOT / "src") and folder.name != "unit"
+    alone = any(is_below(folder, entry["file"]) for folder in ALONE)
     return entry["file"] if alone else flags(entry)
 
 
@@ -114,23 +126,41 @@ def tidy(place, file, *options):
     return run.returncode == 0, run.stdout.strip() or run.stderr.strip()
 
 
-def tidy_together(entries, number):
+def as_one_text(entries, file):
+    """Writes it; returns where each of its lines came from."""
+    places = []
+    with file.open("w") as whole:
+        for entry in entries:
+            lines = pathlib.Path(entry["file"]).read_text().splitlines()
+            places += [f"{entry['file']}:{line}" for line in range(1, len(lines) + 1)]
+            whole.writelines(line + "\n" for line in lines)
+    return places
+
+
+def tidy_together(entries, number, paths):
     file = TOGETHER / f"{number}.cpp"
-    file.write_text("".join(f'#include "{entry["file"]}"\n' for entry in entries))
     first = dict(entries[0])
     first["command"] = first["command"].replace(first["file"], str(file))
+    if paths or is_below("preload", first["file"]):
+        places, options = as_one_text(entries, file), ()
+    else:
+        places, options = (), INCLUDED_OPTIONS
+        file.write_text("".join(f'#include "{entry["file"]}"\n' for entry in entries))
     first["file"] = str(file)
-    return tidy(place_for(number, first), file, *TOGETHER_OPTIONS)
+    clean, said = tidy(place_for(number, first), file, *options)
+    if places:
+        said = re.sub(rf"{re.escape(str(file))}:(\d+)", lambda found: places[int(found[1]) - 1], said)
+    return clean, said
 
 
-def look_at(entries, number, stamps):
+def look_at(entries, number, stamps, paths):
     """True if all are clean; says what is not."""
     if len(entries) > 1:
-        clean, said = tidy_together(entries, number)
+        clean, said = tidy_together(entries, number, paths)
         if not clean and "clang-diagnostic-error" in said:
             half = len(entries) // 2
             parts = ((entries[:half], f"{number}a"), (entries[half:], f"{number}b"))
-            return all([look_at(part, name, stamps) for part, name in parts])
+            return all([look_at(part, name, stamps, paths) for part, name in parts])
     else:
         clean, said = tidy(place_for(number, entries[0]), entries[0]["file"])
     if clean:
@@ -141,7 +171,7 @@ def look_at(entries, number, stamps):
     return clean
 
 
-def main(build):
+def main(build, paths):
     build = pathlib.Path(build).resolve()
     database = build / "compile_commands.json"
     if not database.exists():
@@ -154,13 +184,13 @@ def main(build):
     CACHE.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(TOGETHER, ignore_errors=True)
     TOGETHER.mkdir(parents=True)
-    fingerprints = Fingerprints(build)
+    fingerprints = Fingerprints(build, paths)
     stamps = {file: fingerprints.stamp(entry) for file, entry in entries.items()}
     changed = [entry for file, entry in entries.items() if not stamps[file].exists()]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         clean = list(
             pool.map(
-                lambda numbered: look_at(numbered[1], numbered[0], stamps),
+                lambda numbered: look_at(numbered[1], numbered[0], stamps, paths),
                 enumerate(in_groups(changed)),
             )
         )
@@ -169,4 +199,5 @@ def main(build):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "build/debug"))
+    words = sys.argv[1:]
+    sys.exit(main(*[word for word in words if word != "--paths"] or ["build/debug"], "--paths" in words))

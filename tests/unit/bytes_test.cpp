@@ -10,7 +10,7 @@
 #define memcpy tested_memcpy
 #define memmove tested_memmove
 #define memset tested_memset
-#include "companion/main/bytes.cpp"
+#include "companion/main/bytes.cpp"  // NOLINT(bugprone-suspicious-include)
 #undef memcpy
 #undef memmove
 #undef memset
