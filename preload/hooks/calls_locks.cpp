@@ -13,11 +13,7 @@ namespace {
 template <Call kCall, class Policy, class Lock, class... Arguments>
 [[gnu::noinline]] int wait_for(const char* symbol, Lock& lock_function, void* lock,
                                Arguments... arguments) {
-  const int result = intercept<kCall>(symbol, lock_function, Policy(lock), lock, arguments...);
-  if (t_thread.slot != nullptr) {  // a mutex's owner stood there: no descriptor for kSame
-    recording::store(t_thread.slot->in_flight.descriptor, -1);
-  }
-  return result;
+  return intercept<kCall>(symbol, lock_function, Policy(lock), lock, arguments...);
 }
 
 template <Call kCall, class Policy, class Try, class Lock, class... Arguments>

@@ -93,6 +93,11 @@ template <class Policy, class R>
 [[gnu::always_inline]] inline CallClass account_call(recording::ThreadSlot* slot,
                                                      const std::uint32_t& outer, Call call,
                                                      const Policy& policy, R result, Spent& spent) {
+  if constexpr (requires { policy.holder(); }) {  // no descriptor for kSame
+    if (outer == 0 && slot != nullptr) {
+      recording::store(slot->in_flight.descriptor, -1);
+    }
+  }
   spent.bytes = spent.failed ? 0 : policy.after(result);
   const CallClass by_name = recording::kCallTable[static_cast<std::uint32_t>(call)].call_class;
   const CallClass spent_on = policy.account(by_name, spent, result);
@@ -155,7 +160,11 @@ template <class Policy, class R>
 template <class Policy>
 [[gnu::always_inline]] inline Entry begin_call(Call call, const Policy& policy, std::uint64_t begin,
                                                std::uint32_t stack) {
-  const Entry entry = enter_call(call, policy.descriptor(), begin, stack);
+  int descriptor = policy.descriptor();
+  if constexpr (requires { policy.holder(); }) {
+    descriptor = policy.holder();
+  }
+  const Entry entry = enter_call(call, descriptor, begin, stack);
   if constexpr (requires { policy.subject(); }) {
     if (entry.slot != nullptr) {
       recording::store(entry.slot->in_flight.subject, policy.subject());

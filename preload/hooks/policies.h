@@ -8,6 +8,8 @@
 //   uint64_t after(R) const        just after a success; returns the bytes it moved
 //   CallClass account(...) const   then: counts for the call's target, and says what its time was
 //                                  spent on; errno is still the call's
+//   int32_t holder() const         only of locks: the thread that holds it, which stands in the
+//                                  in-flight record's `descriptor` while the call waits; or -1
 //   uint64_t subject() const       only where the in-flight record has one (layout.h, InFlight)
 //   R missing<R>()                 what to answer where libc has no such function
 //   bool kOften                    what is counted is compiled into each hook: 100 instructions

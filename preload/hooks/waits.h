@@ -149,7 +149,7 @@ struct Locks : ReturnsError {
 // A mutex says who holds it: glibc's pthread_mutex_t has its owner's tid after two integers.
 struct LocksMutex : Locks {
   using Locks::Locks;
-  int descriptor() const {
+  std::int32_t holder() const {
     constexpr std::size_t kOwner = 8;
     std::int32_t owner = 0;
     __builtin_memcpy(&owner, static_cast<const char*>(lock) + kOwner, sizeof(owner));
@@ -172,17 +172,14 @@ struct WaitsForCondition : Locks {
   }
 };
 
-// A semaphore that is a lock has its holder as descriptor, as a mutex has.
+// A semaphore may be a lock, and have a holder as a mutex has.
 struct Semaphore : NoFdOp {
   const void* semaphore;
   explicit Semaphore(const void* which) : NoFdOp(-1), semaphore(which) {}
-  int descriptor() const { return wakers::holder_of(semaphore); }
+  std::int32_t holder() const { return wakers::holder_of(semaphore); }
   std::uint64_t subject() const { return reinterpret_cast<std::uintptr_t>(semaphore); }
   static bool failed(int result) { return result != 0 && errno != ETIMEDOUT; }
   CallClass account(CallClass by_name, const Spent& spent, int result) const {
-    if (t_thread.slot != nullptr) {  // no descriptor for kSame
-      recording::store(t_thread.slot->in_flight.descriptor, -1);
-    }
     if (result != 0) {
       return by_name;
     }

@@ -48,7 +48,7 @@ constinit Signalled g_signalled[1U << kPlaceBits] = {};
 struct Taken {
   const void* semaphore;
   std::int32_t tid;
-  bool handed_over;  // another thread has posted it
+  bool handed_over;  // another thread posted it last
 };
 constexpr unsigned kTakenBits = 9;
 constinit Taken g_taken[1U << kTakenBits] = {};
@@ -189,8 +189,8 @@ void took(const void* semaphore) {
 
 void about_to_post(const void* semaphore) {
   Taken& entry = taken(semaphore);
-  if (load(entry.semaphore) == semaphore && load(entry.tid) != t_thread.tid) {
-    store(entry.handed_over, true);
+  if (load(entry.semaphore) == semaphore) {
+    store(entry.handed_over, load(entry.tid) != t_thread.tid);
   }
   // A sem_t has the number of those who wait behind its value (glibc, since 2.21).
   std::uint32_t waiting = 0;

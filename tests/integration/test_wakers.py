@@ -73,3 +73,14 @@ def test_who_ended_such_waits_before_comes_before_who_waits_for_longer(local_lam
     found = finding(record, "timeout.answer")
     assert f"127.0.0.1:{silent_hosts['SILENT']} did not answer" in found["text"], found["text"]
     assert found["evidence"]["confidence_percent"] == 95
+
+
+def test_a_holders_thread_id_is_no_descriptor(local_lambda, silent_hosts):
+    """On Lambda both are small numbers."""
+    # Threads get numbers above those of the descriptors that are in use.
+    counted = 'for i in $(seq 200); do /bin/true; done; exec "$@"'
+    prelude = f"exec unshare --pid --fork --mount-proc sh -c '{counted}' counted \"$@\""
+    record = last(local_lambda, "thread_ids_like_descriptors", silent_hosts, timeout=10, prelude=prelude)
+    assert record["status"] == "ok", record["headline"]
+    [wait] = [entry for entry in record["timeline"] if entry["call"] == "pthread_mutex_lock"]
+    assert wait["for_ms"] > 200 and "target" not in wait, wait

@@ -1,6 +1,7 @@
 """Handlers that wait for another thread: each way is one kind of wait, and of what that thread does."""
 
 import concurrent.futures
+import ctypes
 import os
 import socket
 import threading
@@ -9,6 +10,8 @@ import time
 SLEEP_S = 0.3
 POOL = concurrent.futures.ThreadPoolExecutor(1)
 LOCK = threading.Lock()
+LIBC = ctypes.CDLL(None)
+MUTEX = ctypes.create_string_buffer(64)  # zeros are a mutex that is free
 
 
 def asks(port):
@@ -31,6 +34,12 @@ def sleeps_with_the_lock(seconds):
         sleeps(seconds)
 
 
+def sleeps_with_the_mutex():
+    LIBC.pthread_mutex_lock(MUTEX)
+    sleeps(SLEEP_S)
+    LIBC.pthread_mutex_unlock(MUTEX)
+
+
 def begin(work, *arguments):
     thread = threading.Thread(target=work, args=arguments, daemon=True)
     thread.start()
@@ -50,6 +59,13 @@ def handler(event, context):
         begin(sleeps_with_the_lock, 60)
         with LOCK:
             pass
+    elif way == "thread_ids_like_descriptors":
+        with socket.create_connection(("127.0.0.1", int(os.environ["SILENT"]))) as connection:
+            holder = begin(sleeps_with_the_mutex)
+            for tid in (holder.native_id, threading.get_native_id()):
+                assert tid < 1024, tid
+                os.dup2(connection.fileno(), tid)
+            LIBC.pthread_mutex_lock(MUTEX)
     elif way == "joins_a_sleeper":
         begin(sleeps, 60).join()
     elif way == "lock_of_one_that_asks":
