@@ -16,6 +16,7 @@ STANDINS = {
     "layer/build": "exit 0",
     "tests/lint": "echo passed words; echo 'something is wrong'; echo failed order; exit 1",
     "tests/fuzz/run": "[ $1 != --seconds ] || echo 'found it\nfailed elf'; echo passed log; exit 1",
+    "tests/tidy.py": "import sys\nsys.exit(sys.argv[1:] != ['--paths', 'build/debug'])\n",
     "bin/cmake": "exit 0",
     "bin/ctest": """
 while [ "$1" != --output-junit ]; do shift; done
@@ -82,7 +83,8 @@ def test_what_depends_on_the_clock_comes_last(checkout):
 
 def test_long_suites_are_run_by_name_only(checkout):
     ran = run(checkout, "long")
-    assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, "2 passed, 0 failed, 0 skipped")
+    assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, "3 passed, 0 failed, 0 skipped")
+    assert "passed tidy-paths" in ran.stdout
     assert (checkout / "order").read_text() == "integration: long\n"
 
 
