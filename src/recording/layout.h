@@ -370,7 +370,7 @@ struct Boundary {
 // The call a thread has entered and not yet left.
 struct InFlight {
   std::uint32_t call;           // Call + 1; 0: none
-  std::int32_t descriptor;      // first argument where it is a descriptor, else -1
+  std::int32_t descriptor;      // first argument where it is one; of a lock: its holder; else -1
   std::uint64_t started;        // ticks
   std::uint64_t stack_pointer;  // of the hook: stale once the thread's stack pointer is above it
   // Of calls of the classes Lock and Child: address or pid; of waits on an epoll: timer_subject().
